@@ -1,0 +1,59 @@
+package producer
+
+// DefaultBatchSize is the number of bytes at which an open batch is sealed.
+const DefaultBatchSize = 256 << 10
+
+// A Batch holds encoded messages on their way from one worker to the sink.
+//
+// It has one owner at a time: the worker that fills it, then (after the
+// batch crossed the full ring) the sink, then (after it came back over the
+// empty ring) the worker again. Nothing in it is synchronized; handing it
+// over a ring is what orders the accesses. Slices taken from a batch are
+// valid until it is handed back.
+type Batch struct {
+	// Buf holds whole messages, one after the other, each followed by the
+	// separator that the producer was configured with (none for Kafka).
+	Buf []byte
+
+	// Ends holds, for each message, the offset in Buf at which it ends,
+	// its separator included. len(Ends) is the number of messages, which
+	// is the number of flow records.
+	Ends []uint32
+
+	// FirstNs is the receive time, in Unix nanoseconds, of the datagram
+	// that the batch's first message came from.
+	FirstNs int64
+
+	// Worker is the index of the worker that owns the batch's life cycle.
+	Worker int
+}
+
+// NewBatch returns an empty batch that can take size bytes, and some slack
+// for the message that goes over it, before it has to grow.
+func NewBatch(worker, size int) *Batch {
+	return &Batch{
+		Buf:    make([]byte, 0, size+64<<10),
+		Ends:   make([]uint32, 0, size/64),
+		Worker: worker,
+	}
+}
+
+// Records returns the number of messages in the batch.
+func (b *Batch) Records() int { return len(b.Ends) }
+
+// Message returns message i with its separator. The slice is valid until the
+// batch is handed back.
+func (b *Batch) Message(i int) []byte {
+	start := uint32(0)
+	if i > 0 {
+		start = b.Ends[i-1]
+	}
+	return b.Buf[start:b.Ends[i]]
+}
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	b.Buf = b.Buf[:0]
+	b.Ends = b.Ends[:0]
+	b.FirstNs = 0
+}

@@ -1,0 +1,145 @@
+package packet
+
+import "encoding/binary"
+
+// Bits of the first two bytes of a GRE header: RFC 1701, RFC 2784, RFC 2890,
+// RFC 2637 section 4.1 (version 1).
+const (
+	greChecksum = 0x8000
+	greRouting  = 0x4000
+	greKey      = 0x2000
+	greSequence = 0x1000
+	greAck      = 0x0080 // version 1 only
+	greVersion  = 0x0007
+)
+
+const (
+	greSize     = 4
+	etherIPSize = 2
+	geneveSize  = 8
+	vxlanSize   = 8
+)
+
+// gre reads a GRE header with the optional fields that its flags announce. The
+// header itself is of the stack that carries it, all behind it is carried.
+func (w *walker) gre() next {
+	d := w.b[w.off:]
+	if len(d) == 0 {
+		return w.missing()
+	}
+	if len(d) < greSize {
+		if w.layer(LayerGRE, greSize) {
+			w.advance(greSize)
+		}
+		return stop
+	}
+	flags := binary.BigEndian.Uint16(d)
+	size := greHeaderSize(flags, d)
+	if !w.layer(LayerGRE, size) || !w.advance(size) {
+		return stop
+	}
+	w.tunnel()
+	w.number = binary.BigEndian.Uint16(d[2:])
+	if w.number < minEtherType {
+		return stop
+	}
+	if flags&greVersion > 1 {
+		return w.unknown()
+	}
+	return next(w.number)
+}
+
+// greHeaderSize returns the length of a GRE header in bytes; more than
+// len(d) if it is not whole. d is at least greSize bytes.
+func greHeaderSize(flags uint16, d []byte) int {
+	size := greSize
+	switch flags & greVersion {
+	case 0:
+		if flags&(greChecksum|greRouting) != 0 {
+			size += 4
+		}
+	case 1:
+		if flags&greAck != 0 {
+			size += 4
+		}
+	default:
+		return size
+	}
+	if flags&greKey != 0 {
+		size += 4
+	}
+	if flags&greSequence != 0 {
+		size += 4
+	}
+	if flags&greVersion == 0 && flags&greRouting != 0 {
+		// Source route entries: family 2 bytes, offset, length, data; one
+		// with family and length 0 is the last.
+		for {
+			if len(d)-size < 4 {
+				return size + 4
+			}
+			e := d[size:]
+			size += 4 + int(e[3])
+			if e[0]|e[1]|e[3] == 0 {
+				break
+			}
+		}
+	}
+	return size
+}
+
+// etherIP reads an EtherIP header, the version and nothing else: RFC 3378.
+func (w *walker) etherIP() next {
+	if len(w.b) == w.off {
+		return w.missing()
+	}
+	if !w.layer(LayerCustom, etherIPSize) || !w.advance(etherIPSize) {
+		return stop
+	}
+	return etherTEB
+}
+
+// geneve reads a Geneve header with its options: RFC 8926 section 3.4.
+func (w *walker) geneve() next {
+	d := w.b[w.off:]
+	if len(d) == 0 {
+		return w.missing()
+	}
+	size := geneveSize + int(d[0]&0x3f)*4
+	if !w.layer(LayerGeneve, size) || !w.advance(size) {
+		return stop
+	}
+	w.number = binary.BigEndian.Uint16(d[2:])
+	if w.number < minEtherType {
+		return stop
+	}
+	return next(w.number)
+}
+
+// vxlan reads a VXLAN header: RFC 7348 section 5.
+func (w *walker) vxlan() next {
+	if len(w.b) == w.off {
+		return w.missing()
+	}
+	if !w.layer(LayerCustom, vxlanSize) || !w.advance(vxlanSize) {
+		return stop
+	}
+	return etherTEB
+}
+
+// teredo adds a layer for the optional authentication and origin indications,
+// of no bytes if there are none: RFC 4380 section 5.1.1.
+func (w *walker) teredo() next {
+	d := w.b[w.off:]
+	var size int
+	if len(d) >= 4 && d[0] == 0 && d[1] == 1 {
+		size = 13 + int(d[2]) + int(d[3])
+	}
+	if len(d)-size >= 2 && d[size] == 0 && d[size+1] == 0 {
+		size += 8
+	}
+	if !w.layer(LayerTeredo, size) || !w.advance(size) {
+		return stop
+	}
+	return etherIPv6
+}

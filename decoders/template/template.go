@@ -1,0 +1,64 @@
+package template
+
+import (
+	"bytes"
+	"sync/atomic"
+)
+
+// A Template describes the records of the data sets that carry its id. It is
+// immutable once published by a Domain, but for its usage counters, and may
+// be read by any goroutine.
+type Template struct {
+	ID      uint16
+	Version uint16
+	// Options tells an options template, whose records are no flows.
+	Options bool
+	// Fields are the field specifiers in record order; the scope fields of
+	// an options template come first.
+	Fields []Field
+	// Length is the length of each record in bytes, 0 if Variable.
+	Length int
+	// MinLength is the length of the shortest record that is possible.
+	MinLength int
+	// Variable says that at least one field has a variable length.
+	Variable bool
+	// Compiled is what the store's compile function made of the template.
+	Compiled any
+
+	raw []byte // the definition on the wire, to tell a change
+
+	// lastSeenNs is the receive time of the last announcement. Written by
+	// any worker.
+	lastSeenNs atomic.Int64
+}
+
+// LastSeenNs returns the receive time of the template's last announcement, in
+// Unix nanoseconds.
+func (t *Template) LastSeenNs() int64 { return t.lastSeenNs.Load() }
+
+// New makes the template that def describes, without a store. It reports
+// FaultTemplateEmpty for a definition whose records would have no bytes.
+func New(def *Definition) (*Template, Fault) {
+	t := &Template{
+		ID:      def.ID,
+		Version: def.Version,
+		Options: def.Options,
+		Fields:  def.decode(),
+		raw:     bytes.Clone(def.Raw),
+	}
+	for _, f := range t.Fields {
+		if f.Length == VariableLength {
+			t.Variable = true
+			t.MinLength++
+			continue
+		}
+		t.MinLength += int(f.Length)
+	}
+	if t.MinLength == 0 {
+		return nil, FaultTemplateEmpty
+	}
+	if !t.Variable {
+		t.Length = t.MinLength
+	}
+	return t, FaultNone
+}

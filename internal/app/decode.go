@@ -1,0 +1,208 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/internal/capture"
+	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/sink/file"
+)
+
+// decodeCommand writes the flows in captures.
+func decodeCommand(env Env, args []string) int {
+	cfg, err := config.ParseDecode(args, env.Environ, env.Stderr)
+	if err != nil {
+		return fail(env, err)
+	}
+	if cfg.Version {
+		fmt.Fprintln(env.Stdout, versionLine())
+		return ExitOK
+	}
+	log := newLogger(env.Stderr, cfg.LogLevel, cfg.LogFormat)
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	for _, n := range cfg.Notes {
+		log.Debug(n)
+	}
+	d, err := newDecode(cfg, log)
+	if err != nil {
+		return fail(env, err)
+	}
+	err = errors.Join(d.run(), d.out.Flush(), d.out.Close())
+	if cfg.Stats != "" {
+		err = errors.Join(err, writeStats(cfg.Stats, env.Stderr, d.stats()))
+	}
+	if err != nil {
+		return fail(env, err)
+	}
+	return ExitOK
+}
+
+// decode is one run of weir decode.
+type decode struct {
+	cfg   *config.Decode
+	log   *slog.Logger
+	out   *file.File
+	batch *producer.Batch
+
+	counters producer.Counters // of all rounds that are over
+	prod     *producer.Producer
+	skipped  uint64 // datagrams to other ports than the one asked for
+	captures capture.Stats
+	started  time.Time
+}
+
+func newDecode(cfg *config.Decode, log *slog.Logger) (*decode, error) {
+	out, err := file.New(file.Config{Path: cfg.TransportFile, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	return &decode{
+		cfg:     cfg,
+		log:     log,
+		out:     out,
+		batch:   producer.NewBatch(0, producer.DefaultBatchSize),
+		started: time.Now(),
+	}, nil
+}
+
+// producerConfig returns how records become messages.
+func producerConfig(format, separator string, samplingRate uint64) producer.Config {
+	cfg := producer.Config{Separator: []byte(separator), SamplingRate: samplingRate}
+	if format == "bin" {
+		cfg.Format = producer.FormatBin
+	}
+	return cfg
+}
+
+// run decodes the files as often as asked for. A file is streamed, unless it
+// is needed again.
+func (d *decode) run() error {
+	if d.cfg.Repeat <= 1 {
+		d.begin()
+		for _, name := range d.cfg.Files {
+			if err := d.stream(name); err != nil {
+				return err
+			}
+		}
+		return d.end()
+	}
+	var all []capture.Datagram
+	for _, name := range d.cfg.Files {
+		list, stats, err := capture.Load(name)
+		d.addCapture(stats)
+		if err := d.tolerate(err); err != nil {
+			return err
+		}
+		all = append(all, list...)
+	}
+	for range d.cfg.Repeat {
+		d.begin()
+		for i := range all {
+			if err := d.datagram(&all[i]); err != nil {
+				return err
+			}
+		}
+		if err := d.end(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin starts a round with no templates known.
+func (d *decode) begin() {
+	d.prod = producer.New(
+		producerConfig(d.cfg.Format, d.cfg.TransportFileSep, d.cfg.SamplingRateDefault),
+		producer.NewStore(template.DefaultLimits()),
+	)
+}
+
+// end ends a round.
+func (d *decode) end() error {
+	d.counters.Add(&d.prod.Counters)
+	return d.flush()
+}
+
+// stream decodes one file as it is read.
+func (d *decode) stream(name string) error {
+	r, err := capture.Open(name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		dg, err := r.Next()
+		if err != nil {
+			d.addCapture(r.Stats())
+			if err == io.EOF {
+				return nil
+			}
+			return d.tolerate(err)
+		}
+		if err := d.datagram(&dg); err != nil {
+			return err
+		}
+	}
+}
+
+// tolerate makes a warning of a capture that ends early: what was read of it
+// is good.
+func (d *decode) tolerate(err error) error {
+	var damaged *capture.DamagedError
+	if errors.As(err, &damaged) {
+		d.log.Warn("capture not read to its end", "error", err)
+		return nil
+	}
+	return err
+}
+
+func (d *decode) datagram(dg *capture.Datagram) error {
+	if d.cfg.Port != 0 && int(dg.Dst.Port()) != d.cfg.Port {
+		d.skipped++
+		return nil
+	}
+	d.prod.Datagram(d.batch, producer.Meta{
+		Source:     dg.Src,
+		ReceivedNs: dg.TimeNs,
+		Truncated:  dg.Cut,
+	}, dg.Payload)
+	if len(d.batch.Buf) >= producer.DefaultBatchSize {
+		return d.flush()
+	}
+	return nil
+}
+
+// flush writes the batch.
+func (d *decode) flush() error {
+	if d.batch.Records() == 0 {
+		return nil
+	}
+	defer d.batch.Reset()
+	if _, err := d.out.Write(context.Background(), d.batch); err != nil {
+		return fmt.Errorf("write flows: %w", err)
+	}
+	return nil
+}
+
+func (d *decode) addCapture(s capture.Stats) {
+	d.captures.Frames += s.Frames
+	d.captures.Datagrams += s.Datagrams
+	d.captures.NonIP += s.NonIP
+	d.captures.TCP += s.TCP
+	d.captures.OtherIP += s.OtherIP
+	d.captures.UnknownLink += s.UnknownLink
+	d.captures.Truncated += s.Truncated
+	d.captures.Malformed += s.Malformed
+	d.captures.FragmentsUsed += s.FragmentsUsed
+	d.captures.FragmentsIncomplete += s.FragmentsIncomplete
+	d.captures.Cut += s.Cut
+}

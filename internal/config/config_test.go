@@ -1,0 +1,256 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares got with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (go test -update rewrites it):\n%s", path, got)
+	}
+}
+
+// inFolder makes an empty folder the working directory and writes weir.yaml
+// into it, so that messages name the file without a path.
+func inFolder(t *testing.T, yaml string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("weir.yaml", []byte(yaml), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// noNames is a resolver that fails the test.
+func noNames(t *testing.T) lookup {
+	return func(_ context.Context, _, host string) ([]netip.Addr, error) {
+		t.Errorf("looked up %s", host)
+		return nil, errors.New("not here")
+	}
+}
+
+func mustParse(t *testing.T, args, environ []string) *Config {
+	t.Helper()
+	c, err := parse(args, environ, io.Discard, noNames(t))
+	if err != nil {
+		t.Fatalf("parse %q: %v", args, err)
+	}
+	return c
+}
+
+func TestDefaults(t *testing.T) {
+	c := mustParse(t, nil, nil)
+	want := &Config{
+		Listen: []Listen{
+			{Scheme: "sflow", Addr: netip.MustParseAddrPort("[::]:6343"), Count: 1, RawURI: "sflow://:6343"},
+			{Scheme: "netflow", Addr: netip.MustParseAddrPort("[::]:2055"), Count: 1, RawURI: "netflow://:2055"},
+		},
+		ReceiveBuffer: 32 << 20, Produce: "sample", Format: "json", Transport: "file",
+		TransportFileSep: "\n", TransportFileCompress: "none", BatchSize: 256 << 10,
+		Linger: 100 * time.Millisecond, SinkDepth: 64, Addr: ":8080", TemplatesPath: "/templates",
+		MetricsExporters: 1000, LogLevel: slog.LevelInfo, LogFormat: "normal",
+	}
+	sources := c.Sources
+	c.Sources, c.origins = nil, nil
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got  %+v\nwant %+v", c, want)
+	}
+	for name, source := range sources {
+		if source != "default" {
+			t.Errorf("source of %s is %s", name, source)
+		}
+	}
+	d := Default()
+	d.Sources = nil
+	if !reflect.DeepEqual(d, want) {
+		t.Errorf("Default() = %+v\nwant %+v", d, want)
+	}
+	if err := d.Validate(); err != nil {
+		t.Errorf("defaults do not validate: %v", err)
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	inFolder(t, "# order\naddr: file:1\nbatch:\n  linger: 1s\nloglevel: warn\n")
+	for _, tc := range []struct {
+		name         string
+		args, env    []string
+		addr, source string
+	}{
+		{"default", nil, nil, ":8080", "default"},
+		{"file", []string{"-config", "weir.yaml"}, nil, "file:1", "weir.yaml:2"},
+		{"file by environment", nil, []string{"WEIR_CONFIG=weir.yaml"}, "file:1", "weir.yaml:2"},
+		{"flag names the file", []string{"--config=weir.yaml"}, []string{"WEIR_CONFIG=absent.yaml"}, "file:1", "weir.yaml:2"},
+		{"empty -config reads none", []string{"-config="}, []string{"WEIR_CONFIG=weir.yaml"}, ":8080", "default"},
+		{"environment over file", []string{"-config=weir.yaml"}, []string{"WEIR_ADDR=env:2"}, "env:2", "WEIR_ADDR"},
+		{"empty variable is a value", []string{"-config=weir.yaml"}, []string{"WEIR_ADDR="}, "", "WEIR_ADDR"},
+		{"flag over all", []string{"-addr", "flag:3", "-config=weir.yaml"}, []string{"WEIR_ADDR=env:2"}, "flag:3", "-addr"},
+		{"last flag", []string{"-addr", "flag:3", "--addr=flag:4"}, nil, "flag:4", "-addr"},
+		{"old name", []string{"-metrics.addr", "flag:5"}, nil, "flag:5", "-metrics.addr"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := mustParse(t, tc.args, tc.env)
+			if c.Addr != tc.addr || c.Sources["addr"] != tc.source {
+				t.Errorf("addr %q from %s, want %q from %s", c.Addr, c.Sources["addr"], tc.addr, tc.source)
+			}
+		})
+	}
+}
+
+func TestRender(t *testing.T) {
+	inFolder(t, "batch:\n  linger: 60s\nlisten:\n- netflow://:2055/?count=2\n- sflow://[::1]:6343\n")
+	c := mustParse(t, []string{"-config", "weir.yaml", "-format", "pb", "-cpu.pin", "5,2-4,7"},
+		[]string{"WEIR_TRANSPORT_FILE_SEP=\t", "WEIR_RECEIVE_BUFFER=1000kb", "WEIR_TRANSPORT_FILE=a b"})
+	golden(t, "render.txt", c.Render())
+}
+
+func TestVersion(t *testing.T) {
+	for _, arg := range []string{"-v", "--v", "-version", "-v=true"} {
+		c, err := Parse([]string{arg, "-format", "nonsense"}, []string{"WEIR_ADDR=x"}, io.Discard)
+		if err != nil || !c.Version {
+			t.Errorf("%s: %+v, %v", arg, c, err)
+		}
+	}
+	if c := mustParse(t, []string{"-v=false"}, nil); c.Version {
+		t.Error("-v=false asked for the version")
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, arg := range []string{"-h", "--help", "-help"} {
+		var b strings.Builder
+		if _, err := Parse([]string{"-format", "nonsense", arg}, nil, &b); !errors.Is(err, ErrHelp) {
+			t.Errorf("%s: %v", arg, err)
+		}
+		golden(t, "help.txt", b.String())
+	}
+	if _, err := Parse([]string{"-h"}, nil, failingWriter{}); err == nil || errors.Is(err, ErrHelp) {
+		t.Errorf("help that cannot be written: %v", err)
+	}
+}
+
+type failingWriter struct{}
+
+func (failingWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func TestNotes(t *testing.T) {
+	c := mustParse(t, []string{
+		"-listen", "netflow://:1/?workers=2&blocking=true,sflow://:2/?workers=4&queue_size=10",
+		"-err.cnt", "3", "-err.int=1s", "-err.cnt", "4", "-metrics.addr=:1", "-format=bin",
+	}, []string{"WEIR_FOO=1", "WEIR_ERR_CNT=1", "WEIR_ADRR=:2", "WEIR_METRICS_ADDR=1", "WEIR_MAPPING=x", "WEIR_PORT=tcp://10.0.0.1:1", "WEIR_PORT_2055_UDP=1", "WEIR_SERVICE_HOST=1", "WEIR_STATS=1", "OTHER=1"})
+	golden(t, "notes.txt", strings.Join(c.Notes, "\n")+"\n\n"+strings.Join(c.Warnings, "\n")+"\n")
+	if c.Addr != ":1" {
+		t.Errorf("addr %q", c.Addr)
+	}
+}
+
+func TestSepNote(t *testing.T) {
+	for _, args := range [][]string{{"-format=bin", "-transport.file.sep="}, {"-format=bin", `-transport.file.sep=\n`}, {"-format=json"}} {
+		if c := mustParse(t, args, nil); len(c.Notes) != 0 {
+			t.Errorf("%q: %q", args, c.Notes)
+		}
+	}
+}
+
+func TestValidate(t *testing.T) {
+	c := Default()
+	c.Listen = append(c.Listen, Listen{Scheme: "sflow", RawURI: "sflow://name:1", Host: "name", Addr: netip.AddrPortFrom(netip.Addr{}, 1), Count: 300})
+	c.Format = "xml"
+	c.LogLevel = 3
+	c.BatchSize = 1
+	c.Linger = time.Hour
+	c.SinkDepth = 0
+	c.TransportFileRotateSize = 1 << 20
+	c.CPUPin = []int{1, 1}
+	c.SamplingRateDefault = 1 << 40
+	c.TemplatesPath = "templates"
+	err := c.Validate()
+	var usage *UsageError
+	if !errors.As(err, &usage) {
+		t.Fatalf("Validate: %v", err)
+	}
+	golden(t, "validate.txt", err.Error()+"\n")
+	if errs := usage.Unwrap(); len(errs) != len(usage.Faults) {
+		t.Errorf("%d errors for %d faults", len(errs), len(usage.Faults))
+	}
+	var fault Fault
+	if !errors.As(err, &fault) || fault.Option != "listen" {
+		t.Errorf("first fault: %+v", fault)
+	}
+}
+
+func TestEverythingAtOnce(t *testing.T) {
+	inFolder(t, `formt: json
+transport:
+  type: kafka
+  file:
+    path: 123
+    rotate: {size: 12 parsecs}
+listen:
+  - sflow://:6343
+  - netflw://:99999/?count=0&foo=1
+  - ':2055'
+batch:
+addr:
+logfmt: true
+mapping: x
+transport.kafka: {brokers: a}
+transport.file.rotate.size: 1
+`)
+	_, err := parse([]string{
+		"-config", "weir.yaml", "-fromat", "json", "-transport.kafka.brokers", "a:1", "-reuseport", "-format", "text",
+		"-workers", "4", "stray", "-produce=raw", "-metrics.addr", "x", "-listen",
+	}, []string{"WEIR_BATCH_SIZE=1", "WEIR_LOGLEVEL=loud"}, io.Discard, noNames(t))
+	if err == nil {
+		t.Fatal("no error")
+	}
+	golden(t, "everything.txt", err.Error()+"\n")
+}
+
+func TestTogether(t *testing.T) {
+	inFolder(t, "transport.file.rotate:\n  size: 1GiB\n  interval: 1h\n")
+	const words = `standard output cannot be rotated; allowed: this option together with -transport.file`
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-config=weir.yaml", "-transport.file=x"}, ""},
+		{[]string{"-config=weir.yaml"}, `weir.yaml:2: transport.file.rotate.size "1GiB": ` + words + "\n" + `weir.yaml:3: transport.file.rotate.interval "1h": ` + words},
+		{[]string{"-transport.file.rotate.interval=1h"}, `-transport.file.rotate.interval "1h": ` + words},
+		// The file that cannot be read may well name the output.
+		{[]string{"-config=absent.yaml", "-transport.file.rotate.interval=1h"}, `-config "absent.yaml": cannot read the file: no such file or directory`},
+	} {
+		_, err := parse(tc.args, nil, io.Discard, noNames(t))
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tc.want {
+			t.Errorf("%q:\ngot  %s\nwant %s", tc.args, got, tc.want)
+		}
+	}
+}

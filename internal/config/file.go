@@ -1,0 +1,271 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxFile is the largest configuration file that is read, in bytes.
+const maxFile = 1 << 20
+
+// readFile reads the YAML file that the setting names.
+func (t *Table) readFile(named setting) ([]setting, []Fault) {
+	fault := func(err error) []Fault {
+		var pathErr *os.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err
+		}
+		return []Fault{{Option: named.option, Name: named.name, Value: show(named.text), Problem: fmt.Sprintf("cannot read the file: %v", err)}}
+	}
+	f, err := os.Open(named.text)
+	if err != nil {
+		return nil, fault(err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fault(err)
+	}
+	if len(data) > maxFile {
+		return nil, fault(fmt.Errorf("it is larger than %s", FormatSize(maxFile)))
+	}
+	return t.parseYAML(named.text, data)
+}
+
+// parseYAML reads the settings of a YAML document and reports all faults.
+func (t *Table) parseYAML(file string, data []byte) ([]setting, []Fault) {
+	y := yamlReader{table: t, file: file, first: map[string]int{}}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, []Fault{t.syntaxFault(file, err)}
+	}
+	switch err := dec.Decode(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		y.faults = append(y.faults, t.syntaxFault(file, err))
+	default:
+		y.fault(&second, "", "", "second document in the file", "one")
+	}
+	if len(doc.Content) > 0 {
+		y.root(doc.Content[0])
+	}
+	return y.settings, y.faults
+}
+
+// syntaxFault moves the line number, which the YAML library has only in its
+// message, to where the other faults have theirs.
+func (t *Table) syntaxFault(file string, err error) Fault {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	where := file
+	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(text); m != nil {
+		where, text = file+":"+m[1], text[len(m[0]):]
+	}
+	return Fault{Option: t.FileOption, Where: where, Problem: "not YAML: " + text}
+}
+
+// yamlReader turns the tree of a document into settings.
+type yamlReader struct {
+	table    *Table
+	file     string
+	first    map[string]int // option -> line at which it was given
+	settings []setting
+	faults   []Fault
+}
+
+func (y *yamlReader) fault(n *yaml.Node, name, value, problem, allowed string) {
+	option := ""
+	if o, _ := y.lookup(name); o != nil {
+		option = o.Name
+	}
+	y.faults = append(y.faults, Fault{
+		Option: option, Where: y.file + ":" + strconv.Itoa(n.Line), Name: name, Value: value, Problem: problem, Allowed: allowed,
+		line: n.Line,
+	})
+}
+
+func (y *yamlReader) root(n *yaml.Node) {
+	switch {
+	case isNull(n):
+	case n.Kind != yaml.MappingNode:
+		y.fault(n, "", "", kindName(n)+" where the options should be", "option: value, one a line")
+	default:
+		y.mapping(n, "")
+	}
+}
+
+// mapping reads the keys below prefix, which is "" or ends with a dot.
+func (y *yamlReader) mapping(n *yaml.Node, prefix string) {
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" && key.ShortTag() != "!!merge" {
+			y.fault(key, strings.TrimSuffix(prefix, "."), "", kindName(key)+" where a key should be", "the names of options")
+			continue
+		}
+		path := prefix + key.Value
+		if line, ok := seen[key.Value]; ok {
+			y.fault(key, path, "", fmt.Sprintf("key appears twice, first in line %d", line), "each key once")
+			continue
+		}
+		seen[key.Value] = key.Line
+		y.entry(key, value, path)
+	}
+}
+
+// entry reads one key and its value.
+func (y *yamlReader) entry(key, value *yaml.Node, path string) {
+	o, section := y.lookup(path)
+	switch {
+	case o == nil && !section:
+		y.unknown(key, value, path)
+	case value.Kind == yaml.AliasNode || value.Anchor != "":
+		y.fault(value, path, "", "anchors and aliases are not supported", "the value itself")
+	case value.Kind == yaml.MappingNode && section:
+		y.mapping(value, path+".")
+	case o == nil && isNull(value):
+	case o == nil:
+		y.fault(value, path, showNode(value), kindName(value)+" where a section should be", "keys below "+path)
+	case y.first[o.Name] != 0:
+		y.fault(key, path, showNode(value), fmt.Sprintf("option %s is given twice, first in line %d", o.Name, y.first[o.Name]), "each option once")
+	default:
+		y.first[o.Name] = key.Line
+		y.value(o, value, path)
+	}
+}
+
+// lookup returns the option that path names, directly or by an inner key, and
+// whether names of options begin with path.
+func (y *yamlReader) lookup(path string) (o *Option, section bool) {
+	for i := range y.table.Options {
+		c := &y.table.Options[i]
+		switch {
+		case c.NoFile:
+		case c.Name == path, c.Inner != "" && c.Name+"."+c.Inner == path:
+			o = c
+		case strings.HasPrefix(c.Name, path+"."):
+			section = true
+		}
+		section = section || c.Name == path && c.Inner != ""
+	}
+	return o, section
+}
+
+// value reads the value of an option: a scalar, or for a list a sequence.
+func (y *yamlReader) value(o *Option, n *yaml.Node, path string) {
+	s := setting{option: o.Name, name: path, file: y.file, line: n.Line}
+	switch {
+	case n.Kind == yaml.SequenceNode && o.Value.List:
+		parts := make([]string, 0, len(n.Content))
+		for _, item := range n.Content {
+			text, ok := y.scalar(o, item, path)
+			if !ok {
+				return
+			}
+			parts = append(parts, text)
+			for range strings.Count(text, ",") + 1 {
+				s.items = append(s.items, item.Line)
+			}
+		}
+		s.text = strings.Join(parts, ",")
+	case n.Kind == yaml.SequenceNode, n.Kind == yaml.MappingNode:
+		y.fault(n, path, "", kindName(n)+" where one value should be", o.Shape)
+		return
+	default:
+		var ok bool
+		if s.text, ok = y.scalar(o, n, path); !ok {
+			return
+		}
+	}
+	y.settings = append(y.settings, s)
+}
+
+// scalar returns the text of a scalar as it stands in the file, if the option
+// may have one of its type.
+func (y *yamlReader) scalar(o *Option, n *yaml.Node, path string) (string, bool) {
+	switch tag := n.ShortTag(); {
+	case n.Kind == yaml.AliasNode || n.Anchor != "":
+		y.fault(n, path, "", "anchors and aliases are not supported", "the value itself")
+	case n.Kind != yaml.ScalarNode:
+		y.fault(n, path, "", kindName(n)+" where one value should be", o.Shape)
+	case tag == "!!null":
+		y.fault(n, path, "", "key without a value", o.Shape+`; "" for an empty text; or no such key, for the default`)
+	case tag != "!!str" && (n.Style&yaml.TaggedStyle != 0 || o.Value.Text):
+		y.fault(n, path, show(n.Value), "not a text but "+kindName(n), "the value in quotes")
+	default:
+		return n.Value, true
+	}
+	return "", false
+}
+
+// unknown refuses a key that is no option of the file.
+func (y *yamlReader) unknown(key, value *yaml.Node, path string) {
+	if o := find(y.table.Options, path); o != nil {
+		y.fault(key, path, showNode(value), "cannot stand in the file; use the flag -"+path, "")
+		return
+	}
+	if old := findOld(path); old != nil {
+		y.fault(key, path, showNode(value), old.inFile(), "")
+		return
+	}
+	var known []string
+	for _, o := range y.table.Options {
+		if !o.NoFile {
+			known = append(known, o.Name)
+		}
+		// Sections are worth suggesting for a mapping only.
+		for i := range o.Name {
+			if o.Name[i] == '.' && value.Kind == yaml.MappingNode {
+				known = append(known, o.Name[:i])
+			}
+		}
+	}
+	y.fault(key, path, showNode(value), unknown("key", "", path, known), "")
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
+// showNode quotes a scalar for a message; other nodes have nothing short to
+// show.
+func showNode(n *yaml.Node) string {
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		return ""
+	}
+	return show(n.Value)
+}
+
+// kindName says in words what a node is.
+func kindName(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a sequence"
+	case yaml.AliasNode:
+		return "an alias"
+	}
+	switch n.ShortTag() {
+	case "!!bool":
+		return "a boolean"
+	case "!!int", "!!float":
+		return "a number"
+	case "!!timestamp":
+		return "a date"
+	case "!!null":
+		return "nothing"
+	case "!!str":
+		return "a text"
+	}
+	return "a value tagged " + n.ShortTag()
+}

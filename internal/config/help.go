@@ -1,0 +1,92 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// helpWidth is the column at which the help wraps.
+const helpWidth = 80
+
+// Help returns the help of the command: usage, options under their headings
+// with defaults and environment variables, examples.
+func (t *Table) Help() string {
+	var b strings.Builder
+	writeWrapped(&b, "", t.About)
+	fmt.Fprintf(&b, "\nUsage: %s\n", t.Usage)
+	for _, g := range groups() {
+		heading := false
+		for _, o := range t.Options {
+			if o.Group != g {
+				continue
+			}
+			if !heading {
+				fmt.Fprintf(&b, "\n%s\n", g)
+				heading = true
+			}
+			fmt.Fprintf(&b, "  -%s %s\n", o.Name, o.Shape)
+			writeWrapped(&b, "        ", o.Help)
+			writeWrapped(&b, "        ", o.origin())
+		}
+		if g == GroupRun {
+			if !heading {
+				fmt.Fprintf(&b, "\n%s\n", g)
+			}
+			b.WriteString("  -v, -version\n        Print the version and exit.\n")
+			b.WriteString("  -h, -help\n        Print this help and exit.\n")
+		}
+	}
+	b.WriteByte('\n')
+	words := "Flags take one dash or two, and their value after a space or =."
+	if t.FileOption != "" {
+		words += " A flag counts more than the environment, the environment more than the file, the file more than the default. The names of the options, without the dash, are the keys of the file, dotted or nested."
+	} else {
+		words += " A flag counts more than the environment, the environment more than the default."
+	}
+	writeWrapped(&b, "", words)
+	b.WriteString("\nExamples\n")
+	for _, e := range t.Examples {
+		fmt.Fprintf(&b, "  %s\n", e.Line)
+		writeWrapped(&b, "        ", e.Does)
+	}
+	return b.String()
+}
+
+// origin says what the default is and which variable sets the option.
+func (o Option) origin() string {
+	def := "Default " + o.Default
+	switch {
+	case o.Default == "":
+		def = "Default empty"
+	case strings.Contains(o.Default, `\`):
+		def = "Default " + `"` + o.Default + `"`
+	}
+	if env := o.Env(); env != "" {
+		return def + ", environment " + env
+	}
+	return def + ", flag only"
+}
+
+// writeWrapped writes words in lines of at most helpWidth columns, longer only
+// for a word that is longer.
+func writeWrapped(b *strings.Builder, indent, text string) {
+	column := 0
+	for _, word := range strings.Fields(text) {
+		switch {
+		case column == 0:
+			b.WriteString(indent)
+			column = len(indent)
+		case column+1+len(word) > helpWidth:
+			b.WriteString("\n" + indent)
+			column = len(indent)
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	if column > 0 {
+		b.WriteByte('\n')
+	}
+}

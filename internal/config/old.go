@@ -1,0 +1,89 @@
+package config
+
+import "strings"
+
+// An oldName is a flag of goflow2, or of its older releases, that is not an
+// option here. Exactly one of to, noEffect and refusal is set.
+type oldName struct {
+	name     string
+	isPrefix bool   // name stands for all names that begin with it
+	isSwitch bool   // the flag takes no value from the next argument
+	to       string // the option that means the same
+	noEffect string // why the flag is accepted and does nothing
+	refusal  string // why it is refused, and what to do instead
+}
+
+const (
+	noKafka    = "Kafka output is not part of this version; write to a file or standard output with -transport file"
+	noExpiry   = "the lifetime of templates cannot be set in this version; remove the flag"
+	noSaving   = "this version keeps templates in memory and does not save them; remove the flag"
+	ownMuting  = "errors are counted, not logged one by one"
+	noKeyInOut = "messages have no key, because output goes to files; remove the flag"
+)
+
+func oldNames() []oldName {
+	return []oldName{
+		{name: "metrics.addr", to: "addr"},
+		{name: "samplingrate.fallback", to: "samplingrate.default"},
+		{name: "err.cnt", noEffect: ownMuting},
+		{name: "err.int", noEffect: ownMuting},
+
+		{name: "reuseport", isSwitch: true, refusal: "sockets share a port by count in the address; write -listen netflow://:2055/?count=4"},
+		{name: "workers", refusal: "each socket has its own worker; write their number into the address, -listen netflow://:2055/?count=4"},
+		{name: "metrics.path", refusal: "metrics are always at /metrics of the web server; set its address with -addr"},
+		{name: "format.protobuf.fixedlen", isSwitch: true, refusal: "messages of -format bin always begin with their length; remove the flag"},
+		{name: "format.hash", refusal: noKeyInOut},
+		{name: "format.selector", refusal: "every message has all fields; choose among them where they are read"},
+		{name: "netflow.templates", isPrefix: true, refusal: noSaving},
+
+		{name: "mapping", refusal: "this version writes goflow2's default fields; mapping files are not supported"},
+		{name: "templates.ttl.extend-on-access", isSwitch: true, refusal: noExpiry},
+		{name: "templates.ttl", refusal: noExpiry},
+		{name: "templates.sweep-interval", refusal: noExpiry},
+		{name: "templates.json", isPrefix: true, refusal: noSaving},
+		{name: "transport.kafka.tls", isSwitch: true, refusal: noKafka},
+		{name: "transport.kafka.tls.insecure", isSwitch: true, refusal: noKafka},
+		{name: "transport.kafka.hashing", isSwitch: true, refusal: noKafka},
+		{name: "transport.kafka", isPrefix: true, refusal: noKafka},
+	}
+}
+
+// findOld returns the old name that name is, or nil. An exact entry wins over
+// a prefix, which stands for itself and all names below it.
+func findOld(name string) *oldName {
+	olds := oldNames()
+	for i := range olds {
+		if olds[i].name == name {
+			return &olds[i]
+		}
+	}
+	for i := range olds {
+		if o := &olds[i]; o.isPrefix && strings.HasPrefix(name, o.name+".") {
+			return o
+		}
+	}
+	return nil
+}
+
+// inFile words the refusal of an old name as a key of the file, where there
+// is no past to be compatible with.
+func (o *oldName) inFile() string {
+	switch {
+	case o.to != "":
+		return "old name; write " + o.to
+	case o.noEffect != "":
+		return "has no effect (" + o.noEffect + "); remove it"
+	}
+	return strings.ReplaceAll(o.refusal, "remove the flag", "remove it")
+}
+
+// findOldEnv returns the old name whose environment variable would be env.
+func findOldEnv(env string) *oldName {
+	olds := oldNames()
+	for i := range olds {
+		if o := &olds[i]; env == envName(o.name) || o.isPrefix && strings.HasPrefix(env, envName(o.name)+"_") {
+			return o
+		}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package producer
+
+import (
+	"github.com/weirflow/weir/decoders/ipfix"
+	"github.com/weirflow/weir/decoders/netflow"
+	"github.com/weirflow/weir/decoders/template"
+)
+
+// fixed produces the records of a v1, v5 or v7 datagram.
+func (p *Producer) fixed(data []byte) {
+	h, body, err := netflow.ParseFixed(data)
+	if err != nil {
+		p.fault(ReasonShortHeader)
+		return
+	}
+	n := h.Records(body)
+	rest := len(body) - n*h.RecordLen
+	switch {
+	case n != int(h.Count):
+		p.fault(ReasonCountMismatch)
+	case rest > 0 && !allZero(body[n*h.RecordLen:]):
+		p.fault(templateReason(template.FaultTrailingBytes))
+	}
+	exportNs := uint64(h.UnixSecs)*1e9 + uint64(h.UnixNsecs)
+	flowType := uint32(TypeNetFlowV5)
+	switch h.Version {
+	case netflow.V1:
+		flowType = TypeNetFlowV1
+	case netflow.V7:
+		flowType = TypeNetFlowV7
+	}
+	var r netflow.Record
+	for i := range n {
+		h.ParseRecord(body[i*h.RecordLen:], &r)
+		f := p.begin(flowType)
+		f.SequenceNum = h.Sequence
+		f.SamplingRate = p.samplingOr(h.SamplingInterval())
+		f.TimeFlowStartNs = uptimeToUnix(exportNs, h.UptimeMs, r.FirstMs)
+		f.TimeFlowEndNs = uptimeToUnix(exportNs, h.UptimeMs, r.LastMs)
+		f.Bytes, f.Packets = uint64(r.Bytes), uint64(r.Packets)
+		f.SrcAddr, f.DstAddr, f.NextHop = r.SrcAddr, r.DstAddr, r.NextHop
+		f.Etype, f.Proto = etherTypeIPv4, uint32(r.Protocol)
+		f.SrcPort, f.DstPort = uint32(r.SrcPort), uint32(r.DstPort)
+		f.InIf, f.OutIf = uint32(r.Input), uint32(r.Output)
+		f.IPTOS, f.TCPFlags = uint32(r.TOS), uint32(r.TCPFlags)
+		f.SrcAS, f.DstAS = uint32(r.SrcAS), uint32(r.DstAS)
+		f.SrcNet, f.DstNet = uint32(r.SrcMask), uint32(r.DstMask)
+		p.emit(f)
+	}
+}
+
+// message is what the sets of a v9 or IPFIX message have in common.
+type message struct {
+	key      template.Key
+	flowType uint32
+	sequence uint32
+	exportNs uint64
+	uptimeMs uint32 // v9 only
+	records  int    // templates, options and data records that were read
+	sets     int
+}
+
+// netflow9 produces the records of a v9 datagram.
+func (p *Producer) netflow9(data []byte) {
+	h, body, err := netflow.ParseHeader(data)
+	if err != nil {
+		p.fault(ReasonShortHeader)
+		return
+	}
+	m := message{
+		key:      template.Key{Exporter: p.source, Domain: h.SourceID, Version: template.V9},
+		flowType: TypeNetFlowV9,
+		sequence: h.Sequence,
+		exportNs: uint64(h.UnixSecs) * 1e9,
+		uptimeMs: h.UptimeMs,
+	}
+	p.sets(&m, body, netflow.SetTemplates, netflow.SetOptionsTemplates)
+	// Exporters count records, or sets, or some of them. Where sets could
+	// not be read there is nothing to compare.
+	if c := int(h.Count); c != m.records && c != m.sets && p.first == ReasonNone {
+		p.note(ReasonCountMismatch)
+	}
+}
+
+// ipfix produces the records of an IPFIX message.
+func (p *Producer) ipfix(data []byte) {
+	h, body, err := ipfix.ParseHeader(data)
+	if err != nil {
+		p.fault(ReasonShortHeader)
+		return
+	}
+	if int(h.Length) != len(data) {
+		p.fault(ReasonLengthMismatch)
+	}
+	m := message{
+		key:      template.Key{Exporter: p.source, Domain: h.DomainID, Version: template.IPFIX},
+		flowType: TypeIPFIX,
+		sequence: h.Sequence,
+		exportNs: uint64(h.ExportTime) * 1e9,
+	}
+	p.sets(&m, body, ipfix.SetTemplates, ipfix.SetOptionsTemplates)
+}
+
+// sets walks the sets of a message.
+func (p *Producer) sets(m *message, body []byte, idTemplates, idOptions uint16) {
+	var sets template.Sets
+	sets.Init(body)
+	domain := p.store.Lookup(&m.key)
+	for sets.Next() {
+		p.fault(templateReason(sets.Fault))
+		m.sets++
+		switch {
+		case sets.ID >= 256:
+			p.dataSet(m, domain, sets.ID, sets.Body)
+		case sets.ID == idTemplates || sets.ID == idOptions:
+			domain = p.templateSet(m, domain, sets.Body, sets.ID == idOptions)
+		default:
+			p.fault(templateReason(template.FaultReservedSet))
+		}
+	}
+	if sets.Fault == template.FaultTrailingZeros {
+		p.note(templateReason(sets.Fault))
+		return
+	}
+	p.fault(templateReason(sets.Fault))
+}
+
+// templateSet stores the templates of a set, and returns the message's domain,
+// which the first template of an exporter makes.
+func (p *Producer) templateSet(m *message, domain *template.Domain, body []byte, options bool) *template.Domain {
+	var defs template.Definitions
+	defs.Init(body, m.key.Version, options)
+	for {
+		more, ok := defs.Next()
+		if !more {
+			return domain
+		}
+		m.records++
+		if !ok {
+			p.fault(templateReason(defs.Fault))
+			continue
+		}
+		if domain == nil {
+			if domain = p.store.Domain(&m.key); domain == nil {
+				p.fault(templateReason(template.FaultDomainLimit))
+				continue
+			}
+		}
+		change, fault := domain.Put(&defs.Def, p.meta.ReceivedNs)
+		p.fault(templateReason(fault))
+		switch change {
+		case template.Added:
+			p.Counters.TemplatesAdded++
+		case template.Replaced:
+			p.Counters.TemplatesReplaced++
+		case template.Unchanged:
+			p.Counters.TemplatesUnchanged++
+		case template.Withdrawn:
+			p.Counters.TemplatesWithdrawn++
+		case template.Refused:
+			continue
+		}
+		p.useful++
+	}
+}
+
+// dataSet produces the records of one data set.
+func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body []byte) {
+	var t *template.Template
+	if domain != nil {
+		t = domain.Template(id)
+	}
+	if t == nil {
+		p.Counters.SetsWithoutTemplate++
+		p.fault(ReasonTemplateMissing)
+		return
+	}
+	var recs template.Records
+	recs.Init(body, t)
+	before := m.records
+	if t.Options {
+		opts := t.Compiled.(*optionsPlan)
+		for recs.Next() {
+			m.records++
+			p.useful++
+			p.Counters.OptionsRecords++
+			p.options(opts, domain, recs.Record)
+		}
+	} else {
+		pl := t.Compiled.(*plan)
+		for recs.Next() {
+			m.records++
+			p.dataRecord(m, pl, domain, recs.Record)
+		}
+	}
+	switch {
+	case recs.Fault != template.FaultNone:
+		p.fault(templateReason(recs.Fault))
+	case m.records == before && !allZero(body):
+		p.fault(ReasonSetEmpty)
+	}
+}
+
+// dataRecord produces one data record.
+func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec []byte) {
+	f := p.begin(m.flowType)
+	f.SequenceNum = m.sequence
+	f.ObservationDomainID = m.key.Domain
+	f.TimeFlowStartNs, f.TimeFlowEndNs = m.exportNs, m.exportNs
+	c := recordContext{exportNs: m.exportNs, uptimeMs: m.uptimeMs, v9: m.key.Version == template.V9}
+	p.fill(pl, rec, f, &c)
+
+	rate := c.samplingInterval
+	if rate == 0 && c.hasSampler {
+		rate = domain.Sampling().SamplerRate(c.samplerID)
+	}
+	if rate == 0 {
+		rate = domain.Sampling().Rate()
+	}
+	f.SamplingRate = p.samplingOr(rate)
+	p.emit(f)
+}

@@ -1,0 +1,104 @@
+package producer
+
+import "github.com/weirflow/weir/decoders/template"
+
+// Information elements that options data announces sampling with.
+const (
+	ieSamplingInterval       = 34
+	ieFlowSamplerID          = 48
+	ieFlowSamplerRandom      = 50
+	ieSelectorID             = 302
+	ieSamplingPacketInterval = 305
+	ieSamplingPacketSpace    = 306
+)
+
+// optionsPlan is what an options template became: immutable, shared by all
+// workers.
+type optionsPlan struct {
+	fields []template.Field
+	// sampling says that the records announce a sampling rate.
+	sampling bool
+}
+
+func compileOptions(t *template.Template) *optionsPlan {
+	p := &optionsPlan{fields: t.Fields}
+	for i := range t.Fields {
+		switch optionElement(&t.Fields[i]) {
+		case ieSamplingInterval, ieFlowSamplerRandom, ieSamplingPacketInterval:
+			p.sampling = true
+		}
+	}
+	return p
+}
+
+// optionElement returns the number of the IANA information element of a field,
+// 0 for others. The scope fields of v9 have numbers of their own, all below
+// those that are looked for here.
+func optionElement(f *template.Field) uint16 {
+	if f.PEN != 0 || f.Length == 0 {
+		return 0
+	}
+	return f.ID
+}
+
+// options learns the sampling rate that a record of options data announces, if
+// it does. A rate comes from samplingPacketInterval and -Space (305, 306), else
+// from flowSamplerRandomInterval (50), else from samplingInterval (34); it
+// holds for the sampler that the record names (48, 302), and for the domain.
+func (p *Producer) options(pl *optionsPlan, domain *template.Domain, rec []byte) {
+	if !pl.sampling {
+		return
+	}
+	var interval, space, random, plain, sampler uint64
+	hasSampler := false
+	pos := 0
+	for i := range pl.fields {
+		fld := &pl.fields[i]
+		off, n := template.FieldSpan(fld, rec, pos)
+		pos = off + n
+		value, ok := number(rec[off:pos])
+		if !ok {
+			continue
+		}
+		switch optionElement(fld) {
+		case ieSamplingPacketInterval:
+			interval = value
+		case ieSamplingPacketSpace:
+			space = value
+		case ieFlowSamplerRandom:
+			random = value
+		case ieSamplingInterval:
+			plain = value
+		case ieFlowSamplerID, ieSelectorID:
+			sampler, hasSampler = value, true
+		}
+	}
+	rate := packetRate(interval, space)
+	if rate == 0 {
+		rate = random
+	}
+	if rate == 0 {
+		rate = plain
+	}
+	if rate == 0 {
+		return
+	}
+	s := domain.Sampling()
+	s.Set(rate)
+	if hasSampler && !s.SetSampler(sampler, rate) {
+		p.fault(ReasonSamplerLimit)
+	}
+}
+
+// packetRate returns how many packets stand for one where interval of them are
+// taken and space are then left out (RFC 5477 section 8.2). Exporters that
+// give no space use the interval for the rate itself.
+func packetRate(interval, space uint64) uint64 {
+	if interval == 0 || space == 0 {
+		return interval
+	}
+	if sum := interval + space; sum > interval {
+		return (sum + interval/2) / interval
+	}
+	return interval
+}

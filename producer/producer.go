@@ -1,0 +1,232 @@
+package producer
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/weirflow/weir/decoders/ipfix"
+	"github.com/weirflow/weir/decoders/netflow"
+	"github.com/weirflow/weir/decoders/packet"
+	"github.com/weirflow/weir/decoders/template"
+)
+
+// Format is the encoding of the messages.
+type Format uint8
+
+// Formats.
+const (
+	// FormatJSON: one JSON object a message.
+	FormatJSON Format = iota
+	// FormatBin: a FlowMessage behind its length as a varint.
+	FormatBin
+)
+
+// Config says how records become messages.
+type Config struct {
+	Format Format
+	// Separator follows every message.
+	Separator []byte
+	// SamplingRate is given to flows whose exporter announced none.
+	SamplingRate uint64
+}
+
+// Protocol is what a datagram turned out to be.
+type Protocol uint8
+
+// Protocols.
+const (
+	ProtocolUnknown Protocol = iota
+	ProtocolNetFlowV1
+	ProtocolNetFlowV5
+	ProtocolNetFlowV7
+	ProtocolNetFlowV9
+	ProtocolIPFIX
+	ProtocolSFlow
+
+	// NumProtocols is the number of protocols, the unknown one included.
+	NumProtocols = int(iota)
+)
+
+var protocolLabels = [NumProtocols]string{
+	"unknown", "netflow_v1", "netflow_v5", "netflow_v7", "netflow_v9", "ipfix", "sflow_5",
+}
+
+// String returns the protocol's name, as it appears in metrics.
+func (p Protocol) String() string { return protocolLabels[p] }
+
+// Detect tells a datagram's protocol from its first four bytes. sFlow has a
+// 32-bit version where the others have a 16-bit one, so that no datagram can
+// be two of them.
+func Detect(b []byte) Protocol {
+	if len(b) < 4 {
+		return ProtocolUnknown
+	}
+	switch binary.BigEndian.Uint16(b) {
+	case 0:
+		if binary.BigEndian.Uint16(b[2:]) == 5 {
+			return ProtocolSFlow
+		}
+	case netflow.V1:
+		return ProtocolNetFlowV1
+	case netflow.V5:
+		return ProtocolNetFlowV5
+	case netflow.V7:
+		return ProtocolNetFlowV7
+	case netflow.V9:
+		return ProtocolNetFlowV9
+	case ipfix.Version:
+		return ProtocolIPFIX
+	}
+	return ProtocolUnknown
+}
+
+// Meta is what is known of a datagram beside its bytes.
+type Meta struct {
+	// Source is the exporter's address, IPv4 never in mapped form.
+	Source netip.AddrPort
+	// ReceivedNs is the receive time in Unix nanoseconds.
+	ReceivedNs int64
+	// Truncated: the datagram was longer than what is there of it.
+	Truncated bool
+}
+
+// Result is what became of a datagram.
+type Result struct {
+	Protocol Protocol
+	// Decoded says that something in the datagram could be used, or that
+	// there was nothing wrong with it. A datagram that is not decoded has
+	// failed for Reason.
+	Decoded bool
+	// Reason is the first thing that was wrong, ReasonNone if nothing was.
+	Reason Reason
+	// Records is the number of messages that were appended to the batch.
+	Records int
+}
+
+// Producer decodes datagrams and appends what they hold to batches. A worker
+// has one of its own; it is not for concurrent use. The template store behind
+// it is shared by all workers.
+type Producer struct {
+	cfg   Config
+	store *template.Store
+
+	// Counters are the producer's own, written by its worker only.
+	Counters Counters
+
+	flow Flow
+	hdr  packet.Headers
+
+	// State of the datagram in hand.
+	meta   Meta
+	source [16]byte // Meta.Source's address, IPv4 mapped
+	batch  *Batch
+	first  Reason
+	useful int // pieces that could be used
+}
+
+// New returns a producer for one worker. store comes from NewStore.
+func New(cfg Config, store *template.Store) *Producer {
+	return &Producer{cfg: cfg, store: store}
+}
+
+// NewStore returns a template store for the producers of all workers.
+func NewStore(limits template.Limits) *template.Store {
+	return template.NewStore(limits, compile)
+}
+
+// compile is called by the store once for each template.
+func compile(t *template.Template) any {
+	if t.Options {
+		return compileOptions(t)
+	}
+	return compilePlan(t)
+}
+
+// Datagram decodes one datagram and appends its flow records to batch. It does
+// not allocate, but to grow the batch and for templates that it has not seen.
+// data is not kept.
+func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
+	p.meta = meta
+	p.source = meta.Source.Addr().As16()
+	p.batch = batch
+	p.first = ReasonNone
+	p.useful = 0
+	before := len(batch.Ends)
+
+	if meta.Truncated {
+		p.fault(ReasonDatagramTruncated)
+	}
+	res := Result{Protocol: Detect(data)}
+	switch res.Protocol {
+	case ProtocolNetFlowV1, ProtocolNetFlowV5, ProtocolNetFlowV7:
+		p.fixed(data)
+	case ProtocolNetFlowV9:
+		p.netflow9(data)
+	case ProtocolIPFIX:
+		p.ipfix(data)
+	case ProtocolSFlow:
+		p.sflow(data)
+	default:
+		p.fault(ReasonUnknownVersion)
+	}
+	p.batch = nil
+
+	res.Records = len(batch.Ends) - before
+	if res.Records > 0 && before == 0 {
+		batch.FirstNs = meta.ReceivedNs
+	}
+	res.Reason = p.first
+	res.Decoded = p.useful > 0 || p.first == ReasonNone
+	p.Counters.add(res)
+	return res
+}
+
+// fault counts something that was wrong with the datagram in hand or with a
+// piece of it. ReasonNone is no fault.
+func (p *Producer) fault(r Reason) {
+	if r == ReasonNone {
+		return
+	}
+	p.Counters.Faults[r]++
+	if p.first == ReasonNone {
+		p.first = r
+	}
+}
+
+// note counts something that is not as it should be and costs nothing.
+func (p *Producer) note(r Reason) { p.Counters.Faults[r]++ }
+
+// begin empties the flow and sets what all flows of the datagram share.
+func (p *Producer) begin(flowType uint32) *Flow {
+	f := &p.flow
+	f.reset()
+	f.Type = flowType
+	f.TimeReceivedNs = uint64(p.meta.ReceivedNs)
+	if p.meta.Source.Addr().Is4() {
+		f.SamplerAddress = p.source[12:]
+	} else {
+		f.SamplerAddress = p.source[:]
+	}
+	return f
+}
+
+// emit appends the flow to the batch.
+func (p *Producer) emit(f *Flow) {
+	b := p.batch
+	if p.cfg.Format == FormatBin {
+		b.Buf = AppendDelimited(b.Buf, f)
+	} else {
+		b.Buf = AppendJSON(b.Buf, f)
+	}
+	b.Buf = append(b.Buf, p.cfg.Separator...)
+	b.Ends = append(b.Ends, uint32(len(b.Buf)))
+	p.useful++
+}
+
+// samplingOr returns rate, or the configured default where it is unknown.
+func (p *Producer) samplingOr(rate uint64) uint64 {
+	if rate == 0 {
+		return p.cfg.SamplingRate
+	}
+	return rate
+}

@@ -1,0 +1,93 @@
+package producer
+
+import (
+	"github.com/weirflow/weir/decoders/sflow"
+	"github.com/weirflow/weir/decoders/template"
+)
+
+// Reason is why a datagram, or a piece of one, could not be decoded. Its
+// names are stable: they are labels of metrics and keys of statistics.
+type Reason uint8
+
+// Reasons that a datagram or a piece of it has of its own. Those of the
+// decoders follow behind them.
+const (
+	// ReasonNone: nothing was wrong.
+	ReasonNone Reason = iota
+	// ReasonUnknownVersion: no flow protocol begins like this.
+	ReasonUnknownVersion
+	// ReasonShortHeader: the datagram ends before its header does.
+	ReasonShortHeader
+	// ReasonDatagramTruncated: the datagram was longer than the receive
+	// buffer, or than what a capture kept of it.
+	ReasonDatagramTruncated
+	// ReasonCountMismatch: the header's count is not that of the records
+	// that are there. Those that are there are decoded.
+	ReasonCountMismatch
+	// ReasonLengthMismatch: the IPFIX header's length is not the datagram's.
+	ReasonLengthMismatch
+	// ReasonTemplateMissing: a data set whose template is not known.
+	ReasonTemplateMissing
+	// ReasonSetEmpty: a data set with fewer bytes than one record.
+	ReasonSetEmpty
+	// ReasonSamplerLimit: options data of more samplers than a domain may
+	// have.
+	ReasonSamplerLimit
+	// ReasonHeaderProtocol: a sampled header of a protocol that is not
+	// decoded. The record has what the sample says itself.
+	ReasonHeaderProtocol
+	// ReasonSampledHeader: a sampled header that contradicts itself.
+	ReasonSampledHeader
+	// ReasonHeaderLayers: a sampled header with more layers than are read.
+	ReasonHeaderLayers
+	// ReasonRecordMalformed: a record of a known sFlow format that is
+	// shorter than its format.
+	ReasonRecordMalformed
+
+	reasonTemplate // of template.Fault
+	reasonSFlow    = reasonTemplate + Reason(template.NumFaults)
+	// NumReasons is the number of reasons.
+	NumReasons = int(reasonSFlow) + int(sflow.Reasons)
+)
+
+var reasonNames = [reasonTemplate]string{
+	ReasonNone:              "none",
+	ReasonUnknownVersion:    "unknown_version",
+	ReasonShortHeader:       "short_header",
+	ReasonDatagramTruncated: "datagram_truncated",
+	ReasonCountMismatch:     "count_mismatch",
+	ReasonLengthMismatch:    "length_mismatch",
+	ReasonTemplateMissing:   "template_missing",
+	ReasonSetEmpty:          "set_empty",
+	ReasonSamplerLimit:      "sampler_limit",
+	ReasonHeaderProtocol:    "header_protocol",
+	ReasonSampledHeader:     "sampled_header",
+	ReasonHeaderLayers:      "header_layers",
+	ReasonRecordMalformed:   "record_malformed",
+}
+
+// String returns the reason's name.
+func (r Reason) String() string {
+	switch {
+	case r < reasonTemplate:
+		return reasonNames[r]
+	case r < reasonSFlow:
+		return template.Fault(r - reasonTemplate).String()
+	default:
+		return "sflow_" + sflow.Reason(r-reasonSFlow).String()
+	}
+}
+
+func templateReason(f template.Fault) Reason {
+	if f == template.FaultNone {
+		return ReasonNone
+	}
+	return reasonTemplate + Reason(f)
+}
+
+func sflowReason(f sflow.Reason) Reason {
+	if f == sflow.ReasonNone {
+		return ReasonNone
+	}
+	return reasonSFlow + Reason(f)
+}

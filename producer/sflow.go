@@ -1,0 +1,200 @@
+package producer
+
+import (
+	"github.com/weirflow/weir/decoders/packet"
+	"github.com/weirflow/weir/decoders/sflow"
+)
+
+// sflow produces a flow for each flow sample of an sFlow datagram. Counter and
+// drop samples are counted.
+func (p *Producer) sflow(data []byte) {
+	h, body, err := sflow.ParseHeader(data)
+	if err != nil {
+		reason, _ := err.(sflow.Reason) // ParseHeader returns no other kind
+		p.fault(sflowReason(reason))
+		return
+	}
+	var samples sflow.Samples
+	samples.Init(body, h.SampleCount)
+	for samples.Next() {
+		reason := samples.Err()
+		p.fault(sflowReason(reason))
+		if reason == sflow.ErrSampleShort {
+			continue
+		}
+		switch samples.Sample.Kind {
+		case sflow.Flow:
+			p.flowSample(&h, &samples)
+		case sflow.Counter:
+			p.Counters.CounterSamples++
+			p.useful++
+		case sflow.Drop:
+			p.Counters.DropSamples++
+			p.useful++
+		default:
+			p.Counters.UnknownSamples++
+		}
+	}
+	p.fault(sflowReason(samples.Err()))
+}
+
+// flowSample produces one flow sample.
+func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples) {
+	f := p.begin(TypeSFlow5)
+	f.SamplerAddress = h.Agent
+	f.SequenceNum = h.Sequence
+	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
+	f.SamplingRate = p.samplingOr(uint64(s.Sample.SamplingRate))
+	f.InIf, f.OutIf = s.Sample.Input, s.Sample.Output
+	f.Packets = 1
+	for s.Records.Next() {
+		if r := &s.Records.Record; r.Enterprise == 0 && !p.flowRecord(r.Format, r.Data, f) {
+			p.fault(ReasonRecordMalformed)
+		}
+	}
+	p.fault(sflowReason(s.Records.Err()))
+	p.emit(f)
+}
+
+// flowRecord adds what a flow record says to the flow. Formats that a Flow has
+// no place for are left out. It reports false if the record is shorter than
+// its format.
+func (p *Producer) flowRecord(format uint32, data []byte, f *Flow) bool {
+	switch format {
+	case sflow.FlowRawHeader:
+		r, ok := sflow.ParseRawHeader(data)
+		if !ok {
+			return false
+		}
+		f.Bytes = uint64(r.FrameLength)
+		switch r.Protocol {
+		case sflow.HeaderEthernet:
+			p.sampledHeader(r.Header, packet.StartEthernet, f)
+		case sflow.HeaderIPv4:
+			p.sampledHeader(r.Header, packet.StartIPv4, f)
+		case sflow.HeaderIPv6:
+			p.sampledHeader(r.Header, packet.StartIPv6, f)
+		case sflow.HeaderMPLS:
+			p.sampledHeader(r.Header, packet.StartMPLS, f)
+		default:
+			p.fault(ReasonHeaderProtocol)
+		}
+	case sflow.FlowEthernet:
+		r, ok := sflow.ParseEthernet(data)
+		if !ok {
+			return false
+		}
+		// The sampled header, if there is one, says more.
+		if f.SrcMAC == 0 && f.DstMAC == 0 {
+			f.SrcMAC, f.DstMAC = r.SrcMAC, r.DstMAC
+		}
+		if f.Etype == 0 {
+			f.Etype = r.EtherType
+		}
+		if f.Bytes == 0 {
+			f.Bytes = uint64(r.Length)
+		}
+	case sflow.FlowIPv4:
+		r, ok := sflow.ParseIPv4(data)
+		if !ok {
+			return false
+		}
+		ipRecord(&r, etherTypeIPv4, f)
+	case sflow.FlowIPv6:
+		r, ok := sflow.ParseIPv6(data)
+		if !ok {
+			return false
+		}
+		ipRecord(&r, etherTypeIPv6, f)
+	case sflow.FlowExtendedSwitch:
+		r, ok := sflow.ParseExtendedSwitch(data)
+		if !ok {
+			return false
+		}
+		f.SrcVLAN, f.DstVLAN = r.SrcVLAN, r.DstVLAN
+	case sflow.FlowExtendedRouter:
+		r, ok := sflow.ParseExtendedRouter(data)
+		if !ok {
+			return false
+		}
+		f.NextHop = r.NextHop
+		f.SrcNet, f.DstNet = r.SrcMaskLen, r.DstMaskLen
+	case sflow.FlowExtendedGateway:
+		r, ok := sflow.ParseExtendedGateway(data)
+		gatewayRecord(&r, f)
+		return ok
+	}
+	return true
+}
+
+func ipRecord(r *sflow.IP, etype uint32, f *Flow) {
+	f.SrcAddr, f.DstAddr = r.Src, r.Dst
+	f.Bytes = uint64(r.Length)
+	f.Proto = r.Protocol
+	f.SrcPort, f.DstPort = r.SrcPort, r.DstPort
+	f.IPTOS = r.TOS
+	f.TCPFlags = r.TCPFlags
+	f.Etype = etype
+}
+
+func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
+	f.BGPNextHop = r.NextHop
+	f.BGPCommunities = r.AppendCommunities(f.BGPCommunities[:0])
+	f.ASPath = r.ASPath(f.ASPath[:0])
+	if r.PathLen > 0 {
+		f.NextHopAS, f.DstAS = r.FirstAS, r.LastAS
+	} else {
+		f.DstAS = r.AS
+	}
+	f.SrcAS = r.SrcAS
+	if f.SrcAS == 0 {
+		f.SrcAS = r.AS
+	}
+}
+
+// sampledHeader adds what a sampled header says to the flow. What the header
+// does not have is left as it is.
+func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
+	h := &p.hdr
+	packet.Parse(b, start, h)
+	switch {
+	case h.Malformed:
+		p.fault(ReasonSampledHeader)
+	case h.LayersExceeded:
+		p.fault(ReasonHeaderLayers)
+	}
+	if h.SrcMAC|h.DstMAC != 0 {
+		f.SrcMAC, f.DstMAC = h.SrcMAC, h.DstMAC
+	}
+	if h.EtherType != 0 {
+		f.Etype = h.EtherType
+	}
+	if h.VLANID != 0 {
+		f.VLANID = h.VLANID
+	}
+	if h.SrcAddr != nil {
+		f.SrcAddr, f.DstAddr = h.SrcAddr, h.DstAddr
+		f.Proto = h.Proto
+		f.IPTOS, f.IPTTL = h.TOS, h.TTL
+		f.IPv6FlowLabel = h.FlowLabel
+		f.FragmentID, f.FragmentOffset, f.IPFlags = h.FragmentID, h.FragmentOffset, h.IPFlags
+		f.SrcPort, f.DstPort, f.TCPFlags = h.SrcPort, h.DstPort, h.TCPFlags
+	}
+	if h.HasICMP {
+		f.ICMPType, f.ICMPCode = h.ICMPType, h.ICMPCode
+	}
+	if len(h.MPLS) > 0 {
+		f.MPLSLabel, f.MPLSTTL = f.MPLSLabel[:0], f.MPLSTTL[:0]
+		for m := h.MPLS; len(m) >= 4; m = m[4:] {
+			f.MPLSLabel = append(f.MPLSLabel, uint32(m[0])<<12|uint32(m[1])<<4|uint32(m[2])>>4)
+			f.MPLSTTL = append(f.MPLSTTL, uint32(m[3]))
+		}
+	}
+	if h.HasRouting {
+		f.RoutingAddresses, f.RoutingSegLeft = h.RoutingAddrs, h.RoutingSegLeft
+	}
+	for i := range h.Layers {
+		f.LayerStack = append(f.LayerStack, uint32(h.LayerStack[i]))
+		f.LayerSize = append(f.LayerSize, h.LayerSize[i])
+	}
+}

@@ -1,0 +1,165 @@
+//go:build unix
+
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// compressor compresses rotated files whenever the bell rings. The directory
+// is its queue: what an earlier run, or an earlier failure, has left is found
+// like what was just rotated.
+func (a *archive) compressor() {
+	a.removeLeftovers()
+	failed := map[string]bool{}
+	for {
+		select {
+		case <-a.bell:
+			a.compressAll(failed)
+		case <-a.closing:
+			a.compressAll(failed)
+			return
+		}
+	}
+}
+
+// removeLeftovers removes compressed files that were never finished.
+func (a *archive) removeLeftovers() {
+	n, found, err := a.list(tmpSuffix)
+	if err != nil {
+		a.log.Error("looking for unfinished compressed files failed", "dir", n.dir, "error", err)
+		return
+	}
+	for _, name := range found {
+		if err := os.Remove(n.path(name + tmpSuffix)); err != nil {
+			a.log.Error("removing an unfinished compressed file failed", "error", err)
+		}
+	}
+}
+
+// compressAll compresses every rotated file, oldest first. One that fails is
+// left as it is, logged once, and tried again the next time.
+func (a *archive) compressAll(failed map[string]bool) {
+	n, found, err := a.list("")
+	if err != nil {
+		a.log.Error("looking for rotated files failed", "dir", n.dir, "error", err)
+		return
+	}
+	for _, name := range found {
+		err := n.compress(name)
+		if err == nil {
+			delete(failed, name)
+			continue
+		}
+		if !failed[name] {
+			a.log.Error("compressing a rotated file failed", "file", name, "error", err)
+		}
+		failed[name] = true
+	}
+}
+
+// list returns the rotated names for which there is a regular file with that
+// suffix, sorted, but for the one that is still being written, and the names
+// that these belong to.
+func (a *archive) list(suffix string) (names, []string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	entries, err := os.ReadDir(a.dir)
+	if err != nil {
+		return a.names, nil, err
+	}
+	var found []string
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), suffix)
+		if ok && a.owns(name) && name != a.writing && e.Type().IsRegular() {
+			found = append(found, name)
+		}
+	}
+	return a.names, found, nil
+}
+
+// compress replaces a rotated file by its compressed form. At any moment of a
+// crash one of them is there and whole: the original goes only after the
+// other is on disk under its final name.
+func (n names) compress(name string) (err error) {
+	in, err := os.Open(n.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // removed by someone since the listing
+	}
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+
+	tmp := n.path(name + tmpSuffix)
+	out, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, info.Mode().Perm())
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp)
+		}
+	}()
+	err = encode(out, in)
+	if err == nil {
+		err = out.Sync()
+	}
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Chtimes(tmp, info.ModTime(), info.ModTime()); err != nil {
+		return err
+	}
+	// A .zst of this name can only be this file's, from a run that ended
+	// before it removed the original: names with a .zst are never given out.
+	if err := os.Rename(tmp, n.path(name+zstSuffix)); err != nil {
+		return err
+	}
+	if err := syncDir(n.dir); err != nil {
+		return err
+	}
+	return os.Remove(n.path(name))
+}
+
+func encode(out io.Writer, in io.Reader) error {
+	enc, err := zstd.NewWriter(out, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return fmt.Errorf("make encoder: %w", err)
+	}
+	if _, err := enc.ReadFrom(in); err != nil {
+		enc.Close()
+		return fmt.Errorf("compress: %w", err)
+	}
+	if err := enc.Close(); err != nil {
+		return fmt.Errorf("compress: %w", err)
+	}
+	return nil
+}
+
+// syncDir makes a rename in the directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if cerr := d.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}

@@ -1,0 +1,218 @@
+//go:build unix
+
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/sink"
+)
+
+// File is a [sink.Sink] on a file, a FIFO, a device or standard output. Its
+// methods, but for Name, are for one goroutine at a time.
+type File struct {
+	cfg    Config
+	log    *slog.Logger
+	stdout int // descriptor that an empty path stands for
+
+	out    target
+	open   bool // out is valid; false while a FIFO has no reader yet
+	closed bool
+
+	torn     []byte // rest of a message whose beginning is in out
+	unsynced bool   // written to since the last Flush
+
+	period     int64     // rotation period of the data in out
+	rotateFrom time.Time // after a failed rotation: not before this
+	rotateBad  bool      // the last rotation failed
+	archive    *archive  // rotated files; nil without rotation
+}
+
+var (
+	_ sink.Sink   = (*File)(nil)
+	_ sink.Ticker = (*File)(nil)
+)
+
+// New opens the output. The errors of opening read `open output "x": ...` and
+// wrap the system's.
+func New(cfg Config) (*File, error) { return newFile(cfg, 1) }
+
+func newFile(cfg Config, stdout int) (*File, error) {
+	f := &File{cfg: cfg, log: cfg.Logger, stdout: stdout}
+	if err := cfg.Validate(); err != nil {
+		return nil, f.wrap("open", err)
+	}
+	if f.log == nil {
+		f.log = slog.New(slog.DiscardHandler)
+	}
+	if f.cfg.now == nil {
+		f.cfg.now = time.Now
+	}
+	t, err := f.openTarget()
+	switch {
+	case errors.Is(err, errNoReader) && !cfg.rotates():
+		f.log.Info("fifo has no reader yet, waiting at the first write", "path", cfg.Path)
+		return f, nil
+	case err != nil:
+		return nil, f.wrap("open", err)
+	}
+	if cfg.rotates() {
+		f.archive, err = newArchive(cfg.Path, cfg.Compress == CompressZstd, f.log)
+		if err != nil {
+			unix.Close(t.fd)
+			return nil, f.wrap("open", err)
+		}
+	}
+	f.adopt(t)
+	return f, nil
+}
+
+// openTarget opens what the configuration names and brings a file of lines in
+// order.
+func (f *File) openTarget() (target, error) {
+	if f.cfg.Path == "" {
+		fd, err := unix.FcntlInt(uintptr(f.stdout), unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return target{}, err
+		}
+		t, err := inspect(fd)
+		if err != nil {
+			unix.Close(fd)
+		}
+		return t, err
+	}
+	t, err := openPath(f.cfg.Path)
+	if err != nil {
+		return target{}, err
+	}
+	if !t.regular {
+		if f.cfg.rotates() {
+			err = errors.New("only a regular file can be rotated")
+		}
+	} else if f.cfg.LineDelimited && t.size > 0 {
+		var cut int64
+		cut, err = cutLastLine(f.cfg.Path, &t)
+		if cut > 0 {
+			f.log.Warn("unfinished last line cut off", "path", f.cfg.Path, "bytes", cut)
+		}
+	}
+	if err != nil {
+		unix.Close(t.fd)
+		return target{}, err
+	}
+	return t, nil
+}
+
+// adopt makes t the output in use.
+func (f *File) adopt(t target) {
+	if f.open {
+		if !t.same(&f.out) || (f.cfg.LineDelimited && t.regular) {
+			f.torn = f.torn[:0] // another file, or the beginning was cut off
+		}
+		if err := unix.Close(f.out.fd); err != nil && !errors.Is(err, unix.EINTR) {
+			f.log.Error("closing the previous output failed", "path", f.cfg.Path, "error", err)
+		}
+	}
+	f.out, f.open = t, true
+	f.period = f.periodOf(t.mtime)
+}
+
+// Name implements [sink.Sink]: "file" or "stdout".
+func (f *File) Name() string {
+	if f.cfg.Path == "" {
+		return "stdout"
+	}
+	return "file"
+}
+
+// Flush implements [sink.Sink]: the data of a regular file (the one being
+// written, not those rotated before) is on disk when it returns. Nothing is
+// held back in memory, so for other outputs there is nothing to do.
+func (f *File) Flush() error {
+	if f.closed {
+		return f.fail("flush", sink.ErrClosed)
+	}
+	if !f.unsynced {
+		return nil
+	}
+	if err := f.out.sync(); err != nil {
+		return f.fail("flush", err)
+	}
+	f.unsynced = false
+	return nil
+}
+
+// Reopen implements [sink.Sink]. It opens the path anew. Standard output is
+// left as it is.
+func (f *File) Reopen() error {
+	if f.closed {
+		return f.fail("reopen", sink.ErrClosed)
+	}
+	if f.cfg.Path == "" || !f.open {
+		return nil // a FIFO that waits for its reader opens the path anyway
+	}
+	// While the old output is still there: a message is not to be left torn
+	// in it.
+	f.settleTorn()
+	t, err := f.openTarget()
+	if err != nil {
+		return f.fail("reopen", err)
+	}
+	f.adopt(t)
+	if f.archive != nil {
+		f.archive.mu.Lock()
+		f.archive.opened(f.cfg.Path)
+		f.archive.mu.Unlock()
+	}
+	return nil
+}
+
+// settleTorn gives a torn message a moment to be completed.
+func (f *File) settleTorn() {
+	ctx, cancel := context.WithTimeout(context.Background(), finishGrace)
+	defer cancel()
+	if err := f.finishTorn(ctx); err != nil {
+		f.log.Warn("last message in the output remains unfinished", "path", f.cfg.Path, "error", err)
+	}
+}
+
+// Tick implements [sink.Ticker]: it rotates a file whose period is over.
+func (f *File) Tick() {
+	if !f.closed && f.open && f.cfg.RotateInterval > 0 && len(f.torn) == 0 {
+		f.rotateIfDue(0)
+	}
+}
+
+// Close implements [sink.Sink]. It waits for the compression of rotated files.
+func (f *File) Close() error {
+	if f.closed {
+		return nil
+	}
+	f.closed = true
+	var err error
+	if f.open {
+		f.settleTorn()
+		f.open = false
+		err = unix.Close(f.out.fd)
+	}
+	if f.archive != nil {
+		f.archive.close()
+	}
+	if err != nil {
+		return f.fail("close", err)
+	}
+	return nil
+}
+
+func (f *File) wrap(verb string, err error) error {
+	if f.cfg.Path == "" {
+		return fmt.Errorf("%s output stdout: %w", verb, err)
+	}
+	return fmt.Errorf("%s output %q: %w", verb, f.cfg.Path, err)
+}

@@ -1,0 +1,182 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/sink"
+	"github.com/weirflow/weir/sink/sinktest"
+)
+
+// TestPipeFull: nobody reads. Write gives up with its context, and tells how
+// many messages are whole in the pipe.
+func TestPipeFull(t *testing.T) {
+	path := fifo(t)
+	r := openReader(t, path)
+	f := mustNew(t, Config{Path: path})
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	written, err := f.Write(ctx, lines(0, 2000))
+	if !errors.Is(err, context.DeadlineExceeded) || written == 0 || written == 2000 {
+		t.Fatalf("wrote %d: %v", written, err)
+	}
+	if len(f.torn) == 0 {
+		t.Fatal("the pipe was filled to the end of a message: the test needs another size")
+	}
+	// A second try does not get in either, and harms nothing.
+	if n, err := f.Write(ctx, lines(5000, 1)); n != 0 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("wrote %d: %v", n, err)
+	}
+
+	read := drain(r)
+	mustWrite(t, f, `{"lane":0,"seq":9000}`+"\n")
+	f.Close()
+	data := read()
+	// All that was counted, the one whose rest was kept, and the last.
+	if n := sinktest.Read(t, data, 1, true)[0]; n != written+2 {
+		t.Errorf("%d records read, %d counted as written before", n, written)
+	}
+}
+
+// TestPipeFinishesMessage: the context ends while a message is half in the
+// pipe, and a slow reader comes in time for the rest.
+func TestPipeFinishesMessage(t *testing.T) {
+	r, w := pipe(t, true)
+	f, err := newFile(Config{}, w)
+	unix.Close(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	read := make(chan []byte, 1)
+	go func() {
+		time.Sleep(50 * time.Millisecond)
+		data, _ := io.ReadAll(r)
+		read <- data
+	}()
+	written, err := f.Write(ctx, lines(0, 2000))
+	if !errors.Is(err, context.Canceled) || written == 0 || written == 2000 || len(f.torn) != 0 {
+		t.Errorf("wrote %d, %d bytes torn: %v", written, len(f.torn), err)
+	}
+	f.Close()
+	if n := sinktest.Read(t, <-read, 1, false)[0]; n != written {
+		t.Errorf("%d records read, %d counted as written", n, written)
+	}
+}
+
+// TestPipeClosed: nobody will ever read standard output again.
+func TestPipeClosed(t *testing.T) {
+	r, w := pipe(t, false)
+	f, err := newFile(Config{}, w)
+	unix.Close(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, f, "{}\n")
+	r.Close()
+	n, err := f.Write(context.Background(), lines(0, 10))
+	if n != 0 || !errors.Is(err, sink.ErrClosed) || !errors.Is(err, unix.EPIPE) {
+		t.Errorf("wrote %d: %v", n, err)
+	}
+	if !strings.HasPrefix(err.Error(), "write output stdout: output is closed: ") {
+		t.Errorf("error %q", err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStdoutSIGPIPE: the process lives on when its real standard output is
+// closed, and the hub says so.
+func TestStdoutSIGPIPE(t *testing.T) {
+	if os.Getenv("WEIR_TEST_SIGPIPE") != "" {
+		f, err := New(Config{})
+		if err != nil {
+			os.Exit(10)
+		}
+		lanes := sinktest.Lanes(1, 2)
+		hub := sink.NewHub(f, lanes, nil)
+		go hub.Run(context.Background())
+		go sinktest.Work(hub, lanes, 1000)
+		select {
+		case <-hub.Closed():
+			os.Exit(0)
+		case <-time.After(20 * time.Second):
+			os.Exit(11)
+		}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := os.StartProcess("/proc/self/exe", []string{os.Args[0], "-test.run=^TestStdoutSIGPIPE$"}, &os.ProcAttr{
+		Env:   append(os.Environ(), "WEIR_TEST_SIGPIPE=1"),
+		Files: []*os.File{nil, w, os.Stderr},
+	})
+	w.Close()
+	if err != nil {
+		t.Skipf("cannot start this test anew: %v", err)
+	}
+	if _, err := io.ReadFull(r, make([]byte, 1000)); err != nil {
+		t.Error(err)
+	}
+	r.Close()
+	state, err := p.Wait()
+	if err != nil || !state.Success() {
+		t.Errorf("process ended with %v, %v", state, err)
+	}
+}
+
+// TestFIFOReaderLate: the output waits for its reader, and gives up with its
+// context.
+func TestFIFOReaderLate(t *testing.T) {
+	path := fifo(t)
+	f := mustNew(t, Config{Path: path})
+	if err := f.Reopen(); err != nil {
+		t.Errorf("reopen without a reader: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if n, err := f.Write(ctx, batchOf("1\n")); n != 0 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("wrote %d: %v", n, err)
+	}
+	time.AfterFunc(20*time.Millisecond, func() { openReader(t, path) })
+	mustWrite(t, f, "2\n")
+	f.Flush()
+}
+
+// TestFIFONewReader: a reader leaves in the middle of a message; the next one
+// gets whole messages.
+func TestFIFONewReader(t *testing.T) {
+	path := fifo(t)
+	r := openReader(t, path)
+	f := mustNew(t, Config{Path: path})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	written, err := f.Write(ctx, lines(0, 2000))
+	if err == nil || len(f.torn) == 0 {
+		t.Fatalf("wrote %d: %v", written, err)
+	}
+	r.Close()
+	if n, err := f.Write(context.Background(), lines(3000, 1)); n != 0 || !errors.Is(err, sink.ErrClosed) {
+		t.Fatalf("wrote %d without a reader: %v", n, err)
+	}
+	r = openReader(t, path)
+	read := drain(r)
+	n, err := f.Write(context.Background(), lines(4000, 10))
+	if n != 10 || err != nil {
+		t.Fatalf("wrote %d for a new reader: %v", n, err)
+	}
+	f.Close()
+	if n := sinktest.Read(t, read(), 1, true)[0]; n < 11 {
+		t.Errorf("%d records read", n)
+	}
+}

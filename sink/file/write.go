@@ -1,0 +1,186 @@
+//go:build unix
+
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/sink"
+)
+
+const (
+	// pollEvery is how long a wait for a pipe to take more goes on before
+	// the context is looked at.
+	pollEvery = 100 * time.Millisecond
+	// finishGrace is what a message that is partly in a pipe gets to be
+	// completed in when the context is done.
+	finishGrace = 250 * time.Millisecond
+)
+
+// Write implements [sink.Sink]. On a regular file it blocks for as long as
+// the disk does; on a FIFO or a pipe that is full it waits until ctx is done.
+//
+// A message of which a pipe took only the beginning is counted as not
+// written; its rest is kept, and goes out before anything else should the
+// pipe work again, so that what a reader gets stays whole.
+func (f *File) Write(ctx context.Context, b *producer.Batch) (int, error) {
+	if f.closed {
+		return 0, f.fail("write", sink.ErrClosed)
+	}
+	if len(b.Ends) == 0 {
+		return 0, nil
+	}
+	if !f.open {
+		if err := f.awaitReader(ctx); err != nil {
+			return 0, f.fail("write", err)
+		}
+	}
+	if err := f.finishTorn(ctx); err != nil {
+		return 0, f.fail("write", err)
+	}
+	if f.cfg.rotates() {
+		f.rotateIfDue(len(b.Buf))
+	}
+
+	end := int(b.Ends[len(b.Ends)-1])
+	n, err := writeAll(ctx, f.out.fd, b.Buf[:end])
+	if n > 0 {
+		f.unsynced = true
+	}
+	if err == nil {
+		return len(b.Ends), nil
+	}
+	whole := messagesIn(b.Ends, n)
+	start := 0
+	if whole > 0 {
+		start = int(b.Ends[whole-1])
+	}
+	if n > start && f.mend(b.Buf[start:n], b.Buf[n:b.Ends[whole]]) {
+		whole++
+	}
+	if whole == len(b.Ends) {
+		return whole, nil
+	}
+	return whole, f.fail("write", err)
+}
+
+// messagesIn returns how many messages lie wholly in the first n bytes.
+func messagesIn(ends []uint32, n int) int {
+	return sort.Search(len(ends), func(i int) bool { return int(ends[i]) > n })
+}
+
+// mend deals with a message whose head is the last thing in the output and
+// whose rest is not. It reports whether the message is whole now; if not, it
+// is either gone altogether or its rest is kept.
+func (f *File) mend(head, rest []byte) bool {
+	if f.out.regular {
+		if f.out.cutBack(int64(len(head))) {
+			return false
+		}
+		f.torn = append(f.torn[:0], rest...)
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), finishGrace)
+	defer cancel()
+	n, err := writeAll(ctx, f.out.fd, rest)
+	if err == nil {
+		return true
+	}
+	f.torn = append(f.torn[:0], rest[n:]...)
+	return false
+}
+
+// finishTorn writes the rest of a message that is partly in the output.
+func (f *File) finishTorn(ctx context.Context) error {
+	if len(f.torn) == 0 {
+		return nil
+	}
+	n, err := writeAll(ctx, f.out.fd, f.torn)
+	f.torn = f.torn[:copy(f.torn, f.torn[n:])]
+	return err
+}
+
+// awaitReader opens a FIFO as soon as somebody reads it.
+func (f *File) awaitReader(ctx context.Context) error {
+	wait := time.NewTicker(pollEvery)
+	defer wait.Stop()
+	for {
+		t, err := f.openTarget()
+		if err == nil {
+			f.adopt(t)
+			f.log.Info("fifo has a reader", "path", f.cfg.Path)
+			return nil
+		}
+		if !errors.Is(err, errNoReader) {
+			return err
+		}
+		select {
+		case <-wait.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// writeAll writes p and returns how much of it got out. A descriptor that
+// takes nothing at the moment is waited for until ctx is done.
+func writeAll(ctx context.Context, fd int, p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, err := unix.Write(fd, p[done:])
+		if n > 0 {
+			done += n
+		}
+		switch {
+		case err == nil && n <= 0:
+			return done, io.ErrShortWrite
+		case err == nil, errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			if err := waitWritable(ctx, fd); err != nil {
+				return done, err
+			}
+		default:
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// waitWritable returns when the descriptor takes bytes, or has an error that
+// the next write will tell.
+func waitWritable(ctx context.Context, fd int) error {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := unix.Poll(fds, int(pollEvery.Milliseconds()))
+		if n > 0 {
+			return nil
+		}
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// fail gives an error the sentinel that the hub goes by, and says what could
+// not be done to which output.
+func (f *File) fail(verb string, err error) error {
+	switch {
+	case errors.Is(err, sink.ErrClosed):
+	case errors.Is(err, unix.EPIPE):
+		err = fmt.Errorf("%w: %w", sink.ErrClosed, err)
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		err = fmt.Errorf("%w: %w", sink.ErrDiskFull, err)
+	}
+	return f.wrap(verb, err)
+}

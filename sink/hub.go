@@ -1,0 +1,321 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/weirflow/weir/producer"
+)
+
+const (
+	tickEvery = time.Second
+	// stopGrace is what a sink gets, after the deadline of Stop, to notice
+	// that its context is done.
+	stopGrace = time.Second
+)
+
+// A Hub moves batches from the lanes of all workers into one sink.
+//
+// [Hub.Run] is called once, on a goroutine of its own. [Hub.Notify] is for
+// the workers; it, [Hub.Reopen], [Hub.Stop], [Hub.Closed] and [Hub.Counters]
+// may be called by anyone at any time.
+type Hub struct {
+	sink     Sink
+	ticker   Ticker // the sink, if it is one
+	lanes    []*Lane
+	log      *slog.Logger
+	counters Counters
+
+	bell     chan struct{}   // one slot: there may be work
+	reopens  chan chan error // requests of Reopen
+	stopping chan struct{}   // closed by Stop
+	stopOnce sync.Once
+	done     chan struct{} // closed when finish has ended
+	err      error         // result of finish; written before done is closed
+
+	closed     chan struct{} // closed at the sink's first ErrClosed
+	closedSeen bool          // hub goroutine only
+
+	// ctx is done when no more may be written: Run's context or Stop's is.
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	fault     fault // hub goroutine only
+	tickEvery time.Duration
+	grace     time.Duration
+
+	// mu orders the hub's goroutine and a Stop that gave up on it. It is
+	// taken twice a batch and never held while the sink is at work.
+	mu        sync.Mutex
+	started   bool
+	abandoned bool // Stop has counted all that was left
+	inHand    int  // records in the batch that the sink has
+}
+
+// NewHub returns a hub that will drain lanes into s. The hub owns s from here
+// on. Nothing happens before [Hub.Run]. A nil log discards.
+func NewHub(s Sink, lanes []*Lane, log *slog.Logger) *Hub {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	h := &Hub{
+		sink:      s,
+		lanes:     lanes,
+		log:       log.With("output", s.Name()),
+		bell:      make(chan struct{}, 1),
+		reopens:   make(chan chan error),
+		stopping:  make(chan struct{}),
+		done:      make(chan struct{}),
+		closed:    make(chan struct{}),
+		fault:     fault{calm: calm},
+		tickEvery: tickEvery,
+		grace:     stopGrace,
+	}
+	h.ticker, _ = s.(Ticker)
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	return h
+}
+
+// Notify tells the hub that a batch was pushed. A worker calls it once after
+// each push to Full. It never blocks.
+func (h *Hub) Notify() {
+	select {
+	case h.bell <- struct{}{}:
+	default: // the hub will look anyway
+	}
+}
+
+// Counters returns the hub's counters.
+func (h *Hub) Counters() *Counters { return &h.counters }
+
+// Closed returns a channel that is closed when the sink says for the first
+// time that its output has gone away ([ErrClosed]). The hub goes on, so that
+// no worker is held up; whether the program does is the caller's choice.
+func (h *Hub) Closed() <-chan struct{} { return h.closed }
+
+// Run writes what comes over the lanes until [Hub.Stop] ends it in good
+// order. If ctx is done before, Run gives up: what is in the lanes is dropped
+// by shutdown and the sink is closed. It returns what Stop returns.
+func (h *Hub) Run(ctx context.Context) error {
+	if !h.start() {
+		return errors.New("run hub: already run or stopped")
+	}
+	defer context.AfterFunc(ctx, h.cancel)()
+
+	tick := time.NewTicker(h.tickEvery)
+	defer tick.Stop()
+	for {
+		more := h.sweep()
+		if !more {
+			select {
+			case <-h.bell:
+				continue
+			case done := <-h.reopens:
+				done <- h.sink.Reopen()
+				continue
+			case <-tick.C:
+				h.tick()
+				continue
+			case <-h.stopping:
+			case <-h.ctx.Done():
+			}
+			h.finish()
+			return h.err
+		}
+		select {
+		case done := <-h.reopens:
+			done <- h.sink.Reopen()
+		case <-tick.C:
+			h.tick()
+		case <-h.ctx.Done():
+			h.finish()
+			return h.err
+		default:
+		}
+	}
+}
+
+// start claims the one run of the hub.
+func (h *Hub) start() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.started {
+		return false
+	}
+	h.started = true
+	return true
+}
+
+func (h *Hub) tick() {
+	if h.ticker != nil {
+		h.ticker.Tick()
+	}
+}
+
+// sweep moves one batch of every lane that has one and reports whether any
+// had.
+func (h *Hub) sweep() bool {
+	more := false
+	for _, lane := range h.lanes {
+		b := h.take(lane)
+		if b == nil {
+			continue
+		}
+		more = true
+		h.move(b)
+		b.Reset()
+		// There is room: the lane has no more batches than slots.
+		lane.Empty.Push(b)
+	}
+	return more
+}
+
+// take pops the lane's next batch, nil if there is none or no longer ours.
+func (h *Hub) take(lane *Lane) *producer.Batch {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.abandoned {
+		return nil
+	}
+	b, ok := lane.Full.Pop()
+	if !ok {
+		return nil
+	}
+	h.inHand = b.Records()
+	return b
+}
+
+// move writes one batch and counts what became of it.
+func (h *Hub) move(b *producer.Batch) {
+	records := b.Records()
+	var written int
+	err := h.ctx.Err()
+	if err == nil && records > 0 {
+		written, err = h.sink.Write(h.ctx, b)
+	}
+	out := Judge(records, written, err)
+	bytes := 0
+	if out.Written > 0 {
+		bytes = int(b.Ends[out.Written-1])
+	}
+
+	h.mu.Lock()
+	if !h.abandoned {
+		h.counters.settle(out, bytes)
+	}
+	h.inHand = 0
+	h.mu.Unlock()
+
+	if records > 0 && out.Reason != ReasonShutdown {
+		h.fault.observe(h.log, out, err)
+	}
+	if !h.closedSeen && errors.Is(err, ErrClosed) {
+		h.closedSeen = true
+		close(h.closed)
+	}
+}
+
+// finish drains the lanes, flushes and closes the sink.
+func (h *Hub) finish() {
+	for h.sweep() {
+	}
+	h.fault.end(h.log)
+	var errs []error
+	if h.ctx.Err() == nil {
+		if err := h.sink.Flush(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := h.sink.Close(); err != nil {
+		errs = append(errs, err)
+	}
+	h.err = errors.Join(errs...)
+	close(h.done)
+}
+
+// Reopen has the sink reopen its output between two batches and returns the
+// sink's error, ctx's if the sink was busy for too long, or [ErrClosed] if
+// the hub has stopped.
+func (h *Hub) Reopen(ctx context.Context) error {
+	result := make(chan error, 1)
+	select {
+	case h.reopens <- result:
+	case <-h.done:
+		return fmt.Errorf("reopen output: %w", ErrClosed)
+	case <-ctx.Done():
+		return fmt.Errorf("reopen output: %w", ctx.Err())
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("reopen output: %w", ctx.Err())
+	}
+}
+
+// Stop ends the hub. The workers must have stopped pushing before. What is in
+// the lanes is written until ctx is done; what is left then is dropped by
+// shutdown, as is, a moment later, a batch that the sink does not come back
+// with. The sink is flushed and closed. The error tells of a failed flush or
+// close and of records that were dropped for want of time.
+func (h *Hub) Stop(ctx context.Context) error {
+	defer context.AfterFunc(ctx, h.cancel)()
+	h.stopOnce.Do(func() { close(h.stopping) })
+	if h.start() {
+		go h.finish() // Run was never called
+	}
+
+	stuck := false
+	select {
+	case <-h.done:
+	case <-ctx.Done():
+		select {
+		case <-h.done:
+		case <-time.After(h.grace):
+			stuck = true
+		}
+	}
+	h.abandon()
+
+	var errs []error
+	if stuck {
+		errs = append(errs, fmt.Errorf("output does not come to an end: %w", ctx.Err()))
+	} else {
+		errs = append(errs, h.err)
+	}
+	if n := h.counters.DroppedBy(ReasonShutdown); n > 0 {
+		errs = append(errs, fmt.Errorf("%d records dropped", n))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("stop output %s: %w", h.sink.Name(), err)
+	}
+	return nil
+}
+
+// abandon counts all that is still in the lanes, and the batch that the sink
+// does not come back with, as dropped by shutdown. From then on the hub's
+// goroutine, should it still be there, counts nothing.
+func (h *Hub) abandon() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.abandoned {
+		return
+	}
+	h.abandoned = true
+	if h.inHand > 0 {
+		h.counters.settle(Outcome{Dropped: h.inHand, Reason: ReasonShutdown}, 0)
+	}
+	for _, lane := range h.lanes {
+		for {
+			b, ok := lane.Full.Pop()
+			if !ok {
+				break
+			}
+			h.counters.settle(Outcome{Dropped: b.Records(), Reason: ReasonShutdown}, 0)
+		}
+	}
+}

@@ -24,7 +24,7 @@ func (p *Producer) sflow(data []byte) {
 		}
 		switch samples.Sample.Kind {
 		case sflow.Flow:
-			p.flowSample(&h, &samples)
+			p.flowSample(&h, &samples, reason == sflow.ErrSampleTruncated)
 		case sflow.Counter:
 			p.Counters.CounterSamples++
 			p.useful++
@@ -38,8 +38,9 @@ func (p *Producer) sflow(data []byte) {
 	p.fault(sflowReason(samples.Err()))
 }
 
-// flowSample produces one flow sample.
-func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples) {
+// flowSample produces one flow sample. A sample that is cut is produced only if
+// all of its records are there.
+func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	f := p.begin(TypeSFlow5)
 	f.SamplerAddress = h.Agent
 	f.SequenceNum = h.Sequence
@@ -52,7 +53,11 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples) {
 			p.fault(ReasonRecordMalformed)
 		}
 	}
-	p.fault(sflowReason(s.Records.Err()))
+	reason := s.Records.Err()
+	p.fault(sflowReason(reason))
+	if cut && reason != sflow.ReasonNone {
+		return
+	}
 	p.emit(f)
 }
 

@@ -82,6 +82,49 @@ func TestTruncation(t *testing.T) {
 	}
 }
 
+// TestTruncationEverywhere cuts frames of all headers: each cut within a header
+// or before an announced one is told, and no cut shows more than the whole.
+func TestTruncationEverywhere(t *testing.T) {
+	for name, in := range map[string][]byte{
+		"pppoe":   cat(eth(0x8864), pppoe(0x57), ip6(43), srh(51, 1, 0, 1), ah(132, 4), be16(1), be16(2), make([]byte, 8)),
+		"mpls":    cat(eth(0x8848), label(1, 0, 0, 1), label(2, 0, 1, 1), ip4(47, 0), gre(0x3081, ether6, 12), ip6(17), udp()),
+		"bridge":  cat(eth(ether4), ip4(47, 0), gre(0xb000, 0x6558, 12), eth(vlanType), tag(1, ether4), ip4(1, 0), icmp(8, 0)),
+		"etherip": cat(eth(ether4), ip4(97, 0), []byte{0x30, 0}, eth(ether4), ip4(4, 0), ip4(41, 0), ip6(6), tcp(5)),
+		"labels":  cat(eth(ether6), ip6(137), label(1, 0, 1, 1), ip4(58, 0), icmp(1, 2)),
+	} {
+		var whole, h Headers
+		Parse(in, StartEthernet, &whole)
+		if whole.Truncated || whole.Malformed || whole.Offset(whole.Layers) != len(in) {
+			t.Fatalf("%s: %s", name, show(whole))
+		}
+		for n := range in {
+			cut := in[:n:n]
+			Parse(cut, StartEthernet, &h)
+			checkHeaders(t, cut, &h)
+			if !h.Truncated || h.Malformed || h.Layers > whole.Layers || h.BaseLayers > whole.BaseLayers {
+				t.Errorf("%s: %d of %d bytes: %s", name, n, len(in), show(h))
+			}
+		}
+	}
+	outer := cat(eth(ether4), ip4(17, 0), udp())
+	for start, inner := range map[Start][]byte{
+		StartGeneve: cat([]byte{2, 0}, be16(ether4), make([]byte, 12), ip4(1, 0), icmp(8, 0)),
+		StartVXLAN:  cat(make([]byte, 8), eth(ether4), ip4(1, 0), icmp(8, 0)),
+		StartTeredo: cat([]byte{0, 1, 0, 0}, make([]byte, 9), ip6(58), icmp(8, 0)),
+	} {
+		in := cat(outer, inner)
+		for n := len(outer); n < len(in); n++ {
+			var h Headers
+			Parse(in[:n:n], StartEthernet, &h)
+			Continue(in[:n:n], start, &h)
+			checkHeaders(t, in[:n:n], &h)
+			if !h.Truncated || h.Malformed || h.BaseLayers != 3 {
+				t.Errorf("start %d: %d of %d bytes: %s", start, n, len(in), show(h))
+			}
+		}
+	}
+}
+
 func TestManyLayers(t *testing.T) {
 	for _, c := range []struct {
 		name  string

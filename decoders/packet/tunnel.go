@@ -132,10 +132,14 @@ func (w *walker) vxlan() next {
 func (w *walker) teredo() next {
 	d := w.b[w.off:]
 	var size int
-	if len(d) >= 4 && d[0] == 0 && d[1] == 1 {
-		size = 13 + int(d[2]) + int(d[3])
+	if len(d) >= 2 && d[0] == 0 && d[1] == 1 { // authentication
+		size = 13
+		if len(d) >= 4 {
+			size += int(d[2]) + int(d[3])
+		}
 	}
-	if len(d)-size >= 2 && d[size] == 0 && d[size+1] == 0 {
+	// Origin: two zero bytes, where an IPv6 header has its version.
+	if rest := len(d) - size; rest >= 2 && d[size]|d[size+1] == 0 || rest == 1 && d[size] == 0 {
 		size += 8
 	}
 	if !w.layer(LayerTeredo, size) || !w.advance(size) {

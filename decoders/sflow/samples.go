@@ -77,12 +77,14 @@ type Samples struct {
 
 	rest  []byte
 	left  uint32 // samples announced and not met
+	extra bool   // there were samples beyond those announced
 	cause Reason
 }
 
 // Init begins a walk over b, which is what lies behind a datagram's header.
-// count is the number of samples that the header announces. The zero value
-// and a Samples that walked before may be used.
+// count is the number of samples that the header announces; samples beyond it
+// that are whole are read all the same, and the count is reported at the end.
+// The zero value and a Samples that walked before may be used.
 func (s *Samples) Init(b []byte, count uint32) {
 	*s = Samples{rest: b, left: count}
 }
@@ -92,9 +94,13 @@ func (s *Samples) Init(b []byte, count uint32) {
 // Err says whether the datagram ends where its header says.
 func (s *Samples) Next() bool {
 	s.cause = ReasonNone
+	if s.left == 0 && s.uncounted() {
+		s.left = 1
+		s.extra = true
+	}
 	if s.left == 0 || len(s.rest) < 8 {
 		switch {
-		case s.left > 0:
+		case s.left > 0, s.extra:
 			s.cause = ErrSampleCount
 		case len(s.rest) > 0:
 			s.cause = ErrTrailingBytes
@@ -124,6 +130,18 @@ func (s *Samples) Next() bool {
 		s.Records.Init(data[n:], s.Sample.RecordCount)
 	}
 	return true
+}
+
+// uncounted says whether a whole sample of a known format, and at least as long
+// as that format is, follows those that the header counts.
+func (s *Samples) uncounted() bool {
+	if len(s.rest) < 8 {
+		return false
+	}
+	word, data, _, whole := tlv(s.rest)
+	next := Sample{Enterprise: word >> 12, Format: word & 0xfff, Data: data}
+	n, known := next.parse()
+	return whole && known && n > 0
 }
 
 // Err returns what is wrong with the sample that Next just found or, after

@@ -46,9 +46,14 @@ type Worker struct {
 	log       *slog.Logger
 
 	stopping atomic.Bool
+	turns    atomic.Uint64 // of the loop; written by the worker
 
 	// The rest belongs to the worker's thread.
-	batch    *producer.Batch // open batch; nil while the sink has them all
+	batch *producer.Batch // open batch; nil while the sink has them all
+	// free holds empty batches. The one that came back last is taken first:
+	// its memory is warm, and those below it are touched only when the sink
+	// falls behind.
+	free     []*producer.Batch
 	spare    *producer.Batch // records go here, and nowhere else, meanwhile
 	openedAt time.Time       // when the open batch got its first record
 	known    map[netip.Addr]*Exporter
@@ -91,6 +96,7 @@ func NewWorker(index int, listen string, cpu int, cfg Config, sock *udp.Socket, 
 		exporters: exporters,
 		log:       log,
 		spare:     producer.NewBatch(index, 0),
+		free:      make([]*producer.Batch, 0, lane.Empty.Cap()),
 		known:     map[netip.Addr]*Exporter{},
 	}
 }
@@ -104,6 +110,10 @@ func (w *Worker) Snapshot() Snapshot {
 	defer w.mu.Unlock()
 	return w.published
 }
+
+// Turns returns a number that grows while the worker is alive, at least once a
+// second.
+func (w *Worker) Turns() uint64 { return w.turns.Load() }
 
 // Stop has Run drain the socket, seal its batch and return.
 func (w *Worker) Stop() {
@@ -127,6 +137,7 @@ func (w *Worker) Run() error {
 			return fmt.Errorf("receive on %s: %w", w.listen, err)
 		}
 		w.take(n)
+		w.turns.Add(1)
 	}
 	return w.drain()
 }
@@ -201,13 +212,21 @@ func (w *Worker) datagram(d *udp.Datagram) {
 // the sink, or, where the sink has them all, one whose records are counted as
 // dropped. Decoding goes on all the same, as templates must not be missed.
 func (w *Worker) open() *producer.Batch {
-	if w.batch == nil {
+	if w.batch != nil {
+		return w.batch
+	}
+	for {
 		b, ok := w.lane.Empty.Pop()
 		if !ok {
-			return w.spare
+			break
 		}
-		w.batch = b
+		w.free = append(w.free, b)
 	}
+	n := len(w.free)
+	if n == 0 {
+		return w.spare
+	}
+	w.batch, w.free = w.free[n-1], w.free[:n-1]
 	return w.batch
 }
 
@@ -217,6 +236,8 @@ func (w *Worker) seal() {
 		return
 	}
 	w.counters.Sealed++
+	// First, so that the sink never acknowledges what was not yet produced.
+	w.publish(true)
 	// There is room: the lane has no more batches than slots.
 	w.lane.Full.Push(w.batch)
 	w.batch = nil
@@ -224,8 +245,8 @@ func (w *Worker) seal() {
 }
 
 // publish copies the counters for others to read. The lock is taken once a
-// receive batch and only contended by a scrape; the worker does not wait for
-// that unless it has the time.
+// receive batch and once a sealed one; only a scrape that copies the other way
+// contends for it, and the worker waits for that only where it must.
 func (w *Worker) publish(wait bool) {
 	if wait {
 		w.mu.Lock()

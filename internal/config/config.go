@@ -148,17 +148,22 @@ func (c *Config) together(have []Fault) []Fault {
 	if concerns(have, "config") || concerns(have, "transport.file") {
 		return nil
 	}
-	if c.TransportFile != "" {
-		return nil
-	}
 	var out []Fault
+	const size, interval = "transport.file.rotate.size", "transport.file.rotate.interval"
 	const text = "standard output cannot be rotated"
 	const allowed = "this option together with -transport.file"
-	if c.TransportFileRotateSize != 0 {
-		out = append(out, c.faultsOf("transport.file.rotate.size", &Problem{Text: text, Allowed: allowed})...)
+	if c.TransportFile == "" && c.TransportFileRotateSize != 0 {
+		out = append(out, c.faultsOf(size, &Problem{Text: text, Allowed: allowed})...)
 	}
-	if c.TransportFileRotateInterval != 0 {
-		out = append(out, c.faultsOf("transport.file.rotate.interval", &Problem{Text: text, Allowed: allowed})...)
+	if c.TransportFile == "" && c.TransportFileRotateInterval != 0 {
+		out = append(out, c.faultsOf(interval, &Problem{Text: text, Allowed: allowed})...)
+	}
+	rotates := c.TransportFileRotateSize != 0 || c.TransportFileRotateInterval != 0
+	if c.TransportFileCompress == "zstd" && !rotates && !concerns(have, size) && !concerns(have, interval) {
+		out = append(out, c.faultsOf("transport.file.compress", &Problem{
+			Text:    "compression applies to rotated files, and rotation is off",
+			Allowed: "zstd together with -" + size + " or -" + interval,
+		})...)
 	}
 	return out
 }

@@ -17,10 +17,23 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// testdata is the folder of golden files, from before tests change their
+// working directory.
+var testdata string
+
+func TestMain(m *testing.M) {
+	wd, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	testdata = filepath.Join(wd, "testdata")
+	os.Exit(m.Run())
+}
+
 // golden compares got with a file of testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
+	path := filepath.Join(testdata, name)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -241,6 +254,9 @@ func TestTogether(t *testing.T) {
 		{[]string{"-config=weir.yaml", "-transport.file=x"}, ""},
 		{[]string{"-config=weir.yaml"}, `weir.yaml:2: transport.file.rotate.size "1GiB": ` + words + "\n" + `weir.yaml:3: transport.file.rotate.interval "1h": ` + words},
 		{[]string{"-transport.file.rotate.interval=1h"}, `-transport.file.rotate.interval "1h": ` + words},
+		{[]string{"-transport.file=x", "-transport.file.compress=zstd"}, `-transport.file.compress "zstd": compression applies to rotated files, and rotation is off; allowed: zstd together with -transport.file.rotate.size or -transport.file.rotate.interval`},
+		{[]string{"-transport.file=x", "-transport.file.compress=zstd", "-transport.file.rotate.size=1GB"}, ""},
+		{[]string{"-transport.file.compress=zstd", "-transport.file.rotate.size=x"}, `-transport.file.rotate.size "x": not a size; allowed: ` + sizeForms},
 		// The file that cannot be read may well name the output.
 		{[]string{"-config=absent.yaml", "-transport.file.rotate.interval=1h"}, `-config "absent.yaml": cannot read the file: no such file or directory`},
 	} {

@@ -18,7 +18,7 @@ type Decode struct {
 	Format              string   // "json" or "bin"
 	TransportFile       string   // path; "" is standard output
 	TransportFileSep    string   // bytes after every message
-	Stats               string   // "none", "text" or "json": summary on standard error
+	Stats               string   // path of the statistics; "-" is standard error, "" is none
 	LogLevel            slog.Level
 	LogFormat           string // "normal" or "json"
 
@@ -46,7 +46,7 @@ func ParseDecode(args []string, environ []string, w io.Writer) (*Decode, error) 
 		Files:   true,
 		Examples: []Example{
 			{"weir decode flows.pcap", "Write the flows as JSON lines to standard output."},
-			{`weir decode flows.pcap -port 2055 -format bin -transport.file.sep "" -transport.file flows.bin`, "Write what was sent to port 2055 as protobuf messages to a file."},
+			{`weir decode flows.pcap -port 2055 -format bin -transport.file.sep "" -transport.file flows.bin -stats -`, "Write what was sent to port 2055 as protobuf messages to a file, and counts to standard error."},
 		},
 	}
 	res, faults, err := t.load(args, environ, w)
@@ -58,7 +58,8 @@ func ParseDecode(args []string, environ []string, w io.Writer) (*Decode, error) 
 	if d.Version {
 		return d, nil
 	}
-	if len(d.Files) == 0 {
+	// An unknown flag may have taken the file for its value.
+	if len(d.Files) == 0 && !concerns(faults, "") {
 		faults = append(faults, Fault{Problem: "no capture file given", Allowed: "one or more pcap files, such as weir decode flows.pcap"})
 	}
 	if len(faults) > 0 {
@@ -94,9 +95,9 @@ func (d *Decode) options() []Option {
 		file,
 		sepOption(&d.TransportFileSep),
 		{
-			Name: "stats", Group: GroupSee, Default: "text", Shape: "none|text|json", NoEnv: true,
-			Value: ChoiceValue(&d.Stats, Choices{Allowed: []string{"none", "text", "json"}}),
-			Help:  "Form of the summary that is written to standard error at the end.",
+			Name: "stats", Group: GroupSee, Default: "", Shape: "path", NoEnv: true,
+			Value: TextValue(&d.Stats),
+			Help:  "File to write counts of what was decoded, produced and wrong to at the end, as one JSON object; - for standard error. Empty writes none.",
 		},
 		levelOption(&d.LogLevel),
 		logFormatOption(&d.LogFormat),

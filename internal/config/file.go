@@ -29,7 +29,7 @@ func (t *Table) readFile(named setting) ([]setting, []Fault) {
 	if err != nil {
 		return nil, fault(err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, fault(err)

@@ -27,7 +27,8 @@ type Listen struct {
 	Scheme string
 	// Addr is the address to bind. For an empty Host it is the unspecified
 	// IPv6 address, which stands for all addresses of both families. For a
-	// host name it holds the port only, until the name is resolved.
+	// host name it holds the port only, until the name is resolved. Port 0
+	// leaves the choice to the kernel.
 	Addr netip.AddrPort
 	// Host is the host as written, without brackets: empty, an address, or
 	// a name.
@@ -214,9 +215,6 @@ func (l *Listen) setParams(query string) (faults Problems) {
 		default:
 			bad(unknown("parameter "+show(name), "", name, []string{"count", "workers", "blocking", "queue_size"}), allowedParams)
 		}
-	}
-	if l.Addr.Port() == 0 && l.Count > 1 && len(faults) == 0 {
-		bad("port 0 with several sockets would give each its own port", "port 0 with a count of 1")
 	}
 	return faults
 }

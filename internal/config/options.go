@@ -65,12 +65,12 @@ func (c *Config) options() []Option {
 		{
 			Name: "transport.file.rotate.size", Group: GroupWrite, Default: "0", Shape: "size",
 			Value: SizeValue(&c.TransportFileRotateSize, 1<<10, 1<<50, "never"),
-			Help:  "Begin a new file at this size. 0 never does.",
+			Help:  "Begin a new file before this size is exceeded. 0 never does.",
 		},
 		{
 			Name: "transport.file.rotate.interval", Group: GroupWrite, Default: "0", Shape: "duration",
 			Value: DurationValue(&c.TransportFileRotateInterval, time.Second, 366*24*time.Hour, "never"),
-			Help:  "Begin a new file at this age. 0 never does.",
+			Help:  "Begin a new file when a period of this length, counted in UTC, is over: 1h at every full hour. 0 never does.",
 		},
 		{
 			Name: "transport.file.compress", Group: GroupWrite, Default: "none", Shape: "none|zstd",
@@ -78,7 +78,7 @@ func (c *Config) options() []Option {
 				Allowed: []string{"none", "zstd"},
 				Refused: map[string]string{"gzip": "gzip is not supported; zstd is smaller and faster"},
 			}),
-			Help: "Compression of the output.",
+			Help: "What becomes of files that rotation put aside: none leaves them, zstd compresses them.",
 		},
 		{
 			Name: "batch.size", Group: GroupWrite, Default: "256KiB", Shape: "size",
@@ -93,7 +93,7 @@ func (c *Config) options() []Option {
 		{
 			Name: "sink.depth", Group: GroupWrite, Default: "64", Shape: "n",
 			Value: IntValue(&c.SinkDepth, 2, 4096),
-			Help:  "Batches of each worker that may wait for the output.",
+			Help:  "Batches that each worker shares with the output, and with them the messages that may wait for it. Each takes the memory of batch.size.",
 		},
 		{
 			Name: "addr", Group: GroupSee, Default: ":8080", Shape: "host:port",

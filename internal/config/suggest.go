@@ -24,6 +24,14 @@ func nearest(name string, known []string) string {
 			best, bestCost = k, cost
 		}
 	}
+	if best == "" {
+		// A key below an option that has none: format.type.
+		for _, k := range known {
+			if strings.HasPrefix(lower, k+".") && len(k) > len(best) {
+				best = k
+			}
+		}
+	}
 	return best
 }
 

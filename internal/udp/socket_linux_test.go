@@ -5,10 +5,14 @@ package udp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net"
 	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -227,6 +231,44 @@ func TestReceiveBuffer(t *testing.T) {
 	}
 	if capped := granted < want; capped != strings.Contains(log.String(), "net.core.rmem_max=300000") {
 		t.Errorf("granted %d of %d, log %q", granted, want, log.String())
+	}
+}
+
+// Without CAP_NET_ADMIN the system's limit caps what is asked, and the log says
+// what to do. The capability is taken from one thread, which dies afterwards.
+func TestReceiveBufferCapped(t *testing.T) {
+	const want = 1 << 29
+	var log bytes.Buffer
+	var asked, granted int
+	var err error
+	var group sync.WaitGroup
+	group.Go(func() {
+		runtime.LockOSThread() // and never unlocked
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		if err = unix.Capset(&header, &none[0]); err != nil {
+			return
+		}
+		var s *Socket
+		cfg := Config{Addr: netip.MustParseAddrPort("127.0.0.1:0"), ReceiveBuffer: want, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		if s, err = Listen(cfg); err == nil {
+			asked, granted = s.ReceiveBuffer()
+			s.Close()
+		}
+	})
+	group.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit, err := os.ReadFile("/proc/sys/net/core/rmem_max")
+	if err != nil {
+		t.Skipf("no limit to compare with: %v", err)
+	}
+	if rmemMax, err := strconv.Atoi(strings.TrimSpace(string(limit))); err != nil || asked != want || granted != min(want, rmemMax) {
+		t.Errorf("asked %d, granted %d under a limit of %s", asked, granted, limit)
+	}
+	if granted < want && !strings.Contains(log.String(), fmt.Sprintf("asked %d granted %d; set net.core.rmem_max=%d or give CAP_NET_ADMIN", want, granted, want)) {
+		t.Errorf("log %q", log.String())
 	}
 }
 

@@ -274,3 +274,57 @@ func BenchmarkWrite(b *testing.B) {
 		}
 	}
 }
+
+func TestMessagesIn(t *testing.T) {
+	ends := []uint32{3, 5, 9}
+	for _, tc := range []struct{ n, want int }{{0, 0}, {2, 0}, {3, 1}, {4, 1}, {5, 2}, {8, 2}, {9, 3}} {
+		if got := messagesIn(ends, tc.n); got != tc.want {
+			t.Errorf("%d messages in %d bytes, want %d", got, tc.n, tc.want)
+		}
+	}
+}
+
+func TestRenameIfFree(t *testing.T) {
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	write(t, a, "a")
+	write(t, b, "b")
+	for _, rename := range []func(from, to string) error{renameIfFree, renameNoReplace} {
+		if err := rename(a, b); !errors.Is(err, unix.EEXIST) || contents(t, b) != "b" {
+			t.Errorf("rename to a name that is taken: %v", err)
+		}
+		if err := rename(a, b+"2"); err != nil || contents(t, b+"2") != "a" {
+			t.Errorf("rename to a free name: %v", err)
+		}
+		os.Rename(b+"2", a)
+	}
+}
+
+// TestReopenTorn: the rest of a message that is torn in the old output does
+// not get into the new one.
+func TestReopenTorn(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full here")
+	}
+	path := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("/dev/full", path); err != nil {
+		t.Fatal(err)
+	}
+	var log logBuffer
+	f := mustNew(t, Config{Path: path, Logger: log.logger()})
+	f.torn = append(f.torn, "rest"...)
+	if err := f.Reopen(); err != nil || string(f.torn) != "rest" {
+		t.Errorf("reopen of the same output: %v, torn %q", err, f.torn)
+	}
+	os.Remove(path)
+	if err := f.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, f, "{}\n")
+	if got := contents(t, path); got != "{}\n" {
+		t.Errorf("new output holds %q", got)
+	}
+	if log.count("remains unfinished") == 0 {
+		t.Error("nothing was logged about the torn message")
+	}
+}

@@ -1,0 +1,154 @@
+// Command replay sends the UDP payloads of captures to a collector.
+//
+// The journey of one datagram: internal/capture reads it from a file into
+// memory; the workload drops it if the port is not wanted and gives it the
+// address it is sent from; the pacer says when it is due; its export time is set
+// to now if that was asked for; the socket of its source sends it, many to a
+// system call. Datagrams of one source keep their order. Those of different
+// sources that are due at the same moment may change places.
+//
+// It writes a line of progress a second to standard error and one JSON object to
+// standard output at the end. Exit codes: 0 done (sending errors are counted in
+// the summary), 1 it could not run or could not send a single datagram, 2 wrong
+// usage.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+const usage = `Usage: replay [flags] -to host:port FILE...
+
+Sends the UDP payloads of captures (pcap or pcapng, plain or gzip'ed; "-" is
+standard input) to a collector, in the order they were captured.
+
+  -to host:port   where to send (required)
+  -pps N          datagrams a second, fractions allowed; 0 is as fast as possible (default 0)
+  -loop N         times to go over the files; 0 is until -duration ends, or without
+                  one until interrupted (default 1)
+  -duration D     stop after this time, such as 10s; 0 is no limit (default 0)
+  -port N         only datagrams that were captured on their way to this port
+  -rewrite-time   set export times to now: seconds and nanoseconds of NetFlow v1, v5 and
+                  v7, seconds of v9, export time of IPFIX. Only the header changes. Times
+                  relative to it (system uptime in v1 to v9) move along; absolute times
+                  in IPFIX records and all of sFlow stay as captured
+  -keep-source    send from the captured address and port, each from a socket of its own.
+                  An address is kept if it is in 127.0.0.0/8 or assigned to this host.
+                  Any other becomes one of 127.x.y.z, always the same for the same files,
+                  if the target is in 127.0.0.0/8, and is refused if not. A port that
+                  is taken is replaced by a free one
+
+Sequence numbers are sent as captured, also when looping.
+`
+
+// options are the parsed command line.
+type options struct {
+	to          netip.AddrPort
+	pps         float64
+	loop        int
+	duration    time.Duration
+	port        uint16
+	rewriteTime bool
+	keepSource  bool
+	files       []string
+}
+
+// errUsage marks errors of the command line.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the next one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process around it.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parseOptions(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return 0
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(stderr, "replay: %v\n\n%s", err, usage)
+		return 2
+	case err != nil:
+		fmt.Fprintf(stderr, "replay: %v\n", err)
+		return 1
+	}
+	summary, err := replay(ctx, o, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "replay: %v\n", err)
+		return 1
+	}
+	if err := summary.write(stdout); err != nil {
+		fmt.Fprintf(stderr, "replay: write summary: %v\n", err)
+		return 1
+	}
+	if summary.Datagrams == 0 && summary.Skipped > 0 {
+		return 1
+	}
+	return 0
+}
+
+func parseOptions(args []string) (options, error) {
+	var o options
+	var to string
+	var port int
+	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&to, "to", "", "")
+	flags.Float64Var(&o.pps, "pps", 0, "")
+	flags.IntVar(&o.loop, "loop", 1, "")
+	flags.DurationVar(&o.duration, "duration", 0, "")
+	flags.IntVar(&port, "port", 0, "")
+	flags.BoolVar(&o.rewriteTime, "rewrite-time", false, "")
+	flags.BoolVar(&o.keepSource, "keep-source", false, "")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return o, err
+		}
+		return o, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	o.files, o.port = flags.Args(), uint16(port)
+
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(to == "", "-to is missing")
+	fault(len(o.files) == 0, "no capture file is named")
+	fault(o.pps < 0 || math.IsNaN(o.pps) || math.IsInf(o.pps, 0), "-pps %v: want 0 or more", o.pps)
+	fault(o.loop < 0, "-loop %d: want 0 or more", o.loop)
+	fault(o.duration < 0, "-duration %v: want 0 or more", o.duration)
+	fault(port < 0 || port > 65535, "-port %d: want 0 to 65535", port)
+	if err := errors.Join(faults...); err != nil {
+		return o, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	addr, err := net.ResolveUDPAddr("udp", to)
+	if err != nil {
+		return o, fmt.Errorf("resolve -to %s: %w", to, err)
+	}
+	target := addr.AddrPort()
+	o.to = netip.AddrPortFrom(target.Addr().Unmap(), target.Port())
+	if !o.to.Addr().IsValid() || o.to.Addr().IsUnspecified() || o.to.Port() == 0 {
+		return o, fmt.Errorf("%w: -to %s: want a host and a port", errUsage, to)
+	}
+	return o, nil
+}

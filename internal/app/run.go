@@ -1,0 +1,381 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/internal/collector"
+	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/metrics"
+	"github.com/weirflow/weir/internal/udp"
+	"github.com/weirflow/weir/internal/web"
+	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/sink"
+	"github.com/weirflow/weir/sink/file"
+)
+
+// stopTimeout is how long a stop may take: workers, sink and web server
+// together. It leaves room below the five seconds that a stop may last.
+const stopTimeout = 4 * time.Second
+
+// runCommand collects until it is told to stop.
+func runCommand(env Env, args []string) int {
+	cfg, err := config.Parse(args, env.Environ, env.Stderr)
+	if err != nil {
+		return fail(env, err)
+	}
+	if cfg.Version {
+		fmt.Fprintln(env.Stdout, versionLine())
+		return ExitOK
+	}
+	log := newLogger(env.Stderr, cfg.LogLevel, cfg.LogFormat)
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	for _, n := range cfg.Notes {
+		log.Info(n)
+	}
+
+	stop := make(chan os.Signal, 2)
+	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(stop)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	// A reader of the output that goes away is an error of the output, not
+	// the end of the process.
+	signal.Ignore(syscall.SIGPIPE)
+
+	c, err := newCollection(cfg, log)
+	if err != nil {
+		return fail(env, err)
+	}
+	if err := c.run(stop, hup); err != nil {
+		return fail(env, err)
+	}
+	return ExitOK
+}
+
+// collection is one run of the collector.
+type collection struct {
+	cfg *config.Config
+	log *slog.Logger
+
+	hub     *sink.Hub
+	sockets []*udp.Socket
+	workers []*collector.Worker
+	web     *web.Server
+	source  metrics.Source
+	started time.Time
+}
+
+// newCollection opens the output, the sockets and the web server. Nothing is
+// received before run.
+func newCollection(cfg *config.Config, log *slog.Logger) (c *collection, err error) {
+	c = &collection{cfg: cfg, log: log, started: time.Now()}
+	out, err := file.New(file.Config{
+		Path:           cfg.TransportFile,
+		LineDelimited:  cfg.Format == "json" && cfg.TransportFileSep == "\n",
+		RotateSize:     cfg.TransportFileRotateSize,
+		RotateInterval: cfg.TransportFileRotateInterval,
+		Compress:       cfg.TransportFileCompress,
+		Logger:         log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.closeSockets()
+			_ = out.Close() // nothing was written
+		}
+	}()
+
+	if err := c.listen(); err != nil {
+		return nil, err
+	}
+	store := producer.NewStore(template.DefaultLimits())
+	exporters := collector.NewExporters()
+	lanes := make([]*sink.Lane, len(c.sockets))
+	for i := range lanes {
+		lanes[i] = sink.NewLane(i, cfg.SinkDepth, cfg.BatchSize)
+	}
+	c.hub = sink.NewHub(out, lanes, log)
+	i := 0
+	for _, l := range cfg.Listen {
+		for range l.Count {
+			cpu := -1
+			if len(cfg.CPUPin) > 0 {
+				cpu = cfg.CPUPin[i%len(cfg.CPUPin)]
+			}
+			c.workers = append(c.workers, collector.NewWorker(
+				i, l.RawURI, cpu,
+				collector.Config{BatchSize: cfg.BatchSize, Linger: cfg.Linger},
+				c.sockets[i],
+				producer.New(producerConfig(cfg.Format, cfg.TransportFileSep, cfg.SamplingRateDefault), store),
+				lanes[i], c.hub.Notify, exporters, log,
+			))
+			i++
+		}
+	}
+	c.source = metrics.Source{
+		Workers:       c.workers,
+		Sink:          c.hub.Counters(),
+		Exporters:     exporters,
+		Templates:     store,
+		ExporterLimit: cfg.MetricsExporters,
+		Version:       versionLine(),
+	}
+	if cfg.Addr != "" {
+		c.web, err = web.Start(web.Config{
+			Addr:          cfg.Addr,
+			TemplatesPath: cfg.TemplatesPath,
+			Registry:      metrics.NewRegistry(c.source),
+			Templates:     store,
+			Logger:        log,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// listen opens the sockets of all listen addresses.
+func (c *collection) listen() error {
+	for _, l := range c.cfg.Listen {
+		addr := l.Addr
+		for n := range l.Count {
+			s, err := udp.Listen(udp.Config{
+				Addr:          addr,
+				ReceiveBuffer: c.cfg.ReceiveBuffer,
+				ReusePort:     l.Count > 1,
+				Logger:        c.log,
+			})
+			if err != nil {
+				return fmt.Errorf("open %s: %w", l.RawURI, err)
+			}
+			c.sockets = append(c.sockets, s)
+			if n == 0 {
+				// Port 0 is one port for all sockets of the address.
+				addr = netip.AddrPortFrom(addr.Addr(), s.LocalAddr().Port())
+			}
+		}
+		s := c.sockets[len(c.sockets)-1]
+		asked, granted := s.ReceiveBuffer()
+		c.log.Info("listening", "uri", l.RawURI, "address", s.LocalAddr(), "sockets", l.Count,
+			"receive_buffer_asked", asked, "receive_buffer", granted)
+	}
+	return nil
+}
+
+func (c *collection) closeSockets() {
+	for _, s := range c.sockets {
+		if err := s.Close(); err != nil {
+			c.log.Debug("close socket", "error", err)
+		}
+	}
+}
+
+// run collects until a signal comes over stop, or something fails for good. A
+// second signal ends the process at once.
+func (c *collection) run(stop, hup <-chan os.Signal) error {
+	hubDone := make(chan error, 1)
+	go func() { hubDone <- c.hub.Run(context.Background()) }()
+
+	failed := make(chan error, len(c.workers))
+	var workers sync.WaitGroup
+	for _, w := range c.workers {
+		workers.Go(func() {
+			if err := w.Run(); err != nil {
+				failed <- err
+			}
+		})
+	}
+	if c.web != nil {
+		c.web.SetHealthy(true)
+		c.log.Info("serving http", "address", c.web.Addr())
+	}
+	watchdogDone := make(chan struct{})
+	go c.watchdog(watchdogDone)
+	notifySystemd(c.log, daemon.SdNotifyReady)
+
+	err := c.wait(stop, hup, failed)
+	close(watchdogDone)
+
+	notifySystemd(c.log, daemon.SdNotifyStopping)
+	finished := make(chan struct{})
+	defer close(finished)
+	go c.giveUp(stop, finished, time.Now())
+	return errors.Join(err, c.stop(&workers))
+}
+
+// echo is how soon after the first a signal is taken for the same one: what
+// runs weir, timeout(1) for one, may signal both the process and its group.
+const echo = 300 * time.Millisecond
+
+// giveUp ends the process at a second signal.
+func (c *collection) giveUp(stop <-chan os.Signal, finished <-chan struct{}, first time.Time) {
+	for {
+		select {
+		case s := <-stop:
+			if time.Since(first) < echo {
+				continue
+			}
+			c.log.Error("second signal: giving up what is in flight", "signal", s.String(), "records", c.ledger().InFlight)
+			os.Exit(ExitError)
+		case <-finished:
+			return
+		}
+	}
+}
+
+// wait returns when it is time to stop, with the reason if it is a failure.
+func (c *collection) wait(stop, hup <-chan os.Signal, failed <-chan error) error {
+	for {
+		select {
+		case s := <-stop:
+			c.log.Info("stopping", "signal", s.String())
+			return nil
+		case err := <-failed:
+			c.log.Error("stopping", "error", err)
+			return err
+		case <-c.hub.Closed():
+			return fmt.Errorf("write flows: %w", sink.ErrClosed)
+		case <-hup:
+			c.reopen()
+		}
+	}
+}
+
+// reopen has the output opened anew, for log rotation by others.
+func (c *collection) reopen() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := c.hub.Reopen(ctx); err != nil {
+		c.log.Error("output not reopened, going on with the old one", "error", err)
+	} else {
+		c.log.Info("output reopened")
+	}
+}
+
+// stop ends everything in the order of the data: receive no more, drain
+// sockets and seal batches, write them, close.
+func (c *collection) stop(workers *sync.WaitGroup) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if c.web != nil {
+		c.web.SetHealthy(false)
+	}
+	for _, w := range c.workers {
+		w.Stop()
+	}
+	var errs []error
+	if err := waitFor(ctx, workers); err != nil {
+		errs = append(errs, fmt.Errorf("stop workers: %w", err))
+	}
+	errs = append(errs, c.hub.Stop(ctx))
+	c.closeSockets()
+	if c.web != nil {
+		if err := c.web.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			errs = append(errs, fmt.Errorf("stop http server: %w", err))
+		}
+	}
+	c.summary()
+	return errors.Join(errs...)
+}
+
+func waitFor(ctx context.Context, wg *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *collection) ledger() *collector.Ledger {
+	return collector.NewLedger(c.workers, c.hub.Counters())
+}
+
+// summary logs where everything ended.
+func (c *collection) summary() {
+	l := c.ledger()
+	d := &l.Workers.Decode
+	attrs := []any{
+		"seconds", fmt.Sprintf("%.1f", time.Since(c.started).Seconds()),
+		"datagrams_received", l.Workers.Received,
+		"datagrams_decoded", producer.Sum(d.Decoded[:]),
+		"datagrams_failed", producer.Sum(d.Failed[:]),
+		"dropped_by_kernel", l.Workers.SocketDropped,
+		"records_produced", l.Produced(),
+		"records_written", l.Acknowledged,
+		"records_dropped", l.DroppedRecords(),
+		"records_in_flight", l.InFlight,
+		"sets_without_template", d.SetsWithoutTemplate,
+		"exporters", c.source.Exporters.Len(),
+	}
+	for reason, n := range byReason(&d.Failed) {
+		attrs = append(attrs, "failed_"+reason, n)
+	}
+	for _, drop := range l.Dropped {
+		if drop.Records > 0 {
+			attrs = append(attrs, "dropped_"+drop.Reason, drop.Records)
+		}
+	}
+	c.log.Info("ledger", attrs...)
+}
+
+// watchdog tells systemd that the process is alive, if it wants to know: only
+// while every worker's loop turns.
+func (c *collection) watchdog(done <-chan struct{}) {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 {
+		return
+	}
+	tick := time.NewTicker(interval / 3)
+	defer tick.Stop()
+	last := make([]uint64, len(c.workers))
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+		alive := true
+		for i, w := range c.workers {
+			turns := w.Turns()
+			alive = alive && turns != last[i]
+			last[i] = turns
+		}
+		if !alive {
+			c.log.Warn("a worker does not turn: no sign of life to the watchdog")
+			continue
+		}
+		notifySystemd(c.log, daemon.SdNotifyWatchdog)
+	}
+}
+
+// notifySystemd tells systemd the state, where weir runs under it.
+func notifySystemd(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil && !errors.Is(err, net.ErrClosed) {
+		log.Debug("notify systemd", "error", err)
+	}
+}

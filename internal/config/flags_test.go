@@ -1,0 +1,123 @@
+package config
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestFlagFaults(t *testing.T) {
+	const lists = " (weir -h lists all flags)"
+	for _, tc := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"-format"}, []string{`-format: needs a value`}},
+		{[]string{"-fromat", "json"}, []string{`-fromat: unknown flag; did you mean -format?` + lists}},
+		{[]string{"--file.sep=x"}, []string{`-file.sep "x": unknown flag; did you mean -transport.file.sep?` + lists}},
+		{[]string{"-nothing.like.it", "-format=json"}, []string{`-nothing.like.it: unknown flag` + lists}},
+		{[]string{"-"}, []string{`"-": unexpected argument; allowed: flags only, as -name value or -name=value`}},
+		{[]string{"a", "--", "-format"}, []string{
+			`"a": unexpected argument; allowed: flags only, as -name value or -name=value`,
+			`"-format": unexpected argument; allowed: flags only, as -name value or -name=value`,
+		}},
+		{[]string{"-="}, []string{`- "": unknown flag` + lists}},
+		{[]string{"-v=maybe"}, []string{`-v "maybe": not a truth value; allowed: true, false`}},
+		{[]string{"-stats", "x"}, []string{`-stats: not an option of weir` + lists}},
+		{[]string{"-mapping", "m.yaml"}, []string{`-mapping "m.yaml": this version writes goflow2's default fields; mapping files are not supported`}},
+		{[]string{"-mapping"}, []string{`-mapping: this version writes goflow2's default fields; mapping files are not supported`}},
+		{[]string{"-transport.kafka.tls", "-transport.kafka.hashing=true", "-transport.kafka.compression.type", "lz4"}, []string{
+			`-transport.kafka.tls: ` + noKafka,
+			`-transport.kafka.hashing "true": ` + noKafka,
+			`-transport.kafka.compression.type "lz4": ` + noKafka,
+		}},
+		{[]string{"-templates.ttl", "1h", "-templates.sweep-interval=1m", "-templates.ttl.extend-on-access"}, []string{
+			`-templates.ttl "1h": ` + noExpiry, `-templates.sweep-interval "1m": ` + noExpiry, `-templates.ttl.extend-on-access: ` + noExpiry,
+		}},
+		{[]string{"-templates.json.path", "t", "-templates.json.interval", "1s", "-netflow.templates", "x"}, []string{
+			`-templates.json.path "t": ` + noSaving, `-templates.json.interval "1s": ` + noSaving, `-netflow.templates "x": ` + noSaving,
+		}},
+		{[]string{"-reuseport", "-workers=2", "-metrics.path=/m"}, []string{
+			`-reuseport: sockets share a port by count in the address; write -listen netflow://:2055/?count=4`,
+			`-workers "2": each socket has its own worker; write their number into the address, -listen netflow://:2055/?count=4`,
+			`-metrics.path "/m": metrics are always at /metrics of the web server; set its address with -addr`,
+		}},
+		{[]string{"-format.protobuf.fixedlen=true", "-format.hash=SrcAS", "-format.selector=x"}, []string{
+			`-format.protobuf.fixedlen "true": messages of -format bin always begin with their length; remove the flag`,
+			`-format.hash "SrcAS": messages have no key, because output goes to files; remove the flag`,
+			`-format.selector "x": every message has all fields; choose among them where they are read`,
+		}},
+		// Both of two values of one flag are checked.
+		{[]string{"-format=a", "-format=json", "-format=b"}, []string{
+			`-format "a": unknown choice; allowed: json, bin (or pb)`, `-format "b": unknown choice; allowed: json, bin (or pb)`,
+		}},
+		{[]string{"-samplingrate.fallback=x"}, []string{`-samplingrate.fallback "x": not a sampling rate; allowed: 0 for none, or N from 1 to 4294967295 for 1 packet in N`}},
+		{[]string{"-config", "absent.yaml"}, []string{`-config "absent.yaml": cannot read the file: no such file or directory`}},
+		{[]string{"-config", "."}, []string{`-config ".": cannot read the file: is a directory`}},
+		{[]string{"-err.cnt"}, []string{`-err.cnt: needs a value`}},
+	} {
+		_, err := parse(tc.args, nil, io.Discard, noNames(t))
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if want := strings.Join(tc.want, "\n"); got != want {
+			t.Errorf("%q:\ngot  %s\nwant %s", tc.args, got, want)
+		}
+	}
+}
+
+// TestFlagValueWithDash pins the rule of the flag package that the argument
+// behind a flag is its value, whatever it looks like.
+func TestFlagValueWithDash(t *testing.T) {
+	c := mustParse(t, []string{"-transport.file", "-format", "-transport.file.sep", "-"}, nil)
+	if c.TransportFile != "-format" || c.TransportFileSep != "-" || c.Format != "json" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestDecode(t *testing.T) {
+	environ := []string{"WEIR_FORMAT=bin", "WEIR_TRANSPORT_FILE=/var/log/weir/flows.json", "WEIR_LISTEN=nonsense", "WEIR_PORT=tcp://1.2.3.4:1", "WEIR_REPEAT=9", "WEIR_LOGFMT=json"}
+	d, err := ParseDecode([]string{"a.pcap", "-port", "2055", "b.pcap", "-stats", "-", "-repeat=3", "-transport.file.sep=", "--", "-c.pcap"}, environ, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Join(d.Files, " ") != "a.pcap b.pcap -c.pcap" || d.Port != 2055 || d.Repeat != 3 || d.Format != "bin" ||
+		d.TransportFile != "" || d.TransportFileSep != "" || d.Stats != "-" || d.LogFormat != "json" {
+		t.Errorf("%+v", d)
+	}
+	if d.Sources["format"] != "WEIR_FORMAT" || d.Sources["transport.file"] != "default" || len(d.Notes) != 0 {
+		t.Errorf("sources %v, notes %q", d.Sources, d.Notes)
+	}
+	if len(d.Warnings) != 1 || d.Warnings[0] != "WEIR_REPEAT is ignored: unknown variable" {
+		t.Errorf("warnings %q", d.Warnings)
+	}
+	golden(t, "decode.txt", renderSettings(d.Settings()))
+}
+
+func TestDecodeFaults(t *testing.T) {
+	_, err := ParseDecode([]string{"-repeat", "0", "-port=70000", "-listen=sflow://:1", "-format", "text", "-mapping=x", "-metrics.addr=:1", "-config=x"},
+		[]string{"WEIR_LOGLEVEL=x"}, io.Discard)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	golden(t, "decode-faults.txt", err.Error()+"\n")
+	for _, tc := range []struct{ args, want string }{
+		{"", `no capture file given; allowed: one or more pcap files, such as weir decode flows.pcap`},
+		{"-repeat=0", `-repeat "0": out of range; allowed: a whole number from 1 to 1000000000` + "\n" + `no capture file given; allowed: one or more pcap files, such as weir decode flows.pcap`},
+		// The file may have been taken for the value of the flag.
+		{"-bogus a.pcap", `-bogus: unknown flag (weir decode -h lists all flags)`},
+	} {
+		if _, err := ParseDecode(strings.Fields(tc.args), nil, io.Discard); err == nil || err.Error() != tc.want {
+			t.Errorf("%s:\ngot  %v\nwant %s", tc.args, err, tc.want)
+		}
+	}
+	var b strings.Builder
+	if _, err := ParseDecode([]string{"-h"}, nil, &b); err != ErrHelp {
+		t.Error(err)
+	}
+	golden(t, "help-decode.txt", b.String())
+	if d, err := ParseDecode([]string{"-v"}, nil, io.Discard); err != nil || !d.Version {
+		t.Errorf("%+v, %v", d, err)
+	}
+}

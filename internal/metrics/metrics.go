@@ -1,0 +1,191 @@
+// Package metrics exports the collector's counters to Prometheus. Nothing of
+// it is on the receive path: each scrape reads the workers' snapshots.
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/internal/collector"
+	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/sink"
+)
+
+// OtherExporters is the exporter label of all exporters beyond the limit.
+const OtherExporters = "other"
+
+// Source is what a scrape reads. Its parts may be used by any goroutine.
+type Source struct {
+	Workers   []*collector.Worker
+	Sink      *sink.Counters
+	Exporters *collector.Exporters
+	Templates *template.Store
+	// ExporterLimit is the number of exporters that have labels of their
+	// own.
+	ExporterLimit int
+	// Version is the program's.
+	Version string
+}
+
+// Collector implements prometheus.Collector.
+type Collector struct{ src Source }
+
+// NewRegistry returns a registry with weir's metrics, those of the Go runtime
+// and those of the process.
+func NewRegistry(src Source) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(
+		&Collector{src: src},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return r
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("weir_"+name, help, labels, nil)
+}
+
+var (
+	buildInfo = desc("build_info", "The version of weir; always 1.", "version")
+
+	received      = desc("datagrams_received_total", "Datagrams received, by the path that they came over.", "path")
+	receivedBytes = desc("datagrams_received_bytes_total", "Payload bytes of the datagrams received.", "path")
+	socketDropped = desc("socket_dropped_total", "Datagrams that the kernel dropped because the socket's receive buffer was full.", "listen", "worker")
+	datagrams     = desc("datagrams_total", "Where each datagram ended: decoded, or failed because nothing of it could be used. The reason is the first thing that was wrong with it.", "outcome", "reason")
+	byProtocol    = desc("protocol_datagrams_total", "Datagrams received, by protocol.", "protocol")
+	faults        = desc("decode_faults_total", "Pieces of datagrams that were not as they should be, by reason. One datagram may have many.", "reason")
+
+	produced    = desc("records_produced_total", "Flow records decoded and encoded, by protocol.", "protocol")
+	sinkRecords = desc("records_sink_total", "Where each record ended: acknowledged by the output, or dropped.", "outcome")
+	dropped     = desc("records_dropped_total", "Records that were lost on the way to the output, by reason.", "reason")
+	inFlight    = desc("records_in_flight", "Records on their way to the output.")
+	sinkBytes   = desc("sink_bytes_total", "Bytes that the output took.")
+	batches     = desc("batches_total", "Batches handed to the output.")
+
+	options     = desc("options_records_total", "Records of options data, which are no flows.")
+	noTemplate  = desc("sets_without_template_total", "Data sets whose template was not known.")
+	announced   = desc("templates_announced_total", "Template records received, by what they changed.", "change")
+	templates   = desc("templates", "Templates that are known.")
+	otherSample = desc("sflow_samples_total", "sFlow samples that are no flows, by kind.", "kind")
+
+	exporters         = desc("exporters", "Exporters that were heard of.")
+	exporterDatagrams = desc("exporter_datagrams_total", "Datagrams received, by exporter.", "exporter")
+	exporterBytes     = desc("exporter_bytes_total", "Payload bytes received, by exporter.", "exporter")
+	exporterRecords   = desc("exporter_records_total", "Flow records produced, by exporter.", "exporter")
+	exporterFailed    = desc("exporter_datagrams_failed_total", "Datagrams of which nothing could be used, by exporter.", "exporter")
+	exporterPartly    = desc("exporter_datagrams_incomplete_total", "Decoded datagrams of which some piece was wrong, by exporter.", "exporter")
+	exporterSeen      = desc("exporter_last_seen_seconds", "When the exporter's last datagram was received, in Unix seconds.", "exporter")
+)
+
+var all = []*prometheus.Desc{
+	buildInfo, received, receivedBytes, socketDropped, datagrams, byProtocol, faults,
+	produced, sinkRecords, dropped, inFlight, sinkBytes, batches,
+	options, noTemplate, announced, templates, otherSample,
+	exporters, exporterDatagrams, exporterBytes, exporterRecords, exporterFailed, exporterPartly, exporterSeen,
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range all {
+		ch <- d
+	}
+}
+
+// emitter sends constant metrics.
+type emitter chan<- prometheus.Metric
+
+func (e emitter) count(d *prometheus.Desc, n uint64, labels ...string) {
+	e <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func (e emitter) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	e <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	e := emitter(ch)
+	l := collector.NewLedger(c.src.Workers, c.src.Sink)
+	w := &l.Workers
+
+	e.gauge(buildInfo, 1, c.src.Version)
+	e.count(received, w.Received, "udp")
+	e.count(receivedBytes, w.ReceivedBytes, "udp")
+	for i, worker := range c.src.Workers {
+		e.count(socketDropped, worker.Snapshot().SocketDropped, worker.Listen(), strconv.Itoa(i))
+	}
+	c.decoding(e, &w.Decode)
+
+	e.count(sinkRecords, l.Acknowledged, "acknowledged")
+	e.count(sinkRecords, l.DroppedRecords(), "dropped")
+	for _, d := range l.Dropped {
+		e.count(dropped, d.Records, d.Reason)
+	}
+	e.gauge(inFlight, float64(l.InFlight))
+	e.count(sinkBytes, l.SinkBytes)
+	e.count(batches, w.Sealed)
+
+	known := 0
+	for _, d := range c.src.Templates.Domains() {
+		known += len(d.Templates())
+	}
+	e.gauge(templates, float64(known))
+	c.exporters(e)
+}
+
+func (c *Collector) decoding(e emitter, d *producer.Counters) {
+	// What has a reason appears once it was seen; none is there from the
+	// start, so that rates have a first value.
+	for i := range d.Decoded {
+		r := producer.Reason(i)
+		if r == producer.ReasonNone || d.Decoded[i] > 0 {
+			e.count(datagrams, d.Decoded[i], "decoded", r.String())
+		}
+		if r != producer.ReasonNone && d.Failed[i] > 0 {
+			e.count(datagrams, d.Failed[i], "failed", r.String())
+		}
+		if r != producer.ReasonNone && d.Faults[i] > 0 {
+			e.count(faults, d.Faults[i], r.String())
+		}
+	}
+	for i := range d.Datagrams {
+		p := producer.Protocol(i)
+		e.count(byProtocol, d.Datagrams[i], p.String())
+		if p != producer.ProtocolUnknown {
+			e.count(produced, d.Records[i], p.String())
+		}
+	}
+	e.count(options, d.OptionsRecords)
+	e.count(noTemplate, d.SetsWithoutTemplate)
+	e.count(announced, d.TemplatesAdded, "added")
+	e.count(announced, d.TemplatesReplaced, "replaced")
+	e.count(announced, d.TemplatesUnchanged, "unchanged")
+	e.count(announced, d.TemplatesWithdrawn, "withdrawn")
+	e.count(otherSample, d.CounterSamples, "counter")
+	e.count(otherSample, d.DropSamples, "drop")
+	e.count(otherSample, d.UnknownSamples, "unknown")
+}
+
+func (c *Collector) exporters(e emitter) {
+	e.gauge(exporters, float64(c.src.Exporters.Len()))
+	first, other := c.src.Exporters.Stats(c.src.ExporterLimit)
+	for i := range first {
+		emitExporter(e, first[i].Addr.String(), &first[i])
+	}
+	emitExporter(e, OtherExporters, &other)
+}
+
+func emitExporter(e emitter, name string, s *collector.ExporterStats) {
+	e.count(exporterDatagrams, s.Datagrams, name)
+	e.count(exporterBytes, s.Bytes, name)
+	e.count(exporterRecords, s.Records, name)
+	e.count(exporterFailed, s.Failed, name)
+	e.count(exporterPartly, s.Incomplete, name)
+	if s.LastSeenNs != 0 {
+		e.gauge(exporterSeen, float64(s.LastSeenNs)/1e9, name)
+	}
+}

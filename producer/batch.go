@@ -51,8 +51,17 @@ func (b *Batch) Message(i int) []byte {
 	return b.Buf[start:b.Ends[i]]
 }
 
+// maxKeep is the capacity above which a batch's memory is not kept: datagrams
+// of tiny records can make one batch far larger than the rest.
+const maxKeep = 8 << 20
+
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
+	poison(b)
+	if cap(b.Buf) > maxKeep {
+		*b = *NewBatch(b.Worker, DefaultBatchSize)
+		return
+	}
 	b.Buf = b.Buf[:0]
 	b.Ends = b.Ends[:0]
 	b.FirstNs = 0

@@ -12,6 +12,7 @@ import (
 	"github.com/weirflow/weir/internal/capture"
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/sink"
 	"github.com/weirflow/weir/sink/file"
 )
 
@@ -40,6 +41,9 @@ func decodeCommand(env Env, args []string) int {
 	if cfg.Stats != "" {
 		err = errors.Join(err, writeStats(cfg.Stats, env.Stderr, d.stats()))
 	}
+	if errors.Is(err, sink.ErrClosed) {
+		return ExitError // the reader has what it wanted, as with head
+	}
 	if err != nil {
 		return fail(env, err)
 	}
@@ -61,7 +65,8 @@ type decode struct {
 }
 
 func newDecode(cfg *config.Decode, log *slog.Logger) (*decode, error) {
-	out, err := file.New(file.Config{Path: cfg.TransportFile, Logger: log})
+	// No logger: what the output has to say comes back as errors.
+	out, err := file.New(file.Config{Path: cfg.TransportFile})
 	if err != nil {
 		return nil, err
 	}

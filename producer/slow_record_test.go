@@ -1,0 +1,307 @@
+package producer_test
+
+import (
+	"math/big"
+
+	"github.com/weirflow/weir/decoders/packet"
+	"github.com/weirflow/weir/producer/flowpb"
+)
+
+// slowNumber reads an unsigned number, whose encoding may be shortened: RFC
+// 7011 section 6.2. More than 8 bytes are no number.
+func slowNumber(v []byte) (uint64, bool) {
+	if len(v) == 0 || len(v) > 8 {
+		return 0, false
+	}
+	return new(big.Int).SetBytes(v).Uint64(), true
+}
+
+// optionsRecord learns sampling rates: RFC 5477 section 8.2, RFC 3954 section 8.
+func (s *slow) optionsRecord(m *slowMessage, t *slowTemplate, values [][]byte) {
+	said := map[uint16]uint64{}
+	for i, f := range t.fields {
+		n, ok := slowNumber(values[i])
+		if !ok || f.pen != 0 {
+			continue
+		}
+		if f.id == 302 {
+			f.id = 48
+		}
+		said[f.id] = n
+	}
+	rate := said[305]
+	if interval, space := said[305], said[306]; interval > 0 && space > 0 && interval+space > interval {
+		// One packet of (interval+space)/interval, to the nearest.
+		n := new(big.Int).SetUint64(interval + space)
+		n.Add(n, new(big.Int).SetUint64(interval/2))
+		rate = n.Div(n, new(big.Int).SetUint64(interval)).Uint64()
+	}
+	if rate == 0 {
+		rate = said[50]
+	}
+	if rate == 0 {
+		rate = said[34]
+	}
+	if rate == 0 {
+		return
+	}
+	d := s.sampling[m.slowDomain]
+	if d == nil {
+		d = &slowSampling{samplers: map[uint64]uint64{}}
+		s.sampling[m.slowDomain] = d
+	}
+	d.last = rate
+	if id, ok := said[48]; ok {
+		if _, known := d.samplers[id]; known || len(d.samplers) < slowMaxSamplers {
+			d.samplers[id] = rate
+		}
+	}
+}
+
+// dataRecord makes a flow of a data record.
+func (s *slow) dataRecord(m *slowMessage, t *slowTemplate, values [][]byte) *flowpb.FlowMessage {
+	f := newSlowFlow(m.meta, m.kind)
+	f.SequenceNum = m.sequence
+	f.ObservationDomainId = m.domain
+	f.TimeFlowStartNs, f.TimeFlowEndNs = m.now, m.now
+
+	// What the record says beside its flow: IE to number.
+	aside := map[uint16]uint64{}
+	for i, field := range t.fields {
+		if field.pen == 0 && len(values[i]) > 0 {
+			slowElement(m, field.id, values[i], f, aside)
+		}
+	}
+
+	// Times on the uptime clock, where there is no absolute one.
+	start, hasStart := aside[22]
+	end, hasEnd := aside[21]
+	hasStart = hasStart && aside[absoluteStart] == 0
+	hasEnd = hasEnd && aside[absoluteEnd] == 0
+	boot := aside[160] * 1_000_000
+	switch {
+	case m.version == 9:
+		if hasStart {
+			f.TimeFlowStartNs = slowUptime(m.now, m.uptime, uint32(start))
+		}
+		if hasEnd {
+			f.TimeFlowEndNs = slowUptime(m.now, m.uptime, uint32(end))
+		}
+	case boot != 0:
+		if hasStart {
+			f.TimeFlowStartNs = boot + uint64(uint32(start))*1_000_000
+		}
+		if hasEnd {
+			f.TimeFlowEndNs = boot + uint64(uint32(end))*1_000_000
+		}
+	case hasStart && hasEnd:
+		// Only the duration is known: the flow ended at export.
+		f.TimeFlowStartNs = slowUptime(f.TimeFlowEndNs, uint32(end), uint32(start))
+	}
+
+	sampling := s.sampling[m.slowDomain]
+	f.SamplingRate = aside[34]
+	if f.SamplingRate == 0 && sampling != nil {
+		if _, ok := aside[hasSampler]; ok {
+			f.SamplingRate = sampling.samplers[aside[48]]
+		}
+		if f.SamplingRate == 0 {
+			f.SamplingRate = sampling.last
+		}
+	}
+	if f.SamplingRate == 0 {
+		f.SamplingRate = s.rate
+	}
+	return f
+}
+
+// Notes in the map of what a record says aside, at numbers of no element.
+const (
+	absoluteStart = 65001
+	absoluteEnd   = 65002
+	hasSampler    = 65003
+)
+
+// slowElement puts one information element in its place: IANA's registry of
+// IPFIX information elements; RFC 3954 section 8.
+func slowElement(m *slowMessage, id uint16, v []byte, f *flowpb.FlowMessage, aside map[uint16]uint64) {
+	switch id {
+	case 8, 12, 15, 18, 47:
+		if len(v) != 4 {
+			return
+		}
+	case 27, 28, 62, 63, 140:
+		if len(v) != 16 {
+			return
+		}
+	}
+	// A zero address does not replace one that is there.
+	replaces := func(old []byte) bool { return len(old) == 0 || !isZero(v) }
+	switch id {
+	case 8:
+		if replaces(f.SrcAddr) {
+			f.SrcAddr, f.Etype = v, 0x800
+		}
+		return
+	case 12:
+		if replaces(f.DstAddr) {
+			f.DstAddr, f.Etype = v, 0x800
+		}
+		return
+	case 27:
+		if replaces(f.SrcAddr) {
+			f.SrcAddr, f.Etype = v, 0x86dd
+		}
+		return
+	case 28:
+		if replaces(f.DstAddr) {
+			f.DstAddr, f.Etype = v, 0x86dd
+		}
+		return
+	case 15, 62:
+		f.NextHop = v
+		return
+	case 18, 63:
+		f.BgpNextHop = v
+		return
+	case 47, 140:
+		f.MplsIp = append(f.MplsIp, v)
+		return
+	case 313, 315:
+		start := packet.StartEthernet
+		if id == 313 {
+			if start = packet.StartIPv4; v[0]>>4 == 6 {
+				start = packet.StartIPv6
+			}
+		}
+		sampledHeader(v, start, f)
+		f.Packets = 1
+		if f.Bytes == 0 {
+			f.Bytes = uint64(len(v))
+		}
+		return
+	}
+	n, ok := slowNumber(v)
+	if !ok {
+		return
+	}
+	w := uint32(n)
+	switch id {
+	case 1, 23:
+		f.Bytes = n
+	case 2, 24:
+		f.Packets = n
+	case 4:
+		f.Proto = w
+	case 5:
+		f.IpTos = w
+	case 6:
+		f.TcpFlags = w
+	case 7:
+		f.SrcPort = w
+	case 11:
+		f.DstPort = w
+	case 9, 29:
+		f.SrcNet = w
+	case 13, 30:
+		f.DstNet = w
+	case 10:
+		f.InIf = w
+	case 14:
+		f.OutIf = w
+	case 16:
+		f.SrcAs = w
+	case 17:
+		f.DstAs = w
+	case 31:
+		f.Ipv6FlowLabel = w
+	case 32, 139:
+		f.IcmpType, f.IcmpCode = w>>8&0xff, w&0xff
+	case 176, 178:
+		f.IcmpType = w
+	case 177, 179:
+		f.IcmpCode = w
+	case 52:
+		f.IpTtl = w
+	case 54:
+		f.FragmentId = w
+	case 88:
+		f.FragmentOffset = w
+	case 197:
+		f.IpFlags = w >> 5
+	case 56, 81:
+		f.SrcMac = n & 0xffffffffffff
+	case 57, 80:
+		f.DstMac = n & 0xffffffffffff
+	case 58:
+		f.VlanId, f.SrcVlan = w, w
+	case 59:
+		f.DstVlan = w
+	case 60:
+		if n == 4 {
+			f.Etype = 0x800
+		}
+		if n == 6 {
+			f.Etype = 0x86dd
+		}
+	case 70, 71, 72:
+		place := int(id - 70)
+		for len(f.MplsLabel) <= place {
+			f.MplsLabel = append(f.MplsLabel, 0)
+		}
+		f.MplsLabel[place] = w >> 4
+	case 89:
+		f.ForwardingStatus = w
+	case 138:
+		f.ObservationPointId = w
+	case 312:
+		f.Bytes, f.Packets = n, 1
+
+	case 34, 21, 22, 160:
+		aside[id] = n
+	case 48, 302:
+		aside[48], aside[hasSampler] = n, 1
+
+	case 150:
+		f.TimeFlowStartNs = n * 1_000_000_000
+		aside[absoluteStart] = 1
+	case 151:
+		f.TimeFlowEndNs = n * 1_000_000_000
+		aside[absoluteEnd] = 1
+	case 152:
+		f.TimeFlowStartNs = n * 1_000_000
+		aside[absoluteStart] = 1
+	case 153:
+		f.TimeFlowEndNs = n * 1_000_000
+		aside[absoluteEnd] = 1
+	case 154, 156:
+		if len(v) == 8 {
+			f.TimeFlowStartNs = slowNTP(n)
+			aside[absoluteStart] = 1
+		}
+	case 155, 157:
+		if len(v) == 8 {
+			f.TimeFlowEndNs = slowNTP(n)
+			aside[absoluteEnd] = 1
+		}
+	case 158:
+		f.TimeFlowStartNs = m.now - n*1_000
+		aside[absoluteStart] = 1
+	case 159:
+		f.TimeFlowEndNs = m.now - n*1_000
+		aside[absoluteEnd] = 1
+	}
+}
+
+// slowNTP converts seconds since 1900 and 2^-32 fractions to Unix nanoseconds:
+// RFC 7011 section 6.1.10. What is before 1970 gives 0.
+func slowNTP(v uint64) uint64 {
+	secs, fraction := v>>32, v&0xffffffff
+	if secs < 2208988800 {
+		return 0
+	}
+	ns := new(big.Int).SetUint64(fraction)
+	ns.Mul(ns, big.NewInt(1_000_000_000))
+	ns.Rsh(ns, 32)
+	return (secs-2208988800)*1_000_000_000 + ns.Uint64()
+}

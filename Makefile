@@ -1,0 +1,91 @@
+# weir: build, run, test. `make` alone lists the targets.
+
+GO      ?= go
+BIN     := bin
+TAGS    := weirpoison
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X github.com/weirflow/weir/internal/app.version=$(VERSION)
+
+STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PROTOCGENGO  := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+FUZZTIME     ?= 20s
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: need-go
+need-go:
+	@scripts/need.sh go
+
+.PHONY: build
+build: need-go ## Build bin/weir
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/weir ./cmd/weir
+
+.PHONY: run
+run: build ## Build, start the collector and show flows as JSON lines
+	@$(GO) build -o $(BIN)/gen ./bench/gen
+	@scripts/run.sh
+
+.PHONY: test
+test: need-go ## Run all tests with the race detector (as root: those with real exporters too)
+	@scripts/need.sh cgo
+	$(GO) test -race -tags $(TAGS) ./...
+
+.PHONY: test-root
+test-root: need-go ## Run the tests that need root and real exporters, after installing the exporters
+	@scripts/need.sh root exporters
+	CI=true $(GO) test -count=1 -tags $(TAGS) ./internal/testnet/... ./internal/udp/... ./sink/... ./internal/live/...
+
+.PHONY: corpus
+corpus: need-go ## Decode every capture of the corpus (WEIR_CORPUS or ../shared/corpus)
+	$(GO) test -count=1 -tags $(TAGS) -v -run Corpus ./internal/corpus/... | grep -v '^=== '
+
+.PHONY: fuzz
+fuzz: need-go ## Run every fuzz target for FUZZTIME (20s)
+	@GO="$(GO)" TAGS="$(TAGS)" scripts/fuzz.sh $(FUZZTIME)
+
+.PHONY: bench
+bench: need-go ## Print our figures: decode-and-produce, encoders, rings, sockets
+	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./producer/... ./decoders/... ./ringbuf/... ./internal/udp/...
+
+.PHONY: generate
+generate: need-go ## Write generated code anew (needs protoc)
+	@scripts/need.sh protoc
+	@GOBIN=$(CURDIR)/$(BIN) $(GO) install $(PROTOCGENGO)
+	PATH="$(CURDIR)/$(BIN):$$PATH" protoc --go_out=. --go_opt=module=github.com/weirflow/weir producer/flowpb/flow.proto
+
+.PHONY: check-generated
+check-generated: need-go ## Fail if generated code is not up to date
+	@GO="$(GO)" scripts/check-generated.sh $(PROTOCGENGO)
+
+.PHONY: lint
+lint: need-go ## gofmt, vet, staticcheck, import rules
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
+	$(GO) vet -tags $(TAGS) ./...
+	$(GO) run $(STATICCHECK) -tags $(TAGS) ./...
+	$(GO) test -count=1 ./internal/lint/...
+
+.PHONY: cross
+cross: need-go ## Build for arm64, and for a system without the Linux parts
+	GOOS=linux GOARCH=arm64 $(GO) build ./...
+	GOOS=linux GOARCH=arm64 $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) build ./...
+
+.PHONY: packaging
+packaging: ## Check the systemd unit
+	scripts/packaging/verify.sh
+
+.PHONY: ci
+ci: ## What the project's CI runs
+	@scripts/need.sh root exporters cgo protoc
+	$(MAKE) check-generated
+	$(MAKE) lint
+	$(MAKE) cross
+	CI=true $(MAKE) test
+	$(MAKE) packaging
+	$(MAKE) fuzz
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf $(BIN)

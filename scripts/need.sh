@@ -1,0 +1,63 @@
+#!/bin/sh
+# Checks that what a make target needs is there. As root on Debian or Ubuntu it
+# installs what is missing; otherwise it names the command that would.
+# usage: need.sh go|cgo|protoc|exporters|root ...
+set -eu
+
+die() {
+	echo "weir: $*" >&2
+	exit 1
+}
+
+# install what package... : apt-get as root, else say how.
+install() {
+	what=$1
+	shift
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+		echo "installing $what: $*" >&2
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get update -qq >/dev/null || true
+		apt-get install -y -qq --no-install-recommends "$@" >/dev/null || die "cannot install $*"
+	else
+		die "$what is missing. Install it: sudo apt-get install $*"
+	fi
+}
+
+need_go() {
+	# A Go of 1.21 or later fetches the version that go.mod names by itself.
+	if ! command -v go >/dev/null 2>&1; then
+		install Go golang-go
+	fi
+	have=$(go env GOVERSION 2>/dev/null | sed 's/^go//')
+	case $have in
+	1.[0-9] | 1.[0-9].* | 1.1[0-9] | 1.1[0-9].* | 1.20 | 1.20.*)
+		die "go $have is too old: 1.21 or later is needed, which then fetches what go.mod names. See https://go.dev/dl (Debian 12: apt-get install -t bookworm-backports golang-go)"
+		;;
+	esac
+}
+
+need_cgo() {
+	command -v gcc >/dev/null 2>&1 || command -v cc >/dev/null 2>&1 ||
+		install "a C compiler, which the race detector needs," gcc libc6-dev
+}
+
+need_protoc() { command -v protoc >/dev/null 2>&1 || install protoc protobuf-compiler; }
+
+need_exporters() {
+	missing=
+	command -v softflowd >/dev/null 2>&1 || missing="$missing softflowd"
+	command -v pmacctd >/dev/null 2>&1 || missing="$missing pmacct"
+	command -v ovs-vswitchd >/dev/null 2>&1 || missing="$missing openvswitch-switch"
+	command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
+	# shellcheck disable=SC2086 # a list of words
+	[ -z "$missing" ] || install "real exporters" $missing
+}
+
+need_root() { [ "$(id -u)" = 0 ] || die "root is needed for network namespaces: run sudo make"; }
+
+for need in "$@"; do
+	case $need in
+	go | cgo | protoc | exporters | root) "need_$need" ;;
+	*) die "need.sh: $need: want go, cgo, protoc, exporters or root" ;;
+	esac
+done

@@ -1,0 +1,28 @@
+package lint
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weirflow/weir/producer"
+)
+
+// TestReasonsDocumented keeps docs/errors.md complete: an operator who sees a
+// reason finds what to do about it.
+func TestReasonsDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs", "errors.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range producer.NumReasons {
+		name := producer.Reason(i).String()
+		if name == "none" || name == "sflow_none" {
+			continue
+		}
+		if !strings.Contains(string(text), "| `"+name+"` |") {
+			t.Errorf("docs/errors.md does not explain %s", name)
+		}
+	}
+}

@@ -10,16 +10,16 @@ const macMask = 1<<48 - 1
 func (p *Producer) apply(code opcode, v []byte, f *Flow, c *recordContext) {
 	switch code {
 	case opSrcAddr4:
-		setAddr(&f.SrcAddr, v, f, etherTypeIPv4)
+		setAddr(&f.SrcAddr, v, 4, f, etherTypeIPv4)
 		return
 	case opDstAddr4:
-		setAddr(&f.DstAddr, v, f, etherTypeIPv4)
+		setAddr(&f.DstAddr, v, 4, f, etherTypeIPv4)
 		return
 	case opSrcAddr6:
-		setAddr(&f.SrcAddr, v, f, etherTypeIPv6)
+		setAddr(&f.SrcAddr, v, 16, f, etherTypeIPv6)
 		return
 	case opDstAddr6:
-		setAddr(&f.DstAddr, v, f, etherTypeIPv6)
+		setAddr(&f.DstAddr, v, 16, f, etherTypeIPv6)
 		return
 	case opNextHop:
 		if isAddr(v) {
@@ -143,27 +143,27 @@ func applyTime(code opcode, n uint64, size int, f *Flow, c *recordContext) {
 	case opEndUptime:
 		c.endUptime, c.hasEndUp = uint32(n), true
 	case opStartSeconds:
-		f.TimeFlowStartNs = n * 1e9
+		f.TimeFlowStartNs, c.absStart = n*1e9, true
 	case opEndSeconds:
-		f.TimeFlowEndNs = n * 1e9
+		f.TimeFlowEndNs, c.absEnd = n*1e9, true
 	case opStartMillis:
-		f.TimeFlowStartNs = n * 1e6
+		f.TimeFlowStartNs, c.absStart = n*1e6, true
 	case opEndMillis:
-		f.TimeFlowEndNs = n * 1e6
+		f.TimeFlowEndNs, c.absEnd = n*1e6, true
 	case opStartNTP:
 		if size == 8 {
-			f.TimeFlowStartNs = ntpToUnix(n)
+			f.TimeFlowStartNs, c.absStart = ntpToUnix(n), true
 		}
 	case opEndNTP:
 		if size == 8 {
-			f.TimeFlowEndNs = ntpToUnix(n)
+			f.TimeFlowEndNs, c.absEnd = ntpToUnix(n), true
 		}
 	case opStartDelta:
-		f.TimeFlowStartNs = c.exportNs - n*1e3
+		f.TimeFlowStartNs, c.absStart = c.exportNs-n*1e3, true
 	case opEndDelta:
-		f.TimeFlowEndNs = c.exportNs - n*1e3
+		f.TimeFlowEndNs, c.absEnd = c.exportNs-n*1e3, true
 	case opBootMillis:
-		c.bootNs = n * 1e6
+		c.bootMs = n
 	}
 }
 
@@ -172,8 +172,8 @@ func isAddr(v []byte) bool { return len(v) == 4 || len(v) == 16 }
 // setAddr sets an address and with it the EtherType. Templates may have both
 // an IPv4 and an IPv6 address, one of them zero: a zero address does not
 // replace one that is there.
-func setAddr(addr *[]byte, v []byte, f *Flow, etype uint32) {
-	if !isAddr(v) || len(*addr) != 0 && allZero(v) {
+func setAddr(addr *[]byte, v []byte, size int, f *Flow, etype uint32) {
+	if len(v) != size || len(*addr) != 0 && allZero(v) {
 		return
 	}
 	*addr = v

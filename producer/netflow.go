@@ -22,17 +22,31 @@ func (p *Producer) fixed(data []byte) {
 		p.fault(templateReason(template.FaultTrailingBytes))
 	}
 	exportNs := uint64(h.UnixSecs)*1e9 + uint64(h.UnixNsecs)
-	flowType := uint32(TypeNetFlowV5)
-	switch h.Version {
-	case netflow.V1:
-		flowType = TypeNetFlowV1
-	case netflow.V7:
-		flowType = TypeNetFlowV7
+	if pl := fixedPlan(&h); p.cfg.Format == FormatBin {
+		c := p.beginFused(pl, flowType(h.Version), h.Sequence, 0, exportNs, h.UptimeMs, h.SamplingInterval(), nil)
+		p.writeFused(pl, c, body[:n*h.RecordLen])
+		return
 	}
+	p.fixedRecords(&h, exportNs, body[:n*h.RecordLen])
+}
+
+// flowType returns the type of the flows of a fixed version.
+func flowType(version uint16) uint32 {
+	switch version {
+	case netflow.V1:
+		return TypeNetFlowV1
+	case netflow.V7:
+		return TypeNetFlowV7
+	}
+	return TypeNetFlowV5
+}
+
+// fixedRecords produces fixed records by way of a Flow.
+func (p *Producer) fixedRecords(h *netflow.Fixed, exportNs uint64, body []byte) {
 	var r netflow.Record
-	for i := range n {
-		h.ParseRecord(body[i*h.RecordLen:], &r)
-		f := p.begin(flowType)
+	for ; len(body) > 0; body = body[h.RecordLen:] {
+		h.ParseRecord(body, &r)
+		f := p.begin(flowType(h.Version))
 		f.SequenceNum = h.Sequence
 		f.SamplingRate = p.samplingOr(h.SamplingInterval())
 		f.TimeFlowStartNs = uptimeToUnix(exportNs, h.UptimeMs, r.FirstMs)
@@ -186,8 +200,11 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 			p.Counters.OptionsRecords++
 			p.options(opts, domain, recs.Record)
 		}
+	} else if pl := t.Compiled.(*plan); pl.fused != nil && p.cfg.Format == FormatBin {
+		s := domain.Sampling()
+		c := p.beginFused(pl.fused, m.flowType, m.sequence, m.key.Domain, m.exportNs, m.uptimeMs, s.Rate(), s)
+		m.records += p.writeFused(pl.fused, c, body)
 	} else {
-		pl := t.Compiled.(*plan)
 		for recs.Next() {
 			m.records++
 			p.dataRecord(m, pl, domain, recs.Record)
@@ -207,7 +224,12 @@ func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec
 	f.SequenceNum = m.sequence
 	f.ObservationDomainID = m.key.Domain
 	f.TimeFlowStartNs, f.TimeFlowEndNs = m.exportNs, m.exportNs
-	c := recordContext{exportNs: m.exportNs, uptimeMs: m.uptimeMs, v9: m.key.Version == template.V9}
+	c := recordContext{
+		exportNs: m.exportNs,
+		uptimeMs: m.uptimeMs,
+		v9:       m.key.Version == template.V9,
+		bootMs:   domain.Sampling().BootMs(),
+	}
 	p.fill(pl, rec, f, &c)
 
 	rate := c.samplingInterval

@@ -2,11 +2,12 @@ package producer
 
 import "github.com/weirflow/weir/decoders/template"
 
-// Information elements that options data announces sampling with.
+// Information elements that options data announces sampling and boot with.
 const (
 	ieSamplingInterval       = 34
 	ieFlowSamplerID          = 48
 	ieFlowSamplerRandom      = 50
+	ieSystemInitTime         = 160
 	ieSelectorID             = 302
 	ieSamplingPacketInterval = 305
 	ieSamplingPacketSpace    = 306
@@ -15,18 +16,25 @@ const (
 // optionsPlan is what an options template became: immutable, shared by all
 // workers.
 type optionsPlan struct {
+	// fields are those that have bytes; nil if the records say nothing that
+	// is of use here.
 	fields []template.Field
-	// sampling says that the records announce a sampling rate.
-	sampling bool
 }
 
 func compileOptions(t *template.Template) *optionsPlan {
-	p := &optionsPlan{fields: t.Fields}
-	for i := range t.Fields {
-		switch optionElement(&t.Fields[i]) {
-		case ieSamplingInterval, ieFlowSamplerRandom, ieSamplingPacketInterval:
-			p.sampling = true
+	p := &optionsPlan{}
+	useful := false
+	for _, f := range t.Fields {
+		switch optionElement(&f) {
+		case ieSamplingInterval, ieFlowSamplerRandom, ieSamplingPacketInterval, ieSystemInitTime:
+			useful = true
 		}
+		if f.Length > 0 {
+			p.fields = append(p.fields, f)
+		}
+	}
+	if !useful {
+		p.fields = nil
 	}
 	return p
 }
@@ -41,14 +49,11 @@ func optionElement(f *template.Field) uint16 {
 	return f.ID
 }
 
-// options learns the sampling rate that a record of options data announces, if
-// it does. A rate comes from samplingPacketInterval and -Space (305, 306), else
+// options learns what a record of options data announces of sampling rates, and
+// of when the exporter booted (160, Unix milliseconds). A rate comes from samplingPacketInterval and -Space (305, 306), else
 // from flowSamplerRandomInterval (50), else from samplingInterval (34); it
 // holds for the sampler that the record names (48, 302), and for the domain.
 func (p *Producer) options(pl *optionsPlan, domain *template.Domain, rec []byte) {
-	if !pl.sampling {
-		return
-	}
 	var interval, space, random, plain, sampler uint64
 	hasSampler := false
 	pos := 0
@@ -69,6 +74,10 @@ func (p *Producer) options(pl *optionsPlan, domain *template.Domain, rec []byte)
 			random = value
 		case ieSamplingInterval:
 			plain = value
+		case ieSystemInitTime:
+			if value != 0 {
+				domain.Sampling().SetBoot(value)
+			}
 		case ieFlowSamplerID, ieSelectorID:
 			sampler, hasSampler = value, true
 		}

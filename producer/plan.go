@@ -119,13 +119,13 @@ var elements = map[uint16]opcode{
 // immutable and shared by all workers.
 type plan struct {
 	// ops are in template order. A template with fields of variable length
-	// has one for each of its fields, as the walk needs all lengths; one of
-	// fixed length has those that are used.
+	// has one for each of its fields that can have bytes, as the walk needs
+	// all lengths; one of fixed length has those that are used.
 	ops      []op
 	variable bool
-	// absStart and absEnd say that the record has an absolute time, so that
-	// one relative to the exporter's uptime is not needed.
-	absStart, absEnd bool
+	// fused writes protobuf without a Flow; nil where the template does not
+	// allow it.
+	fused *fusedPlan
 }
 
 type op struct {
@@ -143,17 +143,12 @@ func compilePlan(t *template.Template) *plan {
 		if f.PEN == 0 {
 			code = elements[f.ID]
 		}
-		switch code {
-		case opStartSeconds, opStartMillis, opStartNTP, opStartDelta:
-			p.absStart = true
-		case opEndSeconds, opEndMillis, opEndNTP, opEndDelta:
-			p.absEnd = true
-		}
-		if t.Variable || code != opSkip && f.Length > 0 {
+		if f.Length > 0 && (t.Variable || code != opSkip) {
 			p.ops = append(p.ops, op{code: code, length: f.Length, offset: offset})
 		}
 		offset += uint32(f.Length)
 	}
+	p.fused = fuse(p, t)
 	return p
 }
 
@@ -163,7 +158,7 @@ type recordContext struct {
 	exportNs uint64 // the exporter's clock at export
 	uptimeMs uint32 // and its uptime then; v9 only
 	v9       bool
-	bootNs   uint64 // from IE 160 in the record; 0 if absent
+	bootMs   uint64 // when the exporter booted, by IE 160; 0 if it did not say
 
 	samplingInterval     uint64 // IE 34
 	samplerID            uint64 // IE 48 or 302
@@ -171,6 +166,9 @@ type recordContext struct {
 	startUptime          uint32
 	endUptime            uint32
 	hasStartUp, hasEndUp bool
+	// The record has an absolute time, so that one relative to the exporter's
+	// uptime is not needed.
+	absStart, absEnd bool
 }
 
 // fill sets f's fields from a record that the plan's template describes.
@@ -192,35 +190,35 @@ func (p *Producer) fill(pl *plan, rec []byte, f *Flow, c *recordContext) {
 			}
 		}
 	}
-	c.times(pl, f)
+	c.times(f)
 }
 
 // times sets the flow times that the record gave relative to the exporter's
 // uptime, where it gave no absolute ones.
-func (c *recordContext) times(pl *plan, f *Flow) {
-	start := c.hasStartUp && !pl.absStart
-	end := c.hasEndUp && !pl.absEnd
+func (c *recordContext) times(f *Flow) {
+	start := c.hasStartUp && !c.absStart
+	end := c.hasEndUp && !c.absEnd
+	uptimeMs := c.uptimeMs
 	switch {
 	case !start && !end:
+		return
 	case c.v9:
-		if start {
-			f.TimeFlowStartNs = uptimeToUnix(c.exportNs, c.uptimeMs, c.startUptime)
-		}
-		if end {
-			f.TimeFlowEndNs = uptimeToUnix(c.exportNs, c.uptimeMs, c.endUptime)
-		}
-	case c.bootNs != 0:
-		if start {
-			f.TimeFlowStartNs = c.bootNs + uint64(c.startUptime)*1e6
-		}
-		if end {
-			f.TimeFlowEndNs = c.bootNs + uint64(c.endUptime)*1e6
-		}
+	case c.bootMs != 0:
+		// The uptime clock has 32 bits and may have wrapped since the boot.
+		uptimeMs = uint32(c.exportNs/1e6 - c.bootMs)
 	case start && end:
 		// An IPFIX header has no uptime: with nothing to say when the
 		// exporter booted, only the duration is known. The flow ends when
 		// it was exported.
-		f.TimeFlowStartNs = uptimeToUnix(f.TimeFlowEndNs, c.endUptime, c.startUptime)
+		uptimeMs = c.endUptime
+	default:
+		return
+	}
+	if start {
+		f.TimeFlowStartNs = uptimeToUnix(c.exportNs, uptimeMs, c.startUptime)
+	}
+	if end {
+		f.TimeFlowEndNs = uptimeToUnix(c.exportNs, uptimeMs, c.endUptime)
 	}
 }
 

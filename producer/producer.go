@@ -113,8 +113,9 @@ type Producer struct {
 	// Counters are the producer's own, written by its worker only.
 	Counters Counters
 
-	flow Flow
-	hdr  packet.Headers
+	flow  Flow
+	hdr   packet.Headers
+	fused fusedContext
 
 	// State of the datagram in hand.
 	meta   Meta

@@ -16,7 +16,7 @@ func slowNumber(v []byte) (uint64, bool) {
 	return new(big.Int).SetBytes(v).Uint64(), true
 }
 
-// optionsRecord learns sampling rates: RFC 5477 section 8.2, RFC 3954 section 8.
+// optionsRecord learns the boot time and sampling rates: RFC 7012 (160), RFC 5477 section 8.2, RFC 3954 section 8.
 func (s *slow) optionsRecord(m *slowMessage, t *slowTemplate, values [][]byte) {
 	said := map[uint16]uint64{}
 	for i, f := range t.fields {
@@ -28,6 +28,9 @@ func (s *slow) optionsRecord(m *slowMessage, t *slowTemplate, values [][]byte) {
 			f.id = 48
 		}
 		said[f.id] = n
+	}
+	if boot := said[160]; boot != 0 {
+		s.boot[m.slowDomain] = boot
 	}
 	rate := said[305]
 	if interval, space := said[305], said[306]; interval > 0 && space > 0 && interval+space > interval {
@@ -78,7 +81,10 @@ func (s *slow) dataRecord(m *slowMessage, t *slowTemplate, values [][]byte) *flo
 	end, hasEnd := aside[21]
 	hasStart = hasStart && aside[absoluteStart] == 0
 	hasEnd = hasEnd && aside[absoluteEnd] == 0
-	boot := aside[160] * 1_000_000
+	boot := aside[160]
+	if boot == 0 {
+		boot = s.boot[m.slowDomain]
+	}
 	switch {
 	case m.version == 9:
 		if hasStart {
@@ -88,11 +94,14 @@ func (s *slow) dataRecord(m *slowMessage, t *slowTemplate, values [][]byte) *flo
 			f.TimeFlowEndNs = slowUptime(m.now, m.uptime, uint32(end))
 		}
 	case boot != 0:
+		// The boot time says what the uptime is at export; it is a clock of
+		// 32 bits, so the boot time alone is not enough.
+		uptime := uint32(m.now/1_000_000 - boot)
 		if hasStart {
-			f.TimeFlowStartNs = boot + uint64(uint32(start))*1_000_000
+			f.TimeFlowStartNs = slowUptime(m.now, uptime, uint32(start))
 		}
 		if hasEnd {
-			f.TimeFlowEndNs = boot + uint64(uint32(end))*1_000_000
+			f.TimeFlowEndNs = slowUptime(m.now, uptime, uint32(end))
 		}
 	case hasStart && hasEnd:
 		// Only the duration is known: the flow ended at export.
@@ -126,12 +135,16 @@ const (
 // IPFIX information elements; RFC 3954 section 8.
 func slowElement(m *slowMessage, id uint16, v []byte, f *flowpb.FlowMessage, aside map[uint16]uint64) {
 	switch id {
-	case 8, 12, 15, 18, 47:
+	case 8, 12:
 		if len(v) != 4 {
 			return
 		}
-	case 27, 28, 62, 63, 140:
+	case 27, 28:
 		if len(v) != 16 {
+			return
+		}
+	case 15, 18, 47, 62, 63, 140:
+		if len(v) != 4 && len(v) != 16 {
 			return
 		}
 	}

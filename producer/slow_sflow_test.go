@@ -27,8 +27,14 @@ func (s *slow) sflow(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 		return nil
 	}
 	var flows []*flowpb.FlowMessage
-	for ; count > 0 && len(r.b) >= 8; count-- {
+	// Whole samples of a known format are read beyond the header's count too.
+	least := map[uint32]uint64{1: 32, 2: 12, 3: 44, 4: 16, 5: 32}
+	for n := uint32(0); len(r.b) >= 8; n++ {
 		format, length := r.u32(), uint64(r.u32())
+		if n >= count && (least[format] == 0 || length < least[format] || length > uint64(len(r.b))) {
+			break
+		}
+		cut := length > uint64(len(r.b))
 		length = min(length, uint64(len(r.b)))
 		sample := slowReader{b: r.bytes(int(length))}
 		r.pad(int(length))
@@ -72,6 +78,9 @@ func (s *slow) sflow(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 			}
 			slowFlowRecord(format, sample.bytes(int(length)), f)
 			sample.pad(int(length))
+		}
+		if cut && (records > 0 || len(sample.b) > 0) {
+			continue // some of its records are not there
 		}
 		flows = append(flows, f)
 	}

@@ -17,6 +17,7 @@ type slow struct {
 	rate      uint64 // of flows whose exporter announced none
 	templates map[slowTemplateKey]*slowTemplate
 	sampling  map[slowDomain]*slowSampling
+	boot      map[slowDomain]uint64 // Unix milliseconds, of options data
 
 	options, withoutTemplate int
 }
@@ -60,6 +61,7 @@ func newSlow(rate uint64) *slow {
 		rate:      rate,
 		templates: map[slowTemplateKey]*slowTemplate{},
 		sampling:  map[slowDomain]*slowSampling{},
+		boot:      map[slowDomain]uint64{},
 	}
 }
 

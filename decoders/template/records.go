@@ -45,8 +45,8 @@ func (r *Records) Left() int { return len(r.rest) }
 // if it goes beyond b.
 func (t *Template) recordLength(b []byte) int {
 	pos := 0
-	for i := range t.Fields {
-		off, n := FieldSpan(&t.Fields[i], b, pos)
+	for i := range t.walk {
+		off, n := FieldSpan(&t.walk[i], b, pos)
 		if n < 0 {
 			return -1
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"hash/maphash"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -128,7 +127,7 @@ func (s *Store) Domain(k *Key) *Domain {
 		s.table.Store(t)
 	}
 	d := &Domain{store: s, key: *k}
-	d.templates.Store(&templates{})
+	d.ids.Store(newIDTable(minIDs))
 	t.insert(d, hash)
 	s.domains++
 	return d
@@ -153,114 +152,4 @@ func (s *Store) Domains() []*Domain {
 		)
 	})
 	return all
-}
-
-// A Domain holds the templates and the sampling rates of one Key. All methods
-// may be called by any goroutine; those that read take no lock.
-type Domain struct {
-	store     *Store
-	key       Key
-	templates atomic.Pointer[templates] // immutable; replaced on change
-	sampling  Sampling
-}
-
-// templates is one immutable state of a domain.
-type templates struct {
-	byID map[uint16]*Template
-}
-
-// Key returns the domain's key.
-func (d *Domain) Key() Key { return d.key }
-
-// Sampling returns the sampling rates that the domain's options data
-// announced.
-func (d *Domain) Sampling() *Sampling { return &d.sampling }
-
-// Template returns the template with the id, or nil. It takes no lock and
-// does not allocate.
-func (d *Domain) Template(id uint16) *Template {
-	return d.templates.Load().byID[id]
-}
-
-// Templates returns the domain's templates in the order of their ids.
-func (d *Domain) Templates() []*Template {
-	byID := d.templates.Load().byID
-	all := make([]*Template, 0, len(byID))
-	for _, id := range slices.Sorted(maps.Keys(byID)) {
-		all = append(all, byID[id])
-	}
-	return all
-}
-
-// A Change says what Put or Withdraw did.
-type Change uint8
-
-// What a definition did to the domain.
-const (
-	Unchanged Change = iota // an identical re-announcement
-	Added
-	Replaced
-	Withdrawn // count in the caller's hands: withdrawals of nothing too
-	Refused   // with a Fault
-)
-
-// Put stores the template that def describes, received at nowNs (Unix
-// nanoseconds). An identical re-announcement changes nothing. A withdrawal
-// removes. def's views are copied.
-func (d *Domain) Put(def *Definition, nowNs int64) (Change, Fault) {
-	if def.Withdrawal {
-		d.withdraw(def)
-		return Withdrawn, FaultNone
-	}
-	if t := d.Template(def.ID); t != nil && t.same(def) {
-		t.lastSeenNs.Store(nowNs)
-		return Unchanged, FaultNone
-	}
-	if def.fields > d.store.limits.FieldsPerTemplate {
-		return Refused, FaultTemplateFields
-	}
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-	now := d.templates.Load().byID
-	old := now[def.ID]
-	if old != nil && old.same(def) { // another worker was first
-		old.lastSeenNs.Store(nowNs)
-		return Unchanged, FaultNone
-	}
-	if old == nil && len(now) >= d.store.limits.TemplatesPerDomain {
-		return Refused, FaultTemplateLimit
-	}
-	t, fault := New(def)
-	if fault != FaultNone {
-		return Refused, fault
-	}
-	t.lastSeenNs.Store(nowNs)
-	t.Compiled = d.store.compile(t)
-	next := make(map[uint16]*Template, len(now)+1)
-	maps.Copy(next, now)
-	next[t.ID] = t
-	d.templates.Store(&templates{byID: next})
-	if old != nil {
-		return Replaced, FaultNone
-	}
-	return Added, FaultNone
-}
-
-func (t *Template) same(def *Definition) bool {
-	return t.Options == def.Options && bytes.Equal(t.raw, def.Raw)
-}
-
-// withdraw removes the template of def's id, or all of its kind for the ids
-// 2 and 3 (RFC 7011 section 8.1).
-func (d *Domain) withdraw(def *Definition) {
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-	next := maps.Clone(d.templates.Load().byID)
-	switch def.ID {
-	case 2, 3:
-		maps.DeleteFunc(next, func(_ uint16, t *Template) bool { return t.Options == (def.ID == 3) })
-	default:
-		delete(next, def.ID)
-	}
-	d.templates.Store(&templates{byID: next})
 }

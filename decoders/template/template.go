@@ -27,6 +27,11 @@ type Template struct {
 
 	raw []byte // the definition on the wire, to tell a change
 
+	// walk are the fields of a variable template that have bytes. Each takes
+	// at least one of a record's, which bounds the walk by the bytes.
+	walk []Field
+	gone bool // the marker of a withdrawn template in a domain's table
+
 	// lastSeenNs is the receive time of the last announcement. Written by
 	// any worker.
 	lastSeenNs atomic.Int64
@@ -59,6 +64,12 @@ func New(def *Definition) (*Template, Fault) {
 	}
 	if !t.Variable {
 		t.Length = t.MinLength
+		return t, FaultNone
+	}
+	for _, f := range t.Fields {
+		if f.Length > 0 {
+			t.walk = append(t.walk, f)
+		}
 	}
 	return t, FaultNone
 }

@@ -1,0 +1,200 @@
+package template
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+	"sync/atomic"
+)
+
+// A Domain holds the templates of one Key, and what its options data said. All
+// methods may be called by any goroutine; those that read take no lock.
+type Domain struct {
+	store    *Store
+	key      Key
+	ids      atomic.Pointer[idTable] // replaced as a whole when it grows
+	sampling Sampling
+
+	// Guarded by the store's lock.
+	used  int // slots of ids that are taken, by withdrawn templates too
+	plain int // templates that are not withdrawn
+	opts  int // options templates that are not withdrawn
+}
+
+// idTable is an open-addressed hash table of templates by id. A slot once
+// taken stays with its id: a change stores another template in it, a
+// withdrawal a marker. So readers need no lock, and a change costs the same
+// however many templates there are.
+type idTable struct {
+	mask  uint16
+	slots []atomic.Pointer[Template]
+}
+
+// minIDs is the number of slots that a table begins with.
+const minIDs = 8
+
+func newIDTable(size int) *idTable {
+	return &idTable{mask: uint16(size - 1), slots: make([]atomic.Pointer[Template], size)}
+}
+
+// slot returns the slot of the id, or the empty one that it would take.
+func (t *idTable) slot(id uint16) *atomic.Pointer[Template] {
+	for i := id; ; i++ {
+		s := &t.slots[i&t.mask]
+		if have := s.Load(); have == nil || have.ID == id {
+			return s
+		}
+	}
+}
+
+// Key returns the domain's key.
+func (d *Domain) Key() Key { return d.key }
+
+// Sampling returns what the domain's options data announced.
+func (d *Domain) Sampling() *Sampling { return &d.sampling }
+
+// Template returns the template with the id, or nil. It takes no lock and
+// does not allocate.
+func (d *Domain) Template(id uint16) *Template {
+	t := d.ids.Load().slot(id).Load()
+	if t == nil || t.gone {
+		return nil
+	}
+	return t
+}
+
+// Templates returns the domain's templates in the order of their ids.
+func (d *Domain) Templates() []*Template {
+	ids := d.ids.Load()
+	var all []*Template
+	for i := range ids.slots {
+		if t := ids.slots[i].Load(); t != nil && !t.gone {
+			all = append(all, t)
+		}
+	}
+	slices.SortFunc(all, func(a, b *Template) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// A Change says what Put or Withdraw did.
+type Change uint8
+
+// What a definition did to the domain.
+const (
+	Unchanged Change = iota // an identical re-announcement
+	Added
+	Replaced
+	Withdrawn // count in the caller's hands: withdrawals of nothing too
+	Refused   // with a Fault
+)
+
+// Put stores the template that def describes, received at nowNs (Unix
+// nanoseconds). An identical re-announcement changes nothing. A withdrawal
+// removes. def's views are copied.
+func (d *Domain) Put(def *Definition, nowNs int64) (Change, Fault) {
+	if def.Withdrawal {
+		d.withdraw(def)
+		return Withdrawn, FaultNone
+	}
+	if t := d.Template(def.ID); t != nil && t.same(def) {
+		t.lastSeenNs.Store(nowNs)
+		return Unchanged, FaultNone
+	}
+	limits := &d.store.limits
+	if def.fields > limits.FieldsPerTemplate {
+		return Refused, FaultTemplateFields
+	}
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	old := d.Template(def.ID)
+	if old != nil && old.same(def) { // another worker was first
+		old.lastSeenNs.Store(nowNs)
+		return Unchanged, FaultNone
+	}
+	if old == nil && d.plain+d.opts >= limits.TemplatesPerDomain {
+		return Refused, FaultTemplateLimit
+	}
+	t, fault := New(def)
+	if fault != FaultNone {
+		return Refused, fault
+	}
+	t.lastSeenNs.Store(nowNs)
+	t.Compiled = d.store.compile(t)
+	d.publish(t, old)
+	if old != nil {
+		return Replaced, FaultNone
+	}
+	return Added, FaultNone
+}
+
+// publish puts t in the place of old, which may be nil. The store is locked.
+func (d *Domain) publish(t, old *Template) {
+	if old != nil {
+		*d.count(old)--
+	}
+	*d.count(t)++
+	ids := d.ids.Load()
+	slot := ids.slot(t.ID)
+	if slot.Load() == nil {
+		if 4*(d.used+1) > 3*len(ids.slots) {
+			ids = d.rebuild()
+			slot = ids.slot(t.ID)
+		}
+		d.used++
+	}
+	slot.Store(t)
+}
+
+// count returns the counter that t is in.
+func (d *Domain) count(t *Template) *int {
+	if t.Options {
+		return &d.opts
+	}
+	return &d.plain
+}
+
+// rebuild makes a table of the templates that are not withdrawn, with room for
+// as many again. The store is locked.
+func (d *Domain) rebuild() *idTable {
+	live := d.Templates()
+	size := minIDs
+	for size < 3*(len(live)+1) {
+		size *= 2
+	}
+	ids := newIDTable(size)
+	for _, t := range live {
+		ids.slot(t.ID).Store(t)
+	}
+	d.used = len(live)
+	d.ids.Store(ids)
+	return ids
+}
+
+func (t *Template) same(def *Definition) bool {
+	return t.Options == def.Options && bytes.Equal(t.raw, def.Raw)
+}
+
+// withdraw removes the template of def's id, or all of its kind for the ids
+// 2 and 3 (RFC 7011 section 8.1).
+func (d *Domain) withdraw(def *Definition) {
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if def.ID >= 256 {
+		if t := d.Template(def.ID); t != nil {
+			*d.count(t)--
+			d.ids.Load().slot(t.ID).Store(&Template{ID: t.ID, gone: true})
+		}
+		return
+	}
+	if def.ID == 2 && d.plain == 0 || def.ID == 3 && d.opts == 0 {
+		return
+	}
+	ids := d.ids.Load()
+	for i := range ids.slots {
+		if t := ids.slots[i].Load(); t != nil && !t.gone && t.Options == (def.ID == 3) {
+			*d.count(t)--
+			ids.slots[i].Store(&Template{ID: t.ID, gone: true})
+		}
+	}
+	d.rebuild()
+}

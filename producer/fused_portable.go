@@ -1,0 +1,6 @@
+//go:build !(amd64 || arm64) || weirsafe
+
+package producer
+
+// write encodes one record: see writeSafe.
+func (pl *fusedPlan) write(c *fusedContext, rec, out []byte) int { return pl.writeSafe(c, rec, out) }

@@ -1,0 +1,79 @@
+package producer
+
+import "encoding/binary"
+
+// writeSafe encodes one record into out, which has room for the longest message
+// and slack behind it, and returns the message's length.
+func (pl *fusedPlan) writeSafe(c *fusedContext, rec, out []byte) int {
+	o := copy(out, c.prefix)
+	for i := range pl.addr4 {
+		a := &pl.addr4[i]
+		head := uint64(a.head)
+		n := int(a.tagLen) + 1
+		v := uint64(binary.LittleEndian.Uint32(rec[a.offset:]))
+		binary.LittleEndian.PutUint64(out[o:], head|v<<(8*n&63))
+		o += n + 4
+	}
+	for i := range pl.addr16 {
+		a := &pl.addr16[i]
+		binary.LittleEndian.PutUint32(out[o:], a.head)
+		o += int(a.tagLen) + 1
+		o += copy(out[o:o+16], rec[a.offset:a.offset+16])
+	}
+	for _, f := range pl.int1Tag1 {
+		o = put8(out, o, uint64(rec[f.offset]), f.tag, 1)
+	}
+	for _, f := range pl.int1Tag2 {
+		o = put8(out, o, uint64(rec[f.offset]), f.tag, 2)
+	}
+	for _, f := range pl.int2Tag1 {
+		o = put16(out, o, uint64(binary.BigEndian.Uint16(rec[f.offset:])), f.tag, 1)
+	}
+	for _, f := range pl.int2Tag2 {
+		o = put16(out, o, uint64(binary.BigEndian.Uint16(rec[f.offset:])), f.tag, 2)
+	}
+	for _, f := range pl.int4Tag1 {
+		o = put32(out, o, uint64(binary.BigEndian.Uint32(rec[f.offset:])), f.tag, 1)
+	}
+	for _, f := range pl.int4Tag2 {
+		o = put32(out, o, uint64(binary.BigEndian.Uint32(rec[f.offset:])), f.tag, 2)
+	}
+	for _, f := range pl.int8Tag1 {
+		o = putInt(out, o, f.tag, 1, binary.BigEndian.Uint64(rec[f.offset:]))
+	}
+	switch {
+	case pl.uptimes:
+		o = putTimes(out, o,
+			uptimeToUnix(c.exportNs, c.uptimeMs, binary.BigEndian.Uint32(rec[pl.start.offset:])),
+			uptimeToUnix(c.exportNs, c.uptimeMs, binary.BigEndian.Uint32(rec[pl.end.offset:])))
+	case pl.ntps:
+		o = putTimes(out, o,
+			ntpToUnix(binary.BigEndian.Uint64(rec[pl.start.offset:])),
+			ntpToUnix(binary.BigEndian.Uint64(rec[pl.end.offset:])))
+	}
+	if pl.rest {
+		o = pl.writeRest(c, rec, out, o)
+	}
+	return o
+}
+
+// put8, put16 and put32 write an integer of at most so many bits behind its
+// tag, as one word, and advance by nothing if it is zero. They are small enough
+// to be inlined.
+func put8(out []byte, o int, v uint64, tag uint16, tagLen int) int {
+	over := v >> 7
+	binary.LittleEndian.PutUint64(out[o:], (v|over<<7|over<<8)<<(8*tagLen)|uint64(tag))
+	return o + (tagLen+1+int(over))&-int((v+0xff)>>8)
+}
+
+func put16(out []byte, o int, v uint64, tag uint16, tagLen int) int {
+	x, n := spread16(v)
+	binary.LittleEndian.PutUint64(out[o:], x<<(8*tagLen)|uint64(tag))
+	return o + (tagLen+n)&-int((v+0xffff)>>16)
+}
+
+func put32(out []byte, o int, v uint64, tag uint16, tagLen int) int {
+	x, n := spread32(v)
+	binary.LittleEndian.PutUint64(out[o:], x<<(8*tagLen)|uint64(tag))
+	return o + (tagLen+n)&-int((v+0xffffffff)>>32)
+}

@@ -1,0 +1,94 @@
+//go:build (amd64 || arm64) && !weirsafe
+
+package producer
+
+import (
+	"math/bits"
+	"unsafe"
+)
+
+// write is writeSafe without bounds checks. The caller guarantees what the
+// checks would: rec holds a whole record of the plan's template, so that every
+// offset and width lies in it, and out has room for the longest message of the
+// plan and storeSlack behind it, so that stores of whole words stay in it. Loads
+// and stores need no alignment on the machines that this file is built for,
+// which are little-endian.
+func (pl *fusedPlan) write(c *fusedContext, rec, out []byte) int {
+	src := unsafe.Pointer(unsafe.SliceData(rec))
+	dst := unsafe.Pointer(unsafe.SliceData(out))
+	o := copy(out, c.prefix)
+	for i := range pl.addr4 {
+		a := &pl.addr4[i]
+		n := int(a.tagLen) + 1
+		v := uint64(*(*uint32)(unsafe.Add(src, a.offset)))
+		*(*uint64)(unsafe.Add(dst, o)) = uint64(a.head) | v<<(8*n&63)
+		o += n + 4
+	}
+	for i := range pl.addr16 {
+		a := &pl.addr16[i]
+		*(*uint32)(unsafe.Add(dst, o)) = a.head
+		o += int(a.tagLen) + 1
+		*(*[16]byte)(unsafe.Add(dst, o)) = *(*[16]byte)(unsafe.Add(src, a.offset))
+		o += 16
+	}
+	for _, f := range pl.int1Tag1 {
+		v := uint64(*(*uint8)(unsafe.Add(src, f.offset)))
+		over := v >> 7
+		*(*uint64)(unsafe.Add(dst, o)) = (v|over<<8)<<8 | uint64(f.tag)
+		o += (2 + int(over)) & -int((v+0xff)>>8)
+	}
+	for _, f := range pl.int1Tag2 {
+		v := uint64(*(*uint8)(unsafe.Add(src, f.offset)))
+		over := v >> 7
+		*(*uint64)(unsafe.Add(dst, o)) = (v|over<<8)<<16 | uint64(f.tag)
+		o += (3 + int(over)) & -int((v+0xff)>>8)
+	}
+	for _, f := range pl.int2Tag1 {
+		v := uint64(bits.ReverseBytes16(*(*uint16)(unsafe.Add(src, f.offset))))
+		x, n := spread16(v)
+		*(*uint64)(unsafe.Add(dst, o)) = x<<8 | uint64(f.tag)
+		o += (1 + n) & -int((v+0xffff)>>16)
+	}
+	for _, f := range pl.int2Tag2 {
+		v := uint64(bits.ReverseBytes16(*(*uint16)(unsafe.Add(src, f.offset))))
+		x, n := spread16(v)
+		*(*uint64)(unsafe.Add(dst, o)) = x<<16 | uint64(f.tag)
+		o += (2 + n) & -int((v+0xffff)>>16)
+	}
+	for _, f := range pl.int4Tag1 {
+		v := uint64(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, f.offset))))
+		x, n := spread32(v)
+		*(*uint64)(unsafe.Add(dst, o)) = x<<8 | uint64(f.tag)
+		o += (1 + n) & -int((v+0xffffffff)>>32)
+	}
+	for _, f := range pl.int4Tag2 {
+		v := uint64(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, f.offset))))
+		x, n := spread32(v)
+		*(*uint64)(unsafe.Add(dst, o)) = x<<16 | uint64(f.tag)
+		o += (2 + n) & -int((v+0xffffffff)>>32)
+	}
+	for _, f := range pl.int8Tag1 {
+		v := bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, f.offset)))
+		if v >= 1<<32 {
+			o = putInt(out, o, f.tag, 1, v)
+			continue
+		}
+		x, n := spread32(v)
+		*(*uint64)(unsafe.Add(dst, o)) = x<<8 | uint64(f.tag)
+		o += (1 + n) & -int((v+0xffffffff)>>32)
+	}
+	switch {
+	case pl.uptimes:
+		o = putTimes(out, o,
+			uptimeToUnix(c.exportNs, c.uptimeMs, bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, pl.start.offset)))),
+			uptimeToUnix(c.exportNs, c.uptimeMs, bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, pl.end.offset)))))
+	case pl.ntps:
+		o = putTimes(out, o,
+			ntpToUnix(bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, pl.start.offset)))),
+			ntpToUnix(bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, pl.end.offset)))))
+	}
+	if pl.rest {
+		o = pl.writeRest(c, rec, out, o)
+	}
+	return o
+}

@@ -1,0 +1,284 @@
+package producer
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/weirflow/weir/decoders/template"
+)
+
+// storeSlack is how far behind the end of a message stores may reach: they are
+// done in words of 8 bytes.
+const storeSlack = 32
+
+// fusedContext is what the records of a set share, encoded and not.
+type fusedContext struct {
+	prefix   []byte // encoded fields; memory kept from set to set
+	rate     uint64 // sampling rate of records that name none
+	exportNs uint64
+	uptimeMs uint32
+	sampling *template.Sampling // nil: the rate does not depend on the record
+
+	samplerID, samplerRate uint64 // the sampler that was looked up last
+	fallback               uint64 // the configured default rate
+	long                   bool   // the last message's length took two bytes
+}
+
+// beginFused encodes what all records of a set share.
+func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, exportNs uint64, uptimeMs uint32, rate uint64, sampling *template.Sampling) *fusedContext {
+	c := &p.fused
+	c.exportNs, c.uptimeMs = exportNs, uptimeMs
+	c.rate, c.fallback = rate, p.cfg.SamplingRate
+	c.sampling = nil
+	if pl.interval.width != 0 || pl.sampler.width != 0 {
+		c.sampling = sampling
+		c.samplerID, c.samplerRate = 0, 0
+		if sampling != nil && pl.sampler.width != 0 {
+			c.samplerRate = c.samplerOr(0)
+		}
+	}
+	b := c.prefix[:0]
+	b = appendUint(b, 1, uint64(flowType))
+	if c.sampling == nil {
+		b = appendUint(b, 3, p.samplingOr(rate))
+	}
+	b = appendUint(b, 4, uint64(sequence))
+	if p.meta.Source.Addr().Is4() {
+		b = appendBytes(b, 11, p.source[12:])
+	} else {
+		b = appendBytes(b, 11, p.source[:])
+	}
+	b = appendUint(b, 30, uint64(pl.etype))
+	b = appendUint(b, 70, uint64(domain))
+	b = appendUint(b, 110, uint64(p.meta.ReceivedNs))
+	if pl.start.kind == timeExport {
+		b = appendUint(b, 111, exportNs)
+	}
+	if pl.end.kind == timeExport {
+		b = appendUint(b, 112, exportNs)
+	}
+	c.prefix = b
+	return c
+}
+
+// samplerOr returns the rate of a sampler, or else that of the set.
+func (c *fusedContext) samplerOr(id uint64) uint64 {
+	if rate := c.sampling.SamplerRate(id); rate != 0 {
+		return rate
+	}
+	return c.rate
+}
+
+// recordRate returns the sampling rate of a record that may name one.
+func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte) uint64 {
+	if pl.interval.width != 0 {
+		if rate := loadInt(rec, &pl.interval); rate != 0 {
+			return rate
+		}
+	}
+	if pl.sampler.width != 0 {
+		if id := loadInt(rec, &pl.sampler); id != c.samplerID {
+			c.samplerID, c.samplerRate = id, c.samplerOr(id)
+		}
+		return c.samplerRate
+	}
+	return c.rate
+}
+
+// writeFused appends the messages of all whole records in body to the batch
+// and returns how many there were.
+func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
+	b := p.batch
+	sep := p.cfg.Separator
+	need := prefixRoom + 1 + len(c.prefix) + pl.maxLen + storeSlack + len(sep)
+	records := 0
+	buf := b.Buf
+	for len(body) >= pl.recordLen {
+		if cap(buf)-len(buf) < need {
+			buf = grow(buf, need)
+		}
+		out := buf[len(buf) : len(buf)+need : len(buf)+need]
+		room := 1
+		if c.long {
+			room = 2
+		}
+		end := room + pl.write(c, body[:pl.recordLen:pl.recordLen], out[room:])
+		end = putLength(out, room, end, c)
+		end += copy(out[end:], sep)
+		buf = buf[:len(buf)+end]
+		b.Ends = append(b.Ends, uint32(len(buf)))
+		body = body[pl.recordLen:]
+		records++
+	}
+	b.Buf = buf
+	p.useful += records
+	return records
+}
+
+func grow(buf []byte, need int) []byte {
+	grown := make([]byte, len(buf), 2*cap(buf)+need)
+	copy(grown, buf)
+	return grown
+}
+
+// putLength writes the message's length into the room before it. The room was
+// guessed from the message before: where the guess was wrong, the message
+// moves. It returns the message's end.
+func putLength(out []byte, room, end int, c *fusedContext) int {
+	n := end - room
+	switch {
+	case room == 2 && n >= 0x80 && n < 1<<14:
+		out[0], out[1] = byte(n)|0x80, byte(n>>7)
+		return end
+	case room == 1 && n < 0x80:
+		out[0] = byte(n)
+		return end
+	}
+	want := varintLen(uint64(n))
+	copy(out[want:want+n], out[room:end])
+	appendVarint(out[:0], uint64(n))
+	c.long = want == 2
+	return want + n
+}
+
+// writeRest writes the fields that are not in a table of plain integers, behind
+// the o bytes that are there, and returns the message's length.
+func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
+	for i := range pl.other {
+		f := &pl.other[i]
+		o = putInt(out, o, f.tag, f.tagLen, loadInt(rec, f))
+	}
+	if !pl.uptimes && !pl.ntps {
+		if pl.start.kind != timeExport {
+			o = putTime(out, o, tagStart, pl.start.load(c, rec))
+		}
+		if pl.end.kind != timeExport {
+			o = putTime(out, o, tagEnd, pl.end.load(c, rec))
+		}
+	}
+	if c.sampling != nil {
+		rate := c.recordRate(pl, rec)
+		if rate == 0 {
+			rate = c.fallback
+		}
+		o = putInt(out, o, 3<<3, 1, rate)
+	}
+	return o
+}
+
+// putTimes writes start and end, which are both there.
+func putTimes(out []byte, o int, start, end uint64) int {
+	const ours, below = 1 << 56, 1<<63 - 1<<56
+	if start-ours >= below || end-ours >= below {
+		return putTime(out, putTime(out, o, tagStart, start), tagEnd, end)
+	}
+	b := out[o : o+30]
+	binary.LittleEndian.PutUint16(b, tagStart)
+	binary.LittleEndian.PutUint64(b[2:], spread56(start))
+	b[10] = byte(start >> 56)
+	binary.LittleEndian.PutUint16(b[11:], tagEnd)
+	binary.LittleEndian.PutUint64(b[13:], spread56(end))
+	b[21] = byte(end >> 56)
+	return o + 22
+}
+
+// The tags of time_flow_start_ns (111) and time_flow_end_ns (112) as written.
+const (
+	tagStart = (111<<3)&0x7f | 0x80 | (111 << 3 >> 7 << 8)
+	tagEnd   = (112<<3)&0x7f | 0x80 | (112 << 3 >> 7 << 8)
+)
+
+// spread32 returns the bytes of v, below 1<<32, as a varint, first byte lowest,
+// and their number.
+func spread32(v uint64) (x uint64, n int) {
+	n = (bits.Len32(uint32(v)|1)*9 + 64) >> 6
+	x = v&0x7f | v<<1&0x7f00 | v<<2&0x7f0000 | v<<3&0x7f000000 | v<<4&0xf00000000
+	x |= 0x80808080 & (1<<(8*(n-1)&63) - 1)
+	return x, n
+}
+
+// spread16 is spread32 for v below 1<<16.
+func spread16(v uint64) (x uint64, n int) {
+	two, three := (0x7f-v)>>63, (0x3fff-v)>>63
+	x = v&0x7f | two<<7 | v<<1&0x7f00 | three<<15 | v<<2&0x30000
+	return x, 1 + int(two) + int(three)
+}
+
+// spread56 returns the low 56 bits of v as eight bytes of a varint that goes
+// on, first byte lowest.
+func spread56(v uint64) uint64 {
+	v = v&0x000000000fffffff | v&0x00fffffff0000000<<4
+	v = v&0x00003fff00003fff | v&0x0fffc0000fffc000<<2
+	v = v&0x007f007f007f007f | v&0x3f803f803f803f80<<1
+	return v | 0x8080808080808080
+}
+
+// putInt writes a field of any size, unless it is zero.
+func putInt(out []byte, o int, tag uint16, tagLen uint8, v uint64) int {
+	if v < 1<<32 {
+		if v == 0 {
+			return o
+		}
+		x, n := spread32(v)
+		binary.LittleEndian.PutUint64(out[o:], x<<(8*tagLen&63)|uint64(tag))
+		return o + int(tagLen) + n
+	}
+	binary.LittleEndian.PutUint16(out[o:], tag)
+	o += int(tagLen)
+	for v >= 0x80 {
+		out[o] = byte(v) | 0x80
+		v >>= 7
+		o++
+	}
+	out[o] = byte(v)
+	return o + 1
+}
+
+// putTime writes a time in nanoseconds. One of our age takes nine bytes.
+func putTime(out []byte, o int, tag uint16, v uint64) int {
+	if v-1<<56 >= 1<<63-1<<56 {
+		return putInt(out, o, tag, 2, v)
+	}
+	binary.LittleEndian.PutUint16(out[o:], tag)
+	binary.LittleEndian.PutUint64(out[o+2:], spread56(v))
+	out[o+10] = byte(v >> 56)
+	return o + 11
+}
+
+// loadInt reads an integer of any width.
+func loadInt(rec []byte, f *fusedInt) uint64 {
+	var v uint64
+	switch b := rec[f.offset : f.offset+uint32(f.width)]; len(b) {
+	case 1:
+		v = uint64(b[0])
+	case 2:
+		v = uint64(binary.BigEndian.Uint16(b))
+	case 4:
+		v = uint64(binary.BigEndian.Uint32(b))
+	case 8:
+		v = binary.BigEndian.Uint64(b)
+	default:
+		for _, c := range b {
+			v = v<<8 | uint64(c)
+		}
+	}
+	return v >> f.shift & f.mask
+}
+
+// load reads a time and converts it to Unix nanoseconds.
+func (t *fusedTime) load(c *fusedContext, rec []byte) uint64 {
+	f := fusedInt{offset: t.offset, width: t.width, mask: 1<<64 - 1}
+	v := loadInt(rec, &f)
+	switch t.kind {
+	case timeUptime:
+		return uptimeToUnix(c.exportNs, c.uptimeMs, uint32(v))
+	case timeSeconds:
+		return v * 1e9
+	case timeMillis:
+		return v * 1e6
+	case timeNTP:
+		return ntpToUnix(v)
+	default:
+		return c.exportNs - v*1e3
+	}
+}

@@ -153,6 +153,7 @@ func TestHostile(t *testing.T) {
 		{"options of one byte, 1023 fields without length", [][]byte{ipfix(set(3, opt(256, 1, emptyFields(1023, 34, 1)...))), maxSet(256)}},
 		{"withdrawals of nothing in a full domain", append(fullDomain(), ipfix(set(2, repeated(16000, tpl(60000)))))},
 		{"redefinitions in a full domain", append(fullDomain(), ipfix(set(2, redefinitions(8000))))},
+		{"sets of unknown templates in a full domain", append(fullDomain(), ipfix(repeated(16000, set(8192+256))))},
 		{"a new sampler a record", [][]byte{ipfix(set(3, opt(256, 1, 302, 2, 34, 1))), ipfix(set(256, samplerRecords(20000))), ipfix(set(256, samplerRecords(20000)))}},
 	} {
 		t.Run("time of "+c.name, func(t *testing.T) {

@@ -116,6 +116,7 @@ type Producer struct {
 	flow  Flow
 	hdr   packet.Headers
 	fused fusedContext
+	parts sampleParts
 
 	// State of the datagram in hand.
 	meta   Meta

@@ -14,6 +14,10 @@ func (p *Producer) sflow(data []byte) {
 		p.fault(sflowReason(reason))
 		return
 	}
+	fused := p.cfg.Format == FormatBin && p.cfg.SamplingRate < 1<<32
+	if fused {
+		p.sflowPrefix(&h)
+	}
 	var samples sflow.Samples
 	samples.Init(body, h.SampleCount)
 	for samples.Next() {
@@ -24,6 +28,10 @@ func (p *Producer) sflow(data []byte) {
 		}
 		switch samples.Sample.Kind {
 		case sflow.Flow:
+			if fused && p.parts.gather(samples.Records) {
+				p.writeSample(&samples.Sample, &p.parts)
+				continue
+			}
 			p.flowSample(&h, &samples, reason == sflow.ErrSampleTruncated)
 		case sflow.Counter:
 			p.Counters.CounterSamples++

@@ -3,6 +3,7 @@ package template
 import (
 	"bytes"
 	"cmp"
+	"math/bits"
 	"slices"
 	"sync/atomic"
 )
@@ -26,20 +27,28 @@ type Domain struct {
 // withdrawal a marker. So readers need no lock, and a change costs the same
 // however many templates there are.
 type idTable struct {
-	mask  uint16
+	mask  uint32
+	shift uint8  // 32 less the bits of mask
+	mul   uint32 // odd, and unknown to those who choose the ids
 	slots []atomic.Pointer[Template]
 }
 
 // minIDs is the number of slots that a table begins with.
 const minIDs = 8
 
-func newIDTable(size int) *idTable {
-	return &idTable{mask: uint16(size - 1), slots: make([]atomic.Pointer[Template], size)}
+// newIDTable returns a table of size slots, a power of two.
+func newIDTable(size int, mul uint32) *idTable {
+	return &idTable{
+		mask:  uint32(size - 1),
+		shift: uint8(32 - bits.Len32(uint32(size-1))),
+		mul:   mul,
+		slots: make([]atomic.Pointer[Template], size),
+	}
 }
 
 // slot returns the slot of the id, or the empty one that it would take.
 func (t *idTable) slot(id uint16) *atomic.Pointer[Template] {
-	for i := id; ; i++ {
+	for i := uint32(id) * t.mul >> t.shift; ; i++ {
 		s := &t.slots[i&t.mask]
 		if have := s.Load(); have == nil || have.ID == id {
 			return s
@@ -161,7 +170,7 @@ func (d *Domain) rebuild() *idTable {
 	for size < 3*(len(live)+1) {
 		size *= 2
 	}
-	ids := newIDTable(size)
+	ids := newIDTable(size, d.store.mul)
 	for _, t := range live {
 		ids.slot(t.ID).Store(t)
 	}

@@ -43,6 +43,7 @@ type Store struct {
 	limits  Limits
 	compile func(*Template) any
 	seed    maphash.Seed
+	mul     uint32 // spreads template ids over the tables of the domains
 
 	table atomic.Pointer[table] // replaced as a whole when it grows
 
@@ -66,6 +67,9 @@ func NewStore(limits Limits, compile func(*Template) any) *Store {
 		compile = func(*Template) any { return nil }
 	}
 	s := &Store{limits: limits, compile: compile, seed: maphash.MakeSeed()}
+	// Near the golden ratio, for neighbouring ids to lie apart; the low bits
+	// are random, for chosen ones.
+	s.mul = 0x9e3779b1 ^ uint32(maphash.String(s.seed, "template ids"))&0xfffffe
 	s.table.Store(newTable(64))
 	return s
 }
@@ -127,7 +131,7 @@ func (s *Store) Domain(k *Key) *Domain {
 		s.table.Store(t)
 	}
 	d := &Domain{store: s, key: *k}
-	d.ids.Store(newIDTable(minIDs))
+	d.ids.Store(newIDTable(minIDs, s.mul))
 	t.insert(d, hash)
 	s.domains++
 	return d

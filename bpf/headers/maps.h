@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the program shares with user space: verdicts, constants, maps. The Go
+ * side of each type is in types_linux.go, of the verdicts in verdict.go; a test
+ * compares them with the BTF of the object.
+ */
+#ifndef WEIR_MAPS_H
+#define WEIR_MAPS_H
+
+#include "kernel.h"
+
+/* What became of a frame. The names after VERDICT_ are the labels of the metric. */
+enum verdict {
+	VERDICT_REDIRECT = 0,
+	VERDICT_PASS_NOT_IP,
+	VERDICT_PASS_FRAGMENT,
+	VERDICT_PASS_NOT_UDP,
+	VERDICT_PASS_OTHER_PORT,
+	VERDICT_PASS_MALFORMED,
+	VERDICT_PASS_EXT_HEADERS,
+	VERDICT_PASS_VLAN_DEPTH,
+	VERDICT_PASS_NO_SOCKET,
+	VERDICT_DROP_DENIED,
+	VERDICT_DROP_RATE,
+	NUM_VERDICTS,
+};
+
+/*
+ * Constants, written by the loader before the program is verified: branches
+ * that they rule out are not in the program that runs.
+ */
+volatile const __u32 workers = 1;     /* sockets on each queue, at least 1 */
+volatile const __u32 queues = 1;      /* receive queues that have sockets */
+volatile const __u32 listen_any = 0;  /* listens has entries with address zero */
+volatile const __u32 listen_addr = 0; /* listens has entries with an address */
+volatile const __u32 has_rules = 0;   /* rules4 or rules6 has entries */
+volatile const __u32 has_allow = 0;   /* one of them allows: whom none matches is denied */
+volatile const __u64 rate_cost = 0;   /* ns a datagram costs its exporter, 0: no cap */
+volatile const __u64 rate_burst = 0;  /* ns an exporter may be ahead */
+
+#define FAMILY_V4 4
+#define FAMILY_V6 6
+
+/* An IPv4 address is in addr[0], the rest zero. All addresses zero: any of the family. */
+struct listen_key {
+	__be32 addr[4];
+	__be16 port;
+	__u16 family;
+};
+
+struct rule4_key {
+	__u32 prefixlen;
+	__be32 addr;
+};
+
+struct rule6_key {
+	__u32 prefixlen;
+	__be32 addr[4];
+};
+
+#define RULE_DENY 0
+#define RULE_ALLOW 1
+
+struct rate_key {
+	__be32 addr[4];
+	__u32 family;
+};
+
+struct rate {
+	__u64 next;    /* bpf_ktime_get_ns() up to which the exporter has spent */
+	__u64 dropped; /* datagrams over the cap */
+};
+
+/* Sizes that depend on the configuration are set by the loader. */
+
+/* Read by user space, written by the program: each CPU its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, enum verdict);
+	__type(value, __u64);
+	__uint(max_entries, NUM_VERDICTS);
+} verdicts SEC(".maps");
+
+/* Written by user space alone, as are the rules. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct listen_key);
+	__type(value, __u32);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+} listens SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct rule4_key);
+	__type(value, __u32);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+} rules4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct rule6_key);
+	__type(value, __u32);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+} rules6 SEC(".maps");
+
+/* Written by the program on any CPU: see over_rate. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct rate_key);
+	__type(value, struct rate);
+	__uint(max_entries, 1);
+} rates SEC(".maps");
+
+/* Slot queue * workers + worker. Written by user space; the kernel clears the
+ * slot of a socket that is closed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(max_entries, 1);
+} xsks SEC(".maps");
+
+#endif

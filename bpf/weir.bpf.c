@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+
+//go:build ignore
+
+/*
+ * Chooses, for each frame that an interface receives, between the AF_XDP socket
+ * of a worker, the kernel's stack and nothing. Only an unfragmented UDP datagram
+ * to a port of the collector, of an exporter that may send, leaves the ordinary
+ * path; everything else, and whatever is in doubt, is passed to the stack.
+ *
+ * Functions stand in the order in which a frame meets them. Each takes what it
+ * reads off the cursor. To a loader without CAP_PERFMON the verifier allows little
+ * with pointers into the frame: to add constants, and to compare with data_end.
+ * So what lies behind headers of variable length is loaded by a helper, no length
+ * is the difference of pointers, and no such pointer is ever NULL.
+ */
+#include "kernel.h"
+#include "maps.h"
+#include "net.h"
+
+#define MAX_VLAN_TAGS 2
+#define MAX_EXT_HEADERS 4
+
+/* How far the frame is parsed. */
+struct cursor {
+	struct xdp_md *ctx;
+	void *data;
+	void *end;   /* of the linear part */
+	void *pos;   /* data + off while off is constant, and stays behind then */
+	__u32 off;   /* of what comes next */
+	__u32 total; /* length of the frame, unless old */
+	int old;     /* the kernel is before 5.18; known to the compiler */
+};
+
+struct datagram {
+	__be32 src[4];
+	__be32 dst[4];
+	__u16 family;
+	__be16 port; /* destination */
+};
+
+/* Moves past the next n bytes, while all were constant; the caller may read them at
+ * the old position then. Returns 0 if they are not all in the linear part. */
+static __always_inline int take(struct cursor *c, __u32 n)
+{
+	if (c->pos + n > c->end)
+		return 0;
+	c->pos += n;
+	c->off += n;
+	return 1;
+}
+
+/* Whether n bytes, below 65536, follow, in the linear part or not. */
+static __always_inline int holds(const struct cursor *c, __u32 n)
+{
+	if (c->old)
+		return c->data + c->off + n <= c->end;
+	return c->off + n <= c->total;
+}
+
+/* Copies the next n bytes and moves past them, or returns 0 if they are not all there. */
+static __always_inline int load(struct cursor *c, void *to, const __u32 n)
+{
+	if (c->old) {
+		void *p = c->data + c->off;
+
+		if (p + n > c->end)
+			return 0;
+		__builtin_memcpy(to, p, n);
+	} else if (bpf_xdp_load_bytes(c->ctx, c->off, to, n)) {
+		return 0;
+	}
+	c->off += n;
+	return 1;
+}
+
+static __always_inline int is_vlan(__be16 proto)
+{
+	return proto == HTONS(ETH_P_8021Q) || proto == HTONS(ETH_P_8021AD) || proto == HTONS(ETH_P_QINQ1);
+}
+
+/* The receiving functions return the verdict on a frame that is not for us, and
+ * this of one that may be. */
+#define GO_ON NUM_VERDICTS
+
+/* Takes Ethernet and up to two tags. Hardware may have stripped tags before. */
+static __always_inline enum verdict receive_ethernet(struct cursor *c, __be16 *proto)
+{
+	struct ethhdr *eth = c->pos;
+	struct vlanhdr *vlan;
+	int i;
+
+	if (!take(c, sizeof(*eth)))
+		return VERDICT_PASS_MALFORMED;
+	*proto = eth->proto;
+#pragma unroll
+	for (i = 0; i < MAX_VLAN_TAGS; i++) {
+		if (!is_vlan(*proto))
+			return GO_ON;
+		vlan = c->pos;
+		if (!take(c, sizeof(*vlan)))
+			return VERDICT_PASS_MALFORMED;
+		*proto = vlan->proto;
+	}
+	return is_vlan(*proto) ? VERDICT_PASS_VLAN_DEPTH : GO_ON;
+}
+
+/* Takes UDP. space is how many bytes the IP header left for it, constant whether
+ * the cursor's position is still good. */
+static __always_inline enum verdict receive_udp(struct cursor *c, __u32 space, int constant, struct datagram *d)
+{
+	struct udphdr *here = c->pos;
+	struct udphdr udp;
+	__u32 len;
+
+	if (space < sizeof(udp) || !holds(c, space))
+		return VERDICT_PASS_MALFORMED;
+	if (constant && (void *)(here + 1) <= c->end)
+		udp = *here;
+	else if (!load(c, &udp, sizeof(udp)))
+		return VERDICT_PASS_MALFORMED;
+	len = ntohs(udp.len);
+	if (len < sizeof(udp) || len > space)
+		return VERDICT_PASS_MALFORMED;
+	d->port = udp.dest;
+	return GO_ON;
+}
+
+static __always_inline enum verdict receive_ipv4(struct cursor *c, struct datagram *d)
+{
+	struct iphdr *ip = c->pos;
+	__u32 total, options;
+
+	if (!take(c, sizeof(*ip)) || ip->version_ihl >> 4 != 4 || (ip->version_ihl & 15) < 5)
+		return VERDICT_PASS_MALFORMED;
+	options = (ip->version_ihl & 15) * 4 - sizeof(*ip);
+	if (!holds(c, options))
+		return VERDICT_PASS_MALFORMED;
+	c->off += options;
+	/* Every fragment, the first too: the stack puts them together. */
+	if (ip->frag_off & HTONS(IP_FRAGMENT))
+		return VERDICT_PASS_FRAGMENT;
+	if (ip->protocol != NEXT_UDP)
+		return VERDICT_PASS_NOT_UDP;
+	total = ntohs(ip->tot_len);
+	if (total < sizeof(*ip) + options)
+		return VERDICT_PASS_MALFORMED;
+
+	d->family = FAMILY_V4;
+	d->src[0] = ip->saddr;
+	d->dst[0] = ip->daddr;
+	return receive_udp(c, total - sizeof(*ip) - options, options == 0, d);
+}
+
+static __always_inline enum verdict receive_ipv6(struct cursor *c, struct datagram *d)
+{
+	struct ip6hdr *ip = c->pos;
+	struct ip6ext ext;
+	__u32 space, more;
+	__u8 next;
+	int i;
+
+	if (!take(c, sizeof(*ip)) || ip->version_class >> 4 != 6)
+		return VERDICT_PASS_MALFORMED;
+	space = ntohs(ip->payload_len);
+	next = ip->nexthdr;
+#pragma unroll
+	for (i = 0; i < 4; i++) {
+		d->src[i] = ip->saddr[i];
+		d->dst[i] = ip->daddr[i];
+	}
+	d->family = FAMILY_V6;
+	if (next == NEXT_UDP)
+		return receive_udp(c, space, 1, d);
+
+#pragma unroll
+	for (i = 0; i <= MAX_EXT_HEADERS; i++) {
+		if (next == NEXT_UDP)
+			break;
+		if (next == NEXT_FRAGMENT)
+			return VERDICT_PASS_FRAGMENT;
+		if (next == NEXT_AH || next == NEXT_MOBILITY || next == NEXT_HIP || next == NEXT_SHIM6)
+			return VERDICT_PASS_EXT_HEADERS;
+		if (next != NEXT_HOPOPTS && next != NEXT_ROUTING && next != NEXT_DSTOPTS)
+			return VERDICT_PASS_NOT_UDP;
+		/* One too many, or hop-by-hop options not in the first place (RFC 8200, 4.1). */
+		if (i == MAX_EXT_HEADERS || (next == NEXT_HOPOPTS && i > 0))
+			return VERDICT_PASS_EXT_HEADERS;
+		if (!load(c, &ext, sizeof(ext)))
+			return VERDICT_PASS_MALFORMED;
+		/* The address is not the last one of the route: the stack forwards. */
+		if (next == NEXT_ROUTING && ext.segments_left)
+			return VERDICT_PASS_EXT_HEADERS;
+		next = ext.nexthdr;
+		more = ext.len * 8;
+		if (space < sizeof(ext) + more || !holds(c, more))
+			return VERDICT_PASS_MALFORMED;
+		c->off += more;
+		space -= sizeof(ext) + more;
+	}
+	return receive_udp(c, space, 0, d);
+}
+
+/* Whether the collector listens there: at any address of the family, or at this one. */
+static __always_inline int listening(const struct datagram *d)
+{
+	struct listen_key key = {};
+	int i;
+
+	key.port = d->port;
+	key.family = d->family;
+	if (listen_any && bpf_map_lookup_elem(&listens, &key))
+		return 1;
+	if (!listen_addr)
+		return 0;
+#pragma unroll
+	for (i = 0; i < 4; i++)
+		key.addr[i] = d->dst[i];
+	return bpf_map_lookup_elem(&listens, &key) != NULL;
+}
+
+/* Whether the longest prefix that holds the exporter denies it. */
+static __always_inline int denied(const struct datagram *d)
+{
+	__u32 *rule;
+	int i;
+
+	if (!has_rules)
+		return 0;
+	if (d->family == FAMILY_V4) {
+		struct rule4_key key = { .prefixlen = 32, .addr = d->src[0] };
+
+		rule = bpf_map_lookup_elem(&rules4, &key);
+	} else {
+		struct rule6_key key = { .prefixlen = 128 };
+
+#pragma unroll
+		for (i = 0; i < 4; i++)
+			key.addr[i] = d->src[i];
+		rule = bpf_map_lookup_elem(&rules6, &key);
+	}
+	if (!rule)
+		return has_allow;
+	return *rule == RULE_DENY;
+}
+
+/*
+ * Whether the exporter is over its cap, counted if so.
+ *
+ * A token bucket told by time: each datagram moves `next` on by its cost, from
+ * now at the earliest, and is refused if it is more than the burst ahead. The
+ * state is one aligned word, read and written whole, so it is never torn, and
+ * no lock is taken (an LRU map could not hold one). CPUs that charge the same
+ * exporter at the same moment may pay once for all of them: each such race lets
+ * at most one datagram more than the cap pass per CPU. `dropped` is added to
+ * atomically and exact while the exporter keeps its entry.
+ */
+static __always_inline int over_rate(const struct datagram *d)
+{
+	struct rate_key key = {};
+	struct rate first = {};
+	struct rate *r;
+	__u64 now, next;
+	int i;
+
+	if (!rate_cost)
+		return 0;
+#pragma unroll
+	for (i = 0; i < 4; i++)
+		key.addr[i] = d->src[i];
+	key.family = d->family;
+	now = bpf_ktime_get_ns();
+	r = bpf_map_lookup_elem(&rates, &key);
+	if (!r) {
+		/* Another CPU may have been first, then this datagram is free. */
+		first.next = now + rate_cost;
+		bpf_map_update_elem(&rates, &key, &first, BPF_NOEXIST);
+		return 0;
+	}
+	next = *(volatile __u64 *)&r->next;
+	if (next < now)
+		next = now;
+	if (next - now > rate_burst) {
+		__sync_fetch_and_add(&r->dropped, 1);
+		return 1;
+	}
+	*(volatile __u64 *)&r->next = next + rate_cost;
+	return 0;
+}
+
+/* Mixes 64 bits so that each of them changes about half of the result's
+ * (the finalizer of MurmurHash3, public domain). */
+static __always_inline __u64 mix(__u64 h)
+{
+	h ^= h >> 33;
+	h *= 0xff51afd7ed558ccdULL;
+	h ^= h >> 33;
+	h *= 0xc4ceb9fe1a85ec53ULL;
+	h ^= h >> 33;
+	return h;
+}
+
+/* The worker of an exporter, the same on each queue. Worker in worker.go is its twin. */
+static __always_inline __u32 worker_of(const struct datagram *d)
+{
+	__u64 h;
+
+	if (d->family == FAMILY_V4) {
+		h = mix(ntohl(d->src[0]));
+	} else {
+		h = mix((__u64)ntohl(d->src[0]) << 32 | ntohl(d->src[1]));
+		h = mix(h ^ ((__u64)ntohl(d->src[2]) << 32 | ntohl(d->src[3])));
+	}
+	return ((h >> 32) * workers) >> 32;
+}
+
+/* Decides about a frame; slot is that of the socket if the verdict is to redirect. */
+static __always_inline enum verdict classify(struct xdp_md *ctx, int old, __u32 *slot)
+{
+	void *data = (void *)(long)ctx->data;
+	struct cursor c = {
+		.ctx = ctx,
+		.data = data,
+		.end = (void *)(long)ctx->data_end,
+		.pos = data,
+		.old = old,
+	};
+	struct datagram d = {};
+	enum verdict v;
+	__be16 proto;
+
+	if (!old)
+		c.total = bpf_xdp_get_buff_len(ctx);
+	v = receive_ethernet(&c, &proto);
+	if (v != GO_ON)
+		return v;
+	if (proto == HTONS(ETH_P_IP))
+		v = receive_ipv4(&c, &d);
+	else if (proto == HTONS(ETH_P_IPV6))
+		v = receive_ipv6(&c, &d);
+	else
+		return VERDICT_PASS_NOT_IP;
+	if (v != GO_ON)
+		return v;
+	if (!listening(&d))
+		return VERDICT_PASS_OTHER_PORT;
+	if (denied(&d))
+		return VERDICT_DROP_DENIED;
+	if (over_rate(&d))
+		return VERDICT_DROP_RATE;
+	if (ctx->rx_queue_index >= queues)
+		return VERDICT_PASS_NO_SOCKET;
+	*slot = ctx->rx_queue_index * workers + worker_of(&d);
+	if (!bpf_map_lookup_elem(&xsks, slot))
+		return VERDICT_PASS_NO_SOCKET;
+	return VERDICT_REDIRECT;
+}
+
+static __always_inline int handle(struct xdp_md *ctx, int old)
+{
+	__u32 slot = 0;
+	enum verdict v = classify(ctx, old, &slot);
+	__u64 *n = bpf_map_lookup_elem(&verdicts, &v);
+
+	/* Each CPU has its own count, and the program does not nest. */
+	if (n)
+		(*n)++;
+	switch (v) {
+	case VERDICT_REDIRECT:
+		/* A socket that was closed since then: to the stack. */
+		return bpf_redirect_map(&xsks, slot, XDP_PASS);
+	case VERDICT_DROP_DENIED:
+	case VERDICT_DROP_RATE:
+		return XDP_DROP;
+	default:
+		return XDP_PASS;
+	}
+}
+
+/* From Linux 5.18 on, with or without frames of several buffers. */
+SEC("xdp")
+int weir(struct xdp_md *ctx)
+{
+	return handle(ctx, 0);
+}
+
+/* Before that, for frames of one buffer. Adds lengths to pointers, for which the
+ * loader needs CAP_PERFMON. */
+SEC("xdp")
+int weir_before_518(struct xdp_md *ctx)
+{
+	return handle(ctx, 1);
+}
+
+/* The helpers in use need no GPL; the licence says what the source says. */
+char _license[] SEC("license") = "Dual BSD/GPL";

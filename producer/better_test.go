@@ -3,6 +3,7 @@ package producer_test
 import (
 	"bytes"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -157,20 +158,27 @@ func TestHostile(t *testing.T) {
 		{"a new sampler a record", [][]byte{ipfix(set(3, opt(256, 1, 302, 2, 34, 1))), ipfix(set(256, samplerRecords(20000))), ipfix(set(256, samplerRecords(20000)))}},
 	} {
 		t.Run("time of "+c.name, func(t *testing.T) {
+			factor := time.Duration(1)
 			if raceDetector {
-				t.Skip("times mean nothing under the race detector")
+				factor = 10
 			}
-			p := producer.New(producer.Config{Format: producer.FormatBin}, producer.NewStore(template.DefaultLimits()))
-			batch := producer.NewBatch(0, 1<<20)
-			var last time.Duration
-			for _, d := range c.datagrams {
-				batch.Reset()
-				began := time.Now()
-				p.Datagram(batch, producer.Meta{Source: v4source}, d)
-				last = time.Since(began)
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			last := time.Hour
+			for range 5 { // the best counts: the machine may be busy
+				p := producer.New(producer.Config{Format: producer.FormatBin}, producer.NewStore(template.DefaultLimits()))
+				batch := producer.NewBatch(0, 1<<20)
+				var took time.Duration
+				for _, d := range c.datagrams {
+					batch.Reset()
+					began := cpuTime(t)
+					p.Datagram(batch, producer.Meta{Source: v4source}, d)
+					took = cpuTime(t) - began
+				}
+				last = min(last, took)
 			}
 			size := len(c.datagrams[len(c.datagrams)-1])
-			if limit := time.Duration(size) * 2 * time.Microsecond; last > limit {
+			if limit := factor * time.Duration(size) * 2 * time.Microsecond; last > limit {
 				t.Errorf("%v for a datagram of %d bytes, want at most %v", last, size, limit)
 			}
 		})

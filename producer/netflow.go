@@ -154,6 +154,12 @@ func (p *Producer) templateSet(m *message, domain *template.Domain, body []byte,
 			p.fault(templateReason(defs.Fault))
 			continue
 		}
+		if domain == nil && defs.Def.Withdrawal {
+			// There is nothing to withdraw, and nothing to remember.
+			p.Counters.TemplatesWithdrawn++
+			p.useful++
+			continue
+		}
 		if domain == nil {
 			if domain = p.store.Domain(&m.key); domain == nil {
 				p.fault(templateReason(template.FaultDomainLimit))

@@ -9,7 +9,7 @@ total=0
 for pkg in $($GO list ./...); do
 	for target in $($GO test -tags "${TAGS:-}" -list '^Fuzz' "$pkg" | grep '^Fuzz' || true); do
 		echo "fuzz $pkg $target for $time"
-		$GO test -tags "${TAGS:-}" -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$pkg"
+		$GO test -tags "${TAGS:-}" -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$pkg"
 		total=$((total + 1))
 	done
 done

@@ -99,7 +99,8 @@ const (
 
 // Put stores the template that def describes, received at nowNs (Unix
 // nanoseconds). An identical re-announcement changes nothing. A withdrawal
-// removes. def's views are copied.
+// removes. A definition that is refused removes what it would have replaced:
+// the exporter's next records are not of the old form. def's views are copied.
 func (d *Domain) Put(def *Definition, nowNs int64) (Change, Fault) {
 	if def.Withdrawal {
 		d.withdraw(def)
@@ -110,12 +111,13 @@ func (d *Domain) Put(def *Definition, nowNs int64) (Change, Fault) {
 		return Unchanged, FaultNone
 	}
 	limits := &d.store.limits
-	if def.fields > limits.FieldsPerTemplate {
-		return Refused, FaultTemplateFields
-	}
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
 	old := d.Template(def.ID)
+	if def.fields > limits.FieldsPerTemplate {
+		d.remove(old)
+		return Refused, FaultTemplateFields
+	}
 	if old != nil && old.same(def) { // another worker was first
 		old.lastSeenNs.Store(nowNs)
 		return Unchanged, FaultNone
@@ -125,6 +127,7 @@ func (d *Domain) Put(def *Definition, nowNs int64) (Change, Fault) {
 	}
 	t, fault := New(def)
 	if fault != FaultNone {
+		d.remove(old)
 		return Refused, fault
 	}
 	t.lastSeenNs.Store(nowNs)
@@ -183,16 +186,22 @@ func (t *Template) same(def *Definition) bool {
 	return t.Options == def.Options && bytes.Equal(t.raw, def.Raw)
 }
 
+// remove takes a template, which may be nil, out of the table. The store is
+// locked.
+func (d *Domain) remove(t *Template) {
+	if t != nil {
+		*d.count(t)--
+		d.ids.Load().slot(t.ID).Store(&Template{ID: t.ID, gone: true})
+	}
+}
+
 // withdraw removes the template of def's id, or all of its kind for the ids
 // 2 and 3 (RFC 7011 section 8.1).
 func (d *Domain) withdraw(def *Definition) {
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
 	if def.ID >= 256 {
-		if t := d.Template(def.ID); t != nil {
-			*d.count(t)--
-			d.ids.Load().slot(t.ID).Store(&Template{ID: t.ID, gone: true})
-		}
+		d.remove(d.Template(def.ID))
 		return
 	}
 	if def.ID == 2 && d.plain == 0 || def.ID == 3 && d.opts == 0 {

@@ -22,6 +22,9 @@ type Config struct {
 	Listen        []Listen
 	ReceiveBuffer int   // bytes of each socket's receive buffer; 0 leaves the kernel's default
 	CPUPin        []int // CPUs that workers are pinned to, in order; nil for none
+	XDP           XDP
+	Latency       time.Duration // longest time that datagrams may gather; 0 for none
+	Exporters     Exporters
 
 	Produce             string // "sample"
 	SamplingRateDefault uint64 // rate of exporters that announce none; 0 for none

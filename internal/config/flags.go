@@ -77,6 +77,9 @@ func (t *Table) scanFlags(args []string) flagScan {
 		switch {
 		case o != nil:
 			f.Option = o.Name
+			if o.Value.Switch && !hasValue && !(i+1 < len(args) && isTruth(args[i+1])) {
+				value, hasValue = "true", true
+			}
 			if !take() {
 				continue
 			}
@@ -112,6 +115,9 @@ func (t *Table) scanFlags(args []string) flagScan {
 	}
 	return out
 }
+
+// isTruth says whether an argument behind a switch is its value.
+func isTruth(arg string) bool { return arg == "true" || arg == "false" }
 
 // builtin returns the switch that every command has by that name.
 func (s *flagScan) builtin(name string) *bool {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -26,6 +27,11 @@ func (c *Config) table() *Table {
 // options declares every option of weir once. Options that weir decode shares
 // are declared below, by functions of their own.
 func (c *Config) options() []Option {
+	return slices.Concat(c.listenOptions(), c.captureOptions(), c.otherOptions())
+}
+
+// listenOptions declares the options of the sockets.
+func (c *Config) listenOptions() []Option {
 	return []Option{
 		{
 			Name: "listen", Group: GroupReceive, Default: "sflow://:6343,netflow://:2055", Shape: "uri,...",
@@ -42,6 +48,12 @@ func (c *Config) options() []Option {
 			Value: cpusValue(&c.CPUPin),
 			Help:  "CPUs to pin the workers to, in this order, such as 2-5,7. Empty pins none.",
 		},
+	}
+}
+
+// otherOptions declares the options behind receiving.
+func (c *Config) otherOptions() []Option {
+	return []Option{
 		{
 			Name: "produce", Group: GroupDecode, Default: "sample", Shape: "sample",
 			Value: ChoiceValue(&c.Produce, Choices{

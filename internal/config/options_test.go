@@ -16,7 +16,7 @@ func TestEveryOption(t *testing.T) {
 	envs, keys := map[string]string{}, map[string]string{}
 	for _, o := range (&Config{}).options() {
 		t.Run(o.Name, func(t *testing.T) {
-			if !regexp.MustCompile(`^[a-z]+(\.[a-z]+)*$`).MatchString(o.Name) {
+			if !regexp.MustCompile(`^[a-z]+([.-][a-z]+)*$`).MatchString(o.Name) {
 				t.Errorf("name %q", o.Name)
 			}
 			if o.Group == "" || o.Shape == "" || !strings.HasSuffix(o.Help, ".") {
@@ -129,6 +129,26 @@ func other(o Option) string {
 		return "json"
 	case "samplingrate.default", "sink.depth", "metrics.exporters":
 		return "512"
+	case "xdp.interface":
+		return "eth0,eth1"
+	case "xdp.mode":
+		return "generic"
+	case "xdp.zerocopy":
+		return "off"
+	case "xdp.queues", "xdp.workers", "xdp.ring":
+		return "128"
+	case "xdp.busy-poll":
+		return "20µs"
+	case "xdp.require":
+		return "true"
+	case "latency":
+		return "2ms"
+	case "exporters.allow":
+		return "192.0.2.0/24,2001:db8::/32"
+	case "exporters.deny":
+		return "192.0.2.7/32"
+	case "exporters.rate":
+		return "5000"
 	case "receive.buffer", "batch.size":
 		return "64KiB"
 	case "batch.linger":

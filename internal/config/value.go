@@ -23,6 +23,8 @@ type Value struct {
 	// List is true where the text is a comma separated list, which the
 	// file may hold as a sequence.
 	List bool
+	// Switch is true for truth values, whose flag may stand alone.
+	Switch bool
 	// Text is true where any text is allowed, so that a value that YAML
 	// reads as a number, boolean or date has to be put in quotes.
 	Text bool

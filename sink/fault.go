@@ -34,7 +34,11 @@ func (f *fault) observe(log *slog.Logger, out Outcome, err error) {
 	f.lastLoss = now
 	if !f.active {
 		f.active, f.began, f.lost = true, now, 0
-		log.Error("output fails, records are being lost", "reason", reasonOf(err), "error", err)
+		reason := out.Reason
+		if reason == "" {
+			reason = reasonOf(err)
+		}
+		log.Error("output fails, records are being lost", "reason", reason, "error", err)
 	}
 	f.lost += uint64(out.Dropped)
 }

@@ -63,14 +63,28 @@ type Ticker interface {
 
 // Reasons for which records are dropped. There are no others.
 const (
-	ReasonWriteError = "write_error" // the output refused them
+	ReasonWriteError = "write_error" // the output failed to take them
 	ReasonDiskFull   = "disk_full"   // see ErrDiskFull
 	ReasonClosed     = "closed"      // see ErrClosed
 	ReasonShutdown   = "shutdown"    // no time was left to write them
 )
 
-// reasons fixes the order of the counters.
-var reasons = [...]string{ReasonWriteError, ReasonDiskFull, ReasonClosed, ReasonShutdown}
+// Further reasons, those of an [AsyncHub].
+const (
+	ReasonRefused      = "refused"       // see ErrRefused
+	ReasonSpoolFull    = "spool_full"    // the oldest in the spool made way for newer ones
+	ReasonSpoolError   = "spool_error"   // the spool failed to take them
+	ReasonSpoolCorrupt = "spool_corrupt" // the spool cannot read them any more
+)
+
+// reasons fixes the order of the counters. A Hub has only the first
+// syncReasons of them.
+var reasons = [...]string{
+	ReasonWriteError, ReasonDiskFull, ReasonClosed, ReasonShutdown,
+	ReasonRefused, ReasonSpoolFull, ReasonSpoolError, ReasonSpoolCorrupt,
+}
+
+const syncReasons = 4
 
 // Outcome says what became of a batch's records. Written + Dropped is the
 // number of records in the batch.
@@ -100,6 +114,8 @@ func reasonOf(err error) string {
 		return ReasonClosed
 	case errors.Is(err, ErrDiskFull):
 		return ReasonDiskFull
+	case errors.Is(err, ErrRefused):
+		return ReasonRefused
 	}
 	return ReasonWriteError
 }

@@ -36,7 +36,12 @@ func TestStoreLimits(t *testing.T) {
 	put(t, d, data(258, 8, 4), template.Refused, template.FaultTemplateLimit)
 	put(t, d, data(257, 8, 4, 12, 4), template.Replaced, template.FaultNone)
 	put(t, d, data(257, 1, 1, 2, 1, 3, 1, 4, 1, 5, 1), template.Refused, template.FaultTemplateFields)
+	if d.Template(257) != nil {
+		t.Fatal("a refused definition leaves the old template in force")
+	}
+	put(t, d, data(257, 8, 4), template.Added, template.FaultNone)
 	put(t, d, data(257, 8, 0), template.Refused, template.FaultTemplateEmpty)
+	put(t, d, data(257, 8, 4), template.Added, template.FaultNone)
 	// A withdrawal makes room.
 	put(t, d, define(template.IPFIX, false, words(256, 0)), template.Withdrawn, template.FaultNone)
 	put(t, d, data(258, 8, 4), template.Added, template.FaultNone)

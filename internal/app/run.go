@@ -83,8 +83,8 @@ type collection struct {
 
 // newCollection opens the output, the sockets and the web server. Nothing is
 // received before run.
-func newCollection(cfg *config.Config, log *slog.Logger) (c *collection, err error) {
-	c = &collection{cfg: cfg, log: log, started: time.Now()}
+func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err error) {
+	c := &collection{cfg: cfg, log: log, started: time.Now()}
 	out, err := file.New(file.Config{
 		Path:           cfg.TransportFile,
 		LineDelimited:  cfg.Format == "json" && cfg.TransportFileSep == "\n",
@@ -343,6 +343,10 @@ func (c *collection) summary() {
 	c.log.Info("ledger", attrs...)
 }
 
+// standstill is how long a worker may not turn before it counts as stuck. An
+// idle one turns once a second.
+const standstill = 3 * time.Second
+
 // watchdog tells systemd that the process is alive, if it wants to know: only
 // while every worker's loop turns.
 func (c *collection) watchdog(done <-chan struct{}) {
@@ -353,17 +357,22 @@ func (c *collection) watchdog(done <-chan struct{}) {
 	tick := time.NewTicker(interval / 3)
 	defer tick.Stop()
 	last := make([]uint64, len(c.workers))
+	turned := make([]time.Time, len(c.workers))
+	for i := range turned {
+		turned[i] = time.Now()
+	}
 	for {
 		select {
 		case <-done:
 			return
 		case <-tick.C:
 		}
-		alive := true
+		alive, now := true, time.Now()
 		for i, w := range c.workers {
-			turns := w.Turns()
-			alive = alive && turns != last[i]
-			last[i] = turns
+			if turns := w.Turns(); turns != last[i] {
+				last[i], turned[i] = turns, now
+			}
+			alive = alive && now.Sub(turned[i]) < standstill
 		}
 		if !alive {
 			c.log.Warn("a worker does not turn: no sign of life to the watchdog")

@@ -21,6 +21,16 @@ const (
 	// drainRounds bounds how many receive batches a stopping worker takes
 	// from a socket that never runs dry.
 	drainRounds = 1024
+	// sinkPatience is how long a worker waits for a batch once the sink has
+	// them all. A burst waits in the socket's receive buffer meanwhile. A sink
+	// that is stuck for longer costs the records of what comes, but not the
+	// templates, until it gives a batch back.
+	sinkPatience = 250 * time.Millisecond
+	// drainPatience is the same for a stopping worker. It leaves time to
+	// write what the sink has.
+	drainPatience = 2 * time.Second
+	// batchPoll is how often a waiting worker looks for a batch.
+	batchPoll = time.Millisecond
 )
 
 // Config says how workers work.
@@ -56,6 +66,8 @@ type Worker struct {
 	free     []*producer.Batch
 	spare    *producer.Batch // records go here, and nowhere else, meanwhile
 	openedAt time.Time       // when the open batch got its first record
+	patience time.Duration   // how long to wait for a batch
+	behind   bool            // waited in vain since the last batch came back
 	known    map[netip.Addr]*Exporter
 	counters Snapshot
 	polledAt time.Time
@@ -98,6 +110,7 @@ func NewWorker(index int, listen string, cpu int, cfg Config, sock *udp.Socket, 
 		spare:     producer.NewBatch(index, 0),
 		free:      make([]*producer.Batch, 0, lane.Empty.Cap()),
 		known:     map[netip.Addr]*Exporter{},
+		patience:  sinkPatience,
 	}
 }
 
@@ -145,6 +158,7 @@ func (w *Worker) Run() error {
 // drain takes what the socket still holds and seals the last batch.
 func (w *Worker) drain() error {
 	defer w.seal()
+	w.patience, w.behind = drainPatience, false
 	for range drainRounds {
 		n, err := w.sock.Receive(0)
 		if err != nil {
@@ -209,12 +223,23 @@ func (w *Worker) datagram(d *udp.Datagram) {
 }
 
 // open returns the batch to append to: the open one, one that came back from
-// the sink, or, where the sink has them all, one whose records are counted as
-// dropped. Decoding goes on all the same, as templates must not be missed.
+// the sink, or, where the sink keeps them all for too long, one whose records
+// are counted as dropped. Decoding goes on all the same, as templates must not
+// be missed.
 func (w *Worker) open() *producer.Batch {
 	if w.batch != nil {
 		return w.batch
 	}
+	if !w.collect() && !w.await() {
+		return w.spare
+	}
+	n := len(w.free)
+	w.batch, w.free = w.free[n-1], w.free[:n-1]
+	return w.batch
+}
+
+// collect takes the batches that came back and reports whether one is free.
+func (w *Worker) collect() bool {
 	for {
 		b, ok := w.lane.Empty.Pop()
 		if !ok {
@@ -222,12 +247,26 @@ func (w *Worker) open() *producer.Batch {
 		}
 		w.free = append(w.free, b)
 	}
-	n := len(w.free)
-	if n == 0 {
-		return w.spare
+	if len(w.free) == 0 {
+		return false
 	}
-	w.batch, w.free = w.free[n-1], w.free[:n-1]
-	return w.batch
+	w.behind = false
+	return true
+}
+
+// await waits for a batch to come back, once until one does.
+func (w *Worker) await() bool {
+	if w.behind {
+		return false
+	}
+	for began := time.Now(); time.Since(began) < w.patience; {
+		time.Sleep(batchPoll)
+		if w.collect() {
+			return true
+		}
+	}
+	w.behind = true
+	return false
 }
 
 // seal hands the open batch to the sink.

@@ -20,7 +20,7 @@ need-go:
 
 .PHONY: build
 build: need-go ## Build bin/weir
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/weir ./cmd/weir
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/weir ./cmd/weir
 
 .PHONY: run
 run: build ## Build, start the collector and show flows as JSON lines

@@ -9,7 +9,10 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -75,10 +78,13 @@ type collection struct {
 
 	hub     *sink.Hub
 	sockets []*udp.Socket
+	uris    []string // the listen address of each socket
 	workers []*collector.Worker
 	web     *web.Server
 	source  metrics.Source
-	started time.Time
+	// captures is nil unless interfaces are captured.
+	captures atomic.Pointer[collector.Captures]
+	started  time.Time
 }
 
 // newCollection opens the output, the sockets and the web server. Nothing is
@@ -108,27 +114,8 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 	}
 	store := producer.NewStore(template.DefaultLimits())
 	exporters := collector.NewExporters()
-	lanes := make([]*sink.Lane, len(c.sockets))
-	for i := range lanes {
-		lanes[i] = sink.NewLane(i, cfg.SinkDepth, cfg.BatchSize)
-	}
-	c.hub = sink.NewHub(out, lanes, log)
-	i := 0
-	for _, l := range cfg.Listen {
-		for range l.Count {
-			cpu := -1
-			if len(cfg.CPUPin) > 0 {
-				cpu = cfg.CPUPin[i%len(cfg.CPUPin)]
-			}
-			c.workers = append(c.workers, collector.NewWorker(
-				i, l.RawURI, cpu,
-				collector.Config{BatchSize: cfg.BatchSize, Linger: cfg.Linger},
-				c.sockets[i],
-				producer.New(producerConfig(cfg.Format, cfg.TransportFileSep, cfg.SamplingRateDefault), store),
-				lanes[i], c.hub.Notify, exporters, log,
-			))
-			i++
-		}
+	if err := c.makeWorkers(out, store, exporters); err != nil {
+		return nil, err
 	}
 	c.source = metrics.Source{
 		Workers:       c.workers,
@@ -137,6 +124,7 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 		Templates:     store,
 		ExporterLimit: cfg.MetricsExporters,
 		Version:       versionLine(),
+		Captures:      &c.captures,
 	}
 	if cfg.Addr != "" {
 		c.web, err = web.Start(web.Config{
@@ -144,6 +132,7 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 			TemplatesPath: cfg.TemplatesPath,
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
+			Detail:        c.detail,
 			Logger:        log,
 		})
 		if err != nil {
@@ -151,6 +140,96 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 		}
 	}
 	return c, nil
+}
+
+// makeWorkers makes the workers and gives them the sockets: one each, unless
+// -xdp.workers says how many workers there are.
+func (c *collection) makeWorkers(out sink.Sink, store *template.Store, exporters *collector.Exporters) error {
+	cfg := c.cfg
+	n := len(c.sockets)
+	if len(cfg.XDP.Interfaces) > 0 {
+		if n = cfg.XDP.Workers; n == 0 {
+			n = runtime.NumCPU()
+		}
+	}
+	lanes := make([]*sink.Lane, n)
+	for i := range lanes {
+		lanes[i] = sink.NewLane(i, cfg.SinkDepth, cfg.BatchSize)
+	}
+	c.hub = sink.NewHub(out, lanes, c.log)
+	admission := collector.NewAdmission(cfg.Exporters.Allow, cfg.Exporters.Deny, cfg.Exporters.Rate)
+	for i := range n {
+		parts := collector.Parts{
+			CPU:       -1,
+			Producer:  producer.New(producerConfig(cfg.Format, cfg.TransportFileSep, cfg.SamplingRateDefault), store),
+			Lane:      lanes[i],
+			Notify:    c.hub.Notify,
+			Exporters: exporters,
+			Admission: admission,
+			Logger:    c.log,
+		}
+		if len(cfg.CPUPin) > 0 {
+			parts.CPU = cfg.CPUPin[i%len(cfg.CPUPin)]
+		}
+		for j := i; j < len(c.sockets); j += n {
+			parts.Sockets = append(parts.Sockets, c.sockets[j])
+			parts.Listens = append(parts.Listens, c.uris[j])
+		}
+		w, err := collector.NewWorker(i, collector.Config{
+			BatchSize: cfg.BatchSize,
+			Linger:    cfg.Linger,
+			Latency:   cfg.Latency,
+		}, parts)
+		if err != nil {
+			return err
+		}
+		c.workers = append(c.workers, w)
+	}
+	return nil
+}
+
+// startCaptures attaches the interfaces, if there are any.
+func (c *collection) startCaptures() error {
+	x := &c.cfg.XDP
+	if len(x.Interfaces) == 0 {
+		return nil
+	}
+	listens := make([]netip.AddrPort, len(c.sockets))
+	for i, s := range c.sockets {
+		listens[i] = s.LocalAddr()
+	}
+	captures, err := collector.StartCaptures(collector.CaptureConfig{
+		Interfaces: x.Interfaces,
+		Mode:       x.Mode,
+		ZeroCopy:   x.ZeroCopy,
+		Queues:     x.Queues,
+		RingSize:   x.RingSize,
+		BusyPoll:   x.BusyPoll,
+		Require:    x.Require,
+		Listens:    listens,
+		Allow:      c.cfg.Exporters.Allow,
+		Deny:       c.cfg.Exporters.Deny,
+		Rate:       c.cfg.Exporters.Rate,
+		Logger:     c.log,
+	}, c.workers)
+	if err != nil {
+		return err
+	}
+	c.captures.Store(captures)
+	return nil
+}
+
+// detail is what /__health says beside OK: how each interface is captured.
+func (c *collection) detail() string {
+	captures := c.captures.Load()
+	if captures == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, s := range captures.Stats() {
+		fmt.Fprintf(&b, "capture %s %s\n", s.Interface, s.Mode)
+	}
+	return b.String()
 }
 
 // listen opens the sockets of all listen addresses.
@@ -168,6 +247,7 @@ func (c *collection) listen() error {
 				return fmt.Errorf("open %s: %w", l.RawURI, err)
 			}
 			c.sockets = append(c.sockets, s)
+			c.uris = append(c.uris, l.RawURI)
 			if n == 0 {
 				// Port 0 is one port for all sockets of the address.
 				addr = netip.AddrPortFrom(addr.Addr(), s.LocalAddr().Port())
@@ -204,6 +284,11 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 			}
 		})
 	}
+	err := c.startCaptures()
+	if err != nil {
+		c.log.Error("stopping", "error", err)
+		return errors.Join(err, c.stop(&workers))
+	}
 	if c.web != nil {
 		c.web.SetHealthy(true)
 		c.log.Info("serving http", "address", c.web.Addr())
@@ -212,7 +297,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 	go c.watchdog(watchdogDone)
 	notifySystemd(c.log, daemon.SdNotifyReady)
 
-	err := c.wait(stop, hup, failed)
+	err = c.wait(stop, hup, failed)
 	close(watchdogDone)
 
 	notifySystemd(c.log, daemon.SdNotifyStopping)
@@ -279,6 +364,9 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	if c.web != nil {
 		c.web.SetHealthy(false)
 	}
+	if captures := c.captures.Load(); captures != nil {
+		captures.Stop()
+	}
 	for _, w := range c.workers {
 		w.Stop()
 	}
@@ -288,6 +376,9 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	}
 	errs = append(errs, c.hub.Stop(ctx))
 	c.closeSockets()
+	for _, w := range c.workers {
+		w.Close()
+	}
 	if c.web != nil {
 		if err := c.web.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			errs = append(errs, fmt.Errorf("stop http server: %w", err))
@@ -321,9 +412,10 @@ func (c *collection) summary() {
 	d := &l.Workers.Decode
 	attrs := []any{
 		"seconds", fmt.Sprintf("%.1f", time.Since(c.started).Seconds()),
-		"datagrams_received", l.Workers.Received,
+		"datagrams_received", l.Received(),
 		"datagrams_decoded", producer.Sum(d.Decoded[:]),
 		"datagrams_failed", producer.Sum(d.Failed[:]),
+		"datagrams_refused", l.Workers.Denied + l.Workers.Limited,
 		"dropped_by_kernel", l.Workers.SocketDropped,
 		"records_produced", l.Produced(),
 		"records_written", l.Acknowledged,

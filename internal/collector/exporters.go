@@ -23,6 +23,7 @@ type Exporter struct {
 	records    atomic.Uint64
 	failed     atomic.Uint64
 	incomplete atomic.Uint64
+	limited    atomic.Uint64
 }
 
 func (e *Exporter) count(size int, res *producer.Result, nowNs int64) {
@@ -55,6 +56,9 @@ type ExporterStats struct {
 	// Failed datagrams gave nothing; in Incomplete ones some piece was
 	// wrong.
 	Failed, Incomplete uint64
+	// Limited datagrams were dropped by the rate limit, on the UDP path. They
+	// are not in Datagrams.
+	Limited uint64
 }
 
 func (e *Exporter) stats() ExporterStats {
@@ -66,6 +70,7 @@ func (e *Exporter) stats() ExporterStats {
 		Records:    e.records.Load(),
 		Failed:     e.failed.Load(),
 		Incomplete: e.incomplete.Load(),
+		Limited:    e.limited.Load(),
 	}
 }
 
@@ -143,6 +148,7 @@ func (t *Exporters) Stats(limit int) (first []ExporterStats, other ExporterStats
 		other.Records += s.Records
 		other.Failed += s.Failed
 		other.Incomplete += s.Incomplete
+		other.Limited += s.Limited
 		other.LastSeenNs = max(other.LastSeenNs, s.LastSeenNs)
 	}
 	return first, other

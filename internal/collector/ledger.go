@@ -1,11 +1,29 @@
 package collector
 
-import "github.com/weirflow/weir/sink"
+import (
+	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/sink"
+)
+
+// Path is a way that datagrams come by.
+type Path uint8
+
+// Paths.
+const (
+	PathUDP Path = iota // over an ordinary socket
+	PathXDP             // past the kernel's stack
+	// NumPaths is the number of paths.
+	NumPaths = int(iota)
+)
+
+// String returns the path's name, as it appears in metrics.
+func (p Path) String() string { return [NumPaths]string{"udp", "xdp"}[p] }
 
 // Ledger is where every datagram and every record ended, as far as this
 // process can know. The sums that hold:
 //
 //	Received         = decoded + failed        (both in Workers.Decode)
+//	                 + Denied + Limited
 //	records produced = Acknowledged + dropped by reason + InFlight
 //
 // What the kernel dropped at the sockets is not in Received.
@@ -44,8 +62,13 @@ func NewLedger(workers []*Worker, counters *sink.Counters) *Ledger {
 	})
 	for _, w := range workers {
 		s := w.Snapshot()
-		l.Workers.Received += s.Received
-		l.Workers.ReceivedBytes += s.ReceivedBytes
+		for i := range s.Received {
+			l.Workers.Received[i] += s.Received[i]
+			l.Workers.ReceivedBytes[i] += s.ReceivedBytes[i]
+		}
+		l.Workers.Denied += s.Denied
+		l.Workers.Limited += s.Limited
+		l.Workers.FramesMalformed += s.FramesMalformed
 		l.Workers.SocketDropped += s.SocketDropped
 		l.Workers.Sealed += s.Sealed
 		l.Workers.SinkBehind += s.SinkBehind
@@ -57,13 +80,12 @@ func NewLedger(workers []*Worker, counters *sink.Counters) *Ledger {
 	return l
 }
 
+// Received returns the number of datagrams that came over all paths.
+func (l *Ledger) Received() uint64 { return producer.Sum(l.Workers.Received[:]) }
+
 // Produced returns the number of records that the workers produced.
 func (l *Ledger) Produced() uint64 {
-	total := uint64(0)
-	for _, n := range l.Workers.Decode.Records {
-		total += n
-	}
-	return total
+	return producer.Sum(l.Workers.Decode.Records[:])
 }
 
 // DroppedRecords returns the number of records lost for all reasons.

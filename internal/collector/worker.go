@@ -39,26 +39,29 @@ type Config struct {
 	BatchSize int
 	// Linger is how long a record waits in an open batch at most.
 	Linger time.Duration
+	// Latency is how long datagrams may gather before the worker looks for
+	// them; 0 has it wake up for each.
+	Latency time.Duration
 }
 
-// A Worker receives on one socket. Run is called once, on a goroutine of its
-// own; Stop and Snapshot may be called by any goroutine.
+// A Worker receives on its sockets, and on its ends of the captures that are
+// attached. Run is called once, on a goroutine of its own; Stop, SetFrames,
+// Turns and Snapshot may be called by any goroutine.
 type Worker struct {
-	index     int
-	listen    string
-	cpu       int // -1: not pinned
-	cfg       Config
-	sock      *udp.Socket
-	prod      *producer.Producer
-	lane      *sink.Lane
-	notify    func()
-	exporters *Exporters
-	log       *slog.Logger
+	index  int
+	parts  Parts
+	cfg    Config
+	lane   *sink.Lane
+	notify func()
+	prod   *producer.Producer
+	log    *slog.Logger
 
 	stopping atomic.Bool
 	turns    atomic.Uint64 // of the loop; written by the worker
+	done     chan struct{} // closed when Run returns
 
 	// The rest belongs to the worker's thread.
+	src   *sources
 	batch *producer.Batch // open batch; nil while the sink has them all
 	// free holds empty batches. The one that came back last is taken first:
 	// its memory is warm, and those below it are touched only when the sink
@@ -68,7 +71,7 @@ type Worker struct {
 	openedAt time.Time       // when the open batch got its first record
 	patience time.Duration   // how long to wait for a batch
 	behind   bool            // waited in vain since the last batch came back
-	known    map[netip.Addr]*Exporter
+	known    map[netip.Addr]*sender
 	counters Snapshot
 	polledAt time.Time
 
@@ -76,11 +79,42 @@ type Worker struct {
 	published Snapshot
 }
 
+// Parts is what a worker works with.
+type Parts struct {
+	// Sockets are the worker's own, for Listens, the listen addresses that
+	// they belong to.
+	Sockets []*udp.Socket
+	Listens []string
+	// CPU is the one to pin the worker to, -1 for none.
+	CPU      int
+	Producer *producer.Producer
+	// Lane takes the batches; Notify is called after each that is pushed.
+	Lane      *sink.Lane
+	Notify    func()
+	Exporters *Exporters
+	Admission *Admission
+	Logger    *slog.Logger
+}
+
+// sender is what a worker knows of a source address.
+type sender struct {
+	*Exporter
+	next int64 // when its next datagram is due, in Unix ns, by the rate limit
+}
+
 // Snapshot is a consistent copy of a worker's counters.
 type Snapshot struct {
-	// Received and ReceivedBytes count datagrams and their payload.
-	Received, ReceivedBytes uint64
-	// SocketDropped counts what the kernel dropped at the worker's socket.
+	// Received counts the datagrams that came, by Path; ReceivedBytes their
+	// payload.
+	Received, ReceivedBytes [NumPaths]uint64
+	// Denied and Limited count the datagrams that were dropped before anything
+	// else was done with them: of exporters that may not send, and of those
+	// that sent more than they may.
+	Denied, Limited uint64
+	// FramesMalformed counts frames that hold no whole datagram. They are not
+	// in Received.
+	FramesMalformed uint64
+	// SocketDropped counts what the kernel dropped at the worker's sockets.
 	SocketDropped uint64
 	// Sealed counts the batches handed to the sink.
 	Sealed uint64
@@ -91,31 +125,38 @@ type Snapshot struct {
 	Decode producer.Counters
 }
 
-// NewWorker returns a worker that receives on sock for the listen address
-// named listen, pinned to a CPU unless cpu is negative. notify is called after
-// each batch pushed to lane.
-func NewWorker(index int, listen string, cpu int, cfg Config, sock *udp.Socket, prod *producer.Producer,
-	lane *sink.Lane, notify func(), exporters *Exporters, log *slog.Logger) *Worker {
-	return &Worker{
-		index:     index,
-		listen:    listen,
-		cpu:       cpu,
-		cfg:       cfg,
-		sock:      sock,
-		prod:      prod,
-		lane:      lane,
-		notify:    notify,
-		exporters: exporters,
-		log:       log,
-		spare:     producer.NewBatch(index, 0),
-		free:      make([]*producer.Batch, 0, lane.Empty.Cap()),
-		known:     map[netip.Addr]*Exporter{},
-		patience:  sinkPatience,
+// NewWorker returns a worker.
+func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
+	src, err := newSources(parts.Sockets, cfg.Latency)
+	if err != nil {
+		return nil, fmt.Errorf("make worker %d: %w", index, err)
 	}
+	return &Worker{
+		index:    index,
+		parts:    parts,
+		cfg:      cfg,
+		lane:     parts.Lane,
+		notify:   parts.Notify,
+		prod:     parts.Producer,
+		log:      parts.Logger,
+		done:     make(chan struct{}),
+		src:      src,
+		spare:    producer.NewBatch(index, 0),
+		free:     make([]*producer.Batch, 0, parts.Lane.Empty.Cap()),
+		known:    map[netip.Addr]*sender{},
+		patience: sinkPatience,
+	}, nil
 }
 
-// Listen returns the listen address that the worker belongs to.
-func (w *Worker) Listen() string { return w.listen }
+// Index returns the worker's number.
+func (w *Worker) Index() int { return w.index }
+
+// Listens returns the listen addresses of the worker's sockets.
+func (w *Worker) Listens() []string { return w.parts.Listens }
+
+// SocketDrops returns what the kernel dropped at the worker's i-th socket, as
+// far as it is known.
+func (w *Worker) SocketDrops(i int) uint64 { return w.parts.Sockets[i].KernelDrops() }
 
 // Snapshot returns the counters as they were after the last receive batch.
 func (w *Worker) Snapshot() Snapshot {
@@ -131,46 +172,62 @@ func (w *Worker) Turns() uint64 { return w.turns.Load() }
 // Stop has Run drain the socket, seal its batch and return.
 func (w *Worker) Stop() {
 	w.stopping.Store(true)
-	w.sock.Wake()
+	w.src.wake()
 }
 
-// Run works until Stop, or until the socket fails for good.
+// Run works until Stop, or until a socket fails for good.
 func (w *Worker) Run() error {
 	runtime.LockOSThread() // never unlocked: a pinned thread is not reused
-	if w.cpu >= 0 {
-		if err := pinThread(w.cpu); err != nil {
-			w.log.Warn("worker not pinned", "worker", w.index, "cpu", w.cpu, "error", err)
+	if w.parts.CPU >= 0 {
+		if err := pinThread(w.parts.CPU); err != nil {
+			w.log.Warn("worker not pinned", "worker", w.index, "cpu", w.parts.CPU, "error", err)
 		}
 	}
+	defer close(w.done)
 	defer w.publish(true)
 	for !w.stopping.Load() {
-		n, err := w.sock.Receive(w.wait())
+		n, err := w.src.next(w, w.wait())
 		if err != nil {
 			w.seal()
-			return fmt.Errorf("receive on %s: %w", w.listen, err)
+			return fmt.Errorf("receive in worker %d: %w", w.index, err)
 		}
-		w.take(n)
+		w.tend(n)
 		w.turns.Add(1)
 	}
 	return w.drain()
 }
 
-// drain takes what the socket still holds and seals the last batch.
+// Close releases what NewWorker made. Run has returned, or was never called.
+func (w *Worker) Close() { w.src.close() }
+
+// drain takes what the sources still hold and seals the last batch.
 func (w *Worker) drain() error {
 	defer w.seal()
 	w.patience, w.behind = drainPatience, false
 	for range drainRounds {
-		n, err := w.sock.Receive(0)
+		n, err := w.src.next(w, 0)
 		if err != nil {
-			return fmt.Errorf("drain %s: %w", w.listen, err)
+			return fmt.Errorf("drain worker %d: %w", w.index, err)
 		}
 		if n == 0 {
-			break
+			// What is there is looked at only once the poll has said so.
+			if n, err = w.src.next(w, 0); err != nil || n == 0 {
+				break
+			}
 		}
-		w.take(n)
+		w.tend(n)
 	}
-	w.counters.SocketDropped = w.sock.PollDrops()
+	w.pollDrops()
 	return nil
+}
+
+// pollDrops asks the kernel what it dropped.
+func (w *Worker) pollDrops() {
+	total := uint64(0)
+	for _, s := range w.parts.Sockets {
+		total += s.PollDrops()
+	}
+	w.counters.SocketDropped = total
 }
 
 // wait returns how long to wait for the next datagram.
@@ -181,35 +238,56 @@ func (w *Worker) wait() time.Duration {
 	return max(w.cfg.Linger-time.Since(w.openedAt), 0)
 }
 
-// take decodes the n datagrams that were received, and does what is due.
-func (w *Worker) take(n int) {
-	for i := range n {
-		d := w.sock.Datagram(i)
-		w.datagram(&d)
-	}
+// tend does what is due after a round that had n datagrams.
+func (w *Worker) tend(n int) {
 	now := time.Now()
 	if w.batch != nil && w.batch.Records() > 0 && now.Sub(w.openedAt) >= w.cfg.Linger {
 		w.seal()
 	}
 	if now.Sub(w.polledAt) >= time.Second {
 		w.polledAt = now
-		w.counters.SocketDropped = w.sock.PollDrops()
+		w.pollDrops()
 	}
 	w.publish(n == 0)
 }
 
+// datagram takes one that came over a socket.
 func (w *Worker) datagram(d *udp.Datagram) {
-	w.counters.Received++
-	w.counters.ReceivedBytes += uint64(len(d.Payload))
+	w.counters.Received[PathUDP]++
+	w.counters.ReceivedBytes[PathUDP] += uint64(len(d.Payload))
+	addr := d.Src.Addr()
+	s := w.sender(addr)
+	if s == nil {
+		w.counters.Denied++
+		return
+	}
+	if !w.parts.Admission.admit(s, d.ReceivedNs) {
+		w.counters.Limited++
+		s.limited.Add(1)
+		return
+	}
+	w.produce(s, producer.Meta{Source: d.Src, ReceivedNs: d.ReceivedNs, Truncated: d.Truncated}, d.Payload)
+}
 
+// frame takes a datagram that came past the stack. The program has looked at
+// who may send, and how much.
+func (w *Worker) frame(src netip.AddrPort, payload []byte, receivedNs int64) {
+	w.counters.Received[PathXDP]++
+	w.counters.ReceivedBytes[PathXDP] += uint64(len(payload))
+	s := w.sender(src.Addr())
+	if s == nil {
+		w.counters.Denied++
+		return
+	}
+	w.produce(s, producer.Meta{Source: src, ReceivedNs: receivedNs}, payload)
+}
+
+// produce decodes a datagram into the open batch.
+func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
 	batch := w.open()
 	first := batch.Records() == 0
-	res := w.prod.Datagram(batch, producer.Meta{
-		Source:     d.Src,
-		ReceivedNs: d.ReceivedNs,
-		Truncated:  d.Truncated,
-	}, d.Payload)
-	w.exporter(d.Src.Addr()).count(len(d.Payload), &res, d.ReceivedNs)
+	res := w.prod.Datagram(batch, meta, payload)
+	s.count(len(payload), &res, meta.ReceivedNs)
 
 	switch {
 	case batch == w.spare:
@@ -297,15 +375,24 @@ func (w *Worker) publish(wait bool) {
 	w.mu.Unlock()
 }
 
-// exporter returns the counters of a source address. The worker keeps those
-// that it has met in a table of its own.
-func (w *Worker) exporter(addr netip.Addr) *Exporter {
-	e, ok := w.known[addr]
+// maxKnown bounds the table of senders of each worker, which anyone can make
+// entries of. When it is full it is begun anew: those who are heard of come
+// back at once.
+const maxKnown = 1 << 17
+
+// sender returns what is known of a source address, nil for one that may not
+// send. The worker keeps those that it has met in a table of its own.
+func (w *Worker) sender(addr netip.Addr) *sender {
+	s, ok := w.known[addr]
 	if !ok {
-		e = w.exporters.Get(addr)
-		if e != w.exporters.other {
-			w.known[addr] = e
+		if !w.parts.Admission.allowed(addr) {
+			return nil
 		}
+		if len(w.known) >= maxKnown {
+			clear(w.known)
+		}
+		s = &sender{Exporter: w.parts.Exporters.Get(addr)}
+		w.known[addr] = s
 	}
-	return e
+	return s
 }

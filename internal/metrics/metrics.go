@@ -3,7 +3,9 @@
 package metrics
 
 import (
+	"net/netip"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -28,6 +30,8 @@ type Source struct {
 	ExporterLimit int
 	// Version is the program's.
 	Version string
+	// Captures points to nil unless interfaces are captured.
+	Captures *atomic.Pointer[collector.Captures]
 }
 
 // Collector implements prometheus.Collector.
@@ -78,10 +82,22 @@ var (
 	exporterRecords   = desc("exporter_records_total", "Flow records produced, by exporter.", "exporter")
 	exporterFailed    = desc("exporter_datagrams_failed_total", "Datagrams of which nothing could be used, by exporter.", "exporter")
 	exporterPartly    = desc("exporter_datagrams_incomplete_total", "Decoded datagrams of which some piece was wrong, by exporter.", "exporter")
+	exporterLimited   = desc("exporter_limited_total", "Datagrams dropped by -exporters.rate on the sockets, by exporter.", "exporter")
 	exporterSeen      = desc("exporter_last_seen_seconds", "When the exporter's last datagram was received, in Unix seconds.", "exporter")
 )
 
+var (
+	captureMode   = desc("capture_mode", "How an interface is captured: 1 for the mode in force, udp where it is not.", "interface", "mode")
+	captureOpened = desc("capture_opened_total", "How often the capture of an interface was opened.", "interface")
+	xdpVerdicts   = desc("xdp_verdicts_total", "Frames by what the XDP program decided.", "verdict")
+	xdpDropped    = desc("xdp_dropped_total", "Frames that the XDP program redirected and that were lost before a worker had them, by reason.", "reason")
+	xdpLimited    = desc("xdp_exporter_limited_total", "Datagrams dropped by -exporters.rate in the XDP program, by exporter.", "exporter")
+	ringHigh      = desc("xdp_ring_high_water", "The most entries that waited in a ring.", "interface", "ring")
+	ringSize      = desc("xdp_ring_size", "Entries that a ring holds.", "interface", "ring")
+)
+
 var all = []*prometheus.Desc{
+	captureMode, captureOpened, xdpVerdicts, xdpDropped, xdpLimited, ringHigh, ringSize, exporterLimited,
 	buildInfo, received, receivedBytes, socketDropped, datagrams, byProtocol, faults,
 	produced, sinkRecords, dropped, inFlight, sinkBytes, batches,
 	options, noTemplate, announced, templates, otherSample,
@@ -113,10 +129,16 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	w := &l.Workers
 
 	e.gauge(buildInfo, 1, c.src.Version)
-	e.count(received, w.Received, "udp")
-	e.count(receivedBytes, w.ReceivedBytes, "udp")
+	for i := range w.Received {
+		e.count(received, w.Received[i], collector.Path(i).String())
+		e.count(receivedBytes, w.ReceivedBytes[i], collector.Path(i).String())
+	}
+	e.count(datagrams, w.Denied, "dropped", "denied")
+	e.count(datagrams, w.Limited, "dropped", "rate")
 	for i, worker := range c.src.Workers {
-		e.count(socketDropped, worker.Snapshot().SocketDropped, worker.Listen(), strconv.Itoa(i))
+		for j, listen := range worker.Listens() {
+			e.count(socketDropped, worker.SocketDrops(j), listen, strconv.Itoa(i))
+		}
 	}
 	c.decoding(e, &w.Decode)
 
@@ -135,6 +157,44 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	e.gauge(templates, float64(known))
 	c.exporters(e)
+	if captures := c.src.Captures.Load(); captures != nil {
+		c.captures(e, captures, w)
+	}
+}
+
+// captures exports what the captures of interfaces did.
+func (c *Collector) captures(e emitter, captures *collector.Captures, w *collector.Snapshot) {
+	verdicts, drops := map[string]uint64{}, map[string]uint64{}
+	for _, s := range captures.Stats() {
+		for _, mode := range collector.Modes {
+			in := 0.0
+			if mode == s.Mode {
+				in = 1
+			}
+			e.gauge(captureMode, in, s.Interface, mode)
+		}
+		e.count(captureOpened, s.Opened, s.Interface)
+		for _, v := range s.Verdicts {
+			verdicts[v.Label] += v.N
+		}
+		for _, d := range s.Dropped {
+			drops[d.Label] += d.N
+		}
+		for _, r := range s.Rings {
+			e.gauge(ringHigh, float64(r.HighWater), s.Interface, r.Ring)
+			e.gauge(ringSize, float64(r.Size), s.Interface, r.Ring)
+		}
+	}
+	drops["malformed"] = w.FramesMalformed
+	for label, n := range verdicts {
+		e.count(xdpVerdicts, n, label)
+	}
+	for label, n := range drops {
+		e.count(xdpDropped, n, label)
+	}
+	captures.Limited(c.src.ExporterLimit, func(exporter netip.Addr, n uint64) {
+		e.count(xdpLimited, n, exporter.String())
+	})
 }
 
 func (c *Collector) decoding(e emitter, d *producer.Counters) {
@@ -185,6 +245,7 @@ func emitExporter(e emitter, name string, s *collector.ExporterStats) {
 	e.count(exporterRecords, s.Records, name)
 	e.count(exporterFailed, s.Failed, name)
 	e.count(exporterPartly, s.Incomplete, name)
+	e.count(exporterLimited, s.Limited, name)
 	if s.LastSeenNs != 0 {
 		e.gauge(exporterSeen, float64(s.LastSeenNs)/1e9, name)
 	}

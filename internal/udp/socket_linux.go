@@ -135,6 +135,44 @@ func (s *Socket) receive(timeout time.Duration) (int, error) {
 	}
 }
 
+// TryReceive is Receive for a caller that has seen, by a poll of its own on
+// [Socket.Fd], that there may be datagrams: it neither waits nor polls. A full
+// batch says that there may be more.
+func (s *Socket) TryReceive() (n int, err error) {
+	if err := s.enter(); err != nil {
+		return 0, err
+	}
+	s.drained = false
+	s.n, err = s.tryReceive()
+	n = s.n
+	s.leave()
+	return n, err
+}
+
+func (s *Socket) tryReceive() (int, error) {
+	for {
+		n, errno := s.vector.receive(s.fd)
+		switch errno {
+		case 0:
+			if drops, ok := s.vector.drops(n - 1); ok {
+				s.drops.observe(drops)
+			}
+			return n, nil
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return 0, nil
+		default:
+			return 0, fmt.Errorf("receive udp %s: %w", s.local, errno)
+		}
+	}
+}
+
+// Fd returns the socket's descriptor, for polling. It is open until Close.
+func (s *Socket) Fd() int { return s.fd }
+
+// Batch returns the number of datagrams that one call takes at most.
+func (s *Socket) Batch() int { return s.vector.batch() }
+
 // wait sleeps until the socket has something, or until woken or late.
 func (s *Socket) wait(timeout time.Duration) (ready bool, err error) {
 	limit := &s.timeout

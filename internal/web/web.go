@@ -29,7 +29,10 @@ type Config struct {
 	TemplatesPath string
 	Registry      *prometheus.Registry
 	Templates     *template.Store
-	Logger        *slog.Logger
+	// Detail returns what /__health says behind OK, whole lines; nil for
+	// nothing.
+	Detail func() string
+	Logger *slog.Logger
 }
 
 // Server is a running HTTP server. Its methods may be called by any goroutine.
@@ -37,6 +40,7 @@ type Server struct {
 	http     *http.Server
 	listener net.Listener
 	healthy  atomic.Bool
+	detail   func() string
 	done     chan struct{}
 }
 
@@ -47,7 +51,7 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for http on %q (choose another -addr, or -addr \"\" for none): %w", cfg.Addr, err)
 	}
-	s := &Server{listener: l, done: make(chan struct{})}
+	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
@@ -99,6 +103,9 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "OK")
+	if s.detail != nil {
+		fmt.Fprint(w, s.detail())
+	}
 }
 
 // templatesHandler lists all templates as JSON: by exporter, then by a number

@@ -1,0 +1,74 @@
+package collector
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gaissmai/bart"
+)
+
+// Admission says which exporters may send, and how much. It is the twin of what
+// the XDP program does, for what comes over sockets. It is not changed once made
+// and may be read by all workers.
+type Admission struct {
+	rules   bart.Table[bool] // whether those of the prefix may send
+	open    bool             // whether those of no prefix may
+	any     bool             // there are rules
+	spacing int64            // ns between two datagrams at the limit; 0: none
+	burst   int64            // ns that a sender may be ahead
+}
+
+// minBurst is the least number of datagrams that may come at once.
+const minBurst = 64
+
+// NewAdmission returns the rules: the longest prefix of both lists decides, deny
+// where both have it; with an empty allow list those of no prefix may send. rate
+// is the number of datagrams a second that an exporter may send, 0 for any; it
+// may send a tenth of that, and at least 64, at once.
+func NewAdmission(allow, deny []netip.Prefix, rate int) *Admission {
+	a := &Admission{open: len(allow) == 0, any: len(allow)+len(deny) > 0}
+	for _, p := range allow {
+		a.rules.Insert(unmapped(p), true)
+	}
+	for _, p := range deny {
+		a.rules.Insert(unmapped(p), false)
+	}
+	if rate > 0 {
+		a.spacing = int64(time.Second) / int64(rate)
+		a.burst = a.spacing * int64(max(rate/10, minBurst))
+	}
+	return a
+}
+
+// unmapped returns a prefix of IPv4-mapped addresses as one of IPv4.
+func unmapped(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p.Masked()
+}
+
+// allowed says whether an address may send.
+func (a *Admission) allowed(addr netip.Addr) bool {
+	if !a.any {
+		return true
+	}
+	may, ok := a.rules.Lookup(addr)
+	if !ok {
+		return a.open
+	}
+	return may
+}
+
+// admit says whether a datagram of s, received at nowNs, is within the limit.
+func (a *Admission) admit(s *sender, nowNs int64) bool {
+	if a.spacing == 0 {
+		return true
+	}
+	due := max(s.next, nowNs-a.burst)
+	if due > nowNs {
+		return false
+	}
+	s.next = due + a.spacing
+	return true
+}

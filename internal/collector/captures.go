@@ -1,0 +1,63 @@
+package collector
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Modes that an interface can be captured in. ModeUDP is none: what comes over
+// it is received on ordinary sockets.
+const (
+	ModeNative         = "native"
+	ModeNativeZeroCopy = "native-zerocopy"
+	ModeGeneric        = "generic"
+	ModeUDP            = "udp"
+)
+
+// Modes lists them.
+var Modes = []string{ModeNative, ModeNativeZeroCopy, ModeGeneric, ModeUDP}
+
+// CaptureConfig says what to capture, and how.
+type CaptureConfig struct {
+	Interfaces  []string
+	Mode        string // auto, native, generic
+	ZeroCopy    string // auto, on, off
+	Queues      int    // 0: all
+	RingSize    int
+	BusyPoll    time.Duration // 0: off
+	Require     bool          // a refusal at the start is an error
+	Listens     []netip.AddrPort
+	Allow, Deny []netip.Prefix
+	Rate        int
+	Logger      *slog.Logger
+}
+
+// CaptureStats is what became of the frames of one interface since the start,
+// over all captures that there were of it.
+type CaptureStats struct {
+	Interface string
+	Mode      string // in force now
+	// Verdicts counts frames by what the program decided.
+	Verdicts []Count
+	// Dropped counts redirected frames that were lost before a worker had
+	// them, by reason.
+	Dropped []Count
+	// Rings says how full the rings have been at most, by ring, and how much
+	// they hold.
+	Rings []RingFill
+	// Opened counts how often the capture was opened.
+	Opened uint64
+}
+
+// Count is a number of frames with a label.
+type Count struct {
+	Label string
+	N     uint64
+}
+
+// RingFill is how full a ring has been.
+type RingFill struct {
+	Ring            string
+	HighWater, Size int
+}

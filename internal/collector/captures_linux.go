@@ -1,0 +1,312 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weirflow/weir/bpf"
+	"github.com/weirflow/weir/xdp"
+)
+
+const (
+	// healthEvery is how often a capture is looked after.
+	healthEvery = time.Second
+	// retryMin and retryMax bound the back-off between attempts to open one.
+	retryMin = time.Second
+	retryMax = 30 * time.Second
+)
+
+// Captures keeps the interfaces attached: it opens a capture on each, gives the
+// workers their ends, looks after it, and opens it anew when it was lost. What
+// comes meanwhile goes to the sockets. Methods may be called by any goroutine.
+type Captures struct {
+	cfg     CaptureConfig
+	workers []*Worker
+	stop    context.CancelFunc
+	ended   sync.WaitGroup
+
+	mu   sync.Mutex // guards list's captures and their handing out
+	list []*capture
+}
+
+// capture is one interface.
+type capture struct {
+	name string
+	log  *slog.Logger
+
+	// Guarded by Captures.mu.
+	open    *xdp.Capture // nil while there is none
+	program *bpf.Program
+	opened  uint64
+	// past holds the counts of captures that are closed.
+	past     bpf.Verdicts
+	pastXDP  xdp.Stats
+	lastFail string // the last refusal that was logged
+}
+
+// StartCaptures opens the captures and looks after them until Stop. The workers
+// must be running. With Require a refusal is an error; otherwise it is logged,
+// and tried again later.
+func StartCaptures(cfg CaptureConfig, workers []*Worker) (*Captures, error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &Captures{cfg: cfg, workers: workers, stop: cancel}
+	for _, name := range cfg.Interfaces {
+		c.list = append(c.list, &capture{name: name, log: cfg.Logger.With("interface", name)})
+	}
+	for _, one := range c.list {
+		if err := c.attach(one); err != nil && cfg.Require {
+			c.Stop()
+			return nil, fmt.Errorf("capture as -xdp.require asks: %w", err)
+		}
+	}
+	for _, one := range c.list {
+		c.ended.Go(func() { c.lookAfter(ctx, one) })
+	}
+	return c, nil
+}
+
+// attach opens a capture and gives the workers their ends of it.
+func (c *Captures) attach(one *capture) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	mode, err := xdp.ParseMode(c.cfg.Mode)
+	if err != nil {
+		return err
+	}
+	zeroCopy, err := xdp.ParseZeroCopy(c.cfg.ZeroCopy)
+	if err != nil {
+		return err
+	}
+	var program *bpf.Program
+	open, err := xdp.Open(xdp.Config{
+		Interface: one.name,
+		Queues:    c.cfg.Queues,
+		Workers:   len(c.workers),
+		Mode:      mode,
+		ZeroCopy:  zeroCopy,
+		RingSize:  c.cfg.RingSize,
+		BusyPoll:  c.cfg.BusyPoll,
+		Load: func(t xdp.Target) (xdp.Program, error) {
+			p, err := bpf.Load(bpf.Config{
+				Workers: t.Workers,
+				Queues:  t.Queues,
+				Allow:   c.cfg.Allow,
+				Deny:    c.cfg.Deny,
+				RatePPS: uint32(c.cfg.Rate),
+				Frags:   t.Frags,
+			}, listens(c.cfg.Listens))
+			if err != nil {
+				return nil, err
+			}
+			program = p
+			return p, nil
+		},
+	})
+	if err != nil {
+		if program != nil {
+			err = errors.Join(err, program.Close())
+		}
+		if text := err.Error(); text != one.lastFail {
+			one.lastFail = text
+			one.log.Warn("not captured past the kernel's stack: its datagrams are received on the sockets", "error", err)
+		}
+		return err
+	}
+	one.open, one.program, one.lastFail = open, program, ""
+	one.opened++
+	if why := open.PassedOver(); why != nil {
+		one.log.Info("a better mode was refused", "error", why)
+	}
+	one.log.Info("capturing past the kernel's stack", "mode", modeOf(open), "queues", open.Queues(),
+		"workers", len(c.workers), "busy_polling", open.BusyPolling(), "driver", open.Interface().Driver)
+	c.handOut()
+	return nil
+}
+
+// listens turns listen addresses into those of the program.
+func listens(addrs []netip.AddrPort) []bpf.Listen {
+	var list []bpf.Listen
+	for _, a := range addrs {
+		l := bpf.Listen{Addr: a.Addr(), Port: a.Port()}
+		if a.Addr() == netip.IPv6Unspecified() {
+			l.Addr = netip.Addr{} // the sockets take both families
+		}
+		if !slices.Contains(list, l) {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+func modeOf(x *xdp.Capture) string {
+	attach, zeroCopy := x.Mode()
+	if zeroCopy {
+		return ModeNativeZeroCopy
+	}
+	return attach
+}
+
+// handOut gives every worker its ends of all captures, and takes back those that
+// are no more. c.mu is held.
+func (c *Captures) handOut() {
+	for i, w := range c.workers {
+		var receivers []*xdp.Receiver
+		for _, one := range c.list {
+			if one.open != nil {
+				receivers = append(receivers, one.open.Worker(i))
+			}
+		}
+		w.SetFrames(receivers)
+	}
+}
+
+// detach ends a capture: the program passes all to the stack, the workers empty
+// their rings and let go, and it is closed.
+func (c *Captures) detach(one *capture) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if one.open == nil {
+		return
+	}
+	open, program := one.open, one.program
+	if err := open.Detach(); err != nil {
+		one.log.Warn("xdp program not detached", "error", err)
+	}
+	one.open, one.program = nil, nil
+	c.handOut()
+	if err := open.Close(); err != nil {
+		one.log.Warn("capture not closed cleanly", "error", err)
+	}
+	if v, err := program.Verdicts(); err == nil {
+		for i := range v {
+			one.past[i] += v[i]
+		}
+	}
+	one.pastXDP = addStats(one.pastXDP, open.Stats())
+	if err := program.Close(); err != nil {
+		one.log.Warn("xdp program not closed cleanly", "error", err)
+	}
+}
+
+// lookAfter keeps one interface captured until ctx is done.
+func (c *Captures) lookAfter(ctx context.Context, one *capture) {
+	wait := healthEvery
+	retry := retryMin
+	down := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		c.mu.Lock()
+		open := one.open
+		c.mu.Unlock()
+		if open == nil {
+			if c.attach(one) != nil {
+				wait, retry = retry, min(2*retry, retryMax)
+				continue
+			}
+			wait, retry, down = healthEvery, retryMin, false
+			continue
+		}
+		err := open.Health()
+		switch {
+		case err == nil:
+			if down {
+				one.log.Info("interface is up again")
+			}
+			down = false
+		case errors.Is(err, xdp.ErrDown):
+			if !down {
+				one.log.Warn("interface is down")
+			}
+			down = true
+		default:
+			one.log.Warn("capture lost: its datagrams are received on the sockets until it is back", "error", err)
+			c.detach(one)
+			wait = retryMin
+		}
+	}
+}
+
+// Stop ends all captures, after the workers have emptied their rings.
+func (c *Captures) Stop() {
+	c.stop()
+	c.ended.Wait()
+	for _, one := range c.list {
+		c.detach(one)
+	}
+}
+
+// Stats returns what became of the frames of each interface.
+func (c *Captures) Stats() []CaptureStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []CaptureStats
+	for _, one := range c.list {
+		s := CaptureStats{Interface: one.name, Mode: ModeUDP, Opened: one.opened}
+		verdicts, x := one.past, one.pastXDP
+		if one.open != nil {
+			s.Mode = modeOf(one.open)
+			if v, err := one.program.Verdicts(); err == nil {
+				for i := range v {
+					verdicts[i] += v[i]
+				}
+			}
+			x = addStats(x, one.open.Stats())
+		}
+		for i, n := range verdicts {
+			s.Verdicts = append(s.Verdicts, Count{bpf.Verdict(i).String(), n})
+		}
+		s.Dropped = []Count{
+			{"rx_dropped", x.RXDropped},
+			{"rx_ring_full", x.RXRingFull},
+			{"rx_invalid_descs", x.RXInvalidDescs},
+		}
+		s.Rings = []RingFill{{"rx", x.RXHighWater, x.RXRingSize}}
+		all = append(all, s)
+	}
+	return all
+}
+
+// Limited calls f for the exporters of which datagrams were dropped by the rate
+// limit in the programs, up to limit of them.
+func (c *Captures) Limited(limit int, f func(exporter netip.Addr, n uint64)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sums := map[netip.Addr]uint64{}
+	for _, one := range c.list {
+		if one.program == nil || c.cfg.Rate == 0 {
+			continue
+		}
+		// An error leaves the counts of the others.
+		_ = one.program.RateLimited(func(addr netip.Addr, n uint64) bool {
+			if _, ok := sums[addr]; n > 0 && (ok || len(sums) < limit) {
+				sums[addr] += n
+			}
+			return true
+		})
+	}
+	for addr, n := range sums {
+		f(addr, n)
+	}
+}
+
+// addStats adds the counts of b to a; of how full the rings were it takes the
+// greater.
+func addStats(a, b xdp.Stats) xdp.Stats {
+	a.RXDropped += b.RXDropped
+	a.RXRingFull += b.RXRingFull
+	a.RXInvalidDescs += b.RXInvalidDescs
+	a.RXFillRingEmpty += b.RXFillRingEmpty
+	a.RXHighWater = max(a.RXHighWater, b.RXHighWater)
+	a.RXRingSize = max(a.RXRingSize, b.RXRingSize)
+	return a
+}

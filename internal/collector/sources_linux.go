@@ -1,0 +1,223 @@
+package collector
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/internal/udp"
+	"github.com/weirflow/weir/xdp"
+)
+
+const (
+	// lookAgain is how many rounds a busy worker makes over its frames before
+	// it looks at its sockets again without having been told.
+	lookAgain = 16
+	// spins is how often a worker that had something looks again before it
+	// waits. More of it would take the CPU from the kernel's receive path.
+	spins = 2
+)
+
+// sources is where a worker's datagrams come from: its UDP sockets, and its
+// ends of the captures that are attached at present. It belongs to the worker's
+// thread, but for what is marked.
+type sources struct {
+	socks   []*udp.Socket
+	latency time.Duration
+	wakeFd  int // eventfd; written by any goroutine
+
+	frames []*xdp.Receiver
+	// wanted is written by whoever attaches and detaches captures; the worker
+	// takes it over, and closes its taken.
+	wanted atomic.Pointer[frameSet]
+	had    *frameSet
+
+	fds    []unix.PollFd // eventfd, sockets, frames
+	ready  []bool        // by socket: may have something
+	rounds int           // since the sockets were looked at for sure
+	idle   int           // rounds in a row without a datagram
+	woken  time.Time     // when the last wait ended with something
+}
+
+// frameSet is a set of receivers on its way to a worker.
+type frameSet struct {
+	receivers []*xdp.Receiver
+	taken     chan struct{}
+}
+
+func newSources(socks []*udp.Socket, latency time.Duration) (*sources, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("create eventfd: %w", err)
+	}
+	s := &sources{socks: socks, latency: latency, wakeFd: fd, ready: make([]bool, len(socks))}
+	s.layOut()
+	return s, nil
+}
+
+// layOut makes the poll set anew.
+func (s *sources) layOut() {
+	s.fds = append(s.fds[:0], unix.PollFd{Fd: int32(s.wakeFd), Events: unix.POLLIN})
+	for i, sock := range s.socks {
+		s.fds = append(s.fds, unix.PollFd{Fd: int32(sock.Fd()), Events: unix.POLLIN})
+		s.ready[i] = true
+	}
+	for _, r := range s.frames {
+		for _, fd := range r.Fds() {
+			s.fds = append(s.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+		}
+	}
+}
+
+// SetFrames gives the worker the receivers to read from now on, and returns when
+// it has emptied and let go of those that are not among them. The worker must be
+// running, or not have been started yet with nothing to let go of.
+func (w *Worker) SetFrames(receivers []*xdp.Receiver) {
+	set := &frameSet{receivers: receivers, taken: make(chan struct{})}
+	w.src.wanted.Store(set)
+	w.src.wake()
+	select {
+	case <-set.taken:
+	case <-w.done:
+	}
+}
+
+// wake ends a wait, or the next one.
+func (s *sources) wake() {
+	one := [8]byte{1, 1, 1, 1, 1, 1, 1}
+	// An error means that the counter is set already.
+	_, _ = unix.Write(s.wakeFd, one[:])
+}
+
+func (s *sources) close() { _ = unix.Close(s.wakeFd) }
+
+// adopt takes over a new set of receivers, after emptying those that go.
+func (s *sources) adopt(w *Worker) {
+	set := s.wanted.Load()
+	if set == s.had {
+		return
+	}
+	for _, r := range s.frames {
+		for range drainRounds {
+			if w.takeFrames(r) == 0 {
+				break
+			}
+		}
+	}
+	s.frames, s.had = set.receivers, set
+	s.layOut()
+	close(set.taken)
+}
+
+// next takes what there is, once over all sources, and returns how much it was.
+// If it was nothing it waits for something, at most for limit, before it
+// returns.
+func (s *sources) next(w *Worker, limit time.Duration) (int, error) {
+	n, err := s.turn(w)
+	if err != nil {
+		return n, err
+	}
+	return n, s.rest(n, limit)
+}
+
+// turn takes what there is, once over all sources.
+func (s *sources) turn(w *Worker) (int, error) {
+	s.adopt(w)
+	total := 0
+	for _, r := range s.frames {
+		total += w.takeFrames(r)
+	}
+	if s.rounds++; s.rounds >= lookAgain {
+		s.rounds = 0
+		for i := range s.ready {
+			s.ready[i] = true
+		}
+	}
+	for i, sock := range s.socks {
+		if !s.ready[i] {
+			continue
+		}
+		n, err := sock.TryReceive()
+		if err != nil {
+			return total, err
+		}
+		s.ready[i] = n == sock.Batch()
+		for j := range n {
+			d := sock.Datagram(j)
+			w.datagram(&d)
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// rest waits for a datagram, at most for limit, unless there may be one, after a
+// round that had n.
+//
+// Where datagrams come often, it lets them gather for a moment of at most the
+// latency: one wake-up then serves many.
+func (s *sources) rest(n int, limit time.Duration) error {
+	for _, ready := range s.ready {
+		if ready {
+			return nil
+		}
+	}
+	if len(s.frames) > 0 {
+		if n > 0 {
+			s.idle = 0
+			return nil
+		}
+		if s.idle++; s.idle <= spins {
+			return nil
+		}
+	}
+	if s.latency > 0 && time.Since(s.woken) < 2*s.latency {
+		s.woken = time.Time{} // once: then wait properly
+		nap := unix.NsecToTimespec(int64(s.latency))
+		_ = unix.Nanosleep(&nap, nil) // a signal only makes it shorter
+		return s.poll(0)
+	}
+	return s.poll(limit)
+}
+
+// poll waits for any source to have something.
+func (s *sources) poll(limit time.Duration) error {
+	timeout := unix.NsecToTimespec(int64(max(limit, 0)))
+	n, err := unix.Ppoll(s.fds, &timeout, nil)
+	if err != nil && err != unix.EINTR {
+		return fmt.Errorf("poll: %w", err)
+	}
+	if err != nil || n == 0 {
+		return nil
+	}
+	if s.fds[0].Revents != 0 {
+		var counter [8]byte
+		_, _ = unix.Read(s.wakeFd, counter[:]) // nonblocking: empty already
+	}
+	for i := range s.socks {
+		s.ready[i] = s.fds[1+i].Revents != 0
+	}
+	s.woken = time.Now()
+	return nil
+}
+
+// takeFrames takes a batch from a receiver and returns its size.
+func (w *Worker) takeFrames(r *xdp.Receiver) int {
+	n := r.Receive()
+	if n == 0 {
+		return 0
+	}
+	now := time.Now().UnixNano()
+	for i := range n {
+		f := r.Frame(i)
+		if f.Payload == nil {
+			w.counters.FramesMalformed++
+			continue
+		}
+		w.frame(f.Src, f.Payload, now)
+	}
+	r.Release()
+	return n
+}

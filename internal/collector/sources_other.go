@@ -1,0 +1,30 @@
+//go:build !linux
+
+package collector
+
+import (
+	"time"
+
+	"github.com/weirflow/weir/internal/udp"
+)
+
+// sources is where a worker's datagrams come from: here, one UDP socket.
+type sources struct{ sock *udp.Socket }
+
+func newSources(socks []*udp.Socket, _ time.Duration) (*sources, error) {
+	return &sources{sock: socks[0]}, nil
+}
+
+func (s *sources) wake()  { s.sock.Wake() }
+func (s *sources) close() {}
+
+// next takes what there is, waiting for it at most for limit, and returns how
+// much it was.
+func (s *sources) next(w *Worker, limit time.Duration) (int, error) {
+	n, err := s.sock.Receive(limit)
+	for i := range n {
+		d := s.sock.Datagram(i)
+		w.datagram(&d)
+	}
+	return n, err
+}

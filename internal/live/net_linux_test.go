@@ -1,0 +1,228 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirflow/weir/internal/testnet"
+)
+
+// Addresses of the lab.
+const (
+	exporter4  = "10.1.0.1"
+	exporter6  = "fd00:1::1"
+	collector4 = "10.1.0.2"
+	collector6 = "fd00:1::2"
+)
+
+// lab is the network of a test with an exporter: frames go over mon0 from
+// outside to the exporter, datagrams over eth0 from the exporter to the
+// collector.
+type lab struct {
+	outside, exporter, collector *testnet.Host
+}
+
+func newLab(t *testing.T) *lab {
+	t.Helper()
+	n := testnet.New(t)
+	l := &lab{n.AddHost("outside"), n.AddHost("exporter"), n.AddHost("collector")}
+	testnet.Veth(t, l.exporter, "eth0", exporter4+"/24", exporter6+"/64",
+		l.collector, "eth0", collector4+"/24", collector6+"/64", 1)
+	testnet.Veth(t, l.outside, "mon0", "", "", l.exporter, "mon0", "", "", 1)
+	return l
+}
+
+// newHost makes a host on its own, whose loopback carries the datagrams.
+func newHost(t *testing.T) *testnet.Host {
+	t.Helper()
+	return testnet.New(t).AddHost("collector")
+}
+
+// dialOn opens a UDP socket on a host. An empty from leaves it to the kernel.
+func dialOn(t *testing.T, host *testnet.Host, from, to string) net.Conn {
+	t.Helper()
+	d := net.Dialer{}
+	if from != "" {
+		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(from), 0))
+	}
+	var conn net.Conn
+	err := host.Do(func() (err error) {
+		conn, err = d.Dial("udp", to)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("dial %s: %v", to, err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// dial opens a UDP socket to the collector on the same host.
+func dial(t *testing.T, host *testnet.Host) net.Conn {
+	t.Helper()
+	return dialOn(t, host, "", "127.0.0.1:2055")
+}
+
+// send sends every datagram once.
+func send(t *testing.T, conn net.Conn, datagrams ...[]byte) {
+	t.Helper()
+	for _, d := range datagrams {
+		if _, err := conn.Write(d); err != nil {
+			t.Fatalf("send %d bytes to %s: %v", len(d), conn.RemoteAddr(), err)
+		}
+	}
+}
+
+// metrics are the samples of one scrape, by name with labels as exported.
+type metrics map[string]float64
+
+// get fetches a page of weir's web server.
+func (w *weir) get(path string) (status int, body string, err error) {
+	client := http.Client{
+		Timeout: patience,
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+				doErr := w.host.Do(func() error {
+					conn, err = (&net.Dialer{}).DialContext(ctx, network, addr)
+					return err
+				})
+				return conn, doErr
+			},
+		},
+	}
+	res, err := client.Get("http://127.0.0.1:8080" + path)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(text), err
+}
+
+// scrape reads the metrics.
+func (w *weir) scrape() metrics {
+	w.t.Helper()
+	status, body, err := w.get("/metrics")
+	if err != nil || status != http.StatusOK {
+		w.t.Fatalf("scrape: status %d, %v", status, err)
+	}
+	m := metrics{}
+	for line := range strings.Lines(body) {
+		line = strings.TrimSpace(line)
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 || line[0] == '#' {
+			continue
+		}
+		if m[line[:at]], err = strconv.ParseFloat(line[at+1:], 64); err != nil {
+			w.t.Fatalf("scrape: %q: %v", line, err)
+		}
+	}
+	return m
+}
+
+// sum adds up all series of a metric that have these labels, each written as
+// exported: reason="none".
+func (m metrics) sum(name string, labels ...string) float64 {
+	total := 0.0
+series:
+	for series, v := range m {
+		family, rest, _ := strings.Cut(series, "{")
+		if family != "weir_"+name {
+			continue
+		}
+		for _, l := range labels {
+			if !strings.Contains(rest, l) {
+				continue series
+			}
+		}
+		total += v
+	}
+	return total
+}
+
+// count is sum for numbers that are whole.
+func (m metrics) count(name string, labels ...string) int { return int(m.sum(name, labels...)) }
+
+// waitMetric waits until a sum of the metrics is at least n and returns the
+// scrape that said so.
+func (w *weir) waitMetric(n int, name string, labels ...string) metrics {
+	w.t.Helper()
+	var m metrics
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		m = w.scrape()
+		if m.count(name, labels...) >= n {
+			return m
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%s%v is %d after %v, want %d", name, labels, m.count(name, labels...), patience, n)
+		}
+	}
+}
+
+// settle waits until n datagrams were received and nothing is in flight, and
+// checks that the books balance.
+func (w *weir) settle(n int) metrics {
+	w.t.Helper()
+	w.waitMetric(n, "datagrams_received_total")
+	var m metrics
+	eventually(w.t, "no records in flight", func() bool {
+		m = w.scrape()
+		return m.sum("records_in_flight") == 0
+	})
+	m.balance(w.t)
+	if got := m.count("datagrams_received_total"); got != n {
+		w.t.Errorf("%d datagrams received, want %d", got, n)
+	}
+	return m
+}
+
+// balance checks the sums that hold in every scrape.
+func (m metrics) balance(t *testing.T) {
+	t.Helper()
+	received := m.sum("datagrams_received_total")
+	for what, other := range map[string]float64{
+		"decoded + failed by reason":          m.sum("datagrams_total", `outcome="decoded"`) + m.sum("datagrams_total", `outcome="failed"`),
+		"by protocol":                         m.sum("protocol_datagrams_total"),
+		"by exporter":                         m.sum("exporter_datagrams_total"),
+		"decoded of exporters + their failed": m.sum("datagrams_total", `outcome="decoded"`) + m.sum("exporter_datagrams_failed_total"),
+	} {
+		if received != other {
+			t.Errorf("%v datagrams received, %v %s", received, other, what)
+		}
+	}
+	produced := m.sum("records_produced_total")
+	acked, dropped, flying := m.sum("records_sink_total", `outcome="acknowledged"`), m.sum("records_sink_total", `outcome="dropped"`), m.sum("records_in_flight")
+	if produced != acked+dropped+flying {
+		t.Errorf("%v records produced, %v acknowledged + %v dropped + %v in flight", produced, acked, dropped, flying)
+	}
+	if byReason := m.sum("records_dropped_total"); byReason != dropped {
+		t.Errorf("%v records dropped, %v by reason", dropped, byReason)
+	}
+	if byExporter := m.sum("exporter_records_total"); byExporter != produced {
+		t.Errorf("%v records produced, %v by exporter", produced, byExporter)
+	}
+}
+
+// lossless checks that nothing was dropped anywhere.
+func (m metrics) lossless(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"socket_dropped_total", "records_dropped_total"} {
+		if n := m.sum(name); n != 0 {
+			t.Errorf("%s is %v, want 0", name, n)
+		}
+	}
+}
+
+// hostPort joins an address and a port as flags want them.
+func hostPort(addr string, port int) string { return net.JoinHostPort(addr, fmt.Sprint(port)) }
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,246 @@
+package kafka
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// handle takes in what a helper has to tell.
+func (l *loop) handle(e event) {
+	now := time.Now()
+	switch {
+	case e.packed != nil:
+		l.packed(e.packed)
+	case e.request != nil:
+		l.response(e.conn, e.request, now)
+	case e.opened:
+		e.conn.up, e.conn.dialing, e.conn.failures = true, false, 0
+	case e.closed != nil:
+		l.broke(e.conn, e.closed, now)
+	case e.problem != nil:
+		l.problem(kindOf(e.problem), e.problem, now)
+	case e.answer != nil:
+		l.learn(e.answer, now)
+	}
+}
+
+func (l *loop) packed(s *set) {
+	s.packing = false
+	if s.dead {
+		l.reuse(s)
+		return
+	}
+	if s.packErr != nil || len(s.out) >= len(s.buf)-s.start+partitionHeader+setHeader {
+		s.out = s.out[:0] // nothing is won: send it as it is
+	}
+}
+
+// connect opens a connection to a broker that leads a partition.
+func (l *loop) connect(id int32, address string, now time.Time) {
+	c := l.conns[id]
+	if c != nil && (c.dialing || now.Before(c.retryAt)) {
+		return
+	}
+	failures := 0
+	if c != nil {
+		failures = c.failures
+	}
+	c = &conn{id: id, address: address, dialing: true, failures: failures, sendq: make(chan *request, maxUnderWay)}
+	l.conns[id] = c
+	l.s.wg.Add(1)
+	go l.s.run(c, address, c.sendq)
+}
+
+// abandon ends a connection; what is under way on it still comes back.
+func (l *loop) abandon(c *conn) {
+	if !c.abandoned {
+		c.abandoned = true
+		close(c.sendq)
+	}
+	c.up, c.dialing = false, false
+}
+
+// broke takes in that a connection could not be opened or has failed.
+func (l *loop) broke(c *conn, err error, now time.Time) {
+	opened := c.up
+	l.abandon(c)
+	if !opened {
+		// One that has worked is opened again at once.
+		c.failures++
+		c.retryAt = now.Add(backoff(c.failures))
+	}
+	l.metadata.want(now)
+	l.problem(kindOf(err), err, now)
+}
+
+// response takes in what became of a request.
+func (l *loop) response(c *conn, r *request, now time.Time) {
+	c.underWay--
+	l.s.counters.underWay.Add(-1)
+	if r.err != nil {
+		if !c.abandoned {
+			l.broke(c, r.err, now)
+		}
+		for _, s := range r.sets {
+			p := l.leave(s)
+			l.again(p, s, r.written, now)
+		}
+		return
+	}
+	for i, s := range r.sets {
+		l.judge(l.leave(s), s, r.codes[i], now)
+	}
+}
+
+// leave takes a set off those under way.
+func (l *loop) leave(s *set) *partition {
+	p := l.parts[s.partition]
+	if i := slices.Index(p.underWay, s); i >= 0 {
+		p.underWay = slices.Delete(p.underWay, i, i+1)
+	}
+	return p
+}
+
+func (l *loop) judge(p *partition, s *set, code sarama.KError, now time.Time) {
+	v := judge(code)
+	err := fmt.Errorf("partition %d of topic %s: %w", p.id, l.s.set.Topic, code)
+	behind := s.numbered && s.sequence != p.acked // one before it has failed
+	if v == lostPace && behind {
+		v = again
+	} else if v != taken {
+		l.problem(kindOfCode(code), err, now)
+	}
+	if v != taken && stale(code) {
+		l.metadata.want(now)
+	}
+	switch v {
+	case taken:
+		if s.numbered {
+			p.acked = after(s.sequence, s.records)
+		}
+		if code == sarama.ErrDuplicateSequenceNumber {
+			l.s.counters.known.Add(uint64(s.flows))
+		}
+		p.failures = 0
+		l.s.counters.taken(s)
+		l.settle(s, nil, now)
+		l.outage.blocked = false
+	case again:
+		l.again(p, s, false, now)
+	case maybe:
+		l.again(p, s, true, now)
+	case needsHelp:
+		s.probe = true
+		l.outage.blocked = true
+		l.again(p, s, false, now)
+	case split:
+		p.draining = true
+		l.split(p, s, err, now)
+	case refused:
+		p.draining = true
+		l.settle(s, refusal(err), now)
+	case lostPace:
+		// Once more, in case it was one replica's mistake.
+		if code != sarama.ErrOutOfOrderSequenceNumber || s.attempts > 2 {
+			l.ids.resetting = true
+		}
+		l.again(p, s, false, now)
+	}
+}
+
+// again queues a set that has to be sent once more, behind those that have
+// failed before it and before all that have not been sent.
+func (l *loop) again(p *partition, s *set, written bool, now time.Time) {
+	if written {
+		s.maybe = true
+		if !s.numbered {
+			l.s.counters.repeated.Add(uint64(s.flows))
+		}
+	}
+	if !p.draining {
+		p.draining = true
+		p.failures++
+	}
+	p.notBefore = now.Add(backoff(p.failures))
+	p.queue = slices.Insert(p.queue, p.sentBefore(), s)
+	l.waiting += s.raw
+}
+
+// sentBefore returns how many sets at the head of the queue have been sent.
+func (p *partition) sentBefore() int {
+	n := 0
+	for n < len(p.queue) && p.queue[n].attempts > 0 {
+		n++
+	}
+	return n
+}
+
+// resequence closes the gap that a set leaves when it is given up. It is for
+// when none is under way. A set behind the gap cannot have been written,
+// whatever became of its connection: the broker takes numbers in order only.
+func (p *partition) resequence() {
+	p.next = p.acked
+	gap := false
+	for _, s := range p.queue {
+		gap = gap || !s.numbered
+		if gap {
+			s.numbered = false // it gets one when it is sent
+			continue
+		}
+		s.sequence = p.next
+		p.next = after(p.next, s.records)
+	}
+}
+
+// split makes two sets of one that was too large for the broker.
+func (l *loop) split(p *partition, s *set, err error, now time.Time) {
+	if s.flows == 1 {
+		l.settle(s, refusal(err), now)
+		return
+	}
+	at := p.sentBefore()
+	half := (s.flows + 1) / 2
+	part := l.newSet(p)
+	finish := func() {
+		part.opened, part.attempts = s.opened, 1
+		l.encoder.seal(part)
+		l.waiting += part.raw
+		l.pack(part)
+		p.queue = slices.Insert(p.queue, at, part)
+		at++
+	}
+	for _, sp := range s.spans {
+		for i := range sp.n {
+			if part.flows >= half {
+				finish()
+				part = l.newSet(p)
+			}
+			l.encode(part, sp.of, sp.first+i, s.firstMs)
+		}
+	}
+	finish()
+	l.reuse(s)
+}
+
+// encode adds one message to a set, whatever its size.
+func (l *loop) encode(s *set, t *tracked, i uint32, ms int64) {
+	var key []byte
+	if l.s.set.Key != nil && l.s.set.Shape == ShapeFlow {
+		if k, ok := l.s.set.Key(t.batch, int(i)); ok {
+			key = k[:]
+		}
+	}
+	e := *l.encoder
+	e.limit = 1 << 30
+	e.add(s, t, i, 1, ms, key)
+}
+
+// tooLarge refuses a message that fits into no set.
+func (l *loop) tooLarge(s *set, size int, now time.Time) {
+	err := fmt.Errorf("message of %d bytes does not fit into %d: %w", size, l.s.set.MaxMessageBytes, sarama.ErrMessageSizeTooLarge)
+	l.problem(KindTooLarge, err, now)
+	l.settle(s, refusal(err), now)
+}

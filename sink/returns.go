@@ -1,0 +1,59 @@
+package sink
+
+import (
+	"errors"
+	"sync"
+)
+
+// Returns is the way on which an [AsyncSink] gives batches back. It keeps the
+// rule that nothing is taken between a failure and the hub's knowledge of it.
+//
+// All methods may be called by anyone at any time.
+type Returns struct {
+	mu      sync.Mutex
+	ch      chan Done
+	out     int  // admitted and not yet put back
+	failing bool // ErrUnavailable was put back and may not have been seen yet
+}
+
+// NewReturns returns a Returns for at most depth batches at a time.
+func NewReturns(depth int) *Returns {
+	return &Returns{ch: make(chan Done, max(depth, 1))}
+}
+
+// C returns the channel for [AsyncSink.Done].
+func (r *Returns) C() <-chan Done { return r.ch }
+
+// Admit counts one more batch in and reports true, or reports false: Submit
+// must not take the batch now.
+func (r *Returns) Admit() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failing && (r.out > 0 || len(r.ch) > 0) {
+		return false
+	}
+	r.failing = false
+	if r.out+len(r.ch) >= cap(r.ch) {
+		return false
+	}
+	r.out++
+	return true
+}
+
+// Put gives an admitted batch back. It never blocks.
+func (r *Returns) Put(d Done) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(d.Failed) > 0 && errors.Is(d.Err, ErrUnavailable) {
+		r.failing = true
+	}
+	r.out--
+	r.ch <- d // there is room: Admit saw to it
+}
+
+// Outstanding returns the number of batches admitted and not yet put back.
+func (r *Returns) Outstanding() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out
+}

@@ -1,0 +1,221 @@
+package spool
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"time"
+)
+
+// The list of acknowledgements is a file of records, all integers
+// little-endian, to which each acknowledgement is appended, and which is
+// written anew when it has become long. Later records override earlier ones.
+//
+//	0  CRC-32C of the rest of the record
+//	4  length of what follows the kind, in bytes
+//	8  kind
+//	9  seq
+//	17 for ackPart: the indices of the messages left, 4 bytes each
+//	   for ackEnd: records ever appended, 8 bytes
+//
+// Reading ends at the first record that is damaged: what is acknowledged
+// after it is delivered again.
+const (
+	ackCursor = 'c' // all entries before seq are resolved
+	ackDone   = 'd' // the entry seq is resolved
+	ackPart   = 'p' // of the entry seq the given messages are left
+	ackEnd    = 'e' // seq is the next entry's
+	ackHeader = 9
+
+	acksName = "spool.acks"
+	lockName = "spool.lock"
+
+	// acksKeep is the size at which the list is written anew.
+	acksKeep = 256 << 10
+	// acksRetry is how long a list that cannot be written is left alone.
+	acksRetry = time.Second
+)
+
+func appendAck(p []byte, kind byte, seq uint64, rest func([]byte) []byte) []byte {
+	at := len(p)
+	p = append(p, 0, 0, 0, 0, 0, 0, 0, 0, kind)
+	p = le.AppendUint64(p, seq)
+	if rest != nil {
+		p = rest(p)
+	}
+	le.PutUint32(p[at+4:], uint32(len(p)-at-ackHeader))
+	le.PutUint32(p[at:], crc32.Checksum(p[at+4:], castagnoli))
+	return p
+}
+
+func appendCursor(p []byte, seq uint64) []byte { return appendAck(p, ackCursor, seq, nil) }
+
+func appendDone(p []byte, seq uint64) []byte { return appendAck(p, ackDone, seq, nil) }
+
+func appendPart(p []byte, seq uint64, left []uint32) []byte {
+	return appendAck(p, ackPart, seq, func(p []byte) []byte {
+		for _, i := range left {
+			p = le.AppendUint32(p, i)
+		}
+		return p
+	})
+}
+
+func appendEnd(p []byte, seq, count uint64) []byte {
+	return appendAck(p, ackEnd, seq, func(p []byte) []byte { return le.AppendUint64(p, count) })
+}
+
+// ackState is what a list says.
+type ackState struct {
+	cursor  uint64
+	done    map[uint64]struct{}
+	partial map[uint64][]uint32
+	next    uint64 // of ackEnd
+	count   uint64
+}
+
+// parseAcks reads a list and returns how many of its bytes are in order.
+func parseAcks(p []byte) (s ackState, good int) {
+	s = ackState{cursor: 1, done: map[uint64]struct{}{}, partial: map[uint64][]uint32{}}
+	for {
+		q := p[good:]
+		if len(q) < ackHeader {
+			return s, good
+		}
+		n := le.Uint32(q[4:])
+		if uint64(n) > uint64(len(q)-ackHeader) || n < 8 ||
+			le.Uint32(q) != crc32.Checksum(q[4:ackHeader+n], castagnoli) {
+			return s, good
+		}
+		kind, q := q[8], q[ackHeader:ackHeader+n]
+		seq, rest := le.Uint64(q), q[8:]
+		switch {
+		case seq >= limit:
+		case kind == ackCursor:
+			s.cursor = max(s.cursor, seq)
+		case kind == ackDone:
+			s.done[seq] = struct{}{}
+			delete(s.partial, seq)
+		case kind == ackPart:
+			left := make([]uint32, len(rest)/4)
+			for i := range left {
+				left[i] = le.Uint32(rest[4*i:])
+			}
+			s.partial[seq] = left
+		case kind == ackEnd && len(rest) == 8 && le.Uint64(rest) < limit:
+			s.next, s.count = seq, le.Uint64(rest)
+		}
+		good += ackHeader + int(n)
+	}
+}
+
+// acks is the file of the list.
+type acks struct {
+	path    string
+	f       *os.File
+	size    int64
+	limit   int64     // the size at which it is written anew
+	broken  bool      // it lacks acknowledgements
+	retryAt time.Time // when to write it anew after a failure
+	state   state
+	buf     []byte
+}
+
+func (a *acks) close() error {
+	if a.f == nil {
+		return nil
+	}
+	err := a.f.Close()
+	a.f = nil
+	return err
+}
+
+// loadAcks reads the list; that it is not there is no error.
+func (l *Log) loadAcks() (ackState, error) {
+	p, err := os.ReadFile(l.acks.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return ackState{}, fmt.Errorf("read acknowledgements: %w", err)
+	}
+	s, good := parseAcks(p)
+	if good < len(p) {
+		l.tally.Damages++
+		l.cfg.Logger.Warn("list of acknowledgements is damaged, some records may be delivered again",
+			"path", l.acks.path, "good_bytes", good, "bytes", len(p))
+	}
+	return s, nil
+}
+
+// ack appends one record to the list. Failing that, the list is written anew
+// a little later; what it lacks until then would be delivered again.
+func (l *Log) ack(record func([]byte) []byte) {
+	a := &l.acks
+	if a.broken || a.f == nil || a.size >= a.limit {
+		if a.broken && time.Now().Before(a.retryAt) {
+			l.tally.AckErrors++
+			return
+		}
+		l.compact() // includes what this record says
+		return
+	}
+	a.buf = record(a.buf[:0])
+	if _, err := a.f.WriteAt(a.buf, a.size); err != nil {
+		l.ackFailed(err)
+		return
+	}
+	a.size += int64(len(a.buf))
+}
+
+func (l *Log) ackFailed(err error) {
+	l.tally.AckErrors++
+	l.acks.broken, l.acks.retryAt = true, time.Now().Add(acksRetry)
+	l.acks.state.begin(l.cfg.Logger, "acknowledgements are not noted, records may be delivered again after a crash", err)
+}
+
+// compact writes the list anew, under another name that is then moved over
+// the list, so that one of both is there at any time.
+func (l *Log) compact() {
+	a := &l.acks
+	p := appendEnd(appendCursor(a.buf[:0], l.cursor), l.next, l.count)
+	for _, seq := range slices.SortedFunc(maps.Keys(l.done), cmp.Compare) {
+		p = appendDone(p, seq)
+	}
+	for _, seq := range slices.SortedFunc(maps.Keys(l.partial), cmp.Compare) {
+		p = appendPart(p, seq, l.partial[seq])
+	}
+	a.buf = p
+	f, err := writeAside(a.path, p)
+	if err != nil {
+		l.ackFailed(fmt.Errorf("write acknowledgements: %w", err))
+		return
+	}
+	if a.f != nil {
+		_ = a.f.Close() // nothing of it is needed any more
+	}
+	a.f, a.size, a.broken = f, int64(len(p)), false
+	a.limit = 2*a.size + acksKeep
+	a.state.end(l.cfg.Logger, "acknowledgements are noted again")
+}
+
+// writeAside writes p to a new file at path and returns the file, open.
+func writeAside(path string, p []byte) (f *os.File, err error) {
+	tmp := path + ".new"
+	f, err = os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = f.Write(p); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(tmp))
+	}
+	return f, nil
+}

@@ -1,0 +1,337 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	segmentPrefix = "spool-"
+	segmentSuffix = ".wal"
+	asideSuffix   = ".bad"
+	// keepAside is how many damaged segments are kept for a look at them.
+	keepAside = 4
+	// scanChunk is how much is read at a time in search of an entry.
+	scanChunk = 64 << 10
+)
+
+func segmentName(seq uint64) string {
+	return fmt.Sprintf("%s%016x%s", segmentPrefix, seq, segmentSuffix)
+}
+
+// segmentSeq returns the number in a segment's name.
+func segmentSeq(name, suffix string) (uint64, bool) {
+	hex, ok := strings.CutPrefix(name, segmentPrefix)
+	if !ok {
+		return 0, false
+	}
+	hex, ok = strings.CutSuffix(hex, suffix)
+	if !ok || len(hex) != 16 || strings.ToLower(hex) != hex {
+		return 0, false
+	}
+	seq, err := strconv.ParseUint(hex, 16, 64)
+	return seq, err == nil
+}
+
+// list returns the regular files of segments with the suffix, the oldest
+// first.
+func list(dir, suffix string) ([]string, error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, f := range files {
+		if _, ok := segmentSeq(f.Name(), suffix); ok && f.Type().IsRegular() {
+			names = append(names, f.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// recover reads what an earlier run left.
+func (l *Log) recover() error {
+	s, err := l.loadAcks()
+	if err != nil {
+		return err
+	}
+	l.cursor, l.done, l.partial = s.cursor, s.done, s.partial
+	names, err := list(l.cfg.Dir, segmentSuffix)
+	if err != nil {
+		return fmt.Errorf("list segments: %w", err)
+	}
+	for _, name := range names {
+		if err := l.load(filepath.Join(l.cfg.Dir, name)); err != nil {
+			return fmt.Errorf("read segment %s: %w", name, err)
+		}
+	}
+	// The list of a clean end knows whether entries are missing at the end.
+	if s.next > l.next && s.count >= l.count {
+		l.gap(l.next, s.next, s.count)
+		l.next, l.count = s.next, s.count
+	}
+	l.next = max(l.next, l.cursor)
+	for seq := range l.done {
+		if seq >= l.next {
+			l.next = seq + 1
+		}
+	}
+	l.forget()
+	l.dropAllResolved()
+	l.advance()
+	l.tally.Recovered = l.waiting
+	l.compact()
+	return nil
+}
+
+// forget drops what the list says of entries that are not there.
+func (l *Log) forget() {
+	for seq := range l.done {
+		if seq < l.cursor || l.find(seq) == nil {
+			delete(l.done, seq)
+		}
+	}
+	for seq := range l.partial {
+		if _, done := l.done[seq]; done || seq < l.cursor || l.find(seq) == nil {
+			delete(l.partial, seq)
+		}
+	}
+}
+
+// dropAllResolved removes all resolved segments, wherever they are.
+func (l *Log) dropAllResolved() {
+	all := l.segs
+	l.segs = nil
+	for _, seg := range all {
+		if seg.open > 0 {
+			l.segs = append(l.segs, seg)
+			continue
+		}
+		rest := l.segs
+		l.segs = []*segment{seg}
+		l.dropFront()
+		l.segs = rest
+	}
+}
+
+// load reads the headers of a segment's entries.
+func (l *Log) load(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	seg := &segment{path: path, end: info.Size()}
+	ok, err := seg.readHead(f)
+	if err != nil {
+		return err
+	}
+	l.bytes += seg.end
+	l.segs = append(l.segs, seg)
+	if !ok || seg.head.seq < l.next {
+		// A crash between making and filling a segment leaves less than a
+		// header. Anything else cannot be used: there is no telling what
+		// belongs to it, or it repeats what others have.
+		if seg.damaged = seg.end > segmentHeader; seg.damaged {
+			l.damaged(path, 0, seg.end)
+		}
+		seg.head, seg.next = segHead{seq: l.next, count: l.count}, l.next
+		return nil
+	}
+	if len(l.segs) > 1 {
+		l.gap(l.next, seg.head.seq, seg.head.count)
+	}
+	l.next, l.count = seg.head.seq, seg.head.count
+	seg.next = l.next
+	for off := int64(segmentHeader); off < seg.end; {
+		at, e, err := findEntry(f, off, seg.end, seg.head.mark, l.next)
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				l.cfg.Logger.Error("spool segment cannot be read", "path", path, "error", err)
+			}
+			l.torn(seg, off)
+			return nil
+		}
+		if at != off {
+			seg.damaged = true
+			l.damaged(path, off, at-off)
+		}
+		l.gap(l.next, e.seq, e.count)
+		for ; l.next < e.seq; l.next++ {
+			l.done[l.next] = struct{}{}
+		}
+		l.admit(seg, &e)
+		off = at + e.size()
+	}
+	return nil
+}
+
+// admit counts an entry that was found.
+func (l *Log) admit(seg *segment, e *head) {
+	l.next, l.count = e.seq+1, e.count+uint64(e.records)
+	seg.next = l.next
+	if l.resolved(e.seq) {
+		return
+	}
+	left := uint64(e.records)
+	if part, ok := l.partial[e.seq]; ok {
+		if ascending(part, e.records) {
+			left = uint64(len(part))
+		} else {
+			delete(l.partial, e.seq)
+		}
+	}
+	seg.open++
+	seg.waiting += left
+	l.waiting += left
+	seg.sample(e.seq, e.wroteNs)
+}
+
+// ascending reports whether the indices rise, are below n, and are some but
+// not all.
+func ascending(indices []uint32, n uint32) bool {
+	next := uint32(0)
+	for _, i := range indices {
+		if i < next || i >= n {
+			return false
+		}
+		next = i + 1
+	}
+	return len(indices) > 0
+}
+
+// gap counts the records of the entries from one seq up to another, which are
+// not where they should be, unless all of them are resolved. count is how many
+// records were ever appended before the entry to.
+func (l *Log) gap(from, to, count uint64) {
+	for seq := max(from, l.cursor); seq < to; seq++ {
+		if _, ok := l.done[seq]; !ok {
+			if count > l.count {
+				l.losses.Corrupt += count - l.count
+				l.tally.Corrupt += count - l.count
+			}
+			return
+		}
+	}
+}
+
+// damaged takes note of bytes that are no entries.
+func (l *Log) damaged(path string, off, n int64) {
+	l.tally.Damages++
+	l.damage.begin(l.cfg.Logger, "spool is damaged", fmt.Errorf("%s: %d bytes from %d on are no entries", path, n, off))
+}
+
+// torn takes note of a segment's end that is no entry, as is left by a crash
+// in the midst of an Append.
+func (l *Log) torn(seg *segment, off int64) {
+	l.tally.Torn++
+	seg.damaged = true
+	l.damaged(seg.path, off, seg.end-off)
+}
+
+// readHead reads a segment's header. If that is damaged, the first entry has
+// all that is needed.
+func (s *segment) readHead(f io.ReaderAt) (bool, error) {
+	p := make([]byte, segmentHeader+entryHeader)
+	n, err := f.ReadAt(p, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	p = p[:n]
+	if head, ok := parseSegHead(p); ok {
+		s.head = head
+		return true, nil
+	}
+	if n < segmentHeader+entryHeader {
+		return false, nil
+	}
+	e, ok := parseHead(p[segmentHeader:], s.end-segmentHeader)
+	if !ok {
+		return false, nil
+	}
+	s.damaged = true
+	s.head = segHead{mark: e.mark, seq: e.seq, count: e.count}
+	return true, nil
+}
+
+// findEntry returns the entry next of a segment, which begins at off, or the
+// first after it if there is damage. It believes that entries are missing only
+// if there is room for them. At the end it returns io.EOF.
+func findEntry(f io.ReaderAt, off, end int64, mark, next uint64) (int64, head, error) {
+	var want [8]byte
+	le.PutUint64(want[:], mark)
+	var p [entryHeader]byte
+	var chunk []byte
+	start := off
+	for end-off >= entryHeader {
+		if _, err := f.ReadAt(p[:], off); err != nil {
+			return 0, head{}, shrunk(err)
+		}
+		if e, ok := parseHead(p[:], end-off); ok && e.mark == mark &&
+			e.seq >= next && e.seq-next <= uint64(off-start)/entryHeader {
+			return off, e, nil
+		}
+		off++
+		if chunk == nil {
+			chunk = make([]byte, scanChunk)
+		}
+		for {
+			q := chunk[:min(int64(len(chunk)), end-off)]
+			if _, err := f.ReadAt(q, off); err != nil {
+				return 0, head{}, shrunk(err)
+			}
+			if at := bytes.Index(q, want[:]); at >= 0 {
+				off += int64(at)
+				break
+			}
+			if off+int64(len(q)) >= end {
+				return 0, head{}, io.EOF
+			}
+			off += int64(len(q)) - int64(len(want)) + 1
+		}
+	}
+	return 0, head{}, io.EOF
+}
+
+// shrunk turns an end of the file where there was none into an error of its
+// own: the segment was cut by someone else.
+func shrunk(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// setAside renames a damaged segment and removes the oldest of those set
+// aside before.
+func (l *Log) setAside(path string) error {
+	aside := strings.TrimSuffix(path, segmentSuffix) + asideSuffix
+	if err := os.Rename(path, aside); err != nil {
+		return err
+	}
+	l.cfg.Logger.Warn("damaged spool segment is set aside", "path", aside)
+	names, err := list(l.cfg.Dir, asideSuffix)
+	if err != nil {
+		return err
+	}
+	for len(names) > keepAside {
+		if err := os.Remove(filepath.Join(l.cfg.Dir, names[0])); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		names = names[1:]
+	}
+	return nil
+}

@@ -1,0 +1,19 @@
+//go:build !unix
+
+package spool
+
+import (
+	"math"
+	"os"
+)
+
+// lockDir opens the lock file. There is no lock on this system: it is up to
+// the operator that one process uses the directory.
+func lockDir(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+}
+
+// freeSpace does not know on this system: the bound is the spool's own size.
+func freeSpace(string) (int64, error) { return math.MaxInt64, nil }
+
+func spaceError(err error) error { return err }

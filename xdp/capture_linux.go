@@ -1,0 +1,230 @@
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cilium/ebpf/link"
+)
+
+// Capture receives from one interface: a program attached to it, and a socket for
+// each worker on each of its queues.
+//
+// Open, Detach and Close are for one goroutine at a time; Detach may run while
+// workers receive, Close only when all have stopped. The other methods may be
+// called by any goroutine.
+type Capture struct {
+	device    Interface
+	cfg       Config
+	mode      Mode
+	passed    error
+	zeroCopy  bool
+	busy      bool
+	frags     bool
+	chunk     int
+	program   Program
+	programID uint32
+	receivers []*Receiver
+
+	mu     sync.Mutex // guards what follows
+	prober *prober    // nil when closed
+	link   link.Link  // nil when detached
+	queues []*queue
+	last   Stats // when closed: what was
+}
+
+// Open attaches a program to an interface and makes the sockets. It must be called
+// by a goroutine whose thread is in the interface's network namespace; afterwards
+// the capture can be used from anywhere. What the system refuses is a [*Refusal],
+// and leaves nothing behind; faults of the configuration are not.
+//
+// The program is attached before the sockets are made: then a program that has
+// the interface is found out first, and a driver that rearranges its queues for
+// XDP has done so before they are bound. Until all sockets are there, the program
+// passes everything to the stack.
+func Open(cfg Config) (*Capture, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Capture{cfg: cfg}
+	if err := c.open(); err != nil {
+		c.Close() // what it says beyond is of no interest now
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Capture) open() (err error) {
+	name := c.cfg.Interface
+	if c.prober, err = newProber(); err != nil {
+		return refuse(name, stepFind, err)
+	}
+	if c.device, err = c.prober.byName(name); err != nil {
+		return refuse(name, stepFind, err)
+	}
+	queues := c.cfg.Queues
+	if queues == 0 {
+		queues = c.device.Queues
+	}
+	if queues > c.device.Queues {
+		return refuse(name, stepFind, fmt.Errorf("%w: %d, not %d", ErrTooFewQueues, c.device.Queues, queues))
+	}
+	c.chunk, c.frags = chunkFor(c.device.MTU)
+	if err := c.attach(uint32(queues)); err != nil {
+		return err
+	}
+	if err := c.openQueues(queues); err != nil {
+		return err
+	}
+	c.makeReceivers()
+	for _, q := range c.queues {
+		for _, s := range q.sockets {
+			if err := c.program.SetSocket(q.id, s.worker, s.fd); err != nil {
+				return refuse(name, stepMap, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Capture) attach(queues uint32) error {
+	program, err := c.cfg.Load(Target{Interface: c.device, Workers: uint32(c.cfg.Workers), Queues: queues, Frags: c.frags})
+	if err != nil {
+		return refuse(c.device.Name, stepLoad, err)
+	}
+	c.program = program
+	mode := c.cfg.Mode
+	if c.cfg.ZeroCopy == ZeroCopyOn {
+		mode = Native // generic mode has none
+	}
+	c.link, c.mode, c.passed, err = c.prober.attach(c.device, program, mode)
+	if err != nil {
+		return err
+	}
+	now, err := c.prober.byIndex(c.device.Index)
+	if err != nil {
+		return refuse(c.device.Name, stepFind, err)
+	}
+	c.programID = now.ProgramID
+	return nil
+}
+
+func (c *Capture) openQueues(n int) error {
+	plan := queuePlan{
+		workers:  c.cfg.Workers,
+		ringSize: c.cfg.RingSize,
+		chunk:    c.chunk,
+		frags:    c.frags,
+		zeroCopy: c.cfg.ZeroCopy,
+	}
+	if c.mode == Generic {
+		plan.zeroCopy = ZeroCopyOff
+	}
+	c.zeroCopy, c.busy = true, c.cfg.BusyPoll > 0
+	for id := range n {
+		q, err := openQueue(c.device, uint32(id), plan)
+		if err != nil {
+			return err
+		}
+		c.queues = append(c.queues, q)
+		c.zeroCopy = c.zeroCopy && q.zeroCopy
+		for _, s := range q.sockets {
+			c.busy = c.busy && s.busyPoll(c.cfg.BusyPoll, c.cfg.BusyPollBudget)
+		}
+	}
+	return nil
+}
+
+func (c *Capture) makeReceivers() {
+	for w := range c.cfg.Workers {
+		r := &Receiver{}
+		for _, q := range c.queues {
+			r.sockets = append(r.sockets, q.sockets[w])
+			r.fds = append(r.fds, q.sockets[w].fd)
+		}
+		if c.frags {
+			// A batch of chunks, and so what can be gathered from them, is never more.
+			r.bounce = make([]byte, Batch*c.chunk)
+		}
+		c.receivers = append(c.receivers, r)
+	}
+}
+
+// Worker returns the receiver of worker i, 0 <= i < Config.Workers, always the same.
+func (c *Capture) Worker(i int) *Receiver { return c.receivers[i] }
+
+// Mode returns how frames come: "native" or "generic", and whether the driver
+// writes them into the UMEM by itself on every queue.
+func (c *Capture) Mode() (attach string, zeroCopy bool) { return c.mode.String(), c.zeroCopy }
+
+// PassedOver returns why native mode was not to be had where Mode Auto fell back to
+// generic; otherwise nil.
+func (c *Capture) PassedOver() error { return c.passed }
+
+// BusyPolling reports whether the kernel took the options of Config.BusyPoll.
+func (c *Capture) BusyPolling() bool { return c.busy }
+
+// Interface returns what was found of the interface when the capture was opened.
+func (c *Capture) Interface() Interface { return c.device }
+
+// Queues returns how many receive queues are read.
+func (c *Capture) Queues() int {
+	if len(c.receivers) == 0 {
+		return 0
+	}
+	return len(c.receivers[0].fds)
+}
+
+// Detach ends the flow of frames: all go to the stack from now on, and the program
+// is taken off the interface. What the sockets hold already can still be received:
+// until Receive has returned 0 to every worker. A frame in flight on another CPU
+// may come a moment later.
+func (c *Capture) Detach() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.detach()
+}
+
+func (c *Capture) detach() error {
+	if c.link == nil {
+		return nil
+	}
+	var errs []error
+	// First away from the sockets: taking a program off makes some drivers start
+	// their queues anew.
+	for _, q := range c.queues {
+		for _, s := range q.sockets {
+			errs = append(errs, c.program.ClearSocket(q.id, s.worker))
+		}
+	}
+	errs = append(errs, c.link.Close())
+	c.link = nil
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("detach xdp from %s: %w", c.device.Name, err)
+	}
+	return nil
+}
+
+// Close detaches, and gives back sockets and memory. No receiver may be used by
+// then, and no view of a frame. Further calls do nothing.
+func (c *Capture) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.prober == nil {
+		return nil
+	}
+	err := c.detach()
+	c.last = c.stats()
+	for _, r := range c.receivers {
+		r.sockets, r.packets, r.n = nil, [Batch]packet{}, 0
+	}
+	for _, q := range c.queues {
+		q.close()
+	}
+	c.queues = nil
+	c.prober.close()
+	c.prober = nil
+	return err
+}

@@ -1,0 +1,180 @@
+package xdp
+
+import (
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/ringbuf"
+)
+
+// queue is a receive queue of the interface with its packet memory and a socket
+// for each worker. The first socket owns the memory and the fill ring for the
+// kernel; the others share them.
+type queue struct {
+	id       uint32
+	device   Interface
+	umem     *umem
+	sockets  []*socket // by worker
+	mapping  []byte    // of the fill ring
+	zeroCopy bool
+
+	_ [128]byte // what follows is written by all workers
+
+	// mu makes one producer of all workers, as the kernel wants it. A worker takes
+	// it once for all the chunks of a batch. Rings from each worker to one that
+	// alone fills would need no lock, but cost a push and a pop for each chunk, and
+	// a filler that rests would starve the others; a worker that waits here waits
+	// for a copy of at most 64 addresses.
+	mu   sync.Mutex
+	fill *ringbuf.Fill
+}
+
+// queuePlan is what all queues of a capture have in common.
+type queuePlan struct {
+	workers, ringSize int
+	chunk             int
+	frags             bool
+	zeroCopy          ZeroCopy
+}
+
+// openQueue makes the sockets of a queue and binds them. No frame reaches them
+// before the program knows of them.
+func openQueue(device Interface, id uint32, plan queuePlan) (*queue, error) {
+	q := &queue{id: id, device: device}
+	if err := q.open(plan); err != nil {
+		q.close()
+		return nil, err
+	}
+	return q, nil
+}
+
+func (q *queue) open(plan queuePlan) (err error) {
+	chunks := chunksFor(plan.workers, plan.ringSize)
+	if q.umem, err = newUMEM(chunks, plan.chunk); err != nil {
+		return refuse(q.device.Name, stepMemory, err)
+	}
+	for w := range plan.workers {
+		s, err := newSocket(q, uint32(w), plan.ringSize)
+		if err != nil {
+			return err
+		}
+		q.sockets = append(q.sockets, s)
+		if w == 0 {
+			err = q.openFirst(s, chunks, plan)
+		} else {
+			err = s.bind(unix.XDP_SHARED_UMEM, q.sockets[0].fd)
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.mapRX(plan.ringSize); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openFirst registers the UMEM with the first socket, fills its fill ring with all
+// chunks, and binds it.
+func (q *queue) openFirst(s *socket, chunks int, plan queuePlan) error {
+	reg := umemReg(q.umem.mem, plan.chunk)
+	if err := setOption(s.fd, unix.XDP_UMEM_REG, &reg); err != nil {
+		return refuse(q.device.Name, stepUMEM, fmt.Errorf("%d bytes: %w", reg.Len, err))
+	}
+	// All chunks fit at once, so that a push never fails.
+	size, completion := uint32(1), uint32(completionSize)
+	for size < uint32(chunks) {
+		size *= 2
+	}
+	if err := setOption(s.fd, unix.XDP_UMEM_FILL_RING, &size); err != nil {
+		return refuse(q.device.Name, stepRings, fmt.Errorf("fill ring of %d: %w", size, err))
+	}
+	if err := setOption(s.fd, unix.XDP_UMEM_COMPLETION_RING, &completion); err != nil {
+		return refuse(q.device.Name, stepRings, fmt.Errorf("completion ring of %d: %w", completion, err))
+	}
+	if err := q.mapFill(s, size); err != nil {
+		return err
+	}
+	for i := range uint64(chunks) {
+		q.umem.ledger.Return(i * q.umem.chunk)
+		q.fill.Push([]uint64{i * q.umem.chunk})
+	}
+	return q.bindFirst(s, plan)
+}
+
+func (q *queue) mapFill(s *socket, size uint32) error {
+	o, err := s.offsets()
+	if err != nil {
+		return err
+	}
+	const addressSize = 8
+	if q.mapping, err = s.mapRing(unix.XDP_UMEM_PGOFF_FILL_RING, o.Fr, size, addressSize); err != nil {
+		return err
+	}
+	if q.fill, err = ringbuf.NewFill(q.mapping, layoutOf(o.Fr), size); err != nil {
+		return refuse(q.device.Name, stepRings, err)
+	}
+	return nil
+}
+
+// bindFirst binds the first socket. With neither XDP_ZEROCOPY nor XDP_COPY the
+// kernel tries the one and then the other.
+func (q *queue) bindFirst(s *socket, plan queuePlan) error {
+	flags := uint16(unix.XDP_USE_NEED_WAKEUP)
+	switch plan.zeroCopy {
+	case ZeroCopyOn:
+		flags |= unix.XDP_ZEROCOPY
+	case ZeroCopyOff:
+		flags |= unix.XDP_COPY
+	}
+	if plan.frags {
+		flags |= unix.XDP_USE_SG
+	}
+	if err := s.bind(flags, -1); err != nil {
+		return err
+	}
+	var options uint32 // struct xdp_options
+	if getOption(s.fd, unix.XDP_OPTIONS, &options) == nil {
+		q.zeroCopy = options&unix.XDP_OPTIONS_ZEROCOPY != 0
+	}
+	return nil
+}
+
+// giveBack returns the chunks that a socket's worker holds to the kernel, all at
+// once. Only that worker calls it for the socket.
+func (q *queue) giveBack(s *socket) {
+	chunks := s.held[:s.n]
+	s.n = 0
+	if ringbuf.Poisoned {
+		for _, addr := range chunks {
+			q.umem.ledger.Return(addr)
+		}
+	}
+	q.mu.Lock()
+	pushed := q.fill.Push(chunks)
+	wake := q.fill.NeedWakeup()
+	q.mu.Unlock()
+	if pushed != len(chunks) {
+		panic("xdp: more chunks returned than there are")
+	}
+	if wake {
+		s.kick()
+	}
+}
+
+// close releases the queue: the first socket last, then the memory. Nothing may
+// use it any more.
+func (q *queue) close() {
+	if q.mapping != nil {
+		_ = unix.Munmap(q.mapping)
+	}
+	q.mapping, q.fill = nil, nil
+	for i := len(q.sockets) - 1; i >= 0; i-- {
+		q.sockets[i].close()
+	}
+	if q.umem != nil {
+		q.umem.close()
+	}
+}

@@ -1,0 +1,162 @@
+package xdp
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/ringbuf"
+)
+
+// Batch is the most frames that one Receive takes.
+const Batch = 64
+
+// Receiver is a worker's end of a capture: its sockets on all queues. One
+// goroutine at a time may use it.
+type Receiver struct {
+	sockets []*socket // by queue; nil when closed
+	fds     []int
+	first   int // index of the socket to look at first, for fairness
+
+	packets [Batch]packet
+	n       int
+	taken   int // chunks taken since the last Release
+
+	bounce []byte // room for packets of several chunks; nil if there are none
+	used   int    // bytes of bounce in use
+
+	_ [128]byte // apart from the next worker's
+}
+
+// packet is a frame as it was received, or nil if its descriptors were no good.
+type packet struct {
+	data  []byte
+	queue uint32
+}
+
+// Fds returns the descriptors of the sockets, by queue, to wait for with poll
+// (POLLIN). They are open until the capture is closed.
+func (r *Receiver) Fds() []int { return r.fds }
+
+// Receive takes frames from the sockets, up to Batch in all, and returns how many;
+// it does not wait. Frame reads them until Release, which must be called before
+// the next Receive if there were any, and is by Receive if not. The order of
+// frames from one queue is that in which they came.
+func (r *Receiver) Receive() int {
+	if r.taken != 0 {
+		r.Release()
+	}
+	r.n, r.used = 0, 0
+	for i := range r.sockets {
+		at := r.first + i
+		if at >= len(r.sockets) {
+			at -= len(r.sockets)
+		}
+		r.take(r.sockets[at])
+		if r.taken == Batch {
+			break
+		}
+	}
+	if r.first++; r.first >= len(r.sockets) {
+		r.first = 0
+	}
+	return r.n
+}
+
+// take takes whole packets from a socket, as many as the batch has room for.
+func (r *Receiver) take(s *socket) {
+	n := s.rx.Peek(Batch - r.taken)
+	if n == 0 && s.pollNow {
+		s.kick()
+		n = s.rx.Peek(Batch - r.taken)
+	}
+	if n == 0 {
+		return
+	}
+	start := 0 // of the packet that the descriptor belongs to
+	for i := range n {
+		d := s.rx.At(i)
+		if d.Options&unix.XDP_PKT_CONTD != 0 {
+			continue
+		}
+		if i == start && !s.skip {
+			r.add(s, r.own(s, d))
+		} else {
+			r.gather(s, start, i+1)
+		}
+		start = i + 1
+	}
+	if start == 0 && n == Batch {
+		// No end within a batch: longer than any packet of the kernel's, and not
+		// gathered. It counts as one that is no good; the rest of it is skipped.
+		r.gather(s, 0, n)
+		s.skip = true
+		start = n
+	}
+	// The beginning of a packet whose end has not come yet, or has no room, stays.
+	s.rx.Release(start)
+}
+
+// own takes the chunk of a descriptor from the kernel and returns the bytes in it,
+// nil if there is none.
+func (r *Receiver) own(s *socket, d ringbuf.Desc) []byte {
+	u := s.queue.umem
+	r.taken++
+	if d.Addr >= uint64(len(u.mem)) { // no chunk of ours: nothing to give back
+		return nil
+	}
+	u.ledger.Take(d.Addr)
+	s.held[s.n] = d.Addr &^ (u.chunk - 1)
+	s.n++
+	return u.view(d)
+}
+
+func (r *Receiver) add(s *socket, data []byte) {
+	r.packets[r.n] = packet{data: data, queue: s.queue.id}
+	r.n++
+}
+
+// gather copies a packet of descriptors [from, to) into the bounce buffer, or
+// skips it if it is the rest of one that was too long.
+func (r *Receiver) gather(s *socket, from, to int) {
+	start, whole := r.used, r.bounce != nil && to-from < Batch
+	for i := from; i < to; i++ {
+		data := r.own(s, s.rx.At(i))
+		if data == nil {
+			whole = false
+		} else if whole {
+			r.used += copy(r.bounce[r.used:], data)
+		}
+	}
+	switch {
+	case s.skip:
+		s.skip = false
+		r.used = start
+	case whole:
+		r.add(s, r.bounce[start:r.used:r.used])
+	default:
+		r.used = start
+		r.add(s, nil)
+	}
+}
+
+// Frame reads the headers of frame i, 0 <= i < n, of the last Receive. Its payload
+// is valid until Release.
+func (r *Receiver) Frame(i int) Frame {
+	if uint(i) >= uint(r.n) {
+		panic("xdp: frame index out of range of the last Receive")
+	}
+	p := &r.packets[i]
+	f := parseFrame(p.data)
+	f.Queue = p.queue
+	return f
+}
+
+// Release gives the frames of the last Receive back to the kernel, a batch at a
+// time, and wakes it if it asks for that.
+func (r *Receiver) Release() {
+	for _, s := range r.sockets {
+		if s.n != 0 {
+			s.queue.giveBack(s)
+		}
+	}
+	r.n, r.taken = 0, 0
+}

@@ -1,0 +1,149 @@
+package xdp
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/bpf"
+)
+
+// Refusal says that the system does not let a capture be, and what would help. It
+// wraps the system's error.
+type Refusal struct {
+	Interface string
+	Step      string // what was being done: "attach program (native)"
+	Err       error
+	Hint      string  // may be empty
+	Holder    *Holder // the program that has the interface, if that is the reason
+}
+
+func (r *Refusal) Error() string {
+	text := fmt.Sprintf("open xdp on %s: %s: %v", r.Interface, r.Step, r.Err)
+	if r.Hint != "" {
+		text += ": " + r.Hint
+	}
+	return text
+}
+
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// Holder is an XDP program on an interface.
+type Holder struct {
+	ID   uint32
+	Name string // of up to 15 bytes; empty if unknown
+	Tag  string // the kernel's hash of the instructions, in hex; empty if unknown
+}
+
+func (h *Holder) String() string {
+	if h.Tag == "" {
+		return fmt.Sprintf("XDP program %d", h.ID)
+	}
+	return fmt.Sprintf("XDP program %d (%q, tag %s)", h.ID, h.Name, h.Tag)
+}
+
+// holderOf names a program as far as this process may know: to look at one of
+// another process needs CAP_SYS_ADMIN.
+func holderOf(id uint32) *Holder {
+	h := &Holder{ID: id}
+	program, err := ebpf.NewProgramFromID(ebpf.ProgramID(id))
+	if err != nil {
+		return h
+	}
+	defer program.Close()
+	if info, err := program.Info(); err == nil {
+		h.Name, h.Tag = info.Name, info.Tag
+	}
+	return h
+}
+
+// Steps of Open that hints depend on.
+const (
+	stepFind   = "find interface"
+	stepLoad   = "load program"
+	stepAttach = "attach program"
+	stepMemory = "allocate umem"
+	stepSocket = "create socket"
+	stepUMEM   = "register umem"
+	stepRings  = "create rings"
+	stepBind   = "bind"
+	stepMap    = "hand socket to program"
+)
+
+// refuse makes a Refusal of an error, which must not be nil. The step may say more
+// after its name.
+func refuse(name, step string, err error) *Refusal {
+	return &Refusal{Interface: name, Step: step, Err: err, Hint: hint(step, err)}
+}
+
+func hint(step string, err error) string {
+	is := func(s string) bool { return strings.HasPrefix(step, s) }
+	switch {
+	case errors.Is(err, ErrNoInterface):
+		return "ip link lists the interfaces of this network namespace"
+	case errors.Is(err, bpf.ErrMemlock):
+		return "this kernel counts maps as locked memory: raise RLIMIT_MEMLOCK (LimitMEMLOCK=infinity), or give CAP_SYS_RESOURCE"
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return "XDP needs " + strings.Join(neededCaps(), ", ") + missingCaps()
+	case errors.Is(err, unix.ENOBUFS):
+		return "the UMEM is locked memory: raise RLIMIT_MEMLOCK (LimitMEMLOCK=infinity), give CAP_IPC_LOCK, or set smaller rings"
+	case errors.Is(err, unix.EAFNOSUPPORT):
+		return "this kernel has no AF_XDP sockets (CONFIG_XDP_SOCKETS)"
+	case errors.Is(err, unix.ERANGE):
+		return "the MTU is too large for this driver's XDP: set a smaller one, or use generic mode"
+	case errors.Is(err, unix.ENOSPC) && is(stepAttach):
+		return "the peer has more transmit queues than this interface has receive queues: make them equal (ethtool -L), or use generic mode"
+	case errors.Is(err, unix.EBUSY) && is(stepBind), errors.Is(err, unix.EBUSY) && is(stepUMEM):
+		return "another AF_XDP socket has the queue"
+	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EEXIST):
+		return "another XDP program has the interface, and is not evicted (bpftool net list): detach it (ip link set dev NAME xdp off), or use another interface"
+	case errors.Is(err, unix.EOPNOTSUPP) && is(stepBind):
+		return "the driver has no zero-copy for this interface: set zero-copy to auto or off"
+	case errors.Is(err, unix.EOPNOTSUPP):
+		return "the driver has no native XDP for this interface: use generic mode"
+	case errors.Is(err, unix.EINVAL) && is(stepBind):
+		return "the interface has no such queue, or cannot take frames in several buffers there"
+	case errors.Is(err, unix.ENOMEM):
+		return "not enough memory: set smaller rings, or fewer workers"
+	}
+	return ""
+}
+
+// ErrTooFewQueues says that a configuration asks for more queues than there are.
+var ErrTooFewQueues = errors.New("the interface has fewer receive queues")
+
+// capabilities that a capture needs, with their numbers in linux/capability.h.
+var capabilities = []struct {
+	name   string
+	number uint
+}{{"CAP_NET_RAW", unix.CAP_NET_RAW}, {"CAP_NET_ADMIN", unix.CAP_NET_ADMIN}, {"CAP_BPF", unix.CAP_BPF}}
+
+func neededCaps() (names []string) {
+	for _, c := range capabilities {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// missingCaps says which of the capabilities the calling thread does not have.
+func missingCaps() string {
+	var effective [2]unix.CapUserData
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	if err := unix.Capget(&header, &effective[0]); err != nil {
+		return ""
+	}
+	has := func(number uint) bool { return effective[number/32].Effective&(1<<(number%32)) != 0 }
+	var missing []string
+	for _, c := range capabilities {
+		if !has(c.number) && !(c.number == unix.CAP_BPF && has(unix.CAP_SYS_ADMIN)) {
+			missing = append(missing, c.name)
+		}
+	}
+	if len(missing) == 0 {
+		return ": this process has them, but perhaps not in the user namespace that the network namespace belongs to"
+	}
+	return ": missing " + strings.Join(missing, ", ")
+}

@@ -1,0 +1,98 @@
+package xdp
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/ringbuf"
+)
+
+const (
+	// chunkHeadroom is what the kernel leaves free before a frame
+	// (XDP_PACKET_HEADROOM), for programs that push headers.
+	chunkHeadroom = unix.XDP_PACKET_HEADROOM
+	// frameOverhead is what a frame has beyond the MTU: the Ethernet header and the
+	// tags that the program skips.
+	frameOverhead = ethernetHeader + maxTags*vlanTag
+
+	smallChunk = 2048
+	largeChunk = 4096
+	// sharedInfo is what the kernel keeps at the end of a page behind a frame
+	// (struct skb_shared_info): where drivers put frames of one buffer.
+	sharedInfo = 320
+
+	hugePage = 2 << 20
+	// mapHuge2MB asks for pages of that size, whatever the system's default is
+	// (MAP_HUGE_2MB: the logarithm, shifted by MAP_HUGE_SHIFT).
+	mapHuge2MB = 21 << 26
+)
+
+// chunkFor returns the size of chunks for an MTU, and whether a frame may be in
+// several buffers, the driver's or chunks. The kernel wants chunks of a power of
+// two, from 2048 bytes to the page size.
+func chunkFor(mtu int) (size int, frags bool) {
+	switch frame := mtu + frameOverhead; {
+	case frame <= smallChunk-chunkHeadroom:
+		return smallChunk, false
+	case frame <= largeChunk-chunkHeadroom-sharedInfo:
+		return largeChunk, false
+	default:
+		return largeChunk, true
+	}
+}
+
+// chunksFor returns how many chunks the UMEM of a queue has: enough that no worker
+// can starve another, however long it rests. A worker holds at most a full ring
+// and a batch; what the driver holds beside, the rest is for.
+func chunksFor(workers, ringSize int) int {
+	return workers*(ringSize+Batch) + ringSize
+}
+
+// umem is the packet memory of a queue: chunks, each of which belongs at any time
+// to the kernel or to one worker.
+type umem struct {
+	mapping []byte // whole pages
+	mem     []byte // the chunks
+	chunk   uint64 // bytes, a power of two
+	huge    bool   // mapped with huge pages; otherwise the kernel was only asked
+	ledger  *ringbuf.Ledger
+}
+
+func newUMEM(chunks, size int) (*umem, error) {
+	length := chunks * size
+	u := &umem{chunk: uint64(size)}
+	const protection, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANONYMOUS
+	var err error
+	// Fails unless the administrator has set enough huge pages aside (vm.nr_hugepages).
+	u.mapping, err = unix.Mmap(-1, 0, roundUp(length, hugePage), protection, flags|unix.MAP_HUGETLB|mapHuge2MB)
+	if u.huge = err == nil; !u.huge {
+		u.mapping, err = unix.Mmap(-1, 0, roundUp(length, unix.Getpagesize()), protection, flags)
+		if err != nil {
+			return nil, fmt.Errorf("map %d bytes: %w", length, err)
+		}
+		// Advice: where it is not taken the pages are small.
+		_ = unix.Madvise(u.mapping, unix.MADV_HUGEPAGE)
+	}
+	u.mem = u.mapping[:length:length]
+	u.ledger = ringbuf.NewLedger(u.mem, size)
+	return u, nil
+}
+
+func (u *umem) close() {
+	if u.mapping != nil {
+		_ = unix.Munmap(u.mapping) // it can only fail for what is not mapped
+	}
+	u.mapping, u.mem = nil, nil
+}
+
+// view returns the bytes of a descriptor, or nil if they do not lie in one chunk.
+func (u *umem) view(d ringbuf.Desc) []byte {
+	length := uint64(d.Len)
+	if d.Addr >= uint64(len(u.mem)) || d.Addr&(u.chunk-1)+length > u.chunk {
+		return nil
+	}
+	return u.mem[d.Addr : d.Addr+length : d.Addr+length]
+}
+
+func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }

@@ -36,6 +36,7 @@ func checkCommand(env Env, args []string) int {
 		r.ok("configuration", n)
 	}
 	r.sockets(cfg)
+	r.captures(cfg)
 	r.cpus(cfg)
 	r.output(cfg)
 	r.http(cfg)

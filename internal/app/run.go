@@ -219,6 +219,26 @@ func (c *collection) startCaptures() error {
 	return nil
 }
 
+// dropPrivileges gives up what the start needed and the rest does not.
+func (c *collection) dropPrivileges() {
+	var keep []int
+	if len(c.cfg.XDP.Interfaces) > 0 {
+		keep = append(keep, captureCaps...)
+	}
+	if c.cfg.TransportFile != "" {
+		keep = append(keep, outputCaps...)
+	}
+	kept, err := dropPrivileges(keep)
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		c.log.Warn("capabilities not dropped: this binary was built with cgo (CGO_ENABLED=0 builds one that can)")
+	case err != nil:
+		c.log.Warn("capabilities not dropped", "error", err)
+	default:
+		c.log.Debug("capabilities dropped", "kept", kept)
+	}
+}
+
 // detail is what /__health says beside OK: how each interface is captured.
 func (c *collection) detail() string {
 	captures := c.captures.Load()
@@ -289,6 +309,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 		c.log.Error("stopping", "error", err)
 		return errors.Join(err, c.stop(&workers))
 	}
+	c.dropPrivileges()
 	if c.web != nil {
 		c.web.SetHealthy(true)
 		c.log.Info("serving http", "address", c.web.Addr())

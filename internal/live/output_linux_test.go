@@ -44,7 +44,7 @@ func TestFourSockets(t *testing.T) {
 	for range 32 {
 		conns = append(conns, dial(t, host))
 	}
-	const datagrams = 1600
+	const datagrams = 320
 	sendFromMany(t, conns, numbered(datagrams))
 	m := w.settle(datagrams)
 	m.lossless(t)
@@ -74,8 +74,8 @@ func TestDelimited(t *testing.T) {
 	t.Parallel()
 	host := newHost(t)
 	w := startWeir(t, host, "-format", "bin", "-transport.file.sep", "")
-	send(t, dial(t, host), numbered(100)...)
-	w.settle(100).lossless(t)
+	send(t, dial(t, host), numbered(50)...)
+	w.settle(50).lossless(t)
 	w.stop()
 	data, err := os.ReadFile(w.file)
 	if err != nil {
@@ -88,7 +88,7 @@ func TestDelimited(t *testing.T) {
 		}
 		numbers = append(numbers, int(m.Bytes))
 	}
-	eachOnce(t, numbers, 100*recordsPerDatagram)
+	eachOnce(t, numbers, 50*recordsPerDatagram)
 }
 
 // loadWhile sends numbered datagrams, not too fast, until done returns true, and
@@ -100,8 +100,8 @@ func loadWhile(t *testing.T, conn net.Conn, done func(sent int) bool) int {
 			return n
 		}
 		send(t, conn, netflow5(n*recordsPerDatagram, recordsPerDatagram))
-		if n%8 == 7 {
-			time.Sleep(2 * time.Millisecond)
+		if n%4 == 3 {
+			time.Sleep(8 * time.Millisecond)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func TestReopen(t *testing.T) {
 	var files []string
 	enough := 0 // when to end; set after the last turn
 	sent := loadWhile(t, dial(t, host), func(sent int) bool {
-		if sent%50 == 49 && len(files) < turns && w.out.count("output reopened") == len(files) {
+		if sent%25 == 24 && len(files) < turns && w.out.count("output reopened") == len(files) {
 			moved := fmt.Sprintf("%s.%d", w.file, len(files))
 			if err := os.Rename(w.file, moved); err != nil {
 				t.Fatal(err)
@@ -125,7 +125,7 @@ func TestReopen(t *testing.T) {
 			w.signal(syscall.SIGHUP)
 		}
 		if enough == 0 && len(files) == turns && w.out.count("output reopened") == turns {
-			enough = sent + 50
+			enough = sent + 25
 		}
 		return enough > 0 && sent >= enough
 	})

@@ -71,7 +71,9 @@ func startPmacctd(t *testing.T, l *lab, lines ...string) *pmacctd {
 	cmd := l.exporter.Command(context.Background(), "pmacctd", "-f", path)
 	cmd.Env = environment()
 	p := &pmacctd{startChild(t, cmd)}
+	// Its two processes are ready.
 	p.waitFor("link type is: 1")
+	p.waitFor("Exporting flows to")
 	return p
 }
 

@@ -93,13 +93,19 @@ func (r *record) ofTraffic() bool {
 // packets.
 func (w *weir) waitPackets(n int) {
 	w.t.Helper()
+	got := uint64(0)
+	defer func() {
+		if w.t.Failed() {
+			w.t.Logf("%d packets of %d in the flows that weir wrote", got, n)
+		}
+	}()
 	eventually(w.t, fmt.Sprintf("%d packets in the flows that weir wrote", n), func() bool {
 		data, err := os.ReadFile(w.file)
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		// The last line may be in the making.
-		got := uint64(0)
+		got = 0
 		for _, r := range parseLines(w.t, w.file, data[:bytes.LastIndexByte(data, '\n')+1]) {
 			if r.ofTraffic() {
 				got += r.Packets

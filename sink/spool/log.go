@@ -270,7 +270,6 @@ func (l *Log) evict() {
 	seg.open, seg.waiting = 0, 0
 	l.dropFront()
 	l.advance()
-	l.forget()
 	l.ack(func(p []byte) []byte { return appendCursor(p, l.cursor) })
 }
 

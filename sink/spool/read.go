@@ -280,6 +280,7 @@ func (l *Log) settle(seg *segment, seq, records uint64) {
 
 // advance moves the cursor over all that is resolved.
 func (l *Log) advance() {
+	jumped := false
 	for l.cursor < l.next {
 		if _, ok := l.done[l.cursor]; ok {
 			delete(l.done, l.cursor)
@@ -293,12 +294,16 @@ func (l *Log) advance() {
 		case l.cursor < seg.head.seq:
 			l.cursor = seg.head.seq
 		case seg.open == 0:
-			for l.cursor < seg.next {
-				delete(l.done, l.cursor)
-				l.cursor++
-			}
+			l.cursor = seg.next
 		default:
+			if jumped {
+				l.forget()
+			}
 			return
 		}
+		jumped = true
+	}
+	if jumped {
+		l.forget()
 	}
 }

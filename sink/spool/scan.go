@@ -76,7 +76,7 @@ func (l *Log) recover() error {
 	}
 	// The list of a clean end knows whether entries are missing at the end.
 	if s.next > l.next && s.count >= l.count {
-		l.gap(l.next, s.next, s.count)
+		l.between(s.next, s.count)
 		l.next, l.count = s.next, s.count
 	}
 	l.next = max(l.next, l.cursor)
@@ -93,15 +93,16 @@ func (l *Log) recover() error {
 	return nil
 }
 
-// forget drops what the list says of entries that are not there.
+// forget drops what is known of entries before the cursor, and of others that
+// are not there.
 func (l *Log) forget() {
 	for seq := range l.done {
-		if seq < l.cursor || l.find(seq) == nil {
+		if seq < l.cursor || seq >= l.next {
 			delete(l.done, seq)
 		}
 	}
 	for seq := range l.partial {
-		if _, done := l.done[seq]; done || seq < l.cursor || l.find(seq) == nil {
+		if seq < l.cursor || seq >= l.next || l.resolved(seq) {
 			delete(l.partial, seq)
 		}
 	}
@@ -152,7 +153,7 @@ func (l *Log) load(path string) error {
 		return nil
 	}
 	if len(l.segs) > 1 {
-		l.gap(l.next, seg.head.seq, seg.head.count)
+		l.between(seg.head.seq, seg.head.count)
 	}
 	l.next, l.count = seg.head.seq, seg.head.count
 	seg.next = l.next
@@ -225,6 +226,17 @@ func (l *Log) gap(from, to, count uint64) {
 			}
 			return
 		}
+	}
+}
+
+// between counts the entries that are missing between two segments or behind
+// the last.
+func (l *Log) between(seq, count uint64) {
+	lost := l.losses.Corrupt
+	l.gap(l.next, seq, count)
+	if l.losses.Corrupt > lost {
+		l.tally.Damages++
+		l.damage.begin(l.cfg.Logger, "spool is damaged", fmt.Errorf("entries %d to %d are missing", l.next, seq-1))
 	}
 }
 

@@ -1,0 +1,16 @@
+//go:build !linux
+
+package app
+
+import "github.com/weirflow/weir/internal/config"
+
+// captures says that there is no XDP on this system.
+func (r *report) captures(cfg *config.Config) {
+	for _, name := range cfg.XDP.Interfaces {
+		if cfg.XDP.Require {
+			r.refuse("xdp", name+": only on Linux", "leave out -xdp.interface")
+		} else {
+			r.warn("xdp", name+": only on Linux", "")
+		}
+	}
+}

@@ -35,7 +35,7 @@ test: need-go ## Run all tests with the race detector (as root: those with real 
 .PHONY: test-root
 test-root: need-go ## Run the tests that need root and real exporters, after installing the exporters
 	@scripts/need.sh root exporters
-	CI=true $(GO) test -count=1 -tags $(TAGS) ./internal/testnet/... ./internal/udp/... ./sink/... ./internal/live/...
+	CI=true $(GO) test -count=1 -tags $(TAGS) ./bpf/... ./xdp/... ./internal/testnet/... ./internal/udp/... ./sink/... ./internal/live/...
 
 .PHONY: corpus
 corpus: need-go ## Decode every capture of the corpus (WEIR_CORPUS or ../shared/corpus)
@@ -50,10 +50,11 @@ bench: need-go ## Print our figures: decode-and-produce, encoders, rings, socket
 	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./producer/... ./decoders/... ./ringbuf/... ./internal/udp/...
 
 .PHONY: generate
-generate: need-go ## Write generated code anew (needs protoc)
-	@scripts/need.sh protoc
+generate: need-go ## Write generated code anew (needs protoc, clang 14)
+	@scripts/need.sh protoc clang
 	@GOBIN=$(CURDIR)/$(BIN) $(GO) install $(PROTOCGENGO)
 	PATH="$(CURDIR)/$(BIN):$$PATH" protoc --go_out=. --go_opt=module=github.com/weirflow/weir producer/flowpb/flow.proto
+	$(GO) generate ./bpf
 
 .PHONY: check-generated
 check-generated: need-go ## Fail if generated code is not up to date
@@ -78,7 +79,7 @@ packaging: ## Check the systemd unit
 
 .PHONY: ci
 ci: ## What the project's CI runs
-	@scripts/need.sh root exporters cgo protoc
+	@scripts/need.sh root exporters cgo protoc clang
 	$(MAKE) check-generated
 	$(MAKE) lint
 	$(MAKE) cross

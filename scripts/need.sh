@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks that what a make target needs is there. As root on Debian or Ubuntu it
 # installs what is missing; otherwise it names the command that would.
-# usage: need.sh go|cgo|protoc|exporters|root ...
+# usage: need.sh go|cgo|protoc|clang|exporters|root ...
 set -eu
 
 die() {
@@ -43,6 +43,13 @@ need_cgo() {
 
 need_protoc() { command -v protoc >/dev/null 2>&1 || install protoc protobuf-compiler; }
 
+# The object in bpf/ is built by clang 14, which is Debian 12's.
+need_clang() {
+	if ! command -v clang >/dev/null 2>&1 || ! command -v llvm-strip >/dev/null 2>&1; then
+		install clang clang llvm
+	fi
+}
+
 need_exporters() {
 	missing=
 	command -v softflowd >/dev/null 2>&1 || missing="$missing softflowd"
@@ -57,7 +64,7 @@ need_root() { [ "$(id -u)" = 0 ] || die "root is needed for network namespaces: 
 
 for need in "$@"; do
 	case $need in
-	go | cgo | protoc | exporters | root) "need_$need" ;;
-	*) die "need.sh: $need: want go, cgo, protoc, exporters or root" ;;
+	go | cgo | protoc | clang | exporters | root) "need_$need" ;;
+	*) die "need.sh: $need: want go, cgo, protoc, clang, exporters or root" ;;
 	esac
 done

@@ -12,9 +12,6 @@ const (
 	ipfixRecords6 = 4
 
 	variantRecords = 12 // at most, of a datagram of the mix
-
-	v9HeaderLen    = 20
-	ipfixHeaderLen = 16
 )
 
 // netflow9 makes a NetFlow v9 datagram (RFC 3954).

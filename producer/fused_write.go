@@ -9,7 +9,7 @@ import (
 
 // storeSlack is how far behind the end of a message stores may reach: they are
 // done in words of 8 bytes.
-const storeSlack = 32
+const storeSlack = 48
 
 // fusedContext is what the records of a set share, encoded and not.
 type fusedContext struct {

@@ -14,7 +14,7 @@ func (p *Producer) sflow(data []byte) {
 		p.fault(sflowReason(reason))
 		return
 	}
-	fused := p.cfg.Format == FormatBin && p.cfg.SamplingRate < 1<<32
+	fused := fusedSamples && p.cfg.Format == FormatBin && p.cfg.SamplingRate < 1<<32
 	if fused {
 		p.sflowPrefix(&h)
 	}

@@ -1,0 +1,18 @@
+//go:build !(amd64 || arm64) || weirsafe
+
+package producer
+
+import "github.com/weirflow/weir/decoders/sflow"
+
+// fusedSamples says that this build has no writeSample: all samples go by way
+// of a Flow.
+const fusedSamples = false
+
+// sampleParts is empty in this build.
+type sampleParts struct{}
+
+func (*sampleParts) gather(sflow.Records) bool { return false }
+
+func (*Producer) sflowPrefix(*sflow.Header) {}
+
+func (*Producer) writeSample(*sflow.Sample, *sampleParts) {}

@@ -49,6 +49,17 @@ fuzz: need-go ## Run every fuzz target for FUZZTIME (20s)
 bench: need-go ## Print our figures: decode-and-produce, encoders, rings, sockets
 	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./producer/... ./decoders/... ./ringbuf/... ./internal/udp/...
 
+.PHONY: bench-peers
+bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
+	cd bench/peers && $(GO) run . -rounds 7
+
+.PHONY: demo
+demo: build ## Show the capture path in network namespaces at rising rates (root)
+	@scripts/need.sh root
+	@$(GO) build -o $(BIN)/gen ./bench/gen
+	@$(GO) build -o $(BIN)/replay ./bench/replay
+	@scripts/demo
+
 .PHONY: generate
 generate: need-go ## Write generated code anew (needs protoc, clang 14)
 	@scripts/need.sh protoc clang

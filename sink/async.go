@@ -25,14 +25,13 @@ var (
 // hub offers again, in order, what came back with ErrUnavailable, and for
 // that the sink keeps two rules:
 //
-//   - once messages of a partition were handed back with ErrUnavailable, those
-//     of the same partition in batches submitted later, and not yet delivered,
-//     come back with ErrUnavailable too;
-//   - from the moment at which a batch with ErrUnavailable is put into the
-//     channel of Done, Submit returns false until all that was submitted has
-//     come back and has been received from the channel. The hub therefore
-//     never overtakes, with a newer batch, one that it does not yet know to
-//     have failed. A [Returns] keeps this rule for a sink.
+//   - when it gives up a message with ErrUnavailable, those of the same
+//     partition that were submitted later, and are not yet delivered, come
+//     back with ErrUnavailable too;
+//   - from that moment on, Submit returns false until all that was submitted
+//     has come back and has been received from the channel of Done. No newer
+//     message therefore overtakes one of which the hub does not yet know that
+//     it failed. A [Returns] keeps this rule for a sink.
 type AsyncSink interface {
 	// Name returns a short constant name of the kind of output, fit for a
 	// metric's label and for logs. Anyone may call it at any time.

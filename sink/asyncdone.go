@@ -128,7 +128,7 @@ func (h *AsyncHub) fail(it *item, d Done) {
 // what failed is to be offered again, after a pause.
 func (h *AsyncHub) drained(now time.Time) {
 	h.draining = false
-	h.backoff = min(max(2*h.backoff, minBackoff), maxBackoff)
+	h.backoff = min(max(2*h.backoff, h.minBackoff), h.maxBackoff)
 	h.retryAt = now.Add(h.backoff)
 	slices.SortFunc(h.held, func(a, b *item) int { return cmp.Compare(a.order, b.order) })
 	if h.spool != nil {

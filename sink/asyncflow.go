@@ -64,7 +64,8 @@ func (h *AsyncHub) judge(now time.Time) {
 		h.log.Warn("output is behind, spooling", "why", trouble)
 		h.storeHeld(now)
 	case h.spooling:
-		if trouble == "" && !h.backlog() && len(h.held) == 0 {
+		answers := len(h.flight) == 0 || h.progress.After(h.since)
+		if trouble == "" && answers && !h.backlog() && len(h.held) == 0 {
 			h.spooling = false
 			h.log.Info("spool is delivered", "after", now.Sub(h.since).Round(time.Millisecond))
 		} else {

@@ -100,6 +100,8 @@ type AsyncHub struct {
 	retryAt   time.Time     // nothing is offered before
 	backoff   time.Duration // the last pause; 0 after a success
 
+	minBackoff, maxBackoff time.Duration
+
 	fault      fault
 	spoolFault fault
 	since      time.Time // begin of spooling
@@ -143,6 +145,8 @@ func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
 		stopping:   make(chan struct{}),
 		done:       make(chan struct{}),
 		grace:      stopGrace,
+		minBackoff: minBackoff,
+		maxBackoff: maxBackoff,
 		fault:      fault{calm: calm},
 		spoolFault: fault{calm: calm},
 	}
@@ -199,12 +203,13 @@ func (h *AsyncHub) Run(ctx context.Context) error {
 		moved := h.step(time.Now())
 		if moved {
 			select {
+			case <-h.stopping:
 			case <-h.ctx.Done():
-				h.finish()
-				return h.err
 			default:
 				continue
 			}
+			h.finish()
+			return h.err
 		}
 		var again <-chan time.Time
 		if h.waits() {

@@ -8,3 +8,12 @@ func (h *Hub) SetTick(d time.Duration)  { h.tickEvery = d }
 
 // Sweep moves one batch of every lane as Run does.
 func (h *Hub) Sweep() bool { return h.sweep() }
+
+func (h *AsyncHub) SetCalm(d time.Duration)  { h.fault.calm, h.spoolFault.calm = d, d }
+func (h *AsyncHub) SetGrace(d time.Duration) { h.grace = d }
+
+// SetBackoff fixes the pause after a failure.
+func (h *AsyncHub) SetBackoff(d time.Duration) { h.minBackoff, h.maxBackoff = d, d }
+
+// Step does what can be done, as Run does.
+func (h *AsyncHub) Step(now time.Time) bool { return h.step(now) }

@@ -13,7 +13,7 @@ type Returns struct {
 	mu      sync.Mutex
 	ch      chan Done
 	out     int  // admitted and not yet put back
-	failing bool // ErrUnavailable was put back and may not have been seen yet
+	failing bool // something failed of which the hub may not know yet
 }
 
 // NewReturns returns a Returns for at most depth batches at a time.
@@ -40,7 +40,18 @@ func (r *Returns) Admit() bool {
 	return true
 }
 
-// Put gives an admitted batch back. It never blocks.
+// Fail says that a message which was admitted is given up with ErrUnavailable:
+// nothing is admitted until everything has been put back and received. It is
+// called when that is decided, which may be long before the message's batch
+// is put back.
+func (r *Returns) Fail() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failing = true
+}
+
+// Put gives an admitted batch back, after a call of Fail if messages of it
+// failed with ErrUnavailable. It never blocks.
 func (r *Returns) Put(d Done) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -19,7 +19,7 @@ func TestDelivery(t *testing.T) {
 		for _, queues := range []int{1, 4} {
 			for _, workers := range []int{1, 2, 4, 8} {
 				t.Run(fmt.Sprintf("%v/%dqueues/%dworkers", mode, queues, workers), func(t *testing.T) {
-					deliver(t, newLab(t, queues, 0), Config{Mode: mode, Workers: workers}, 20_000, 64, nil)
+					deliver(t, newLab(t, queues, 0), Config{Mode: mode, Workers: workers}, 10_000, 64, nil)
 				})
 			}
 		}

@@ -23,7 +23,7 @@ const (
 	// inFlight is how many frames a test has on the way at most: a veth queue holds
 	// 256, and what does not fit is lost without a trace.
 	inFlight = 128
-	patience = 5 * time.Second
+	patience = 10 * time.Second
 )
 
 // lab is an exporter and a collector, joined by a veth pair.

@@ -4,7 +4,9 @@
 // memory; the workload drops it if the port is not wanted and gives it the
 // address it is sent from; the pacer says when it is due; its export time is set
 // to now if that was asked for; the socket of its source sends it, many to a
-// system call. Datagrams of one source keep their order. Those of different
+// system call. With -interface it was put in Ethernet frames beforehand, and a copy
+// of them, with addresses, times and checksums patched, goes to an AF_XDP or
+// AF_PACKET socket. Datagrams of one source keep their order. Those of different
 // sources that are due at the same moment may change places.
 //
 // It writes a line of progress a second to standard error and one JSON object to
@@ -49,6 +51,21 @@ standard input) to a collector, in the order they were captured.
                   if the target is in 127.0.0.0/8, and is refused if not. A port that
                   is taken is replaced by a free one
 
+Without sockets, as Ethernet frames (Linux, as root):
+
+  -interface X    put frames on this interface instead; -to is where they are addressed
+                  to. What is longer than the MTU is sent in fragments. -keep-source keeps
+                  any address and port; only what is of the other IP version than the target
+                  gets an address of -sources. Without both all comes from the interface's
+                  own address. A receiver that is no XDP program drops what comes from
+                  addresses that it has no route to
+  -sources N      send from N addresses: 198.18.0.1 (2001:2::1) and on. Each captured source
+                  has its own, and another one in each pass over the files, until all were
+                  used
+  -to-mac M       the hardware address to send to (default: by ARP or neighbour discovery)
+  -send KIND      afxdp is a socket on each transmit queue; afpacket is one that goes past
+                  the queueing discipline; auto is afxdp if it can be had (default auto)
+
 Sequence numbers are sent as captured, also when looping.
 `
 
@@ -62,6 +79,11 @@ type options struct {
 	rewriteTime bool
 	keepSource  bool
 	files       []string
+
+	iface   string           // send frames on it; empty: datagrams by sockets
+	send    string           // how
+	toMAC   net.HardwareAddr // nil: to be found out
+	sources int              // synthetic addresses; 0: none
 }
 
 // errUsage marks errors of the command line.
@@ -107,7 +129,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func parseOptions(args []string) (options, error) {
 	var o options
-	var to string
+	var to, mac string
 	var port int
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -118,6 +140,10 @@ func parseOptions(args []string) (options, error) {
 	flags.IntVar(&port, "port", 0, "")
 	flags.BoolVar(&o.rewriteTime, "rewrite-time", false, "")
 	flags.BoolVar(&o.keepSource, "keep-source", false, "")
+	flags.StringVar(&o.iface, "interface", "", "")
+	flags.StringVar(&o.send, "send", sendAuto, "")
+	flags.StringVar(&mac, "to-mac", "", "")
+	flags.IntVar(&o.sources, "sources", 0, "")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return o, err
@@ -138,6 +164,15 @@ func parseOptions(args []string) (options, error) {
 	fault(o.loop < 0, "-loop %d: want 0 or more", o.loop)
 	fault(o.duration < 0, "-duration %v: want 0 or more", o.duration)
 	fault(port < 0 || port > 65535, "-port %d: want 0 to 65535", port)
+	fault(o.send != sendAuto && o.send != sendAFXDP && o.send != sendAFPacket, "-send %s: want auto, afxdp or afpacket", o.send)
+	fault(o.sources < 0 || o.sources > maxSynthetic, "-sources %d: want 0 to %d", o.sources, maxSynthetic)
+	fault(o.sources > 0 && o.keepSource, "-sources and -keep-source exclude each other")
+	if mac != "" {
+		var err error
+		o.toMAC, err = net.ParseMAC(mac)
+		fault(err != nil || len(o.toMAC) != 6, "-to-mac %s: want six bytes, such as 02:00:00:00:00:01", mac)
+	}
+	fault(o.iface == "" && (o.sources > 0 || mac != "" || o.send != sendAuto), "-sources, -to-mac and -send want -interface")
 	if err := errors.Join(faults...); err != nil {
 		return o, fmt.Errorf("%w: %w", errUsage, err)
 	}

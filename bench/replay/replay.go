@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"runtime"
 	"time"
 )
 
@@ -16,13 +17,10 @@ const window = 256
 // replayer is one run.
 type replayer struct {
 	options
-	load    *workload
-	sockets []*socket // one for each of load.sources
-	batch   *batch    // memory of a system call, shared by the sockets
-	queues  [][][]byte
-	active  []int // sources with something in queues
-	next    int   // in load.datagrams
-	loops   int   // finished
+	load  *workload
+	out   output
+	next  int // in load.datagrams
+	loops int // finished
 	counters
 }
 
@@ -32,33 +30,47 @@ func replay(ctx context.Context, o options, stderr io.Writer) (*summary, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := &replayer{options: o, load: load, batch: newBatch(window), queues: make([][][]byte, len(load.sources))}
-	defer r.close()
-	if err := r.open(stderr); err != nil {
+	r := &replayer{options: o, load: load}
+	if o.iface != "" {
+		// The thread has the network namespace, and sleeps exactly.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		timeExactly()
+		r.out, err = newWire(o, load, stderr)
+	} else {
+		r.out, err = r.openSockets()
+	}
+	if err != nil {
 		return nil, err
 	}
+	defer r.out.close()
+	r.explainSources(stderr)
 	start := time.Now()
 	reporting := r.report(stderr, start)
 	interrupted := r.run(ctx, start)
 	took := time.Since(start)
-	for _, s := range r.sockets {
-		s.checkPending(&r.counters)
-	}
+	r.out.finish(&r.counters)
 	reporting()
 	return r.summary(took, interrupted), nil
 }
 
-// open opens the sockets.
-func (r *replayer) open(stderr io.Writer) error {
+// openSockets opens a socket for each source.
+func (r *replayer) openSockets() (_ *socketOutput, err error) {
 	if r.keepSource {
 		own, err := ownAddresses()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := assignSources(r.load.sources, r.to.Addr(), own); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	out := newSocketOutput(r.load, r.rewriteTime)
+	defer func() {
+		if err != nil {
+			out.close()
+		}
+	}()
 	for i := range r.load.sources {
 		from := &r.load.sources[i]
 		if from.local == r.to { // a socket connected to itself
@@ -70,12 +82,11 @@ func (r *replayer) open(stderr io.Writer) error {
 			s, err = openSocket(from.local, r.to)
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		r.sockets = append(r.sockets, s)
+		out.sockets = append(out.sockets, s)
 	}
-	r.explainSources(stderr)
-	return nil
+	return out, nil
 }
 
 // explainSources says which addresses were exchanged for others.
@@ -83,7 +94,7 @@ func (r *replayer) explainSources(w io.Writer) {
 	const most = 20
 	lines := 0
 	for _, s := range r.load.sources {
-		if s.local == s.captured {
+		if !r.keepSource || s.local == s.captured {
 			continue
 		}
 		if lines++; lines <= most {
@@ -99,17 +110,9 @@ func (r *replayer) explainSources(w io.Writer) {
 	}
 }
 
-func (r *replayer) close() {
-	for _, s := range r.sockets {
-		s.close()
-	}
-}
-
 // run sends until the loops or the time are over, or ctx is; it reports the last.
 func (r *replayer) run(ctx context.Context, start time.Time) (interrupted bool) {
 	pace := newPacer(r.pps, start)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
 	for {
 		now := time.Now()
 		if r.loop > 0 && r.loops >= r.loop || r.duration > 0 && now.Sub(start) >= r.duration {
@@ -123,11 +126,7 @@ func (r *replayer) run(ctx context.Context, start time.Time) (interrupted bool) 
 			if r.duration > 0 {
 				wait = min(wait, r.duration-now.Sub(start))
 			}
-			timer.Reset(wait)
-			select {
-			case <-ctx.Done():
-			case <-timer.C:
-			}
+			r.out.sleep(ctx, wait)
 			continue
 		}
 		pace.took(r.sendNext(n, now))
@@ -139,24 +138,13 @@ func (r *replayer) run(ctx context.Context, start time.Time) (interrupted bool) 
 func (r *replayer) sendNext(n int, now time.Time) int {
 	taken := 0
 	for taken < n && (r.loop == 0 || r.loops < r.loop) {
-		d := &r.load.datagrams[r.next]
-		if r.rewriteTime {
-			rewriteTime(d.payload, now)
-		}
-		if len(r.queues[d.source]) == 0 {
-			r.active = append(r.active, d.source)
-		}
-		r.queues[d.source] = append(r.queues[d.source], d.payload)
+		r.out.put(r.next, r.loops, now, &r.counters)
 		taken++
 		if r.next++; r.next == len(r.load.datagrams) {
 			r.next = 0
 			r.loops++
 		}
 	}
-	for _, at := range r.active {
-		r.sockets[at].send(r.batch, r.queues[at], &r.counters)
-		r.queues[at] = r.queues[at][:0]
-	}
-	r.active = r.active[:0]
+	r.out.flush(&r.counters)
 	return taken
 }

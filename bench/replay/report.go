@@ -15,6 +15,8 @@ type counters struct {
 	bytes     atomic.Uint64 // of UDP payload in them
 	skipped   atomic.Uint64 // datagrams it refused, left behind
 	errors    atomic.Uint64 // errors of sending, also those that cost no datagram
+	frames    atomic.Uint64 // sent on an interface
+	dropped   atomic.Uint64 // frames that the interface dropped, known at the end
 
 	mu     sync.Mutex
 	byKind map[string]uint64 // errors by the system's text
@@ -67,6 +69,8 @@ func (c *counters) report(w io.Writer, start time.Time) (stop func()) {
 // summary is what is written to standard output at the end.
 type summary struct {
 	To           string            `json:"to"`
+	Interface    string            `json:"interface,omitempty"`
+	Send         string            `json:"send,omitempty"` // on the interface: afxdp or afpacket
 	Files        []string          `json:"files"`
 	Sources      int               `json:"sources"`
 	Loops        int               `json:"loops"` // whole ones
@@ -79,16 +83,30 @@ type summary struct {
 	PPS          float64           `json:"pps"`
 	BitsPerSec   float64           `json:"bits_per_second"` // of UDP payload
 	Interrupted  bool              `json:"interrupted"`
+	// Frames is of -interface, whether the interface dropped them or not: the kernel
+	// need not say which. Dropped is what the interface counted meanwhile, of whoever
+	// sent it.
+	Frames  uint64 `json:"frames,omitempty"`
+	Dropped uint64 `json:"interface_dropped,omitempty"`
 }
 
 func (r *replayer) summary(took time.Duration, interrupted bool) *summary {
 	seconds := max(took.Seconds(), 1e-9)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	sources, send := len(r.load.sources), ""
+	if w, ok := r.out.(*wire); ok {
+		send = w.injector.kind()
+		sources = max(sources, w.synthetic)
+	}
 	return &summary{
+		Interface:    r.iface,
+		Send:         send,
+		Frames:       r.frames.Load(),
+		Dropped:      r.dropped.Load(),
 		To:           r.to.String(),
 		Files:        r.files,
-		Sources:      len(r.load.sources),
+		Sources:      sources,
 		Loops:        r.loops,
 		Datagrams:    r.datagrams.Load(),
 		Bytes:        r.bytes.Load(),

@@ -49,7 +49,7 @@ func loadWorkload(o options, warnings io.Writer) (*workload, error) {
 				continue
 			}
 			from := netip.AddrPort{}
-			if o.keepSource {
+			if o.keepSource || o.sources > 0 {
 				from = d.Src
 			}
 			at, known := index[from]

@@ -185,6 +185,21 @@ func (w *weir) settle(n int) metrics {
 	return m
 }
 
+// rest waits until nothing more is received, the exporter having ended, and does
+// as settle.
+func (w *weir) rest() metrics {
+	w.t.Helper()
+	last := -1
+	eventually(w.t, "nothing more is received", func() bool {
+		n := w.scrape().count("datagrams_received_total")
+		same := n == last
+		last = n
+		time.Sleep(50 * time.Millisecond)
+		return same
+	})
+	return w.settle(last)
+}
+
 // balance checks the sums that hold in every scrape.
 func (m metrics) balance(t *testing.T) {
 	t.Helper()

@@ -51,7 +51,7 @@ func TestOpenVSwitch(t *testing.T) {
 			w.waitPackets(views * packets(tc.traffic))
 			vsctl("clear", "bridge", "br0", "sflow", "ipfix", "netflow")
 
-			m := w.settle(w.scrape().count("datagrams_received_total"))
+			m := w.rest()
 			w.stop()
 			m.lossless(t)
 			var entering, leaving []record
@@ -95,7 +95,7 @@ func startOpenVSwitch(t *testing.T, host *testnet.Host) (vsctl func(args ...stri
 	eventually(t, "ovsdb-server listens", func() bool { _, err := os.Stat(socket); return err == nil })
 	vsctl = func(args ...string) {
 		t.Helper()
-		runOn(t, host, env, "ovs-vsctl", append([]string{"--db=unix:" + socket, "--timeout=15"}, args...)...)
+		runOn(t, host, env, "ovs-vsctl", append([]string{"--db=unix:" + socket, "--timeout=15", "--retry"}, args...)...)
 	}
 	vsctl("--no-wait", "init")
 	start("ovs-vswitchd", "unix:"+socket)

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-
-	"github.com/gopacket/gopacket/layers"
 )
 
 // TestSoftflowd: what softflowd exports of known traffic is what weir writes, in
@@ -55,11 +53,6 @@ func TestSoftflowd(t *testing.T) {
 		}
 	}
 }
-
-// filler follows the traffic. softflowd reads with a libpcap timeout of zero: it
-// sees packets when a block of the capture ring, 256 KiB, is full. How many of
-// the filler it has seen by the time of its export is in its statistics.
-var filler = conversation{layers.IPProtocolUDP, "10.9.255.1:9", "10.9.255.2:9", 250, 1400}
 
 // softflowd is a running exporter.
 type softflowd struct {

@@ -109,8 +109,13 @@ func (l *loop) judge(p *partition, s *set, code sarama.KError, now time.Time) {
 	err := fmt.Errorf("partition %d of topic %s: %w", p.id, l.s.set.Topic, code)
 	behind := s.numbered && s.sequence != p.acked // one before it has failed
 	if v == lostPace && behind {
-		v = again
-	} else if v != taken {
+		// That one's verdict says when to go on.
+		p.draining = true
+		l.insert(p, s)
+		return
+	}
+	if v != taken {
+		p.flowing = false
 		l.problem(kindOfCode(code), err, now)
 	}
 	if v != taken && stale(code) {
@@ -119,12 +124,13 @@ func (l *loop) judge(p *partition, s *set, code sarama.KError, now time.Time) {
 	switch v {
 	case taken:
 		if s.numbered {
+			l.takenBefore(p, s, now)
 			p.acked = after(s.sequence, s.records)
 		}
 		if code == sarama.ErrDuplicateSequenceNumber {
 			l.s.counters.known.Add(uint64(s.flows))
 		}
-		p.failures = 0
+		p.failures, p.flowing, p.tookAt = 0, true, now
 		l.s.counters.taken(s)
 		l.settle(s, nil, now)
 		l.outage.blocked = false
@@ -151,8 +157,20 @@ func (l *loop) judge(p *partition, s *set, code sarama.KError, now time.Time) {
 	}
 }
 
-// again queues a set that has to be sent once more, behind those that have
-// failed before it and before all that have not been sent.
+// takenBefore settles the sets that failed before s was taken and may have been
+// written: since the broker takes numbers in order only it had, when it said
+// something else, for instance that its replicas are slow.
+func (l *loop) takenBefore(p *partition, s *set, now time.Time) {
+	for len(p.queue) > 0 && p.queue[0].numbered && p.queue[0].maybe && p.queue[0].before(s) {
+		written := p.queue[0]
+		p.queue = pop(p.queue)
+		l.waiting -= written.raw
+		l.s.counters.taken(written)
+		l.settle(written, nil, now)
+	}
+}
+
+// again queues a set that has to be sent once more.
 func (l *loop) again(p *partition, s *set, written bool, now time.Time) {
 	if written {
 		s.maybe = true
@@ -160,22 +178,23 @@ func (l *loop) again(p *partition, s *set, written bool, now time.Time) {
 			l.s.counters.repeated.Add(uint64(s.flows))
 		}
 	}
-	if !p.draining {
+	p.flowing = false
+	if !p.draining || p.failures == 0 {
 		p.draining = true
 		p.failures++
 	}
 	p.notBefore = now.Add(backoff(p.failures))
-	p.queue = slices.Insert(p.queue, p.sentBefore(), s)
-	l.waiting += s.raw
+	l.insert(p, s)
 }
 
-// sentBefore returns how many sets at the head of the queue have been sent.
-func (p *partition) sentBefore() int {
-	n := 0
-	for n < len(p.queue) && p.queue[n].attempts > 0 {
-		n++
+// insert queues a set before all that are younger.
+func (l *loop) insert(p *partition, s *set) {
+	at := 0
+	for at < len(p.queue) && p.queue[at].before(s) {
+		at++
 	}
-	return n
+	p.queue = slices.Insert(p.queue, at, s)
+	l.waiting += s.raw
 }
 
 // resequence closes the gap that a set leaves when it is given up. It is for
@@ -201,16 +220,13 @@ func (l *loop) split(p *partition, s *set, err error, now time.Time) {
 		l.settle(s, refusal(err), now)
 		return
 	}
-	at := p.sentBefore()
 	half := (s.flows + 1) / 2
 	part := l.newSet(p)
 	finish := func() {
-		part.opened, part.attempts = s.opened, 1
+		part.opened = s.opened
 		l.encoder.seal(part)
-		l.waiting += part.raw
 		l.pack(part)
-		p.queue = slices.Insert(p.queue, at, part)
-		at++
+		l.insert(p, part)
 	}
 	for _, sp := range s.spans {
 		for i := range sp.n {

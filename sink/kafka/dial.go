@@ -76,6 +76,10 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 		secure := tls.Client(conn, config)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			conn.Close()
+			err = fmt.Errorf("tls handshake: %w", err)
+			if ctx.Err() == nil {
+				err = &fault{KindTLS, err}
+			}
 			return nil, err
 		}
 		conn = secure
@@ -144,10 +148,7 @@ func (s *settings) open(ctx context.Context, address string) (*sarama.Broker, ne
 	}
 	if err != nil {
 		b.Close()
-		if s.tls == nil && kindOf(err) == KindConnection && l != nil {
-			err = fmt.Errorf("%w (does the listener want tls or sasl?)", err)
-		}
-		return nil, nil, fmt.Errorf("connect to %s: %w", address, err)
+		return nil, nil, fmt.Errorf("connect to %s: %w", address, s.remark(err))
 	}
 	return b, l.Conn, nil
 }

@@ -6,9 +6,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
-	"strings"
+	"syscall"
 
 	"github.com/IBM/sarama"
 
@@ -58,20 +59,22 @@ func kindOf(err error) string {
 		verify  *tls.CertificateVerificationError
 		unknown x509.UnknownAuthorityError
 		record  tls.RecordHeaderError
-		alert   tls.AlertError
+		remote  *net.OpError
 		neterr  net.Error
 	)
 	switch {
 	case errors.As(err, &f):
 		return f.kind
+	case errors.Is(err, sarama.ErrSASLAuthenticationFailed): // wrapped so that As does not find it
+		return KindAuthentication
 	case errors.As(err, &code):
 		return kindOfCode(code)
 	case errors.As(err, &dns):
 		return KindDNS
-	case errors.As(err, &verify), errors.As(err, &unknown), errors.As(err, &record), errors.As(err, &alert):
+	case errors.As(err, &verify), errors.As(err, &unknown), errors.As(err, &record):
 		return KindTLS
-	case strings.HasPrefix(err.Error(), "remote error: tls"), strings.HasPrefix(err.Error(), "tls: "):
-		return KindTLS // alerts that crypto/tls does not type
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		return KindTLS // an alert of crypto/tls
 	case errors.Is(err, errSilent), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
 		errors.As(err, &neterr) && neterr.Timeout():
 		return KindTimeout
@@ -152,6 +155,16 @@ func judge(code sarama.KError) verdict {
 func stale(code sarama.KError) bool {
 	k := kindOfCode(code)
 	return k == KindLeader || k == KindTopic || k == KindBroker || code == sarama.ErrKafkaStorageError
+}
+
+// remark adds to an error what may be behind it: a broker closes connections
+// that do not speak its listener's protocol without a word.
+func (s *settings) remark(err error) error {
+	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	if closed && kindOf(err) == KindConnection && (s.tls == nil || !s.sarama.Net.SASL.Enable) {
+		return fmt.Errorf("%w (does the listener want tls or sasl?)", err)
+	}
+	return err
 }
 
 func isUnavailable(err error) bool { return err != nil && errors.Is(err, sink.ErrUnavailable) }

@@ -15,6 +15,9 @@ const (
 	lastBackoff  = time.Second
 	// refreshEvery is how often metadata is asked for when all is well.
 	refreshEvery = 5 * time.Minute
+	// flowingFor is after what idle time a partition begins anew with one
+	// set under way.
+	flowingFor = time.Minute
 	// maxRequest is the size from which a request takes no further set.
 	maxRequest = 512 << 10
 	// maxWaiting is how many bytes of sealed sets may wait to be sent
@@ -35,6 +38,11 @@ type partition struct {
 	draining  bool
 	notBefore time.Time
 	failures  int
+	// flowing: the broker took the last set, not long ago. It remembers our
+	// numbers then; one that has none of ours takes any number, so that
+	// of two sets under way it could refuse the first and take the second.
+	flowing bool
+	tookAt  time.Time
 	next      int32 // sequence number of the next new set
 	acked     int32 // sequence number after the last acknowledged set
 }
@@ -56,6 +64,7 @@ type loop struct {
 	late     []event // came while the loop waited for a packer
 	sets     []*set  // to be used again
 	tracks   []*tracked
+	tracked  uint64 // batches ever
 	flushing []chan struct{}
 
 	metadata metadataState
@@ -355,7 +364,11 @@ func (l *loop) take(p *partition, c *conn, now time.Time) *set {
 	if len(p.underWay) > 0 && (p.draining || p.on != c) || now.Before(p.notBefore) {
 		return nil
 	}
-	if len(p.underWay) >= maxUnderWay || !l.ids.using() && len(p.underWay) > 0 {
+	limit := 1
+	if l.ids.using() && p.flowing && now.Sub(p.tookAt) < flowingFor {
+		limit = maxUnderWay
+	}
+	if len(p.underWay) >= limit {
 		return nil
 	}
 	if p.draining {
@@ -430,7 +443,8 @@ func (l *loop) track(b *producer.Batch, now time.Time) *tracked {
 	} else {
 		t = new(tracked)
 	}
-	*t = tracked{batch: b, size: len(b.Buf), pending: b.Records(), came: now}
+	l.tracked++
+	*t = tracked{batch: b, nth: l.tracked, size: len(b.Buf), pending: b.Records(), came: now}
 	return t
 }
 

@@ -95,7 +95,7 @@ func (s *settings) askOne(ctx context.Context, address string, wantID bool) (lea
 	request.AllowAutoTopicCreation = true
 	answer, err := b.GetMetadata(request)
 	if err != nil {
-		return leadership{}, fmt.Errorf("ask %s for metadata: %w", address, err)
+		return leadership{}, fmt.Errorf("ask %s for metadata: %w", address, s.remark(err))
 	}
 	if len(answer.Brokers) == 0 {
 		// So says a broker that is starting.

@@ -232,7 +232,7 @@ func (l *loop) number(a *leadership, now time.Time) bool {
 	}
 	l.ids.producer, l.ids.epoch, l.ids.resetting = a.producer, a.epoch, false
 	for _, p := range l.parts {
-		p.next, p.acked = 0, 0
+		p.next, p.acked, p.flowing = 0, 0, false
 		for _, s := range p.queue {
 			if s.maybe && s.numbered {
 				l.s.counters.repeated.Add(uint64(s.flows))

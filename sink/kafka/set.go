@@ -13,8 +13,9 @@ import (
 // tracked is a batch on its way. Only the loop uses it.
 type tracked struct {
 	batch   *producer.Batch
-	size    int // bytes, for the bound on what the sink holds
-	pending int // messages not yet acknowledged or given up
+	nth     uint64 // in the order of Submit
+	size    int    // bytes, for the bound on what the sink holds
+	pending int    // messages not yet acknowledged or given up
 	failed  []uint32
 	err     error
 	came    time.Time
@@ -97,6 +98,12 @@ func (s *set) note(t *tracked, first, n uint32) {
 	s.spans = append(s.spans, span{t, first, n})
 }
 
+// before reports whether the set's messages are older than another's.
+func (s *set) before(other *set) bool {
+	a, b := s.spans[0], other.spans[0]
+	return a.of.nth < b.of.nth || a.of == b.of && a.first < b.first
+}
+
 // wire returns what is sent: partition header, set header, records.
 func (s *set) wire() []byte {
 	if len(s.out) > 0 {
@@ -138,7 +145,6 @@ func (e *encoder) add(s *set, t *tracked, first, n uint32, ms int64, key []byte)
 	if s.flows == 0 {
 		s.firstMs, s.lastMs = ms, ms
 	}
-	s.lastMs = max(s.lastMs, ms)
 	var took uint32
 	if e.shape == ShapeBatch {
 		took = e.addJoined(s, t.batch, first, n)
@@ -146,6 +152,7 @@ func (e *encoder) add(s *set, t *tracked, first, n uint32, ms int64, key []byte)
 		took = e.addRecords(s, t.batch, first, n, ms-s.firstMs, key)
 	}
 	if took > 0 {
+		s.lastMs = max(s.lastMs, ms)
 		s.note(t, first, took)
 	}
 	return took

@@ -43,10 +43,13 @@ func Fill(b *producer.Batch, seq, records int) int {
 	return seq
 }
 
+// A Bell is a hub that is told of batches.
+type Bell interface{ Notify() }
+
 // Work runs a worker for every lane, each of which sends that many batches of
 // varying size, and returns the number of records that each has sent. A
 // worker whose batches are all under way waits.
-func Work(hub *sink.Hub, lanes []*sink.Lane, batches int) []int {
+func Work(hub Bell, lanes []*sink.Lane, batches int) []int {
 	sent := make([]int, len(lanes))
 	var wg sync.WaitGroup
 	for i, lane := range lanes {

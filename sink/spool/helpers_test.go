@@ -3,6 +3,7 @@ package spool
 import (
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -145,3 +146,33 @@ func files(t testing.TB, dir, suffix string) []string {
 }
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 17)) }
+
+// mendSegment makes the checksums of a segment's header and first entries
+// agree.
+func mendSegment(p []byte) {
+	if len(p) < segmentHeader {
+		return
+	}
+	copy(p, magic)
+	le.PutUint32(p[36:], crc32.Checksum(p[:36], castagnoli))
+	for p = p[segmentHeader:]; len(p) >= entryHeader; {
+		e := head{records: le.Uint32(p[44:]), bytes: le.Uint32(p[48:])}
+		if e.size() <= int64(len(p)) {
+			le.PutUint32(p[56:], crc32.Checksum(p[entryHeader:e.size()], castagnoli))
+		}
+		le.PutUint32(p[60:], crc32.Checksum(p[:60], castagnoli))
+		p = p[min(e.size(), int64(len(p))):]
+	}
+}
+
+// mendAcks makes the checksums of a list of acknowledgements agree.
+func mendAcks(p []byte) {
+	for len(p) >= ackHeader {
+		n := uint64(le.Uint32(p[4:])) + ackHeader
+		if n > uint64(len(p)) {
+			return
+		}
+		le.PutUint32(p, crc32.Checksum(p[4:n], castagnoli))
+		p = p[n:]
+	}
+}

@@ -53,6 +53,7 @@ type Log struct {
 // segment is what is known of a segment's file.
 type segment struct {
 	path    string
+	f       *os.File // as it was written; nil if an earlier run did that
 	head    segHead
 	end     int64  // where to read up to
 	next    uint64 // seq after its last entry
@@ -67,6 +68,10 @@ type sample struct {
 	seq uint64
 	ns  int64
 }
+
+// oneWrite is up to how many bytes copying a batch costs less than a second
+// write(2).
+const oneWrite = 16 << 10
 
 // sampleEvery is how far apart samples are.
 const sampleEvery = int64(time.Second)
@@ -158,8 +163,11 @@ func (l *Log) append(b *producer.Batch) error {
 	l.scratch = appendEnds(append(l.scratch[:0], make([]byte, entryHeader)...), b.Ends)
 	e.crc = checksum(l.scratch[entryHeader:], buf)
 	e.put(l.scratch)
+	if len(buf) <= oneWrite {
+		l.scratch, buf = append(l.scratch, buf...), nil
+	}
 	_, err := l.active.WriteAt(l.scratch, seg.end)
-	if err == nil {
+	if err == nil && len(buf) > 0 {
 		_, err = l.active.WriteAt(buf, seg.end+int64(len(l.scratch)))
 	}
 	if err != nil {
@@ -245,6 +253,7 @@ func (l *Log) begin() error {
 	if _, err := f.WriteAt(p[:], 0); err != nil {
 		return errors.Join(fmt.Errorf("begin spool segment: %w", spaceError(err)), f.Close(), os.Remove(seg.path))
 	}
+	seg.f = f
 	l.segs = append(l.segs, seg)
 	l.active = f
 	l.bytes += segmentHeader
@@ -292,6 +301,7 @@ func (l *Log) dropFront() {
 		l.reader.leave()
 		l.reader.seq = max(l.reader.seq, seg.next)
 	}
+	l.syncer.discard(seg.f)
 	var err error
 	if seg.damaged {
 		err = l.setAside(seg.path)

@@ -137,7 +137,7 @@ func TestModel(t *testing.T) {
 
 // TestEvict: the oldest segments make way, and everything is counted.
 func TestEvict(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		rng := newRand(seed)
 		cfg := Config{Dir: fastDir(t), MaxBytes: 32 << 10, SegmentBytes: 4096 + rng.Int64N(4096)}
 		l := mustOpen(t, cfg)

@@ -23,6 +23,8 @@ type reader struct {
 	off   int64
 	at    uint64 // seq of the entry that should be at off
 	count uint64 // records appended before that entry
+
+	head [entryHeader]byte // for findEntry
 }
 
 // leave closes the segment.
@@ -160,7 +162,7 @@ func (l *Log) enter() error {
 // entry finds the header of the entry at the reader's place, or behind it if
 // there is damage.
 func (r *reader) entry() (int64, head, error) {
-	at, e, err := findEntry(r.f, r.off, r.seg.end, r.seg.head.mark, r.at)
+	at, e, err := findEntry(r.f, &r.head, r.off, r.seg.end, r.seg.head.mark, r.at)
 	if err == nil && e.seq >= r.seg.next {
 		err = io.EOF
 	}

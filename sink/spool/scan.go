@@ -158,7 +158,7 @@ func (l *Log) load(path string) error {
 	l.next, l.count = seg.head.seq, seg.head.count
 	seg.next = l.next
 	for off := int64(segmentHeader); off < seg.end; {
-		at, e, err := findEntry(f, off, seg.end, seg.head.mark, l.next)
+		at, e, err := findEntry(f, &l.reader.head, off, seg.end, seg.head.mark, l.next)
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
 				l.cfg.Logger.Error("spool segment cannot be read", "path", path, "error", err)
@@ -281,11 +281,10 @@ func (s *segment) readHead(f io.ReaderAt) (bool, error) {
 
 // findEntry returns the entry next of a segment, which begins at off, or the
 // first after it if there is damage. It believes that entries are missing only
-// if there is room for them. At the end it returns io.EOF.
-func findEntry(f io.ReaderAt, off, end int64, mark, next uint64) (int64, head, error) {
+// if there is room for them. At the end it returns io.EOF. p is overwritten.
+func findEntry(f io.ReaderAt, p *[entryHeader]byte, off, end int64, mark, next uint64) (int64, head, error) {
 	var want [8]byte
 	le.PutUint64(want[:], mark)
-	var p [entryHeader]byte
 	var chunk []byte
 	start := off
 	for end-off >= entryHeader {

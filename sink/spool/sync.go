@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// syncer forces segments to the disk. The log's goroutine tells it of files;
-// it alone closes them.
+// syncer forces segments to the disk. The log's goroutine tells it of files
+// and hands them over by retire; the syncer closes them.
 type syncer struct {
 	cfg    Config
 	errors atomic.Uint64
@@ -72,6 +73,17 @@ func (s *syncer) retire(f *os.File) {
 	}
 }
 
+// discard closes a retired file that is to be removed, so that its space is
+// free. A file that is being synced is closed right after that.
+func (s *syncer) discard(f *os.File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := slices.Index(s.retired, f); at >= 0 {
+		s.retired = slices.Delete(s.retired, at, at+1)
+		_ = f.Close() // nothing of it is needed any more
+	}
+}
+
 // sync forces everything written so far to the disk.
 func (s *syncer) sync() error {
 	s.run.Lock()
@@ -86,8 +98,10 @@ func (s *syncer) sync() error {
 		errs = append(errs, f.Sync(), f.Close())
 	}
 	if cur != nil && dirty {
-		// cur cannot be closed meanwhile: only a later sync does that.
-		errs = append(errs, cur.Sync())
+		// If it was discarded meanwhile nothing of it is needed.
+		if err := cur.Sync(); !errors.Is(err, os.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
 	if files {
 		errs = append(errs, syncDir(s.cfg.Dir))

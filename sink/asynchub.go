@@ -363,7 +363,7 @@ func (h *AsyncHub) bringIn() {
 		if moved {
 			continue
 		}
-		if len(h.flight) == 0 && len(h.held) == 0 && !h.lanesHold() {
+		if len(h.held) == 0 && !h.lanesHold() && (len(h.flight) == 0 || h.pointless()) {
 			return
 		}
 		select {
@@ -373,6 +373,12 @@ func (h *AsyncHub) bringIn() {
 		case <-h.ctx.Done():
 		}
 	}
+}
+
+// pointless reports whether there is no use in waiting for what is with the
+// sink: it cannot reach its output, and the spool has all of it.
+func (h *AsyncHub) pointless() bool {
+	return h.spooling && !h.sink.Available() && h.preserve()
 }
 
 func (h *AsyncHub) lanesHold() bool {

@@ -65,7 +65,8 @@ func flowID(m []byte) uint64 {
 // fillBatch returns a batch of flows from the number on.
 func fillBatch(from, n uint64, json bool) *producer.Batch {
 	b := producer.NewBatch(0, 64<<10)
-	b.FirstNs = 1_700_000_000_000_000_000 + int64(from)*1_000_000
+	// Kafka would soon throw away what is older than its retention.
+	b.FirstNs = time.Now().UnixNano() - int64(from%1000)*1_000_000
 	for id := from; id < from+n; id++ {
 		b.Buf = appendFlow(b.Buf, id, json)
 		b.Ends = append(b.Ends, uint32(len(b.Buf)))

@@ -89,7 +89,7 @@ func TestFaults(t *testing.T) {
 						return kafkatest.Reaction{Code: code, Append: wrote[code] && chance(2)}
 					case chance(25):
 						return kafkatest.Reaction{Cut: true, Append: chance(2)}
-					case chance(60):
+					case sets == 9 || sets == 60:
 						return kafkatest.Reaction{Hang: true}
 					case chance(30):
 						return kafkatest.Reaction{ThenLeads: int32(sets%3) + 1}

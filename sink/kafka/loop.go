@@ -43,8 +43,8 @@ type partition struct {
 	// of two sets under way it could refuse the first and take the second.
 	flowing bool
 	tookAt  time.Time
-	next      int32 // sequence number of the next new set
-	acked     int32 // sequence number after the last acknowledged set
+	next    int32 // sequence number of the next new set
+	acked   int32 // sequence number after the last acknowledged set
 }
 
 // loop is the state of the sink's one goroutine. Nothing else touches it, but

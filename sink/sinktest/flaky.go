@@ -102,6 +102,9 @@ func (f *Flaky) SetAway(away bool) {
 	}
 }
 
+// SetSilent makes the sink unavailable, with what it has kept until Close.
+func (f *Flaky) SetSilent() { f.mu.Lock(); f.away, f.stuck = true, true; f.mu.Unlock() }
+
 // SetStuck has nothing happen any more, or again.
 func (f *Flaky) SetStuck(stuck bool) { f.mu.Lock(); f.stuck = stuck; f.mu.Unlock(); f.ring() }
 

@@ -178,6 +178,14 @@ func work(hub *sink.AsyncHub, lanes []*sink.Lane, run int) {
 	}
 }
 
+func size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0 // not there yet
+	}
+	return info.Size()
+}
+
 // TestKill kills a process again and again in the midst of spooling and
 // delivering, and then has the rest delivered: nothing that was spooled is
 // lost, and what comes twice had not been acknowledged before the kill.
@@ -193,10 +201,16 @@ func TestKill(t *testing.T) {
 		return cmd
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	const runs = 25
+	const runs = 20
 	for run := range runs {
+		before := size(filepath.Join(dir, "diary"))
 		cmd := start(run)
-		time.Sleep(time.Duration(20+rng.IntN(150)) * time.Millisecond)
+		for deadline := time.Now().Add(30 * time.Second); size(filepath.Join(dir, "diary")) < before+2000; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the child does nothing")
+			}
+		}
+		time.Sleep(time.Duration(rng.IntN(100)) * time.Millisecond)
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}

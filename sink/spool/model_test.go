@@ -18,7 +18,7 @@ type entry struct {
 
 // TestModel does random things to a log and to a list, and compares.
 func TestModel(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(15) {
 		rng := newRand(seed)
 		cfg := Config{Dir: fastDir(t), MaxBytes: 1 << 30, SegmentBytes: 4096 + rng.Int64N(8192)}
 		l := mustOpen(t, cfg)
@@ -137,7 +137,7 @@ func TestModel(t *testing.T) {
 
 // TestEvict: the oldest segments make way, and everything is counted.
 func TestEvict(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(5) {
 		rng := newRand(seed)
 		cfg := Config{Dir: fastDir(t), MaxBytes: 32 << 10, SegmentBytes: 4096 + rng.Int64N(4096)}
 		l := mustOpen(t, cfg)

@@ -35,7 +35,7 @@ test: need-go ## Run all tests with the race detector (as root: those with real 
 .PHONY: test-root
 test-root: need-go ## Run the tests that need root and real exporters, after installing the exporters
 	@scripts/need.sh root exporters
-	CI=true $(GO) test -count=1 -tags $(TAGS) ./bpf/... ./xdp/... ./internal/testnet/... ./internal/udp/... ./sink/... ./internal/live/...
+	CI=true $(GO) test -count=1 -tags $(TAGS) ./bpf/... ./ringbuf/... ./xdp/... ./internal/testnet/... ./internal/udp/... ./sink/... ./internal/live/...
 
 .PHONY: corpus
 corpus: need-go ## Decode every capture of the corpus (WEIR_CORPUS or ../shared/corpus)

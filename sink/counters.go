@@ -40,8 +40,14 @@ func (l Ledger) InFlight(produced uint64) uint64 {
 
 // Ledger returns all sums as they were at one moment.
 func (c *Counters) Ledger() Ledger {
+	return c.LedgerByReason(func(string, uint64) {})
+}
+
+// LedgerByReason is Ledger, and calls f as EachDropped does at the same moment.
+func (c *Counters) LedgerByReason(f func(reason string, records uint64)) Ledger {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.EachDropped(f)
 	return Ledger{
 		Acked:     c.acked.Load(),
 		Spooled:   c.spooled.Load(),

@@ -267,7 +267,7 @@ func TestWireChecksumsAreLookedAt(t *testing.T) {
 			}
 			b := in.take(0, len(d.frames[0]), &count)
 			copy(b, d.frames[0])
-			b[len(b)-1] ^= byte(i) // the second is not what its checksum says
+			b[d.sumAt+2] ^= byte(i) // the second is not what its checksum says
 			in.put(0, mark{last: true, payload: 5})
 		}
 		in.drain(&count)

@@ -26,7 +26,6 @@ import (
 	"github.com/weirflow/weir/internal/web"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
-	"github.com/weirflow/weir/sink/file"
 )
 
 // stopTimeout is how long a stop may take: workers, sink and web server
@@ -76,7 +75,8 @@ type collection struct {
 	cfg *config.Config
 	log *slog.Logger
 
-	hub     *sink.Hub
+	hub     hub
+	out     *output
 	sockets []*udp.Socket
 	uris    []string // the listen address of each socket
 	workers []*collector.Worker
@@ -91,21 +91,14 @@ type collection struct {
 // received before run.
 func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err error) {
 	c := &collection{cfg: cfg, log: log, started: time.Now()}
-	out, err := file.New(file.Config{
-		Path:           cfg.TransportFile,
-		LineDelimited:  cfg.Format == "json" && cfg.TransportFileSep == "\n",
-		RotateSize:     cfg.TransportFileRotateSize,
-		RotateInterval: cfg.TransportFileRotateInterval,
-		Compress:       cfg.TransportFileCompress,
-		Logger:         log,
-	})
+	out, err := openOutput(cfg, log)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			c.closeSockets()
-			_ = out.Close() // nothing was written
+			out.close()
 		}
 	}()
 
@@ -125,6 +118,8 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 		ExporterLimit: cfg.MetricsExporters,
 		Version:       versionLine(),
 		Captures:      &c.captures,
+		Kafka:         out.kafka,
+		Spool:         out.spool,
 	}
 	if cfg.Addr != "" {
 		c.web, err = web.Start(web.Config{
@@ -144,7 +139,7 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 
 // makeWorkers makes the workers and gives them the sockets: one each, unless
 // -xdp.workers says how many workers there are.
-func (c *collection) makeWorkers(out sink.Sink, store *template.Store, exporters *collector.Exporters) error {
+func (c *collection) makeWorkers(out *output, store *template.Store, exporters *collector.Exporters) error {
 	cfg := c.cfg
 	n := len(c.sockets)
 	if len(cfg.XDP.Interfaces) > 0 {
@@ -156,12 +151,12 @@ func (c *collection) makeWorkers(out sink.Sink, store *template.Store, exporters
 	for i := range lanes {
 		lanes[i] = sink.NewLane(i, cfg.SinkDepth, cfg.BatchSize)
 	}
-	c.hub = sink.NewHub(out, lanes, c.log)
+	c.hub, c.out = out.newHub(cfg, lanes, c.log), out
 	admission := collector.NewAdmission(cfg.Exporters.Allow, cfg.Exporters.Deny, cfg.Exporters.Rate)
 	for i := range n {
 		parts := collector.Parts{
 			CPU:       -1,
-			Producer:  producer.New(producerConfig(cfg.Format, cfg.TransportFileSep, cfg.SamplingRateDefault), store),
+			Producer:  producer.New(out.producerConfig(cfg), store),
 			Lane:      lanes[i],
 			Notify:    c.hub.Notify,
 			Exporters: exporters,
@@ -225,7 +220,7 @@ func (c *collection) dropPrivileges() {
 	if len(c.cfg.XDP.Interfaces) > 0 {
 		keep = append(keep, captureCaps...)
 	}
-	if c.cfg.TransportFile != "" {
+	if c.cfg.TransportFile != "" || c.out.spool != nil {
 		keep = append(keep, outputCaps...)
 	}
 	kept, err := dropPrivileges(keep)
@@ -441,6 +436,7 @@ func (c *collection) summary() {
 		"records_produced", l.Produced(),
 		"records_written", l.Acknowledged,
 		"records_dropped", l.DroppedRecords(),
+		"records_spooled", l.Spooled,
 		"records_in_flight", l.InFlight,
 		"sets_without_template", d.SetsWithoutTemplate,
 		"exporters", c.source.Exporters.Len(),

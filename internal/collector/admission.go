@@ -2,6 +2,7 @@ package collector
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -15,16 +16,20 @@ type Admission struct {
 	open    bool             // whether those of no prefix may
 	any     bool             // there are rules
 	spacing int64            // ns between two datagrams at the limit; 0: none
-	burst   int64            // ns that a sender may be ahead
+	burst   int64            // ns that a sender may be behind its turn, and make up for
 }
 
 // minBurst is the least number of datagrams that may come at once.
 const minBurst = 64
 
+// setBack is how far in the future an exporter's turn may be before the clock is
+// taken to have been set back. Receive times of two workers differ by less.
+const setBack = int64(10 * time.Second)
+
 // NewAdmission returns the rules: the longest prefix of both lists decides, deny
 // where both have it; with an empty allow list those of no prefix may send. rate
 // is the number of datagrams a second that an exporter may send, 0 for any; it
-// may send a tenth of that, and at least 64, at once.
+// may send a tenth of that, or 64 if that is more, at once.
 func NewAdmission(allow, deny []netip.Prefix, rate int) *Admission {
 	a := &Admission{open: len(allow) == 0, any: len(allow)+len(deny) > 0}
 	for _, p := range allow {
@@ -34,8 +39,8 @@ func NewAdmission(allow, deny []netip.Prefix, rate int) *Admission {
 		a.rules.Insert(unmapped(p), false)
 	}
 	if rate > 0 {
-		a.spacing = int64(time.Second) / int64(rate)
-		a.burst = a.spacing * int64(max(rate/10, minBurst))
+		a.spacing = max((int64(time.Second)+int64(rate)/2)/int64(rate), 1)
+		a.burst = a.spacing * int64(max(rate/10, minBurst)-1)
 	}
 	return a
 }
@@ -60,15 +65,24 @@ func (a *Admission) allowed(addr netip.Addr) bool {
 	return may
 }
 
-// admit says whether a datagram of s, received at nowNs, is within the limit.
-func (a *Admission) admit(s *sender, nowNs int64) bool {
+// admit says whether a datagram, received at nowNs, is within the limit of an
+// exporter that is next due at that time, both in Unix ns. An exporter that two
+// workers receive from has one limit.
+func (a *Admission) admit(next *atomic.Int64, nowNs int64) bool {
 	if a.spacing == 0 {
 		return true
 	}
-	due := max(s.next, nowNs-a.burst)
-	if due > nowNs {
-		return false
+	for {
+		was := next.Load()
+		due := max(was, nowNs-a.burst)
+		if due > nowNs+setBack {
+			due = nowNs
+		}
+		if due > nowNs {
+			return false
+		}
+		if next.CompareAndSwap(was, due+a.spacing) {
+			return true
+		}
 	}
-	s.next = due + a.spacing
-	return true
 }

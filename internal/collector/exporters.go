@@ -24,6 +24,7 @@ type Exporter struct {
 	failed     atomic.Uint64
 	incomplete atomic.Uint64
 	limited    atomic.Uint64
+	next       atomic.Int64 // when its next datagram is due by the rate limit, in Unix ns
 }
 
 func (e *Exporter) count(size int, res *producer.Result, nowNs int64) {

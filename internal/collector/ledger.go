@@ -24,7 +24,8 @@ func (p Path) String() string { return [NumPaths]string{"udp", "xdp"}[p] }
 //
 //	Received         = decoded + failed        (both in Workers.Decode)
 //	                 + Denied + Limited
-//	records produced = Acknowledged + dropped by reason + InFlight
+//	records produced = Acknowledged + dropped by reason + Spooled + InFlight
+//	 + Recovered
 //
 // What the kernel dropped at the sockets is not in Received.
 type Ledger struct {
@@ -36,6 +37,10 @@ type Ledger struct {
 	Dropped []Drop
 	// InFlight counts the records on their way to the output.
 	InFlight uint64
+	// Spooled counts the records that wait on disk for the output.
+	Spooled uint64
+	// Recovered counts the records that were found on disk at the start.
+	Recovered uint64
 	// SinkBytes counts the bytes that the output took.
 	SinkBytes uint64
 }
@@ -54,12 +59,11 @@ const ReasonSinkBehind = "sink_behind"
 // read first, and workers publish their counters before they hand a batch
 // over, so that what is in flight is never negative.
 func NewLedger(workers []*Worker, counters *sink.Counters) *Ledger {
-	l := &Ledger{Acknowledged: counters.Acked(), SinkBytes: counters.Bytes()}
-	dropped := uint64(0)
-	counters.EachDropped(func(reason string, n uint64) {
+	l := &Ledger{SinkBytes: counters.Bytes()}
+	ended := counters.LedgerByReason(func(reason string, n uint64) {
 		l.Dropped = append(l.Dropped, Drop{reason, n})
-		dropped += n
 	})
+	l.Acknowledged, l.Spooled, l.Recovered = ended.Acked, ended.Spooled, ended.Recovered
 	for _, w := range workers {
 		s := w.Snapshot()
 		for i := range s.Received {
@@ -75,8 +79,7 @@ func NewLedger(workers []*Worker, counters *sink.Counters) *Ledger {
 		l.Workers.Decode.Add(&s.Decode)
 	}
 	l.Dropped = append(l.Dropped, Drop{ReasonSinkBehind, l.Workers.SinkBehind})
-	dropped += l.Workers.SinkBehind
-	l.InFlight = l.Produced() - l.Acknowledged - dropped
+	l.InFlight = ended.InFlight(l.Produced() - l.Workers.SinkBehind)
 	return l
 }
 

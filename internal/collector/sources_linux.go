@@ -164,14 +164,12 @@ func (s *sources) rest(n int, limit time.Duration) error {
 			return nil
 		}
 	}
-	if len(s.frames) > 0 {
-		if n > 0 {
-			s.idle = 0
-			return nil
-		}
-		if s.idle++; s.idle <= spins {
-			return nil
-		}
+	if n > 0 { // first what is due after them
+		s.idle = 0
+		return nil
+	}
+	if s.idle++; len(s.frames) > 0 && s.idle <= spins {
+		return nil
 	}
 	if s.latency > 0 && time.Since(s.woken) < 2*s.latency {
 		s.woken = time.Time{} // once: then wait properly

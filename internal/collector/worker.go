@@ -15,9 +15,12 @@ import (
 )
 
 const (
-	// idleWait is how long a worker with nothing to seal waits for a
-	// datagram before it looks after its other duties.
+	// idleWait is how long a worker waits for a datagram at most before it
+	// looks after its other duties.
 	idleWait = time.Second
+	// stalePause is the same where a reader kept it from publishing its
+	// counters.
+	stalePause = time.Millisecond
 	// drainRounds bounds how many receive batches a stopping worker takes
 	// from a socket that never runs dry.
 	drainRounds = 1024
@@ -73,6 +76,7 @@ type Worker struct {
 	behind   bool            // waited in vain since the last batch came back
 	known    map[netip.Addr]*sender
 	counters Snapshot
+	stale    bool // the counters are newer than what was published
 	polledAt time.Time
 
 	mu        sync.Mutex // guards published
@@ -99,7 +103,7 @@ type Parts struct {
 // sender is what a worker knows of a source address.
 type sender struct {
 	*Exporter
-	next int64 // when its next datagram is due, in Unix ns, by the rate limit
+	next *atomic.Int64 // the exporter's, or its own where the exporter is shared
 }
 
 // Snapshot is a consistent copy of a worker's counters.
@@ -230,12 +234,17 @@ func (w *Worker) pollDrops() {
 	w.counters.SocketDropped = total
 }
 
-// wait returns how long to wait for the next datagram.
+// wait returns how long to wait for the next datagram: not so long that the worker
+// would pass for dead, or its counters grow old.
 func (w *Worker) wait() time.Duration {
-	if w.batch == nil || w.batch.Records() == 0 {
-		return idleWait
+	limit := idleWait
+	if w.stale {
+		limit = stalePause
 	}
-	return max(w.cfg.Linger-time.Since(w.openedAt), 0)
+	if w.batch == nil || w.batch.Records() == 0 {
+		return limit
+	}
+	return min(max(w.cfg.Linger-time.Since(w.openedAt), 0), limit)
 }
 
 // tend does what is due after a round that had n datagrams.
@@ -261,7 +270,7 @@ func (w *Worker) datagram(d *udp.Datagram) {
 		w.counters.Denied++
 		return
 	}
-	if !w.parts.Admission.admit(s, d.ReceivedNs) {
+	if !w.parts.Admission.admit(s.next, d.ReceivedNs) {
 		w.counters.Limited++
 		s.limited.Add(1)
 		return
@@ -368,8 +377,10 @@ func (w *Worker) publish(wait bool) {
 	if wait {
 		w.mu.Lock()
 	} else if !w.mu.TryLock() {
+		w.stale = true
 		return
 	}
+	w.stale = false
 	w.counters.Decode = w.prod.Counters
 	w.published = w.counters
 	w.mu.Unlock()
@@ -391,7 +402,11 @@ func (w *Worker) sender(addr netip.Addr) *sender {
 		if len(w.known) >= maxKnown {
 			clear(w.known)
 		}
-		s = &sender{Exporter: w.parts.Exporters.Get(addr)}
+		e := w.parts.Exporters.Get(addr)
+		s = &sender{Exporter: e, next: &e.next}
+		if e.addr != addr {
+			s.next = new(atomic.Int64)
+		}
 		w.known[addr] = s
 	}
 	return s

@@ -36,6 +36,8 @@ type Config struct {
 	TransportFileRotateSize     int64         // bytes; 0 never rotates by size
 	TransportFileRotateInterval time.Duration // 0 never rotates by time
 	TransportFileCompress       string        // "none" or "zstd"
+	Kafka                       Kafka
+	Spool                       Spool
 	BatchSize                   int           // bytes at which a batch is sealed
 	Linger                      time.Duration // age at which a batch is sealed
 	SinkDepth                   int           // batches of a worker that may wait for the sink
@@ -95,6 +97,11 @@ func parse(args, environ []string, w io.Writer, find lookup) (*Config, error) {
 		}
 	}
 	faults = append(faults, c.together(faults)...)
+	if c.Transport == "kafka" {
+		if err := c.Kafka.secrets(environ); err != nil {
+			faults = append(faults, c.faultsOf("transport.kafka.sasl", err)...)
+		}
+	}
 	if len(faults) > 0 {
 		return nil, usageError(faults)
 	}
@@ -187,7 +194,7 @@ func (c *Config) addNotes() {
 			}
 		}
 	}
-	if note := sepNote(c.Format, c.TransportFileSep, c.Sources["transport.file.sep"]); note != "" {
+	if note := sepNote(c.Format, c.TransportFileSep, c.Sources["transport.file.sep"]); note != "" && c.Transport == "file" {
 		c.Notes = append(c.Notes, note)
 	}
 }

@@ -82,6 +82,12 @@ func TestDefaults(t *testing.T) {
 			{Scheme: "sflow", Addr: netip.MustParseAddrPort("[::]:6343"), Count: 1, RawURI: "sflow://:6343"},
 			{Scheme: "netflow", Addr: netip.MustParseAddrPort("[::]:2055"), Count: 1, RawURI: "netflow://:2055"},
 		},
+		Kafka: Kafka{
+			Brokers: []string{"127.0.0.1:9092", "[::1]:9092"}, Topic: "flow-messages", Version: "2.8.0", SASL: "none",
+			MaxMessageBytes: 1000000, FlushBytes: 104857600, Linger: 100 * time.Millisecond, Compression: "none",
+			Acks: "all", Idempotent: "auto", Message: "flow",
+		},
+		Spool:   Spool{MaxBytes: 8 << 30, Mode: "outage"},
 		XDP:     XDP{Mode: "auto", ZeroCopy: "auto", RingSize: 2048},
 		Latency: time.Millisecond, ReceiveBuffer: 32 << 20, Produce: "sample", Format: "json", Transport: "file",
 		TransportFileSep: "\n", TransportFileCompress: "none", BatchSize: 256 << 10,

@@ -26,11 +26,6 @@ func TestFlagFaults(t *testing.T) {
 		{[]string{"-stats", "x"}, []string{`-stats: not an option of weir` + lists}},
 		{[]string{"-mapping", "m.yaml"}, []string{`-mapping "m.yaml": this version writes goflow2's default fields; mapping files are not supported`}},
 		{[]string{"-mapping"}, []string{`-mapping: this version writes goflow2's default fields; mapping files are not supported`}},
-		{[]string{"-transport.kafka.tls", "-transport.kafka.hashing=true", "-transport.kafka.compression.type", "lz4"}, []string{
-			`-transport.kafka.tls: ` + noKafka,
-			`-transport.kafka.hashing "true": ` + noKafka,
-			`-transport.kafka.compression.type "lz4": ` + noKafka,
-		}},
 		{[]string{"-templates.ttl", "1h", "-templates.sweep-interval=1m", "-templates.ttl.extend-on-access"}, []string{
 			`-templates.ttl "1h": ` + noExpiry, `-templates.sweep-interval "1m": ` + noExpiry, `-templates.ttl.extend-on-access: ` + noExpiry,
 		}},

@@ -14,7 +14,6 @@ type oldName struct {
 }
 
 const (
-	noKafka    = "Kafka output is not part of this version; write to a file or standard output with -transport file"
 	noExpiry   = "the lifetime of templates cannot be set in this version; remove the flag"
 	noSaving   = "this version keeps templates in memory and does not save them; remove the flag"
 	ownMuting  = "errors are counted, not logged one by one"
@@ -25,6 +24,8 @@ func oldNames() []oldName {
 	return []oldName{
 		{name: "metrics.addr", to: "addr"},
 		{name: "samplingrate.fallback", to: "samplingrate.default"},
+		{name: "transport.kafka.compression.type", to: "transport.kafka.compression"},
+		{name: "transport.kafka.flushfreq", to: "transport.kafka.linger"},
 		{name: "err.cnt", noEffect: ownMuting},
 		{name: "err.int", noEffect: ownMuting},
 
@@ -41,10 +42,6 @@ func oldNames() []oldName {
 		{name: "templates.ttl", refusal: noExpiry},
 		{name: "templates.sweep-interval", refusal: noExpiry},
 		{name: "templates.json", isPrefix: true, refusal: noSaving},
-		{name: "transport.kafka.tls", isSwitch: true, refusal: noKafka},
-		{name: "transport.kafka.tls.insecure", isSwitch: true, refusal: noKafka},
-		{name: "transport.kafka.hashing", isSwitch: true, refusal: noKafka},
-		{name: "transport.kafka", isPrefix: true, refusal: noKafka},
 	}
 }
 

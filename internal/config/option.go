@@ -10,12 +10,13 @@ const (
 	GroupReceive Group = "Receive"
 	GroupDecode  Group = "Decode"
 	GroupWrite   Group = "Write"
+	GroupKafka   Group = "Kafka"
 	GroupSee     Group = "See"
 	GroupRun     Group = "Run"
 )
 
 func groups() []Group {
-	return []Group{GroupReceive, GroupDecode, GroupWrite, GroupSee, GroupRun}
+	return []Group{GroupReceive, GroupDecode, GroupWrite, GroupKafka, GroupSee, GroupRun}
 }
 
 // An Option is one setting; flag, environment variable and YAML key follow

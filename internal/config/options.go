@@ -27,7 +27,7 @@ func (c *Config) table() *Table {
 // options declares every option of weir once. Options that weir decode shares
 // are declared below, by functions of their own.
 func (c *Config) options() []Option {
-	return slices.Concat(c.listenOptions(), c.captureOptions(), c.otherOptions())
+	return slices.Concat(c.listenOptions(), c.captureOptions(), c.otherOptions(), c.kafkaOptions())
 }
 
 // listenOptions declares the options of the sockets.
@@ -65,12 +65,11 @@ func (c *Config) otherOptions() []Option {
 		samplingOption(&c.SamplingRateDefault),
 		formatOption(&c.Format),
 		{
-			Name: "transport", Group: GroupWrite, Default: "file", Shape: "file", Inner: "type",
+			Name: "transport", Group: GroupWrite, Default: "file", Shape: "file|kafka", Inner: "type",
 			Value: ChoiceValue(&c.Transport, Choices{
-				Allowed: []string{"file"},
-				Refused: map[string]string{"kafka": noKafka},
+				Allowed: []string{"file", "kafka"},
 			}),
-			Help: "Where to write: file is a file or standard output.",
+			Help: "Where to write: file is a file or standard output, kafka a topic of a Kafka cluster.",
 		},
 		fileOption(&c.TransportFile),
 		sepOption(&c.TransportFileSep),

@@ -26,7 +26,7 @@ func TestEveryOption(t *testing.T) {
 				t.Error("not in the help")
 			}
 			env := o.Env()
-			if env == "" || !strings.Contains(help, "environment "+env+"\n") {
+			if env == "" || !strings.Contains(strings.Join(strings.Fields(help), " ")+" ", "environment "+env+" ") {
 				t.Errorf("variable %q is not in the help", env)
 			}
 			if other := envs[env]; other != "" {
@@ -129,6 +129,37 @@ func other(o Option) string {
 		return "json"
 	case "samplingrate.default", "sink.depth", "metrics.exporters":
 		return "512"
+	case "transport":
+		return "kafka"
+	case "transport.kafka.brokers":
+		return "a:9092,b:9092"
+	case "transport.kafka.srv", "transport.kafka.topic", "transport.kafka.tls.ca", "transport.kafka.tls.client",
+		"transport.kafka.tls.key", "transport.kafka.sasl.file", "spool.dir":
+		return "some-name"
+	case "transport.kafka.version":
+		return "3.6.0"
+	case "transport.kafka.tls", "transport.kafka.tls.insecure", "transport.kafka.hashing":
+		return "true"
+	case "transport.kafka.sasl":
+		return "plain"
+	case "transport.kafka.maxmsgbytes", "transport.kafka.flushbytes":
+		return "65536"
+	case "transport.kafka.linger":
+		return "5ms"
+	case "transport.kafka.compression":
+		return "lz4"
+	case "transport.kafka.compression.level":
+		return "3"
+	case "transport.kafka.acks":
+		return "1"
+	case "transport.kafka.idempotent":
+		return "off"
+	case "transport.kafka.message":
+		return "batch"
+	case "spool.max-bytes":
+		return "1GiB"
+	case "spool.mode":
+		return "always"
 	case "xdp.interface":
 		return "eth0,eth1"
 	case "xdp.mode":
@@ -268,7 +299,9 @@ func TestValues(t *testing.T) {
 		{"-loglevel=WARN", ""},
 		{"-loglevel=warning", `"warning": unknown log level; allowed: debug, info, warn, error`},
 		{"-produce=raw", `"raw": raw output is not part of this version; sample writes one message per flow; allowed: sample`},
-		{"-transport=kafka", `"kafka": ` + noKafka + `; allowed: file`},
+		{"-transport=nats", `"nats": unknown choice; allowed: file, kafka`},
+		{"-transport.kafka.brokers=a:1,b", `"b": not a broker's address; allowed: host:port, such as kafka1:9092,kafka2:9092`},
+		{"-transport.kafka.compression=lzma", `"lzma": unknown choice; allowed: none, gzip, snappy, lz4, zstd`},
 		{"-format=xml", `"xml": unknown choice; allowed: json, bin (or pb)`},
 		{`-transport.file.sep=a\x`, `"a\\x": unknown escape "\\x"; allowed: ` + escapeForms},
 		{`-transport.file.sep=\`, `"\\": backslash at the end; allowed: ` + escapeForms},

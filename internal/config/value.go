@@ -69,7 +69,7 @@ func (c Choices) describe() string {
 	words := slices.Clone(c.Allowed)
 	for i, w := range words {
 		for other, same := range c.Same {
-			if same == w {
+			if same == w && other != "" {
 				words[i] += " (or " + other + ")"
 			}
 		}

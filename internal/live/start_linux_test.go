@@ -127,7 +127,7 @@ func TestPrecedence(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := []string{"-config", config, "-transport.file", byFlag}
-	env := []string{"WEIR_TRANSPORT_FILE=" + byVariable, "WEIR_LOGLEVEL=warn", "WEIR_FORMAT=json"}
+	env := []string{"WEIR_TRANSPORT_FILE=" + byVariable, "WEIR_LOGLEVEL=error", "WEIR_FORMAT=json"}
 
 	check := weirCommand(host, append([]string{"check"}, args...)...)
 	check.Env = append(check.Env, env...)
@@ -138,7 +138,7 @@ func TestPrecedence(t *testing.T) {
 	for option, want := range map[string][2]string{
 		"listen":         {"flow://127.0.0.1:2055", config + ":2"},
 		"transport.file": {byFlag, "-transport.file"},
-		"loglevel":       {"warn", "WEIR_LOGLEVEL"},
+		"loglevel":       {"error", "WEIR_LOGLEVEL"},
 		"format":         {"json", "WEIR_FORMAT"},
 		"batch.linger":   {"30ms", config + ":5"},
 		"sink.depth":     {"64", "default"},
@@ -166,7 +166,7 @@ func TestPrecedence(t *testing.T) {
 		}
 	}
 	if out := w.out.String(); out != "" {
-		t.Errorf("with log level warn weir wrote %q", out)
+		t.Errorf("with log level error weir wrote %q", out)
 	}
 }
 

@@ -30,8 +30,11 @@ func TestStopDrains(t *testing.T) {
 				t.Errorf("ended with code %d after %v, want 0 within 5s", code, took)
 			}
 			eachOnce(t, numbersOf(readLines(t, w.file)), datagrams*recordsPerDatagram)
-			w.waitFor("datagrams_received=400 ")
-			w.waitFor("records_written=12000 records_dropped=0 records_in_flight=0")
+			for _, want := range []string{"datagrams_received=400 ", "records_written=12000 ", "records_dropped=0 ", "records_in_flight=0 "} {
+				if w.out.count(want) != 1 {
+					t.Errorf("no %q in what weir wrote", want)
+				}
+			}
 		})
 	}
 }

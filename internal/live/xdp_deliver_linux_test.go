@@ -174,6 +174,21 @@ func TestXDPDelivers(t *testing.T) {
 	})
 }
 
+// delimitedNumbers returns the numbers of records made by netflow5 or flowRecord in
+// a file of delimited messages.
+func delimitedNumbers(t *testing.T, path string) []int {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []int
+	for _, m := range parseDelimited(t, bytes.NewReader(data)) {
+		out = append(out, int(m.Bytes))
+	}
+	return out
+}
+
 // sortedMessages reads delimited messages and returns them without receive times,
 // in an order of their own.
 func sortedMessages(t *testing.T, data []byte) [][]byte {

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,6 +199,31 @@ func (l *xdpLab) send(frames ...[]byte) {
 	}
 }
 
+// stream sends frames on and on, so many at a time with a pause after them, until
+// the returned function is called, which returns how many. Those that the interface
+// does not take are lost: it may be down.
+func (l *xdpLab) stream(atOnce int, frame func(i int) []byte) (stop func() int) {
+	var stopping atomic.Bool
+	sent := make(chan int)
+	socket := l.socket
+	go func() {
+		n := 0
+		for ; !stopping.Load(); n++ {
+			if n%atOnce == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			_, _ = unix.Write(socket, frame(n))
+		}
+		sent <- n
+	}()
+	stop = sync.OnceValue(func() int {
+		stopping.Store(true)
+		return <-sent
+	})
+	l.t.Cleanup(func() { stop() })
+	return stop
+}
+
 // deliver sends frames, each of which is a datagram for weir, as fast as weir
 // receives them, and returns when it has them all.
 func (l *xdpLab) deliver(w *weir, frames [][]byte) {
@@ -233,9 +259,12 @@ func (l *xdpLab) ethernet(packet []byte, tags ...uint16) []byte {
 	return append(be.AppendUint16(b, kind), packet...)
 }
 
-// frame returns a datagram in one frame.
+// frame returns a datagram to weir in one frame.
 func (l *xdpLab) frame(src netip.AddrPort, payload []byte, tags ...uint16) []byte {
-	dst := collectorFor(src)
+	return l.frameTo(src, collectorFor(src), payload, tags...)
+}
+
+func (l *xdpLab) frameTo(src, dst netip.AddrPort, payload []byte, tags ...uint16) []byte {
 	return l.ethernet(ipPacket(src.Addr(), dst.Addr(), unix.IPPROTO_UDP, udpDatagram(src, dst, payload)), tags...)
 }
 
@@ -267,6 +296,16 @@ func source6(i int) netip.AddrPort {
 	a := netip.MustParseAddr("fd00:2::").As16()
 	binary.BigEndian.PutUint16(a[14:], uint16(i))
 	return netip.AddrPortFrom(netip.AddrFrom16(a), 5000)
+}
+
+// numberedFrames returns frames of NetFlow v5 from a few exporters, whose records
+// are numbered from first*recordsPerDatagram on.
+func (l *xdpLab) numberedFrames(first, n int) [][]byte {
+	var frames [][]byte
+	for i := first; i < first+n; i++ {
+		frames = append(frames, l.frame(source(i%16), netflow5(i*recordsPerDatagram, recordsPerDatagram)))
+	}
+	return frames
 }
 
 // startXDP starts a collector that captures eth0, or does not start.

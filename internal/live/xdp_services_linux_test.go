@@ -110,7 +110,7 @@ func TestXDPLeavesOthersAlone(t *testing.T) {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			l := newXDPLab(t, kind.queues)
-			w := startXDP(l, "-xdp.mode", kind.mode, "-xdp.workers", "2")
+			w := startXDP(l, append(delimited, "-xdp.mode", kind.mode, "-xdp.workers", "2")...)
 			page := make([]byte, 1<<20)
 			for i := range page {
 				page[i] = byte(rand.Uint32())
@@ -147,11 +147,7 @@ func TestXDPLeavesOthersAlone(t *testing.T) {
 				}
 			})
 			const datagrams = 2000
-			var frames [][]byte
-			for i := range datagrams {
-				frames = append(frames, l.frame(source(i%32), netflow5(i*recordsPerDatagram, recordsPerDatagram)))
-			}
-			l.deliver(w, frames)
+			l.deliver(w, l.numberedFrames(0, datagrams))
 			others.Wait()
 
 			m := w.settleBoth(datagrams)
@@ -169,7 +165,7 @@ func TestXDPLeavesOthersAlone(t *testing.T) {
 				t.Errorf("verdict pass_not_udp: %d, which is too few for 3 pages", n)
 			}
 			w.stop()
-			eachOnce(t, numbersOf(readLines(t, w.file)), datagrams*recordsPerDatagram)
+			eachOnce(t, delimitedNumbers(t, w.file), datagrams*recordsPerDatagram)
 		})
 	}
 }

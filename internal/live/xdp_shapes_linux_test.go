@@ -184,8 +184,8 @@ func TestXDPJumbo(t *testing.T) {
 			l := newXDPLab(t, 2)
 			l.setMTU(l.exporter, 9000)
 			l.setMTU(l.collector, 9000)
-			w := startXDP(l, "-xdp.mode", mode, "-xdp.workers", "2")
-			const datagrams, records = 200, 550 // 8844 bytes each
+			w := startXDP(l, append(delimited, "-xdp.mode", mode, "-xdp.workers", "2")...)
+			const datagrams, records = 100, 550 // 8844 bytes each
 			var frames [][]byte
 			for i := range datagrams {
 				var data []byte
@@ -202,7 +202,7 @@ func TestXDPJumbo(t *testing.T) {
 				t.Errorf("%d datagrams by AF_XDP, want %d; mode %s", m.path("xdp"), datagrams, m.mode("eth0"))
 			}
 			w.stop()
-			eachOnce(t, numbersOf(readLines(t, w.file)), datagrams*records)
+			eachOnce(t, delimitedNumbers(t, w.file), datagrams*records)
 		})
 	}
 }

@@ -4,6 +4,7 @@ package metrics
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
+	"github.com/weirflow/weir/sink/kafka"
+	"github.com/weirflow/weir/sink/spool"
 )
 
 // OtherExporters is the exporter label of all exporters beyond the limit.
@@ -30,6 +33,9 @@ type Source struct {
 	ExporterLimit int
 	// Version is the program's.
 	Version string
+	// Kafka and Spool are nil where there is none.
+	Kafka *kafka.Sink
+	Spool *spool.Log
 	// Captures points to nil unless interfaces are captured.
 	Captures *atomic.Pointer[collector.Captures]
 }
@@ -106,7 +112,7 @@ var all = []*prometheus.Desc{
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range all {
+	for _, d := range slices.Concat(all, kafkaDescs) {
 		ch <- d
 	}
 }
@@ -144,6 +150,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 
 	e.count(sinkRecords, l.Acknowledged, "acknowledged")
 	e.count(sinkRecords, l.DroppedRecords(), "dropped")
+	c.kafka(e, l.Recovered, l.Spooled)
 	for _, d := range l.Dropped {
 		e.count(dropped, d.Records, d.Reason)
 	}

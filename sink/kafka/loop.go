@@ -234,7 +234,7 @@ func (l *loop) newSet(p *partition) *set {
 
 // reuse keeps a set's memory, unless enough is kept.
 func (l *loop) reuse(s *set) {
-	if len(l.sets) < 64 && cap(s.buf) <= 2*l.s.set.MaxMessageBytes+headroom {
+	if len(l.sets) < 24 && cap(s.buf) <= 2*l.s.set.MaxMessageBytes+headroom {
 		l.sets = append(l.sets, s)
 	}
 }

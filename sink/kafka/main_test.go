@@ -32,11 +32,11 @@ func TestMain(m *testing.M) {
 
 // cluster returns a real cluster of 1 or 3 brokers: the one that WEIR_KAFKA
 // names if that fits, or one of the tests' own. The one of 3 makes no topics
-// by itself.
+// by itself. WEIR_KAFKA=off skips all tests that want one.
 func cluster(t *testing.T, nodes int) *kafkatest.Cluster {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a real Kafka is not for -short")
+	if testing.Short() || os.Getenv("WEIR_KAFKA") == "off" {
+		t.Skip("a real Kafka is not wanted (-short or WEIR_KAFKA=off)")
 	}
 	clusters.Lock()
 	defer clusters.Unlock()

@@ -172,8 +172,13 @@ func (l *loop) learn(a *leadership, now time.Time) {
 		m.topic = nil
 		complete = l.lead(a.leaders, late, now)
 	default:
-		m.topic, complete = a.topic, false
+		// A cluster may be about to make the topic, and a broker that has
+		// just started may not know of it yet.
 		passing := a.code == sarama.ErrUnknownTopicOrPartition || a.code == sarama.ErrLeaderNotAvailable
+		complete = false
+		if !passing || late || len(l.parts) == 0 {
+			m.topic = a.topic
+		}
 		if !passing || late {
 			l.problem(kindOfCode(a.code), a.topic, now)
 		}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// group is how many frames the generator sends at once: a NAPI poll's worth.
+	group = 64
+	// window is how many frames are on their way at most. The ring of a veth holds
+	// 256, and a generator that finds it full loses frames.
+	window = 192
+	// coalesce is the time between interrupts that load imitates.
+	coalesce = 200 * time.Microsecond
+)
+
+// series is what one way to receive needed, by round.
+type series struct {
+	name string
+	ns   []float64
+}
+
+func newSeries(list []*way) []*series {
+	all := make([]*series, len(list))
+	for i, w := range list {
+		all[i] = &series{name: w.name}
+	}
+	return all
+}
+
+func find(all []*series, name string) []float64 {
+	return all[slices.IndexFunc(all, func(s *series) bool { return s.name == name })].ns
+}
+
+// less returns the figures of each round less those of the baseline, the first.
+func less(all []*series) []*series {
+	list := make([]*series, len(all))
+	for i, s := range all {
+		list[i] = &series{name: s.name}
+		for round, v := range s.ns {
+			list[i].ns = append(list[i].ns, v-all[0].ns[round])
+		}
+	}
+	return list
+}
+
+// costs measures every way in turn, as fast as it goes.
+func costs(o options, list []*way) error {
+	total, user, kpps := newSeries(list), newSeries(list), newSeries(list)
+	lost := make([]uint64, len(list))
+	f := flow{group: group, window: window}
+	for round := -1; round < o.rounds; round++ {
+		for i, w := range list {
+			u, err := w.use(o, f, o.slice)
+			if err != nil {
+				return fmt.Errorf("receive by %s: %w", w.name, err)
+			}
+			if round < 0 { // to warm up
+				continue
+			}
+			n := float64(u.sent)
+			total[i].ns = append(total[i].ns, float64((u.kernel+u.user).Nanoseconds())/n)
+			user[i].ns = append(user[i].ns, float64(u.user.Nanoseconds())/n)
+			kpps[i].ns = append(kpps[i].ns, n/u.took.Seconds()/1000)
+			lost[i] += u.lost
+		}
+	}
+	net := less(total)
+	fmt.Printf("\n# cost: CPU ns of a datagram, all on CPU %d: NAPI thread and receiver together; of these, those of the receiver, system calls\n", o.recvCPU)
+	fmt.Println("# included; and above those of the baseline, which is a driver and an XDP program that drops. Median (min-max) of the rounds")
+	fmt.Printf("cost %-12s %22s %22s %22s %6s\n", "receiver", "ns/datagram", "receiver's thread", "above baseline", "lost")
+	for i, s := range total {
+		fmt.Printf("cost %-12s %22s %22s %22s %6d\n", s.name, spread(s.ns), spread(user[i].ns), spread(net[i].ns), lost[i])
+	}
+	for _, r := range []struct {
+		a, b   string
+		target float64
+	}{{native, recvmmsg, 8}, {generic, recvmmsg, 4}, {native, asavieX, 1}, {native, udpConn, 0}, {native, generic, 0}} {
+		printRatio("receive", net, r.a, r.b, r.target)
+	}
+	for _, r := range []struct {
+		a, b   string
+		target float64
+	}{{native, recvmmsg, 0}, {generic, recvmmsg, 0}, {native, asavieX, 0}} {
+		printRatio("receive+driver", total, r.a, r.b, r.target)
+	}
+	return nil
+}
+
+// printRatio prints how many times dearer than a way b is. target is the least that
+// is wanted, 0 for none.
+func printRatio(what string, all []*series, a, b string, target float64) {
+	x, y := find(all, a), find(all, b)
+	ratios := make([]float64, len(x))
+	for i := range ratios {
+		ratios[i] = y[i] / x[i]
+	}
+	verdict := ""
+	if target > 0 {
+		verdict = fmt.Sprintf("; target %g: reached", target)
+		if median(ratios) < target {
+			verdict = fmt.Sprintf("; target %g: NOT reached", target)
+		}
+	}
+	fmt.Printf("ratio %s %s/%s %.2f # %s costs so many times what %s does; %.2f-%.2f%s\n",
+		what, a, b, median(ratios), b, a, slices.Min(ratios), slices.Max(ratios), verdict)
+}
+
+// loads measures every way in turn at a fixed rate.
+func loads(o options, list []*way, rate float64) error {
+	total, kernel := newSeries(list), newSeries(list)
+	lost := make([]uint64, len(list))
+	var cpu, ours, took, sent, base float64 // sums of all rounds
+	perCPU := make([]float64, len(list))
+	f := flow{rate: rate, group: min(max(int(rate*coalesce.Seconds()), 1), group)}
+	for range o.rounds {
+		for i, w := range list {
+			u, err := w.use(o, f, o.loadTime)
+			if err != nil {
+				return fmt.Errorf("receive by %s: %w", w.name, err)
+			}
+			n := float64(u.sent)
+			total[i].ns = append(total[i].ns, float64((u.kernel+u.user).Nanoseconds())/n)
+			kernel[i].ns = append(kernel[i].ns, float64(u.kernel.Nanoseconds())/n)
+			lost[i] += u.lost
+			perCPU[i] += float64(u.cpu.Nanoseconds()) / n / float64(o.rounds)
+			cpu, ours = cpu+u.cpu.Seconds(), ours+(u.kernel+u.user).Seconds()
+			took, sent = took+u.took.Seconds(), sent+n
+		}
+	}
+	base = median(total[0].ns)
+	net := less(total)
+	fmt.Printf("\n# load: %.0f datagrams a second in groups of %d, all on CPU %d, which was busy with other things for %.0f %% of the time;\n",
+		rate, f.group, o.recvCPU, max(cpu-ours, 0)/took*100)
+	fmt.Printf("# the baseline of dropped frames is %.0f ns; busy CPU is of /proc/stat, with all else that ran there\n", base)
+	fmt.Printf("load %-7s %-12s %22s %22s %22s %9s %6s\n", "rate", "receiver", "ns/datagram", "NAPI thread", "above baseline", "busy CPU", "lost")
+	for i, s := range total {
+		if i > 0 {
+			fmt.Printf("load %-7.0f %-12s %22s %22s %22s %9.0f %6d\n", rate, s.name, spread(s.ns), spread(kernel[i].ns), spread(net[i].ns), perCPU[i], lost[i])
+		}
+	}
+	for _, pair := range [][2]string{{native, recvmmsg}, {generic, recvmmsg}, {native, asavieX}} {
+		printRatio(fmt.Sprintf("load-%.0f", rate), net, pair[0], pair[1], 0)
+	}
+	return nil
+}
+
+// used is what some datagrams cost.
+type used struct {
+	sent, lost   uint64
+	took         time.Duration
+	kernel, user time.Duration // of the NAPI thread, and of the receiver's
+	cpu          time.Duration // that the receiver's CPU was busy
+}
+
+// use sends for a while, and returns what receiving cost.
+func (w *way) use(o options, f flow, d time.Duration) (u used, err error) {
+	l := w.listen(o.recvCPU)
+	defer func() { err = errors.Join(err, l.end()) }()
+	before := w.settled()
+	read := func(sign time.Duration) error {
+		kernel, err1 := threadTime(w.napi)
+		user, err2 := threadTime(l.thread)
+		cpu, err3 := cpuTime(o.recvCPU)
+		u.kernel, u.user, u.cpu = u.kernel+sign*kernel, u.user+sign*user, u.cpu+sign*cpu
+		return errors.Join(err1, err2, err3)
+	}
+	if err := read(-1); err != nil {
+		return u, err
+	}
+	start := time.Now()
+	if _, u.sent, err = w.generator.send(f, d); err != nil {
+		return u, err
+	}
+	u.took = time.Since(start)
+	received := w.settled() - before
+	u.lost = u.sent - min(received, u.sent)
+	// Both threads sleep now: their times are exact.
+	return u, read(1)
+}
+
+// threadTime returns the CPU time of a thread that sleeps.
+func threadTime(thread int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", thread))
+	if err != nil {
+		return 0, fmt.Errorf("read CPU time: %w", err)
+	}
+	var ns time.Duration
+	if _, err := fmt.Sscan(string(text), &ns); err != nil {
+		return 0, fmt.Errorf("read CPU time: %w", err)
+	}
+	return ns, nil
+}
+
+// cpuTime returns how long a CPU has been busy, to a hundredth of a second.
+func cpuTime(cpu int) (sum time.Duration, err error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, fmt.Errorf("read CPU time: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if fields[0] != fmt.Sprintf("cpu%d", cpu) {
+			continue
+		}
+		for i, field := range fields[1:] {
+			var ticks time.Duration
+			if _, err := fmt.Sscan(field, &ticks); err != nil {
+				return 0, fmt.Errorf("read CPU time: %w", err)
+			}
+			// user, nice, system, idle, iowait, irq, softirq; then theft and guests
+			if i < 7 && i != 3 && i != 4 {
+				sum += ticks * 10 * time.Millisecond
+			}
+		}
+	}
+	return sum, nil
+}
+
+func median(list []float64) float64 {
+	s := slices.Sorted(slices.Values(list))
+	if len(s)%2 == 1 {
+		return s[len(s)/2]
+	}
+	return (s[len(s)/2-1] + s[len(s)/2]) / 2
+}
+
+// spread prints a median with least and most.
+func spread(list []float64) string {
+	return fmt.Sprintf("%.0f (%.0f-%.0f)", median(list), slices.Min(list), slices.Max(list))
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	port        = 2055
+	sources     = 64 // a power of two
+	firstSource = 64 // last byte of the first source address
+	payloadSize = 1400
+
+	// paceLag bounds how late the pacing generator makes up for: after a pause it
+	// must not send a flood.
+	paceLag = time.Millisecond
+
+	etherHeader = 14
+	ipHeader    = 20
+	udpHeader   = 8
+)
+
+// generator makes the kernel send frames on a cable. It must be used by a thread
+// in the sender's namespace, by one at a time.
+type generator struct {
+	frame  []byte
+	closed *ebpf.Program // sends when there is room
+	paced  *ebpf.Program // sends what is due, too
+	shared *ebpf.Map
+	state  *state
+}
+
+func newGenerator(c *cable) (*generator, error) {
+	g := &generator{frame: frameFor(c)}
+	var err error
+	g.shared, err = ebpf.NewMap(&ebpf.MapSpec{Name: "generator", Type: ebpf.Array, Flags: unix.BPF_F_MMAPABLE,
+		KeySize: 4, ValueSize: uint32(stateSize), MaxEntries: 1})
+	if err != nil {
+		return nil, fmt.Errorf("make map of generator: %w", err)
+	}
+	mapping, err := unix.Mmap(g.shared.FD(), 0, unix.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map state of generator: %w", err)
+	}
+	g.state = stateIn(mapping)
+	for _, p := range []struct {
+		to    **ebpf.Program
+		paced bool
+	}{{&g.closed, false}, {&g.paced, true}} {
+		*p.to, err = ebpf.NewProgram(&ebpf.ProgramSpec{Name: "generator", Type: ebpf.XDP, License: "GPL",
+			Instructions: instructions(g, c.sendIndex, p.paced)})
+		if err != nil {
+			return nil, fmt.Errorf("load generator: %w", err)
+		}
+	}
+	return g, nil
+}
+
+// frameFor is a frame from the first source. The UDP checksum is left out, as a
+// network card would have verified it.
+func frameFor(c *cable) []byte {
+	b := make([]byte, 0, etherHeader+ipHeader+udpHeader+payloadSize)
+	b = append(append(append(b, c.recvMAC[:]...), c.sendMAC[:]...), 0x08, 0x00)
+	ip := make([]byte, ipHeader)
+	ip[0], ip[6], ip[8], ip[9] = 0x45, 0x40, 64, unix.IPPROTO_UDP
+	binary.BigEndian.PutUint16(ip[2:], ipHeader+udpHeader+payloadSize)
+	copy(ip[12:], c.sendAddr[:])
+	ip[15] = firstSource
+	copy(ip[16:], c.recvAddr[:])
+	// The generator takes up to sources off the checksum: an id that leaves room.
+	for id := uint16(0); ; id++ {
+		binary.BigEndian.PutUint16(ip[4:], id)
+		binary.BigEndian.PutUint16(ip[10:], 0)
+		if check := headerSum(ip); check > sources {
+			binary.BigEndian.PutUint16(ip[10:], check)
+			break
+		}
+	}
+	b = append(b, ip...)
+	b = binary.BigEndian.AppendUint16(b, 5000)
+	b = binary.BigEndian.AppendUint16(b, port)
+	b = binary.BigEndian.AppendUint16(b, udpHeader+payloadSize)
+	b = append(b, 0, 0)
+	for i := range payloadSize {
+		b = append(b, byte(i*7))
+	}
+	return b
+}
+
+func headerSum(b []byte) uint16 {
+	sum := uint32(0)
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	sum = sum>>16 + sum&0xffff
+	return ^uint16(sum>>16 + sum&0xffff)
+}
+
+// instructions is the generator's program. A frame is made once and used over and
+// over: all that differs is written each time. Where nothing is to be sent the frame
+// is dropped, which is the cheapest way to wait.
+func instructions(g *generator, index int, paced bool) asm.Instructions {
+	const (
+		data, dataEnd         = 0, 4 // struct xdp_md
+		checksumAt, sourceEnd = etherHeader + 10, etherHeader + 15
+	)
+	check := binary.BigEndian.Uint16(g.frame[checksumAt:])
+	list := asm.Instructions{
+		asm.Mov.Reg(asm.R6, asm.R1),
+		asm.LoadMapValue(asm.R7, g.shared.FD(), 0),
+	}
+	if paced {
+		list = append(list,
+			asm.FnKtimeGetNs.Call(),
+			asm.StoreMem(asm.R7, atLast, asm.R0, asm.DWord),
+			asm.LoadMem(asm.R1, asm.R7, atFirst, asm.DWord),
+			asm.JNE.Imm(asm.R1, 0, "started"),
+			asm.StoreMem(asm.R7, atFirst, asm.R0, asm.DWord),
+			asm.StoreMem(asm.R7, atNext, asm.R0, asm.DWord),
+			asm.Mov.Imm(asm.R1, 0).WithSymbol("started"),
+		)
+	}
+	list = append(list,
+		// In the middle of a group?
+		asm.LoadMem(asm.R8, asm.R7, atSent, asm.DWord),
+		asm.LoadMem(asm.R1, asm.R7, atGroup, asm.DWord),
+		asm.JEq.Imm(asm.R1, 0, "new group"),
+		asm.Sub.Imm(asm.R1, 1),
+		asm.StoreMem(asm.R7, atGroup, asm.R1, asm.DWord),
+		asm.Ja.Label("send"),
+		// Is there room?
+		asm.LoadMem(asm.R1, asm.R7, atReceived, asm.DWord).WithSymbol("new group"),
+		asm.Mov.Reg(asm.R2, asm.R8),
+		asm.Sub.Reg(asm.R2, asm.R1),
+		asm.LoadMem(asm.R3, asm.R7, atWindow, asm.DWord),
+		asm.JGT.Reg(asm.R2, asm.R3, "drop"),
+	)
+	if paced {
+		list = append(list,
+			asm.LoadMem(asm.R1, asm.R7, atNext, asm.DWord),
+			asm.JGT.Reg(asm.R1, asm.R0, "drop"), // not due
+			asm.Sub.Imm(asm.R0, int32(paceLag)),
+			asm.JGE.Reg(asm.R1, asm.R0, "on time"),
+			asm.Mov.Reg(asm.R1, asm.R0),
+			asm.LoadMem(asm.R2, asm.R7, atInterval, asm.DWord).WithSymbol("on time"),
+			asm.Add.Reg(asm.R1, asm.R2),
+			asm.StoreMem(asm.R7, atNext, asm.R1, asm.DWord),
+		)
+	}
+	return append(list,
+		asm.LoadMem(asm.R1, asm.R7, atSize, asm.DWord),
+		asm.StoreMem(asm.R7, atGroup, asm.R1, asm.DWord),
+		asm.Mov.Reg(asm.R1, asm.R8).WithSymbol("send"),
+		asm.Add.Imm(asm.R1, 1),
+		asm.StoreMem(asm.R7, atSent, asm.R1, asm.DWord),
+		asm.LoadMem(asm.R1, asm.R6, data, asm.Word),
+		asm.LoadMem(asm.R2, asm.R6, dataEnd, asm.Word),
+		asm.Mov.Reg(asm.R3, asm.R1),
+		asm.Add.Imm(asm.R3, etherHeader+ipHeader),
+		asm.JGT.Reg(asm.R3, asm.R2, "drop"),
+		// Source k: the last byte of its address is k more, the checksum k less.
+		asm.And.Imm(asm.R8, sources-1),
+		asm.Mov.Imm(asm.R4, int32(check)),
+		asm.Sub.Reg(asm.R4, asm.R8),
+		asm.HostTo(asm.BE, asm.R4, asm.Half),
+		asm.StoreMem(asm.R1, checksumAt, asm.R4, asm.Half),
+		asm.Add.Imm(asm.R8, firstSource),
+		asm.StoreMem(asm.R1, sourceEnd, asm.R8, asm.Byte),
+		asm.Mov.Imm(asm.R1, int32(index)),
+		asm.Mov.Imm(asm.R2, 0),
+		asm.FnRedirect.Call(),
+		asm.Return(),
+		asm.Mov.Imm(asm.R0, xdpDrop).WithSymbol("drop"),
+		asm.Return(),
+	)
+}
+
+// xdpDrop is XDP_DROP.
+const xdpDrop = 1
+
+// dropper is an XDP program that drops all, and counts it as received.
+func dropper(g *generator) (*ebpf.Program, error) {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "dropper", Type: ebpf.XDP, License: "GPL",
+		Instructions: asm.Instructions{
+			asm.LoadMapValue(asm.R7, g.shared.FD(), 0),
+			asm.LoadMem(asm.R1, asm.R7, atReceived, asm.DWord),
+			asm.Add.Imm(asm.R1, 1),
+			asm.StoreMem(asm.R7, atReceived, asm.R1, asm.DWord),
+			asm.Mov.Imm(asm.R0, xdpDrop),
+			asm.Return(),
+		}})
+	if err != nil {
+		return nil, fmt.Errorf("load dropper: %w", err)
+	}
+	return p, nil
+}
+
+// run has the generator run n times: as many frames, sent or not. Setting up and
+// taking down costs tens of milliseconds: n should be large.
+func (g *generator) run(program *ebpf.Program, n int) error {
+	_, err := program.Run(&ebpf.RunOptions{Data: g.frame, Repeat: uint32(n), Flags: unix.BPF_F_TEST_XDP_LIVE_FRAMES})
+	if err != nil {
+		return fmt.Errorf("run generator: %w", err)
+	}
+	return nil
+}
+
+// flow is a way to send.
+type flow struct {
+	rate   float64 // datagrams a second; 0 is as fast as window allows
+	group  int     // datagrams that are sent at once
+	window int     // datagrams that may be on their way; 0 is any number
+}
+
+// send sends for a while: in pieces of a part of a second, between which it pauses.
+// It returns the rate that was kept while it sent, and how many datagrams that were.
+func (g *generator) send(f flow, d time.Duration) (rate float64, sent uint64, err error) {
+	const attempts = 400_000 // some 50 ms, or more
+	s := g.state
+	before := s.sent.Load()
+	s.size.Store(uint64(f.group - 1))
+	s.group.Store(0)
+	s.window.Store(1 << 62)
+	if f.window > 0 {
+		s.window.Store(uint64(f.window - f.group))
+	}
+	program := g.closed
+	if f.rate > 0 {
+		program = g.paced
+		s.interval.Store(uint64(float64(f.group) * 1e9 / f.rate))
+	}
+	for took := time.Duration(0); took < d; {
+		s.first.Store(0)
+		start := time.Now()
+		if err := g.run(program, attempts); err != nil {
+			return 0, 0, err
+		}
+		if f.rate > 0 {
+			took += time.Duration(s.last.Load() - s.first.Load())
+		} else {
+			took += time.Since(start)
+		}
+		sent = s.sent.Load() - before
+		rate = float64(sent) / took.Seconds()
+	}
+	return rate, sent, nil
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/xdp"
+)
+
+const usage = `Usage: receive [flags]
+
+Measures what it costs to receive a datagram of 1400 bytes by AF_XDP (native and
+generic), github.com/asavie/xdp, recvmmsg and net.UDPConn, side by side. As root.
+
+  -rounds N         rounds of cost and load, at least 5 (default 7)
+  -slice D          time of each receiver in a round of cost (default 400ms)
+  -load N,...       rates of load in datagrams a second; empty leaves it out
+                    (default 1000,20000,100000)
+  -load-time D      time of each receiver in a round of load (default 500ms)
+  -peak-rounds N    searches for the peak, 0 leaves it out (default 5)
+  -peak-time D      how long a rate must be received without loss (default 1s)
+  -cpus N,N         CPUs of sender and receiver (default 0,1)
+`
+
+// way is a way to receive with its cable and the generator on it.
+type way struct {
+	name      string
+	open      func(*cable, *side, *generator) (receiver, error)
+	cable     *cable
+	receiver  receiver
+	generator *generator
+	napi      int // kernel thread that polls; 0: softirqs do
+}
+
+const (
+	baseline = "baseline"
+	native   = "native"
+	generic  = "generic"
+	asavieX  = "asavie"
+	recvmmsg = "recvmmsg"
+	udpConn  = "net.UDPConn"
+)
+
+func ways() []*way {
+	return []*way{
+		{name: baseline, open: newDropAll},
+		{name: native, open: newOurs(xdp.Native)},
+		{name: asavieX, open: newTheirs},
+		{name: generic, open: newOurs(xdp.Generic)},
+		{name: recvmmsg, open: newBatched},
+		{name: udpConn, open: newSingle},
+	}
+}
+
+// options are the parsed command line.
+type options struct {
+	rounds, peakRounds        int
+	slice, loadTime, peakTime time.Duration
+	loads                     []float64
+	sendCPU, recvCPU          int
+}
+
+func main() {
+	o, err := parse(os.Args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Print(usage)
+		return
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "receive: %v\n\n%s", err, usage)
+		os.Exit(2)
+	}
+	if err := measure(o); err != nil {
+		fmt.Fprintln(os.Stderr, "receive:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	var loads, cpus string
+	flags := flag.NewFlagSet("receive", flag.ContinueOnError)
+	flags.SetOutput(nowhere{})
+	flags.IntVar(&o.rounds, "rounds", 7, "")
+	flags.IntVar(&o.peakRounds, "peak-rounds", 5, "")
+	flags.DurationVar(&o.slice, "slice", 400*time.Millisecond, "")
+	flags.DurationVar(&o.loadTime, "load-time", 500*time.Millisecond, "")
+	flags.DurationVar(&o.peakTime, "peak-time", time.Second, "")
+	flags.StringVar(&loads, "load", "1000,20000,100000", "")
+	flags.StringVar(&cpus, "cpus", "0,1", "")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(flags.NArg() > 0, "unexpected argument %q", flags.Arg(0))
+	fault(o.rounds < 5, "-rounds %d: want at least 5, for a median that means something", o.rounds)
+	fault(o.peakRounds < 0, "-peak-rounds %d: want 0 or more", o.peakRounds)
+	fault(o.slice <= 0 || o.loadTime <= 0 || o.peakTime <= 0, "-slice, -load-time, -peak-time: want more than 0")
+	for _, text := range strings.FieldsFunc(loads, func(r rune) bool { return r == ',' }) {
+		rate, err := strconv.ParseFloat(text, 64)
+		fault(err != nil || rate < 1000 || rate > 1e6, "-load %s: want 1000 to 1000000", text)
+		o.loads = append(o.loads, rate)
+	}
+	_, err := fmt.Sscanf(cpus, "%d,%d", &o.sendCPU, &o.recvCPU)
+	fault(err != nil || o.sendCPU < 0 || o.recvCPU < 0 || o.sendCPU == o.recvCPU, "-cpus %s: want two numbers that differ", cpus)
+	return o, errors.Join(faults...)
+}
+
+// nowhere keeps package flag quiet.
+type nowhere struct{}
+
+func (nowhere) Write(b []byte) (int, error) { return len(b), nil }
+
+// measure makes the network, and measures from a thread on the sender's side.
+func measure(o options) error {
+	send, err := newSide()
+	if err != nil {
+		return err
+	}
+	recv, err := newSide()
+	if err != nil {
+		return err
+	}
+	list := ways()
+	return send.do(func() error {
+		if err := pin(0, o.sendCPU); err != nil {
+			return err
+		}
+		for i, w := range list {
+			if err := w.setUp(i, send, recv); err != nil {
+				return fmt.Errorf("set up %s: %w", w.name, err)
+			}
+		}
+		printHead()
+		if err := threaded(list, recv, o.recvCPU); err != nil {
+			return err
+		}
+		if err := costs(o, list); err != nil {
+			return err
+		}
+		for _, rate := range o.loads {
+			if err := loads(o, list, rate); err != nil {
+				return err
+			}
+		}
+		if o.peakRounds == 0 {
+			return nil
+		}
+		for _, w := range list {
+			if _, err := w.cable.threaded(recv, false); err != nil {
+				return fmt.Errorf("set up %s: %w", w.name, err)
+			}
+		}
+		return peaks(o, list[1:])
+	})
+}
+
+func (w *way) setUp(i int, send, recv *side) (err error) {
+	if w.cable, err = newCable(i, send, recv); err != nil {
+		return err
+	}
+	if w.generator, err = newGenerator(w.cable); err != nil {
+		return err
+	}
+	w.receiver, err = w.open(w.cable, recv, w.generator)
+	return err
+}
+
+// threaded moves the NAPI polls of all ways to a CPU.
+func threaded(list []*way, recv *side, cpu int) (err error) {
+	for _, w := range list {
+		if w.napi, err = w.cable.threaded(recv, true); err != nil {
+			return fmt.Errorf("set up %s: %w", w.name, err)
+		}
+		if err := pin(w.napi, cpu); err != nil {
+			return fmt.Errorf("set up %s: %w", w.name, err)
+		}
+	}
+	return nil
+}
+
+func printHead() {
+	var name unix.Utsname
+	_ = unix.Uname(&name) // then there is none to print
+	load, _ := os.ReadFile("/proc/loadavg")
+	fmt.Printf("# %s, %d CPUs, Linux %s, %s, %s\n", cpuModel(), runtime.NumCPU(), unix.ByteSliceToString(name.Release[:]), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
+	fmt.Printf("# command: receive %s\n", strings.Join(os.Args[1:], " "))
+	fmt.Printf("# load of the machine before: %s# veth, copy mode; %d bytes of payload; %d sources, one queue, one receiver; rings of %d, socket buffers of %d MiB\n",
+		load, payloadSize, sources, ringSize, receiveBuffer>>20)
+}
+
+// cpuModel returns the name of the CPU.
+func cpuModel() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOARCH
+	}
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
+
+// pin has a thread, 0 for the calling one, run on one CPU, and before others there.
+func pin(thread, cpu int) error {
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(thread, &set); err != nil {
+		return fmt.Errorf("pin to CPU %d: %w", cpu, err)
+	}
+	if err := unix.Setpriority(unix.PRIO_PROCESS, thread, -20); err != nil { // of a thread
+		return fmt.Errorf("set priority: %w", err)
+	}
+	return nil
+}

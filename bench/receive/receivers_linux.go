@@ -1,0 +1,275 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	asavie "github.com/asavie/xdp"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/bpf"
+	"github.com/weirflow/weir/internal/udp"
+	"github.com/weirflow/weir/xdp"
+)
+
+const (
+	ringSize      = 2048
+	receiveBuffer = 32 << 20
+	// napLimit is how long a receiver with nothing to do sleeps at most.
+	napLimit = 20 * time.Millisecond
+)
+
+// receiver is a way to receive, set up on a cable. One goroutine uses it.
+type receiver interface {
+	// receive takes what is there, up to a batch, and returns how many. If there is
+	// nothing it waits, at most for napLimit.
+	receive() (int, error)
+}
+
+// sum keeps the compiler from leaving out what receivers do with datagrams.
+type sum uint64
+
+func (s *sum) look(src netip.AddrPort, payload []byte) {
+	*s += sum(src.Port()) + sum(payload[0])
+}
+
+func pollIn(fd int) error {
+	set := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if _, err := unix.Poll(set[:], int(napLimit/time.Millisecond)); err != nil && err != unix.EINTR {
+		return os.NewSyscallError("poll", err)
+	}
+	return nil
+}
+
+// dropAll is the baseline: an XDP program in native mode drops all.
+type dropAll struct{ link link.Link }
+
+func newDropAll(c *cable, recv *side, g *generator) (receiver, error) {
+	p, err := dropper(g)
+	if err != nil {
+		return nil, err
+	}
+	d := &dropAll{}
+	err = recv.do(func() error {
+		d.link, err = link.AttachXDP(link.XDPOptions{Program: p, Interface: c.recvIndex, Flags: link.XDPDriverMode})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("attach dropper: %w", err)
+	}
+	return d, nil
+}
+
+func (d *dropAll) receive() (int, error) {
+	ts := unix.NsecToTimespec(int64(napLimit))
+	_ = unix.Nanosleep(&ts, nil) // a signal makes it shorter
+	return 0, nil
+}
+
+// ours is this project's AF_XDP receiver.
+type ours struct {
+	capture *xdp.Capture
+	r       *xdp.Receiver
+	sum     sum
+}
+
+func newOurs(mode xdp.Mode) func(*cable, *side, *generator) (receiver, error) {
+	return func(c *cable, recv *side, _ *generator) (receiver, error) {
+		o := &ours{}
+		if mode == xdp.Generic {
+			if err := c.offload(recv); err != nil {
+				return nil, err
+			}
+		}
+		err := recv.do(func() (err error) {
+			o.capture, err = xdp.Open(xdp.Config{
+				Interface: c.name,
+				Workers:   1,
+				Mode:      mode,
+				RingSize:  ringSize,
+				Load: func(t xdp.Target) (xdp.Program, error) {
+					return bpf.Load(bpf.Config{Workers: t.Workers, Queues: t.Queues, Frags: t.Frags}, []bpf.Listen{{Port: port}})
+				},
+			})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		o.r = o.capture.Worker(0)
+		return o, nil
+	}
+}
+
+func (o *ours) receive() (int, error) {
+	n := o.r.Receive()
+	if n == 0 {
+		return 0, pollIn(o.r.Fds()[0])
+	}
+	for i := range n {
+		f := o.r.Frame(i)
+		if f.Payload == nil {
+			return n, errors.New("a frame without payload")
+		}
+		o.sum.look(f.Src, f.Payload)
+	}
+	o.r.Release()
+	return n, nil
+}
+
+// theirs is github.com/asavie/xdp, used as its documentation has it, but that it
+// asks poll only when there is nothing.
+type theirs struct {
+	sock *asavie.Socket
+	sum  sum
+}
+
+func newTheirs(c *cable, recv *side, _ *generator) (receiver, error) {
+	t := &theirs{}
+	err := recv.do(func() error {
+		program, err := asavie.NewProgram(1)
+		if err != nil {
+			return err
+		}
+		if err := program.Attach(c.recvIndex); err != nil {
+			return err
+		}
+		t.sock, err = asavie.NewSocket(c.recvIndex, 0, &asavie.SocketOptions{
+			NumFrames:              2 * ringSize,
+			FrameSize:              2048,
+			FillRingNumDescs:       ringSize,
+			CompletionRingNumDescs: 64,
+			RxRingNumDescs:         ringSize,
+			TxRingNumDescs:         64,
+		})
+		if err != nil {
+			return err
+		}
+		return program.Register(0, t.sock.FD())
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open asavie/xdp: %w", err)
+	}
+	t.fill()
+	return t, nil
+}
+
+func (t *theirs) fill() { t.sock.Fill(t.sock.GetDescs(t.sock.NumFreeFillSlots(), true)) }
+
+func (t *theirs) receive() (int, error) {
+	n := t.sock.NumReceived()
+	if n == 0 {
+		var err error
+		if n, _, err = t.sock.Poll(int(napLimit / time.Millisecond)); err != nil {
+			return 0, os.NewSyscallError("poll", err)
+		}
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	descs := t.sock.Receive(n)
+	for i := range descs {
+		b := t.sock.GetFrame(descs[i])
+		if len(b) < etherHeader+ipHeader+udpHeader+1 {
+			return 0, errors.New("a frame that is too short")
+		}
+		src := netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[26:])), uint16(b[34])<<8|uint16(b[35]))
+		t.sum.look(src, b[etherHeader+ipHeader+udpHeader:])
+	}
+	n = len(descs)
+	t.fill()
+	return n, nil
+}
+
+// batched is recvmmsg.
+type batched struct {
+	sock *udp.Socket
+	sum  sum
+}
+
+func newBatched(c *cable, recv *side, _ *generator) (receiver, error) {
+	b := &batched{}
+	if err := c.offload(recv); err != nil {
+		return nil, err
+	}
+	err := recv.do(func() (err error) {
+		b.sock, err = udp.Listen(udp.Config{Addr: netip.AddrPortFrom(netip.AddrFrom4(c.recvAddr), port), Batch: 64, ReceiveBuffer: receiveBuffer})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (b *batched) receive() (n int, err error) {
+	n, err = b.sock.Receive(napLimit)
+	for i := range n {
+		d := b.sock.Datagram(i)
+		b.sum.look(d.Src, d.Payload)
+	}
+	return n, err
+}
+
+// single is net.UDPConn.
+type single struct {
+	conn  *net.UDPConn
+	reads uint
+	buf   []byte
+	sum   sum
+}
+
+func newSingle(c *cable, recv *side, _ *generator) (receiver, error) {
+	s := &single{buf: make([]byte, 1<<16)}
+	if err := c.offload(recv); err != nil {
+		return nil, err
+	}
+	err := recv.do(func() (err error) {
+		s.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: c.recvAddr[:], Port: port})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open net.UDPConn: %w", err)
+	}
+	raw, err := s.conn.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("open net.UDPConn: %w", err)
+	}
+	var refused error
+	err = raw.Control(func(fd uintptr) {
+		refused = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer)
+	})
+	if err := errors.Join(err, refused); err != nil {
+		return nil, fmt.Errorf("set SO_RCVBUFFORCE: %w", err)
+	}
+	return s, nil
+}
+
+// receive moves the deadline seldom, as that costs.
+func (s *single) receive() (int, error) {
+	const often = 64
+	if s.reads%often == 0 {
+		if err := s.conn.SetReadDeadline(time.Now().Add(napLimit)); err != nil {
+			return 0, err
+		}
+	}
+	s.reads++
+	n, src, err := s.conn.ReadFromUDP(s.buf)
+	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			s.reads = 0
+			return 0, nil
+		}
+		return 0, fmt.Errorf("read: %w", err)
+	}
+	if n == 0 {
+		return 0, errors.New("an empty datagram")
+	}
+	s.sum += sum(src.Port) + sum(src.IP[len(src.IP)-1]) + sum(s.buf[0])
+	return 1, nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"runtime"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// state is shared with the programs of a generator: one value of a map, mapped.
+// Between runs we write all of it.
+type state struct {
+	// Written by the generator's program while it runs.
+	next  atomic.Uint64 // when the next group is due, CLOCK_MONOTONIC ns
+	sent  atomic.Uint64 // frames
+	group atomic.Uint64 // frames left of the group
+	first atomic.Uint64 // when it was run first and last
+	last  atomic.Uint64
+	// Read by it.
+	interval atomic.Uint64 // ns between groups
+	size     atomic.Uint64 // of a group, less one
+	window   atomic.Uint64 // frames that may be on their way for a group to begin
+
+	_ [64]byte
+	// received is written by the receiver, or the program that drops.
+	received atomic.Uint64
+	_        [120]byte
+}
+
+// Where the fields are, for the programs.
+const (
+	atNext     = int16(unsafe.Offsetof(state{}.next))
+	atSent     = int16(unsafe.Offsetof(state{}.sent))
+	atGroup    = int16(unsafe.Offsetof(state{}.group))
+	atFirst    = int16(unsafe.Offsetof(state{}.first))
+	atLast     = int16(unsafe.Offsetof(state{}.last))
+	atInterval = int16(unsafe.Offsetof(state{}.interval))
+	atSize     = int16(unsafe.Offsetof(state{}.size))
+	atWindow   = int16(unsafe.Offsetof(state{}.window))
+	atReceived = int16(unsafe.Offsetof(state{}.received))
+	stateSize  = int(unsafe.Sizeof(state{}))
+)
+
+// stateIn returns the state in mapped memory of at least stateSize bytes.
+func stateIn(mapping []byte) *state {
+	_ = mapping[stateSize-1]
+	return (*state)(unsafe.Pointer(unsafe.SliceData(mapping)))
+}
+
+// ethtoolSet runs an ethtool command that takes one value (struct ethtool_value of
+// linux/ethtool.h).
+func ethtoolSet(fd int, name string, command, value uint32) error {
+	data := struct{ command, value uint32 }{command, value}
+	var request struct { // struct ifreq of linux/if.h
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte // the union is larger than a pointer
+	}
+	copy(request.name[:unix.IFNAMSIZ-1], name)
+	request.data = unsafe.Pointer(&data)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
+	runtime.KeepAlive(&data)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/sink"
+	"github.com/weirflow/weir/sink/file"
+	"github.com/weirflow/weir/sink/kafka"
+	"github.com/weirflow/weir/sink/spool"
+)
+
+// hub carries batches from the workers' lanes to the output: a sink.Hub or a
+// sink.AsyncHub.
+type hub interface {
+	Notify()
+	Run(ctx context.Context) error
+	Stop(ctx context.Context) error
+	Reopen(ctx context.Context) error
+	Closed() <-chan struct{}
+	Counters() *sink.Counters
+}
+
+// output is where flows go.
+type output struct {
+	file *file.File // one of these
+	// kafka, and its spool, which may be nil.
+	kafka *kafka.Sink
+	spool *spool.Log
+	// separator follows every message.
+	separator string
+}
+
+// openOutput opens what the configuration says.
+func openOutput(cfg *config.Config, log *slog.Logger) (*output, error) {
+	if cfg.Transport == "kafka" {
+		return openKafka(cfg, log)
+	}
+	f, err := file.New(file.Config{
+		Path:           cfg.TransportFile,
+		LineDelimited:  cfg.Format == "json" && cfg.TransportFileSep == "\n",
+		RotateSize:     cfg.TransportFileRotateSize,
+		RotateInterval: cfg.TransportFileRotateInterval,
+		Compress:       cfg.TransportFileCompress,
+		Logger:         log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &output{file: f, separator: cfg.TransportFileSep}, nil
+}
+
+// openKafka opens the Kafka sink and its spool. The cluster need not be there.
+func openKafka(cfg *config.Config, log *slog.Logger) (*output, error) {
+	k := &cfg.Kafka
+	format := kafka.FormatJSON
+	if cfg.Format == "bin" {
+		format = kafka.FormatProtobuf
+	}
+	s, err := kafka.New(kafka.Config{
+		Brokers: k.Brokers,
+		SRV:     k.SRV,
+		Topic:   k.Topic,
+		Version: k.Version,
+		TLS: kafka.TLS{
+			Enable: k.TLS, CA: k.TLSCA, Cert: k.TLSClient, Key: k.TLSKey, Insecure: k.TLSInsecure,
+		},
+		SASL:             kafka.SASL{Mechanism: k.SASL, User: k.SASLUser, Password: k.SASLPassword},
+		MaxMessageBytes:  k.MaxMessageBytes,
+		FlushBytes:       k.FlushBytes,
+		Linger:           k.Linger,
+		Hashing:          k.Hashing,
+		Compression:      k.Compression,
+		CompressionLevel: k.CompressionLevel,
+		Acks:             k.Acks,
+		Idempotent:       kafka.Idempotent(k.Idempotent),
+		Shape:            kafka.Shape(k.Message),
+		Format:           format,
+		Logger:           log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open kafka output: %w", err)
+	}
+	out := &output{kafka: s}
+	dir := cfg.Spool.Dir
+	if state := os.Getenv("STATE_DIRECTORY"); dir == "" && state != "" {
+		dir = filepath.Join(state, "kafka-spool")
+	}
+	if dir == "" {
+		log.Info("no spool: what kafka does not take waits in memory (set -spool.dir)")
+		return out, nil
+	}
+	if out.spool, err = spool.Open(spool.Config{Dir: dir, MaxBytes: cfg.Spool.MaxBytes, Logger: log}); err != nil {
+		_ = s.Close() // nothing was written
+		return nil, err
+	}
+	return out, nil
+}
+
+// producerConfig returns how records become messages for this output.
+func (o *output) producerConfig(cfg *config.Config) producer.Config {
+	return producerConfig(cfg.Format, o.separator, cfg.SamplingRateDefault)
+}
+
+// newHub makes the hub, which owns the output from here on.
+func (o *output) newHub(cfg *config.Config, lanes []*sink.Lane, log *slog.Logger) hub {
+	if o.file != nil {
+		return sink.NewHub(o.file, lanes, log)
+	}
+	async := sink.AsyncConfig{Always: cfg.Spool.Mode == "always", Logger: log}
+	if o.spool != nil {
+		async.Spool = o.spool
+	}
+	return sink.NewAsyncHub(o.kafka, lanes, async)
+}
+
+// close closes an output that no hub was made of.
+func (o *output) close() {
+	// Nothing was written: there is nothing to lose.
+	if o.file != nil {
+		_ = o.file.Close()
+	}
+	if o.kafka != nil {
+		_ = o.kafka.Close()
+	}
+	if o.spool != nil {
+		_ = o.spool.Close()
+	}
+}

@@ -1,0 +1,279 @@
+package collector
+
+import (
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/bpf"
+	"github.com/weirflow/weir/internal/testnet"
+)
+
+// frameOf is an Ethernet frame with a UDP datagram by IPv4, without checksums: the
+// XDP path verifies none.
+func frameOf(src, dst netip.AddrPort, payload []byte) []byte {
+	b := make([]byte, 12, 42+len(payload))
+	for i := range b {
+		b[i] = 2
+	}
+	b = append(b, 8, 0, 0x45, 0)
+	b = binary.BigEndian.AppendUint16(b, uint16(28+len(payload)))
+	b = append(b, 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0)
+	b = append(append(b, src.Addr().AsSlice()...), dst.Addr().AsSlice()...)
+	b = binary.BigEndian.AppendUint16(b, src.Port())
+	b = binary.BigEndian.AppendUint16(b, dst.Port())
+	b = binary.BigEndian.AppendUint16(b, uint16(8+len(payload)))
+	return append(append(b, 0, 0), payload...)
+}
+
+// captureLab is a sender and a receiver joined by a veth pair, and workers.
+type captureLab struct {
+	t        *testing.T
+	receiver *testnet.Host
+	socket   int // packet socket of the sender
+	port     netip.AddrPort
+	rigs     []*rig
+	workers  []*Worker
+}
+
+func newCaptureLab(t *testing.T, queues, workers int) *captureLab {
+	t.Helper()
+	n := testnet.New(t)
+	sender, receiver := n.AddHost("sender"), n.AddHost("receiver")
+	testnet.Veth(t, sender, "eth0", "10.1.0.1/24", "", receiver, "eth0", "10.1.0.2/24", "", queues)
+	l := &captureLab{t: t, receiver: receiver, port: netip.MustParseAddrPort("10.1.0.2:2055")}
+	link, err := sender.Netlink().LinkByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sender.Do(func() (err error) {
+		if l.socket, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err == nil {
+			err = unix.Bind(l.socket, &unix.SockaddrLinklayer{Ifindex: link.Attrs().Index})
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(l.socket) })
+	exporters := NewExporters()
+	for i := range workers {
+		r := newRig(t, rigConfig{index: i, depth: 64, exporters: exporters})
+		r.start()
+		l.rigs, l.workers = append(l.rigs, r), append(l.workers, r.Worker)
+	}
+	return l
+}
+
+// capture starts to capture, or skips the test where this process may not.
+func (l *captureLab) capture(cfg CaptureConfig) *Captures {
+	l.t.Helper()
+	cfg.Interfaces, cfg.Listens = []string{"eth0"}, []netip.AddrPort{l.port}
+	cfg.RingSize, cfg.Require, cfg.Logger = 1024, true, slog.New(slog.DiscardHandler)
+	if cfg.Mode == "" {
+		cfg.Mode = "auto"
+	}
+	cfg.ZeroCopy = "auto"
+	var c *Captures
+	err := l.receiver.Do(func() (err error) {
+		c, err = StartCaptures(cfg, l.workers)
+		return err
+	})
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EAFNOSUPPORT) {
+		if os.Getenv("CI") == "true" {
+			l.t.Fatalf("%v: with CI=true this test must run", err)
+		}
+		l.t.Skipf("%v: try as root", err)
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return c
+}
+
+func (l *captureLab) send(i int, src netip.AddrPort, payload []byte) {
+	l.t.Helper()
+	if i%32 == 31 {
+		time.Sleep(time.Millisecond) // a veth holds 256
+	}
+	if _, err := unix.Write(l.socket, frameOf(src, l.port, payload)); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// received sums up what the workers received by AF_XDP.
+func (l *captureLab) received() (n int) {
+	for _, w := range l.workers {
+		n += int(w.Snapshot().Received[PathXDP])
+	}
+	return n
+}
+
+func verdict(stats []CaptureStats, v bpf.Verdict) (n uint64) {
+	for _, s := range stats {
+		for _, c := range s.Verdicts {
+			if c.Label == v.String() {
+				n += c.N
+			}
+		}
+	}
+	return n
+}
+
+// TestExporterHasOneWorker: on however many queues an exporter's datagrams come, one
+// worker gets them all.
+func TestExporterHasOneWorker(t *testing.T) {
+	const queues, workers, sources, ports, datagrams = 4, 3, 256, 4, 4096
+	l := newCaptureLab(t, queues, workers)
+	c := l.capture(CaptureConfig{})
+	for i := range datagrams {
+		// Another port is another flow, and often another queue.
+		src := netip.AddrPortFrom(numberedAddr(i%sources), uint16(5000+i/sources%ports))
+		l.send(i, src, v5(1))
+		if i%512 == 511 {
+			eventually(t, "the workers keep up", func() bool { return l.received() > i-512 })
+		}
+	}
+	eventually(t, "all is received", func() bool { return l.received() == datagrams })
+	stats := c.Stats()
+	if len(stats) != 1 || stats[0].Mode != ModeNative || stats[0].Opened != 1 || verdict(stats, bpf.Redirect) != datagrams {
+		t.Errorf("%+v", stats)
+	}
+	c.Stop()
+	for _, r := range l.rigs {
+		r.end() // now its table may be looked at
+	}
+	owner := map[netip.Addr]int{}
+	for i, r := range l.rigs {
+		if len(r.known) == 0 {
+			t.Errorf("worker %d has no exporter", i)
+		}
+		for addr := range r.known {
+			if other, ok := owner[addr]; ok {
+				t.Errorf("%v is received by workers %d and %d", addr, other, i)
+			}
+			owner[addr] = i
+			if want := bpf.Worker(addr, workers); i != int(want) {
+				t.Errorf("%v is received by worker %d, want %d", addr, i, want)
+			}
+		}
+	}
+	if len(owner) != sources {
+		t.Errorf("%d exporters, want %d", len(owner), sources)
+	}
+	// The counts outlive the capture.
+	after := c.Stats()
+	if after[0].Mode != ModeUDP || verdict(after, bpf.Redirect) != datagrams {
+		t.Errorf("after the end: %+v", after)
+	}
+}
+
+// TestCapturesComeAndGo: workers take over and let go of their ends while frames
+// come, and what they were given is received.
+func TestCapturesComeAndGo(t *testing.T) {
+	l := newCaptureLab(t, 2, 2)
+	var total uint64
+	for range 5 {
+		c := l.capture(CaptureConfig{})
+		stop := make(chan struct{})
+		var sending sync.WaitGroup
+		var failed atomic.Bool
+		sending.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if i%32 == 0 {
+					time.Sleep(time.Millisecond)
+				}
+				if _, err := unix.Write(l.socket, frameOf(netip.AddrPortFrom(numberedAddr(i%64), 1), l.port, v5(1))); err != nil {
+					failed.Store(true)
+					return
+				}
+			}
+		})
+		before := l.received()
+		eventually(t, "frames come", func() bool { return failed.Load() || l.received() > before+500 })
+		c.Stop() // while frames come
+		close(stop)
+		sending.Wait()
+		if failed.Load() {
+			t.Fatal("frames were not sent")
+		}
+		stats := c.Stats()
+		total += verdict(stats, bpf.Redirect)
+		for _, d := range stats[0].Dropped {
+			total -= d.N
+		}
+		for i, w := range l.workers {
+			if n := len(w.src.had.receivers); n != 0 {
+				t.Errorf("worker %d has %d ends left", i, n)
+			}
+		}
+	}
+	eventually(t, "the counts are published", func() bool { return l.received() >= int(total) })
+	if n := l.received(); n != int(total) {
+		t.Errorf("%d frames received, %d were redirected and not dropped", n, total)
+	}
+}
+
+// TestLimitedByProgram: the exporters that the program held to their rate can be
+// asked for, as many as one wants.
+func TestLimitedByProgram(t *testing.T) {
+	l := newCaptureLab(t, 1, 1)
+	c := l.capture(CaptureConfig{Rate: 1, Deny: prefixes("10.9.0.0/16")})
+	defer c.Stop()
+	const sources, each = 10, 100
+	for i := range sources * each {
+		l.send(i, netip.AddrPortFrom(numberedAddr(i%sources), 1), v5(1))
+	}
+	for i := range 5 {
+		l.send(i, netip.MustParseAddrPort("10.9.0.1:1"), v5(1))
+	}
+	eventually(t, "all frames have a verdict", func() bool {
+		s := c.Stats()
+		return verdict(s, bpf.Redirect)+verdict(s, bpf.DropRate)+verdict(s, bpf.DropDenied) == sources*each+5
+	})
+	if n := verdict(c.Stats(), bpf.DropDenied); n != 5 {
+		t.Errorf("%d denied, want 5", n)
+	}
+	for limit, want := range map[int]int{0: 0, 3: 3, 100: sources} {
+		exporters, sum := 0, uint64(0)
+		c.Limited(limit, func(addr netip.Addr, n uint64) {
+			if n == 0 || n > each-minBurst || addr.As4()[0] != 10 {
+				t.Errorf("%d datagrams of %v", n, addr)
+			}
+			exporters++
+			sum += n
+		})
+		if exporters != want || limit == 100 && sum != verdict(c.Stats(), bpf.DropRate) {
+			t.Errorf("limit %d: %d exporters, %d datagrams", limit, exporters, sum)
+		}
+	}
+}
+
+// TestSetFramesAfterEnd: a worker that has ended holds nobody up.
+func TestSetFramesAfterEnd(t *testing.T) {
+	r := newRig(t, rigConfig{})
+	r.start()
+	r.end()
+	done := make(chan struct{})
+	go func() {
+		r.SetFrames(nil)
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(patience):
+		t.Fatal("SetFrames waits for a worker that has ended")
+	}
+}

@@ -1,0 +1,109 @@
+package collector
+
+import (
+	"net/netip"
+	"sync"
+	"testing"
+
+	"github.com/weirflow/weir/producer"
+)
+
+// numberedAddr is address number i.
+func numberedAddr(i int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+}
+
+// TestExportersCap: beyond the limit all share one entry, and nothing is lost from
+// the sums.
+func TestExportersCap(t *testing.T) {
+	table := NewExporters()
+	table.limit = 3
+	for i := range 5 {
+		e := table.Get(numberedAddr(i))
+		if again := table.Get(numberedAddr(i)); again != e {
+			t.Errorf("exporter %d has two entries", i)
+		}
+		if own := e.addr == numberedAddr(i); own != (i < 3) {
+			t.Errorf("exporter %d has an entry of its own: %v", i, own)
+		}
+		e.count(100, &producer.Result{Decoded: true, Records: 10 + i}, int64(1000+i))
+		e.count(50, &producer.Result{Reason: producer.ReasonUnknownVersion}, int64(2000+i))
+		e.count(25, &producer.Result{Decoded: true, Records: 1, Reason: producer.ReasonCountMismatch}, int64(3000+i))
+		e.limited.Add(uint64(i))
+	}
+	if table.Len() != 3 {
+		t.Errorf("%d entries, want 3", table.Len())
+	}
+	for limit := range 5 {
+		first, other := table.Stats(limit)
+		if len(first) != min(limit, 3) {
+			t.Errorf("limit %d: %d exporters", limit, len(first))
+		}
+		sum := other
+		if other.Addr.IsValid() || other.LastSeenNs != 3004 {
+			t.Errorf("limit %d: the others are %v, last seen %d", limit, other.Addr, other.LastSeenNs)
+		}
+		for i, s := range first {
+			want := ExporterStats{Addr: numberedAddr(i), LastSeenNs: int64(3000 + i), Datagrams: 3, Bytes: 175,
+				Records: uint64(11 + i), Failed: 1, Incomplete: 1, Limited: uint64(i)}
+			if s != want {
+				t.Errorf("limit %d: %+v, want %+v", limit, s, want)
+			}
+			sum.Datagrams += s.Datagrams
+			sum.Bytes += s.Bytes
+			sum.Records += s.Records
+			sum.Failed += s.Failed
+			sum.Incomplete += s.Incomplete
+			sum.Limited += s.Limited
+		}
+		want := ExporterStats{LastSeenNs: 3004, Datagrams: 15, Bytes: 5 * 175, Records: 65, Failed: 5, Incomplete: 5, Limited: 10}
+		if sum != want {
+			t.Errorf("limit %d: in all %+v, want %+v", limit, sum, want)
+		}
+	}
+}
+
+// Many workers meet the same exporters at once.
+func TestExportersConcurrently(t *testing.T) {
+	table := NewExporters()
+	table.limit = 50
+	const workers, addrs, rounds = 4, 100, 20
+	var all [workers][addrs]*Exporter
+	var ended sync.WaitGroup
+	for w := range workers {
+		ended.Go(func() {
+			for range rounds {
+				for i := range addrs {
+					e := table.Get(numberedAddr((i*7 + w) % addrs))
+					e.count(1, &producer.Result{Decoded: true}, 1)
+					all[w][(i*7+w)%addrs] = e
+				}
+				table.Stats(10)
+				table.Len()
+			}
+		})
+	}
+	ended.Wait()
+	shared := 0
+	for i := range addrs {
+		for w := 1; w < workers; w++ {
+			if all[w][i] != all[0][i] {
+				t.Errorf("exporter %d has two entries", i)
+			}
+		}
+		if all[0][i] == table.other {
+			shared++
+		}
+	}
+	if shared != addrs-50 || table.Len() != 50 {
+		t.Errorf("%d share an entry, %d have their own", shared, table.Len())
+	}
+	first, other := table.Stats(50)
+	sum := other.Datagrams
+	for _, s := range first {
+		sum += s.Datagrams
+	}
+	if sum != workers*addrs*rounds {
+		t.Errorf("%d datagrams counted, want %d", sum, workers*addrs*rounds)
+	}
+}

@@ -55,6 +55,9 @@ need_exporters() {
 	command -v softflowd >/dev/null 2>&1 || missing="$missing softflowd"
 	command -v pmacctd >/dev/null 2>&1 || missing="$missing pmacct"
 	command -v ovs-vswitchd >/dev/null 2>&1 || missing="$missing openvswitch-switch"
+	command -v fprobe >/dev/null 2>&1 || missing="$missing fprobe"
+	command -v nfcapd >/dev/null 2>&1 || missing="$missing nfdump"
+	command -v tcpreplay >/dev/null 2>&1 || missing="$missing tcpreplay"
 	command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 	# shellcheck disable=SC2086 # a list of words
 	[ -z "$missing" ] || install "real exporters" $missing

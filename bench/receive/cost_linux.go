@@ -37,22 +37,25 @@ func find(all []*series, name string) []float64 {
 	return all[slices.IndexFunc(all, func(s *series) bool { return s.name == name })].ns
 }
 
-// less returns the figures of each round less those of the baseline, the first.
-func less(all []*series) []*series {
+// above returns the figures of each round less those of a baseline.
+func above(all []*series, base func(name string) string) []*series {
 	list := make([]*series, len(all))
 	for i, s := range all {
 		list[i] = &series{name: s.name}
+		less := find(all, base(s.name))
 		for round, v := range s.ns {
-			list[i].ns = append(list[i].ns, v-all[0].ns[round])
+			list[i].ns = append(list[i].ns, v-less[round])
 		}
 	}
 	return list
 }
 
-// costs measures every way in turn, as fast as it goes.
-func costs(o options, list []*way) error {
-	total, user, kpps := newSeries(list), newSeries(list), newSeries(list)
-	lost := make([]uint64, len(list))
+func driver(string) string { return dropped }
+
+// costs measures every way in turn, as fast as it goes. where is that of the sender.
+func costs(o options, list []*way, where string) error {
+	total, user := newSeries(list), newSeries(list)
+	count, lost := make([]uint64, len(list)), make([]uint64, len(list))
 	f := flow{group: group, window: window}
 	for round := -1; round < o.rounds; round++ {
 		for i, w := range list {
@@ -66,29 +69,35 @@ func costs(o options, list []*way) error {
 			n := float64(u.sent)
 			total[i].ns = append(total[i].ns, float64((u.kernel+u.user).Nanoseconds())/n)
 			user[i].ns = append(user[i].ns, float64(u.user.Nanoseconds())/n)
-			kpps[i].ns = append(kpps[i].ns, n/u.took.Seconds()/1000)
+			count[i] += u.sent
 			lost[i] += u.lost
 		}
 	}
-	net := less(total)
-	fmt.Printf("\n# cost: CPU ns of a datagram, all on CPU %d: NAPI thread and receiver together; of these, those of the receiver, system calls\n", o.recvCPU)
-	fmt.Println("# included; and above those of the baseline, which is a driver and an XDP program that drops. Median (min-max) of the rounds")
-	fmt.Printf("cost %-12s %22s %22s %22s %6s\n", "receiver", "ns/datagram", "receiver's thread", "above baseline", "lost")
+	net, own := above(total, driver), above(total, ownBaseline)
+	fmt.Printf("\n# cost %s: CPU ns of a datagram on CPU %d: NAPI thread and receiver together; of these, those of the receiver, system calls\n", where, o.recvCPU)
+	fmt.Printf("# included; above %s, where a program in native mode drops all; and above that baseline or, for what gets socket buffers,\n", dropped)
+	fmt.Printf("# %s, where one in generic mode does. Median (min-max) of the rounds\n", droppedS)
+	what := "cost-" + where
+	fmt.Printf("%-9s %-12s %18s %18s %18s %18s %9s %5s\n", what, "receiver", "ns/datagram", "receiver's thread", "above drop", "above own drop", "datagrams", "lost")
 	for i, s := range total {
-		fmt.Printf("cost %-12s %22s %22s %22s %6d\n", s.name, spread(s.ns), spread(user[i].ns), spread(net[i].ns), lost[i])
+		fmt.Printf("%-9s %-12s %18s %18s %18s %18s %9d %5d\n", what, s.name, spread(s.ns), spread(user[i].ns), spread(net[i].ns), spread(own[i].ns), count[i], lost[i])
 	}
-	for _, r := range []struct {
-		a, b   string
-		target float64
-	}{{native, recvmmsg, 8}, {generic, recvmmsg, 4}, {native, asavieX, 1}, {native, udpConn, 0}, {native, generic, 0}} {
-		printRatio("receive", net, r.a, r.b, r.target)
+	// The targets are those of receiving alone, frames in the cache.
+	targets := [3]float64{}
+	what = "receive-" + where
+	if where == "near" {
+		targets, what = [3]float64{8, 4, 1}, "receive"
 	}
-	for _, r := range []struct {
-		a, b   string
-		target float64
-	}{{native, recvmmsg, 0}, {generic, recvmmsg, 0}, {native, asavieX, 0}} {
-		printRatio("receive+driver", total, r.a, r.b, r.target)
-	}
+	printRatio(what, net, native, recvmmsg, targets[0])
+	printRatio(what, net, generic, recvmmsg, targets[1])
+	printRatio(what, net, native, asavieX, targets[2])
+	printRatio(what, net, native, udpConn, 0)
+	printRatio(what, net, native, generic, 0)
+	printRatio(what+"-own", own, native, recvmmsg, targets[0])
+	printRatio(what+"-own", own, generic, recvmmsg, targets[1])
+	printRatio(what+"+driver", total, native, recvmmsg, 0)
+	printRatio(what+"+driver", total, generic, recvmmsg, 0)
+	printRatio(what+"+driver", total, native, asavieX, 0)
 	return nil
 }
 
@@ -133,14 +142,14 @@ func loads(o options, list []*way, rate float64) error {
 			took, sent = took+u.took.Seconds(), sent+n
 		}
 	}
-	base = median(total[0].ns)
-	net := less(total)
+	base = median(find(total, dropped))
+	net := above(total, driver)
 	fmt.Printf("\n# load: %.0f datagrams a second in groups of %d, all on CPU %d, which was busy with other things for %.0f %% of the time;\n",
 		rate, f.group, o.recvCPU, max(cpu-ours, 0)/took*100)
 	fmt.Printf("# the baseline of dropped frames is %.0f ns; busy CPU is of /proc/stat, with all else that ran there\n", base)
 	fmt.Printf("load %-7s %-12s %22s %22s %22s %9s %6s\n", "rate", "receiver", "ns/datagram", "NAPI thread", "above baseline", "busy CPU", "lost")
 	for i, s := range total {
-		if i > 0 {
+		if i >= baselines {
 			fmt.Printf("load %-7.0f %-12s %22s %22s %22s %9.0f %6d\n", rate, s.name, spread(s.ns), spread(kernel[i].ns), spread(net[i].ns), perCPU[i], lost[i])
 		}
 	}

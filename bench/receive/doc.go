@@ -17,10 +17,15 @@
 //
 //   - cost: the NAPI poll runs in a kernel thread of its own on the receiver's CPU.
 //     So the CPU time of that thread and of the receiver's is all that receiving
-//     costs, and nothing of the injection, which is on the other CPU. The generator
-//     keeps up to 192 frames on their way, and sends 64 more when there is room, so
-//     that nothing is lost and the receiver hardly ever waits. A baseline tells how
-//     much of it is the driver's: an XDP program that drops all.
+//     costs, and the injection, in another thread, is not in it. The generator keeps
+//     up to 192 frames on their way, and sends 64 more when there is room, so that
+//     nothing is lost and each wake-up is for many. Baselines tell how much of it is
+//     the driver's: XDP programs that drop all, one before a socket buffer is made,
+//     and one after. "near" has the sender on the
+//     receiver's CPU too: a frame is in the cache already, as it almost is after a
+//     network card wrote it there (DDIO). "far" has it on the other CPU: then the
+//     frame must be fetched from that one's cache, which is most of the cost of a
+//     copy, and each way to receive makes one.
 //   - load: the same at a fixed rate. There the receiver sleeps in poll in between,
 //     and wake-ups count; frames come in groups as from a network card that
 //     interrupts at most every 200 microseconds. Also what the receiver's CPU as a

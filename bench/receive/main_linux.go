@@ -41,7 +41,8 @@ type way struct {
 }
 
 const (
-	baseline = "baseline"
+	dropped  = "drop"     // by XDP in the driver
+	droppedS = "drop-skb" // by generic XDP
 	native   = "native"
 	generic  = "generic"
 	asavieX  = "asavie"
@@ -49,9 +50,22 @@ const (
 	udpConn  = "net.UDPConn"
 )
 
+// baselines is how many of the ways only drop; they come first.
+const baselines = 2
+
+// ownBaseline is the baseline that has the same driver work as a way.
+func ownBaseline(name string) string {
+	switch name {
+	case generic, recvmmsg, udpConn, droppedS:
+		return droppedS
+	}
+	return dropped
+}
+
 func ways() []*way {
 	return []*way{
-		{name: baseline, open: newDropAll},
+		{name: dropped, open: newDropAll(xdp.Native)},
+		{name: droppedS, open: newDropAll(xdp.Generic)},
 		{name: native, open: newOurs(xdp.Native)},
 		{name: asavieX, open: newTheirs},
 		{name: generic, open: newOurs(xdp.Generic)},
@@ -136,9 +150,6 @@ func measure(o options) error {
 	}
 	list := ways()
 	return send.do(func() error {
-		if err := pin(0, o.sendCPU); err != nil {
-			return err
-		}
 		for i, w := range list {
 			if err := w.setUp(i, send, recv); err != nil {
 				return fmt.Errorf("set up %s: %w", w.name, err)
@@ -148,8 +159,13 @@ func measure(o options) error {
 		if err := threaded(list, recv, o.recvCPU); err != nil {
 			return err
 		}
-		if err := costs(o, list); err != nil {
-			return err
+		for _, p := range []place{{"near", o.recvCPU, leastNice}, {"far", o.sendCPU, mostNice}} {
+			if err := pin(0, p.cpu, p.nice); err != nil {
+				return err
+			}
+			if err := costs(o, list, p.name); err != nil {
+				return err
+			}
 		}
 		for _, rate := range o.loads {
 			if err := loads(o, list, rate); err != nil {
@@ -164,9 +180,21 @@ func measure(o options) error {
 				return fmt.Errorf("set up %s: %w", w.name, err)
 			}
 		}
-		return peaks(o, list[1:])
+		return peaks(o, list[baselines:])
 	})
 }
+
+// place is where the sender runs.
+type place struct {
+	name      string
+	cpu, nice int
+}
+
+// Niceness of threads: all that receives goes first.
+const (
+	mostNice  = -20
+	leastNice = -10
+)
 
 func (w *way) setUp(i int, send, recv *side) (err error) {
 	if w.cable, err = newCable(i, send, recv); err != nil {
@@ -185,7 +213,7 @@ func threaded(list []*way, recv *side, cpu int) (err error) {
 		if w.napi, err = w.cable.threaded(recv, true); err != nil {
 			return fmt.Errorf("set up %s: %w", w.name, err)
 		}
-		if err := pin(w.napi, cpu); err != nil {
+		if err := pin(w.napi, cpu, mostNice); err != nil {
 			return fmt.Errorf("set up %s: %w", w.name, err)
 		}
 	}
@@ -216,14 +244,14 @@ func cpuModel() string {
 	return runtime.GOARCH
 }
 
-// pin has a thread, 0 for the calling one, run on one CPU, and before others there.
-func pin(thread, cpu int) error {
+// pin has a thread, 0 for the calling one, run on one CPU.
+func pin(thread, cpu, nice int) error {
 	var set unix.CPUSet
 	set.Set(cpu)
 	if err := unix.SchedSetaffinity(thread, &set); err != nil {
 		return fmt.Errorf("pin to CPU %d: %w", cpu, err)
 	}
-	if err := unix.Setpriority(unix.PRIO_PROCESS, thread, -20); err != nil { // of a thread
+	if err := unix.Setpriority(unix.PRIO_PROCESS, thread, nice); err != nil { // of a thread
 		return fmt.Errorf("set priority: %w", err)
 	}
 	return nil

@@ -33,7 +33,7 @@ func (w *way) listen(cpu int) *listener {
 }
 
 func (l *listener) run(w *way, cpu int) error {
-	if err := pin(0, cpu); err != nil {
+	if err := pin(0, cpu, mostNice); err != nil {
 		return err
 	}
 	received := &w.generator.state.received

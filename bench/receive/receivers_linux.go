@@ -46,23 +46,32 @@ func pollIn(fd int) error {
 	return nil
 }
 
-// dropAll is the baseline: an XDP program in native mode drops all.
+// dropAll is a baseline: an XDP program drops all.
 type dropAll struct{ link link.Link }
 
-func newDropAll(c *cable, recv *side, g *generator) (receiver, error) {
-	p, err := dropper(g)
-	if err != nil {
-		return nil, err
+func newDropAll(mode xdp.Mode) func(*cable, *side, *generator) (receiver, error) {
+	return func(c *cable, recv *side, g *generator) (receiver, error) {
+		flags := link.XDPDriverMode
+		if mode == xdp.Generic {
+			flags = link.XDPGenericMode
+			if err := c.offload(recv); err != nil {
+				return nil, err
+			}
+		}
+		p, err := dropper(g)
+		if err != nil {
+			return nil, err
+		}
+		d := &dropAll{}
+		err = recv.do(func() error {
+			d.link, err = link.AttachXDP(link.XDPOptions{Program: p, Interface: c.recvIndex, Flags: flags})
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("attach dropper: %w", err)
+		}
+		return d, nil
 	}
-	d := &dropAll{}
-	err = recv.do(func() error {
-		d.link, err = link.AttachXDP(link.XDPOptions{Program: p, Interface: c.recvIndex, Flags: link.XDPDriverMode})
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("attach dropper: %w", err)
-	}
-	return d, nil
 }
 
 func (d *dropAll) receive() (int, error) {

@@ -142,7 +142,7 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 func (c *collection) makeWorkers(out *output, store *template.Store, exporters *collector.Exporters) error {
 	cfg := c.cfg
 	n := len(c.sockets)
-	if len(cfg.XDP.Interfaces) > 0 {
+	if len(cfg.XDP.Interfaces) > 0 && runtime.GOOS == "linux" { // elsewhere a worker has one socket
 		if n = cfg.XDP.Workers; n == 0 {
 			n = runtime.NumCPU()
 		}

@@ -80,27 +80,33 @@ type fakeBroker struct {
 
 // NewFake returns a cluster of brokers with one topic. It ends with the test.
 func NewFake(t testing.TB, brokers int, topic string, partitions int) *Fake {
-	f := &Fake{
-		t: t, topic: topic,
-		logs: make([][]Message, partitions), leaders: make([]int32, partitions),
-		producers: make([]map[int64]*producerState, partitions), sets: make([]int, partitions),
-		nextID: 4000, maxSet: 1048588,
-	}
-	for i := range partitions {
-		f.leaders[i] = int32(i%brokers) + 1
-		f.producers[i] = make(map[int64]*producerState)
-	}
+	f := &Fake{t: t, topic: topic, nextID: 4000, maxSet: 1048588}
 	for i := range brokers {
 		b := &fakeBroker{id: int32(i) + 1, conns: make(map[net.Conn]bool)}
 		f.brokers = append(f.brokers, b)
 		f.Start(b.id)
 	}
+	f.Make(partitions)
 	t.Cleanup(func() {
 		for _, b := range f.brokers {
 			f.Stop(b.id)
 		}
 	})
 	return f
+}
+
+// Make makes the topic anew, empty, with the lead spread over the brokers.
+func (f *Fake) Make(partitions int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.logs = make([][]Message, partitions)
+	f.leaders = make([]int32, partitions)
+	f.producers = make([]map[int64]*producerState, partitions)
+	f.sets = make([]int, partitions)
+	for i := range partitions {
+		f.leaders[i] = int32(i%max(len(f.brokers), 1)) + 1
+		f.producers[i] = make(map[int64]*producerState)
+	}
 }
 
 // Addresses returns the brokers' addresses.

@@ -359,8 +359,8 @@ func stirSizeLimit(t *testing.T, note *moved) {
 	}
 	before := w.scrape()
 	send(t, dial(t, host), numbered(5)...)
-	m := w.waitMetric(1, "records_dropped_total", "write_error")
-	m = w.settle(5)
+	w.waitMetric(1, "records_dropped_total", "write_error")
+	m := w.settle(5)
 	note.compare("size limit", before, m)
 	w.stop()
 	if n := len(readLines(t, w.file)); n != m.count("records_sink_total", "acknowledged") || n == 0 {

@@ -43,7 +43,6 @@ type conn struct {
 	underWay  int
 	retryAt   time.Time
 	failures  int
-	lastErr   error
 	abandoned bool // sendq is closed
 }
 

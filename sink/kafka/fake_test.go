@@ -290,6 +290,29 @@ func TestNoLeader(t *testing.T) {
 	d.check(fakeReader(f))
 }
 
+// TestShrink: the topic is made anew with fewer partitions.
+func TestShrink(t *testing.T) {
+	f := newFake(t, 1, topic, 6)
+	c := fakeConfig(f)
+	c.Hashing, c.Key = true, testKey
+	s, _ := open(t, c)
+	d := drive(t, s)
+	d.add(1000, 100)
+	d.finish(10 * time.Second)
+	before := f.All()
+	f.Make(2)
+	d.add(1000, 100)
+	d.finish(20 * time.Second)
+	a := d.tally(func(g func(kafkatest.Message)) {
+		for _, m := range append(before, f.All()...) {
+			g(m)
+		}
+	})
+	if a.lost != 0 || a.repeated != 0 || len(f.All()) != 1000 {
+		t.Errorf("account %+v, %d messages in the new topic", a, len(f.All()))
+	}
+}
+
 // TestDenied: the user may not write until an operator changes that.
 func TestDenied(t *testing.T) {
 	f := newFake(t, 1, topic, 2)

@@ -149,6 +149,7 @@ func (l *loop) accept(b *producer.Batch, now time.Time) {
 var (
 	errBehind = errors.New("messages before it were handed back")
 	errOutage = errors.New("no broker takes messages")
+	errShrunk = errors.New("the partition is no more")
 )
 
 // acceptKeyed takes message by message.
@@ -337,7 +338,7 @@ func (l *loop) leads(id int32) bool {
 func (l *loop) fill(c *conn, now time.Time) *request {
 	var r *request
 	n := len(l.parts)
-	start := l.turn
+	start := l.turn % n
 	for i := range n {
 		p := l.parts[(start+i)%n]
 		if p.leader != c.id {

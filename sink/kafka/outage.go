@@ -204,9 +204,12 @@ func (l *loop) lead(leaders []int32, late bool, now time.Time) bool {
 		l.parts = append(l.parts, &partition{id: int32(i), leader: -1})
 	}
 	all := true
+	if len(leaders) < len(l.parts) {
+		all = l.shrink(len(leaders), now)
+	}
 	for i, p := range l.parts {
 		if i >= len(leaders) {
-			p.leader, all = -1, false // the topic was made anew, with fewer
+			p.leader = -1
 			continue
 		}
 		if p.leader != leaders[i] {
@@ -219,6 +222,29 @@ func (l *loop) lead(leaders []int32, late bool, now time.Time) bool {
 		l.problem(KindLeader, sarama.ErrLeaderNotAvailable, now)
 	}
 	return all
+}
+
+// shrink is for a topic that was deleted and made anew with fewer partitions.
+// It hands back what was to go to the others, when nothing is under way there
+// any more, and reports whether it has.
+func (l *loop) shrink(n int, now time.Time) bool {
+	for _, p := range l.parts[n:] {
+		if len(p.underWay) > 0 {
+			return false
+		}
+	}
+	for _, p := range l.parts[n:] {
+		l.seal(p)
+		for _, s := range p.queue {
+			if s.maybe {
+				l.s.counters.repeated.Add(uint64(s.flows))
+			}
+			l.waiting -= s.raw
+			l.settle(s, unavailable(errShrunk), now)
+		}
+	}
+	l.parts = l.parts[:n]
+	return true
 }
 
 // number takes in a producer id, or that there is none.

@@ -30,12 +30,18 @@ run: build ## Build, start the collector and show flows as JSON lines
 .PHONY: test
 test: need-go ## Run all tests with the race detector (as root: those with real exporters too)
 	@scripts/need.sh cgo
-	$(GO) test -race -tags $(TAGS) ./...
+	WEIR_KAFKA=off $(GO) test -race -tags $(TAGS) -timeout 20m ./...
+	@echo "not run: the tests against real Kafka clusters, which make test-kafka runs"
 
 .PHONY: test-root
 test-root: need-go ## Run the tests that need root and real exporters, after installing the exporters
 	@scripts/need.sh root exporters
 	CI=true $(GO) test -count=1 -tags $(TAGS) ./bpf/... ./ringbuf/... ./xdp/... ./internal/testnet/... ./internal/udp/... ./sink/... ./internal/live/...
+
+.PHONY: test-kafka
+test-kafka: need-go ## Run the tests against real Kafka clusters (Java 17, Maven; minutes)
+	@scripts/need.sh kafka
+	WEIR_KAFKA= $(GO) test -count=1 -timeout 20m ./sink/kafka/...
 
 .PHONY: corpus
 corpus: need-go ## Decode every capture of the corpus (WEIR_CORPUS or ../shared/corpus)
@@ -90,11 +96,12 @@ packaging: ## Check the systemd unit
 
 .PHONY: ci
 ci: ## What the project's CI runs
-	@scripts/need.sh root exporters cgo protoc clang
+	@scripts/need.sh root exporters cgo protoc clang kafka
 	$(MAKE) check-generated
 	$(MAKE) lint
 	$(MAKE) cross
 	CI=true $(MAKE) test
+	CI=true $(MAKE) test-kafka
 	$(MAKE) packaging
 	$(MAKE) fuzz
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks that what a make target needs is there. As root on Debian or Ubuntu it
 # installs what is missing; otherwise it names the command that would.
-# usage: need.sh go|cgo|protoc|clang|exporters|root ...
+# usage: need.sh go|cgo|protoc|clang|exporters|kafka|root ...
 set -eu
 
 die() {
@@ -63,11 +63,18 @@ need_exporters() {
 	[ -z "$missing" ] || install "real exporters" $missing
 }
 
+need_kafka() {
+	command -v java >/dev/null 2>&1 || install "Java 17" openjdk-17-jre-headless
+	command -v mvn >/dev/null 2>&1 || install Maven maven
+	command -v openssl >/dev/null 2>&1 || install openssl openssl
+	command -v kcat >/dev/null 2>&1 || install kcat kcat
+}
+
 need_root() { [ "$(id -u)" = 0 ] || die "root is needed for network namespaces: run sudo make"; }
 
 for need in "$@"; do
 	case $need in
-	go | cgo | protoc | clang | exporters | root) "need_$need" ;;
-	*) die "need.sh: $need: want go, cgo, protoc, clang, exporters or root" ;;
+	go | cgo | protoc | clang | exporters | kafka | root) "need_$need" ;;
+	*) die "need.sh: $need: want go, cgo, protoc, clang, exporters, kafka or root" ;;
 	esac
 done

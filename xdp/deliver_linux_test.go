@@ -3,6 +3,8 @@ package xdp
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,7 +36,15 @@ func TestDeliveryWithStalls(t *testing.T) {
 			time.Sleep(time.Duration(rng.IntN(4000)) * time.Microsecond)
 		}
 	}
-	deliver(t, newLab(t, 2, 0), Config{Workers: 4, RingSize: 128}, 20_000, 700, stall)
+	datagrams := 20_000
+	if text := os.Getenv("WEIR_XDP_DATAGRAMS"); text != "" { // for a long run
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatalf("WEIR_XDP_DATAGRAMS: %v", err)
+		}
+		datagrams = n
+	}
+	deliver(t, newLab(t, 2, 0), Config{Workers: 4, RingSize: 128}, datagrams, 700, stall)
 }
 
 func deliver(t *testing.T, l *lab, cfg Config, datagrams, size int, stall func(*rand.Rand)) {
@@ -96,7 +106,7 @@ func deliver(t *testing.T, l *lab, cfg Config, datagrams, size int, stall func(*
 			}
 		})
 	}
-	timer := time.AfterFunc(patience, win.end)
+	timer := time.AfterFunc(patience+time.Duration(datagrams)*100*time.Microsecond, win.end)
 	for i := range datagrams {
 		if !win.take() {
 			break

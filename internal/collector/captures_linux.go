@@ -31,8 +31,12 @@ type Captures struct {
 	stop    context.CancelFunc
 	ended   sync.WaitGroup
 
-	mu   sync.Mutex // guards list's captures and their handing out
-	list []*capture
+	// change is held while a capture is opened or closed, which may take
+	// seconds; mu only while the fields of captures change, so that who looks
+	// at them does not wait.
+	change sync.Mutex
+	mu     sync.Mutex
+	list   []*capture
 }
 
 // capture is one interface.
@@ -40,9 +44,10 @@ type capture struct {
 	name string
 	log  *slog.Logger
 
-	// Guarded by Captures.mu.
+	// Written with Captures.change and mu held, read with one of them.
 	open    *xdp.Capture // nil while there is none
-	program *bpf.Program
+	counted *xdp.Capture // whose counts are not in past: open, or the one that is being closed
+	program *bpf.Program // of counted
 	opened  uint64
 	// past holds the counts of captures that are closed.
 	past     bpf.Verdicts
@@ -73,8 +78,8 @@ func StartCaptures(cfg CaptureConfig, workers []*Worker) (*Captures, error) {
 
 // attach opens a capture and gives the workers their ends of it.
 func (c *Captures) attach(one *capture) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.change.Lock()
+	defer c.change.Unlock()
 	mode, err := xdp.ParseMode(c.cfg.Mode)
 	if err != nil {
 		return err
@@ -118,8 +123,10 @@ func (c *Captures) attach(one *capture) error {
 		}
 		return err
 	}
-	one.open, one.program, one.lastFail = open, program, ""
+	c.mu.Lock()
+	one.open, one.counted, one.program, one.lastFail = open, open, program, ""
 	one.opened++
+	c.mu.Unlock()
 	if why := open.PassedOver(); why != nil {
 		one.log.Info("a better mode was refused", "error", why)
 	}
@@ -169,8 +176,8 @@ func (c *Captures) handOut() {
 // detach ends a capture: the program passes all to the stack, the workers empty
 // their rings and let go, and it is closed.
 func (c *Captures) detach(one *capture) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.change.Lock()
+	defer c.change.Unlock()
 	if one.open == nil {
 		return
 	}
@@ -178,17 +185,24 @@ func (c *Captures) detach(one *capture) {
 	if err := open.Detach(); err != nil {
 		one.log.Warn("xdp program not detached", "error", err)
 	}
-	one.open, one.program = nil, nil
+	c.mu.Lock()
+	one.open = nil
+	c.mu.Unlock()
 	c.handOut()
 	if err := open.Close(); err != nil {
 		one.log.Warn("capture not closed cleanly", "error", err)
 	}
-	if v, err := program.Verdicts(); err == nil {
-		for i := range v {
-			one.past[i] += v[i]
-		}
+	verdicts, err := program.Verdicts()
+	if err != nil {
+		one.log.Warn("verdicts not read", "error", err)
+	}
+	c.mu.Lock()
+	for i := range verdicts {
+		one.past[i] += verdicts[i]
 	}
 	one.pastXDP = addStats(one.pastXDP, open.Stats())
+	one.program, one.counted = nil, nil
+	c.mu.Unlock()
 	if err := program.Close(); err != nil {
 		one.log.Warn("xdp program not closed cleanly", "error", err)
 	}
@@ -255,12 +269,14 @@ func (c *Captures) Stats() []CaptureStats {
 		verdicts, x := one.past, one.pastXDP
 		if one.open != nil {
 			s.Mode = modeOf(one.open)
+		}
+		if one.counted != nil {
 			if v, err := one.program.Verdicts(); err == nil {
 				for i := range v {
 					verdicts[i] += v[i]
 				}
 			}
-			x = addStats(x, one.open.Stats())
+			x = addStats(x, one.counted.Stats())
 		}
 		for i, n := range verdicts {
 			s.Verdicts = append(s.Verdicts, Count{bpf.Verdict(i).String(), n})

@@ -96,12 +96,11 @@ packaging: ## Check the systemd unit
 
 .PHONY: ci
 ci: ## What the project's CI runs
-	@scripts/need.sh root exporters cgo protoc clang kafka
+	@scripts/need.sh root exporters cgo protoc clang
 	$(MAKE) check-generated
 	$(MAKE) lint
 	$(MAKE) cross
 	CI=true $(MAKE) test
-	CI=true $(MAKE) test-kafka
 	$(MAKE) packaging
 	$(MAKE) fuzz
 

@@ -30,7 +30,9 @@ run: build ## Build, start the collector and show flows as JSON lines
 .PHONY: test
 test: need-go ## Run all tests with the race detector (as root: those with real exporters too)
 	@scripts/need.sh cgo
-	WEIR_KAFKA=off $(GO) test -race -tags $(TAGS) -timeout 20m ./...
+	WEIR_KAFKA=off $(GO) test -race -tags $(TAGS) -timeout 20m $$($(GO) list ./... | grep -v -e /internal/live -e /xdp$$)
+	@# One after the other: they start collectors and exporters of their own.
+	$(GO) test -race -tags $(TAGS) -timeout 20m -p 1 ./xdp/... ./internal/live/...
 	@echo "not run: the tests against real Kafka clusters, which make test-kafka runs"
 
 .PHONY: test-root

@@ -179,13 +179,13 @@ func (l *limit) sets(b []byte, header int) (records, bytes int) {
 			}
 		case !nine && id == 256:
 			l.begin(4, sequence, 0x800, 1000, domain)
-			for ; len(body) >= 69; body = body[69:] {
+			for ; len(body) >= 66; body = body[66:] {
 				at = l.ipfix4(at, unsafe.Pointer(unsafe.SliceData(body)))
 				records++
 			}
 		case !nine && id == 257:
 			l.begin(4, sequence, 0x86dd, 1000, domain)
-			for ; len(body) >= 109; body = body[109:] {
+			for ; len(body) >= 106; body = body[106:] {
 				at = l.ipfix6(at, unsafe.Pointer(unsafe.SliceData(body)))
 				records++
 			}

@@ -5,9 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -257,7 +259,15 @@ func prefer() (undo func()) {
 	_, before, _ := strings.Cut(string(text), " nice ")
 	// Refused or not: it only makes for less noise.
 	_ = os.WriteFile(file, fmt.Append(nil, mostNice), 0)
-	return func() { _ = os.WriteFile(file, []byte(strings.TrimSpace(before)), 0) }
+	undo = func() { _ = os.WriteFile(file, []byte(strings.TrimSpace(before)), 0) }
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		undo()
+		os.Exit(1)
+	}()
+	return undo
 }
 
 // pin has a thread, 0 for the calling one, run on one CPU.

@@ -61,6 +61,12 @@ bench: need-go ## Print our figures: decode-and-produce, encoders, rings, socket
 bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
 	cd bench/peers && $(GO) run . -rounds 7
 
+.PHONY: bench-receive
+bench-receive: need-go ## Measure the cost of receiving beside other ways (root, two CPUs, ten minutes)
+	@scripts/need.sh root
+	$(GO) build -o $(BIN)/receive ./bench/receive
+	$(BIN)/receive
+
 .PHONY: demo
 demo: build ## Show the capture path in network namespaces at rising rates (root)
 	@scripts/need.sh root

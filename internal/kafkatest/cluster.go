@@ -80,7 +80,10 @@ func Up(nodes int, env ...string) (*Cluster, error) {
 		return nil, fmt.Errorf("start cluster: %w", err)
 	}
 	c := &Cluster{root: root, dir: dir, State: filepath.Join(dir, "state")}
-	out, err := c.run(append(env, "WEIR_KAFKA_STATE="+c.State), "up", strconv.Itoa(nodes))
+	// Should the tests end without Down, for instance because they took too
+	// long, the cluster ends with them.
+	env = append(env, "WEIR_KAFKA_STATE="+c.State, "WEIR_KAFKA_OWNER="+strconv.Itoa(os.Getpid()))
+	out, err := c.run(env, "up", strconv.Itoa(nodes))
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, fmt.Errorf("start cluster: %w", err)

@@ -11,8 +11,12 @@ import (
 	"github.com/weirflow/weir/internal/kafkatest"
 )
 
-// faultRate is how many flows a second are offered in the tests of faults.
-const faultRate = 50_000
+// faultRate is how many flows a second are offered in the tests of faults, and
+// faultFlows how many in all, however long a broker takes to start.
+const (
+	faultRate  = 50_000
+	faultFlows = 1_000_000
+)
 
 // underLoad offers flows while a fault is done to the cluster, and for some
 // time before and after, and checks that each is there once.
@@ -33,7 +37,7 @@ func underLoad(t *testing.T, k *kafkatest.Cluster, c Config, fault func() error)
 		done <- fault()
 	}()
 	for until.IsZero() || time.Now().Before(until) {
-		if due := uint64(time.Since(start).Seconds() * faultRate); due > d.next {
+		if due := min(uint64(time.Since(start).Seconds()*faultRate), faultFlows); due > d.next {
 			d.add(due-d.next, 1000)
 		}
 		d.pump()
@@ -46,6 +50,7 @@ func underLoad(t *testing.T, k *kafkatest.Cluster, c Config, fault func() error)
 				t.Fatal(err)
 			}
 			until = time.Now().Add(1500 * time.Millisecond)
+			d.add(20_000, 1000) // after the fault, at any rate
 		default:
 		}
 	}

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/sink"
 )
 
 // TestReasonsDocumented keeps docs/errors.md complete: an operator who sees a
@@ -21,6 +23,22 @@ func TestReasonsDocumented(t *testing.T) {
 		if name == "none" || name == "sflow_none" {
 			continue
 		}
+		if !strings.Contains(string(text), "| `"+name+"` |") {
+			t.Errorf("docs/errors.md does not explain %s", name)
+		}
+	}
+}
+
+// TestDropsDocumented does the same for the reasons that records are lost for.
+func TestDropsDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs", "errors.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{
+		collector.ReasonSinkBehind, sink.ReasonWriteError, sink.ReasonDiskFull, sink.ReasonClosed, sink.ReasonShutdown,
+		sink.ReasonRefused, sink.ReasonSpoolFull, sink.ReasonSpoolError, sink.ReasonSpoolCorrupt,
+	} {
 		if !strings.Contains(string(text), "| `"+name+"` |") {
 			t.Errorf("docs/errors.md does not explain %s", name)
 		}

@@ -20,6 +20,11 @@ type Batch struct {
 	// is the number of flow records.
 	Ends []uint32
 
+	// Keys holds the key of each message where messages have one: four bytes
+	// that are written in big-endian order, of equal value for messages that
+	// belong together. It is empty, or as long as Ends.
+	Keys []uint32
+
 	// FirstNs is the receive time, in Unix nanoseconds, of the datagram
 	// that the batch's first message came from.
 	FirstNs int64
@@ -64,5 +69,6 @@ func (b *Batch) Reset() {
 	}
 	b.Buf = b.Buf[:0]
 	b.Ends = b.Ends[:0]
+	b.Keys = b.Keys[:0]
 	b.FirstNs = 0
 }

@@ -14,11 +14,18 @@ import (
 
 // putText copies n bytes.
 func putText(w, text unsafe.Pointer, n uintptr) unsafe.Pointer {
-	*(*[32]byte)(w) = *(*[32]byte)(text)
+	copy32(w, text)
 	for i := uintptr(32); i < n; i += 32 {
-		*(*[32]byte)(unsafe.Add(w, i)) = *(*[32]byte)(unsafe.Add(text, i))
+		copy32(unsafe.Add(w, i), unsafe.Add(text, i))
 	}
 	return unsafe.Add(w, n)
+}
+
+// copy32 copies 32 bytes, in two halves: of these the compiler makes loads and
+// stores of 16 bytes, of the whole a call.
+func copy32(w, text unsafe.Pointer) {
+	*(*[16]byte)(w) = *(*[16]byte)(text)
+	*(*[16]byte)(unsafe.Add(w, 16)) = *(*[16]byte)(unsafe.Add(text, 16))
 }
 
 const zeros8 = 0x3030303030303030
@@ -229,7 +236,7 @@ func putProtocol(w unsafe.Pointer, proto uint32) unsafe.Pointer {
 		return unsafe.Add(w, copy(unsafe.Slice((*byte)(w), 32), ProtocolName(proto)))
 	}
 	t := &protocolTexts[proto]
-	*(*[32]byte)(w) = t.text
+	copy32(w, unsafe.Pointer(&t.text))
 	return unsafe.Add(w, t.n)
 }
 

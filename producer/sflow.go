@@ -28,8 +28,9 @@ func (p *Producer) sflow(data []byte) {
 		}
 		switch samples.Sample.Kind {
 		case sflow.Flow:
-			if fused && p.parts.gather(samples.Records) {
-				p.writeSample(&samples.Sample, &p.parts)
+			if fused && p.parts.gather(&samples.Sample, &samples.Records) {
+				p.parts.rate = p.samplingOr(uint64(samples.Sample.SamplingRate))
+				p.writeSample(&p.parts)
 				continue
 			}
 			p.flowSample(&h, &samples, reason == sflow.ErrSampleTruncated)

@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"encoding/binary"
+
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/sflow"
 )
@@ -18,8 +20,12 @@ func (p *Producer) sflow(data []byte) {
 	if fused {
 		p.sflowPrefix(&h)
 	}
+	count := h.SampleCount
+	if fused {
+		body, count = p.usualSamples(body, count)
+	}
 	var samples sflow.Samples
-	samples.Init(body, h.SampleCount)
+	samples.Init(body, count)
 	for samples.Next() {
 		reason := samples.Err()
 		p.fault(sflowReason(reason))
@@ -28,9 +34,7 @@ func (p *Producer) sflow(data []byte) {
 		}
 		switch samples.Sample.Kind {
 		case sflow.Flow:
-			if fused && p.parts.gather(&samples.Sample, &samples.Records) {
-				p.parts.rate = p.samplingOr(uint64(samples.Sample.SamplingRate))
-				p.writeSample(&p.parts)
+			if fused && p.usualSample(&samples) {
 				continue
 			}
 			p.flowSample(&h, &samples, reason == sflow.ErrSampleTruncated)
@@ -45,6 +49,41 @@ func (p *Producer) sflow(data []byte) {
 		}
 	}
 	p.fault(sflowReason(samples.Err()))
+}
+
+// usualSamples produces the flow samples of the usual kind that body begins
+// with, of count that are announced, and returns what is left for a walk.
+func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
+	const fixed = 32 // bytes of a flow sample before its records
+	for ; count > 0 && len(body) >= 8+fixed; count-- {
+		n := uint64(binary.BigEndian.Uint32(body[4:]))
+		if binary.BigEndian.Uint32(body) != sflow.SampleFlow || n < fixed || n > uint64(len(body)-8) {
+			break
+		}
+		d := body[8 : 8+n]
+		s := &p.parts
+		if !s.gather(d[fixed:], binary.BigEndian.Uint32(d[28:])) {
+			break
+		}
+		s.rate = p.samplingOr(uint64(binary.BigEndian.Uint32(d[8:])))
+		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
+		p.writeSample(s)
+		body = body[8+min((n+3)&^3, uint64(len(body)-8)):]
+	}
+	return body, count
+}
+
+// usualSample produces the flow sample that a walk is at; false if it is not of
+// the usual kind.
+func (p *Producer) usualSample(samples *sflow.Samples) bool {
+	s := &p.parts
+	if !s.gather(samples.Records.Rest()) {
+		return false
+	}
+	s.rate = p.samplingOr(uint64(samples.Sample.SamplingRate))
+	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output
+	p.writeSample(s)
+	return true
 }
 
 // flowSample produces one flow sample. A sample that is cut is produced only if

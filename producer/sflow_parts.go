@@ -73,10 +73,9 @@ const (
 	numCount
 )
 
-// gather reads the records of a sample. It reports false for a sample that has
+// gather reads the count records of a sample that b holds. It reports false for a sample that has
 // to go by way of a Flow; nothing is counted then.
-func (s *sampleParts) gather(smp *sflow.Sample, recs *sflow.Records) bool {
-	b, count := recs.Rest()
+func (s *sampleParts) gather(b []byte, count uint32) bool {
 	s.numbers = [32]uint32{}
 	s.has = 0
 	s.pathLen = 0
@@ -117,7 +116,6 @@ func (s *sampleParts) gather(smp *sflow.Sample, recs *sflow.Records) bool {
 		}
 		s.has |= part
 	}
-	s.numbers[numInIf], s.numbers[numOutIf] = smp.Input, smp.Output
 	return len(b) == 0 && s.has&partHeader != 0
 }
 

@@ -72,11 +72,15 @@ func (p *Producer) writeSample(s *sampleParts) {
 	} else {
 		w = writeHeaders(h, w)
 	}
-	for _, f := range &sampleWords {
-		v := uint64(s.numbers[f.place&31])
-		x, n := spread32(v)
-		*(*uint64)(w) = x<<16 | uint64(f.tag)
-		w = unsafe.Add(w, (2+n)&-int((v+0xffffffff)>>32))
+	if n := &s.numbers; (n[numInIf]|n[numOutIf]|n[numSrcVLAN]|n[numDstVLAN]|n[numSrcLen]|n[numDstLen])>>16 == 0 {
+		w = s.writeHalves(w, sampleWords[:])
+	} else {
+		for _, f := range &sampleWords {
+			v := uint64(s.numbers[f.place&31])
+			x, n := spread32(v)
+			*(*uint64)(w) = x<<16 | uint64(f.tag)
+			w = unsafe.Add(w, (2+n)&-int((v+0xffffffff)>>32))
+		}
 	}
 	for _, f := range &sampleASes {
 		v := uint64(s.numbers[f.place&31])
@@ -182,17 +186,24 @@ func (s *sampleParts) writePlain(w unsafe.Pointer) unsafe.Pointer {
 		*(*uint64)(unsafe.Add(w, 6)) = 7<<3 | wireBytes | 4<<8 | uint64(*(*uint32)(dst))<<16
 		w = unsafe.Add(w, 12)
 	}
-	for _, f := range &frameHalves {
-		v := uint64(s.numbers[f.place&31])
-		x, n := spread16(v)
-		*(*uint64)(w) = x<<16 | uint64(f.tag)
-		w = unsafe.Add(w, (2+n)&-int((v+0xffff)>>16))
-	}
+	w = s.writeHalves(w, frameHalves[:])
 	for _, f := range &frameBytes {
 		v := uint64(s.numbers[f.place&31])
 		over := v >> 7
 		*(*uint32)(w) = uint32((v|over<<8)<<16) | uint32(f.tag)
 		w = unsafe.Add(w, (3+int(over))&-int((v+0xff)>>8))
+	}
+	return w
+}
+
+// writeHalves writes numbers below 1<<16 with tags of two bytes.
+func (s *sampleParts) writeHalves(w unsafe.Pointer, fields []sampleField) unsafe.Pointer {
+	for i := range fields {
+		f := fields[i]
+		v := uint64(s.numbers[f.place&31])
+		x, n := spread16(v)
+		*(*uint64)(w) = x<<16 | uint64(f.tag)
+		w = unsafe.Add(w, (2+n)&-int((v+0xffff)>>16))
 	}
 	return w
 }

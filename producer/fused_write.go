@@ -14,6 +14,7 @@ const storeSlack = 48
 // fusedContext is what the records of a set share, encoded and not.
 type fusedContext struct {
 	prefix   []byte // encoded fields; memory kept from set to set
+	between  []byte // of sFlow's JSON: more of them, behind the sampling rate
 	rate     uint64 // sampling rate of records that name none
 	exportNs uint64
 	uptimeMs uint32

@@ -16,7 +16,7 @@ func (p *Producer) sflow(data []byte) {
 		p.fault(sflowReason(reason))
 		return
 	}
-	fused := fusedSamples && p.cfg.Format == FormatBin && p.cfg.SamplingRate < 1<<32
+	fused := fusedSamples && p.cfg.SamplingRate < 1<<32
 	if fused {
 		p.sflowPrefix(&h)
 	}
@@ -62,12 +62,12 @@ func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
 		}
 		d := body[8 : 8+n]
 		s := &p.parts
-		if !s.gather(d[fixed:], binary.BigEndian.Uint32(d[28:])) {
+		if !p.gathers(d[fixed:], binary.BigEndian.Uint32(d[28:])) {
 			break
 		}
 		s.rate = p.samplingOr(uint64(binary.BigEndian.Uint32(d[8:])))
 		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
-		p.writeSample(s)
+		p.putSample(s)
 		body = body[8+min((n+3)&^3, uint64(len(body)-8)):]
 	}
 	return body, count
@@ -77,13 +77,28 @@ func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
 // the usual kind.
 func (p *Producer) usualSample(samples *sflow.Samples) bool {
 	s := &p.parts
-	if !s.gather(samples.Records.Rest()) {
+	if !p.gathers(samples.Records.Rest()) {
 		return false
 	}
 	s.rate = p.samplingOr(uint64(samples.Sample.SamplingRate))
 	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output
-	p.writeSample(s)
+	p.putSample(s)
 	return true
+}
+
+// gathers takes the records of a sample of the usual kind; of JSON, only with
+// a plain frame.
+func (p *Producer) gathers(b []byte, count uint32) bool {
+	return p.parts.gather(b, count) && (p.cfg.Format == FormatBin || p.parts.stack >= 0)
+}
+
+// putSample appends the message of a sample that gathers took.
+func (p *Producer) putSample(s *sampleParts) {
+	if p.cfg.Format == FormatBin {
+		p.writeSample(s)
+	} else {
+		p.writeSampleJSON(s)
+	}
 }
 
 // flowSample produces one flow sample. A sample that is cut is produced only if

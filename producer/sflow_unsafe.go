@@ -27,6 +27,10 @@ func (s *sampleParts) maxLen(h *packet.Headers) int {
 
 // sflowPrefix encodes what all flow samples of a datagram share.
 func (p *Producer) sflowPrefix(h *sflow.Header) {
+	if p.cfg.Format == FormatJSON {
+		p.sflowJSONPrefix(h)
+		return
+	}
 	received := uint64(p.meta.ReceivedNs)
 	b := p.fused.prefix[:0]
 	b = append(b, 1<<3, TypeSFlow5)

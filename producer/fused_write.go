@@ -63,6 +63,9 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 	if pl.end.kind == timeExport {
 		b = appendUint(b, 112, exportNs)
 	}
+	if cap(b)-len(b) < jsonSlack { // it is copied in words
+		b = grow(b, jsonSlack)
+	}
 	c.prefix = b
 	return c
 }

@@ -40,6 +40,9 @@ func (p *Producer) sflowPrefix(h *sflow.Header) {
 	b = appendUint(b, 110, received)
 	b = appendUint(b, 111, received)
 	b = appendUint(b, 112, received)
+	if cap(b)-len(b) < jsonSlack { // it is copied in words
+		b = grow(b, jsonSlack)
+	}
 	p.fused.prefix = b
 }
 
@@ -66,8 +69,9 @@ func (p *Producer) writeSample(s *sampleParts) {
 	if c.long {
 		room = 2
 	}
-	o := room + copy(out[room:], c.prefix)
-	at := unsafe.Add(unsafe.Pointer(unsafe.SliceData(out)), o)
+	o := room + len(c.prefix)
+	at := unsafe.Add(unsafe.Pointer(unsafe.SliceData(out)), room)
+	at = putText(at, unsafe.Pointer(unsafe.SliceData(c.prefix)), uintptr(len(c.prefix)))
 	w := at
 	w = put1(w, s.rate, 3<<3)
 	w = put1(w, uint64(s.bytes), 9<<3)
@@ -76,22 +80,28 @@ func (p *Producer) writeSample(s *sampleParts) {
 	} else {
 		w = writeHeaders(h, w)
 	}
-	if n := &s.numbers; (n[numInIf]|n[numOutIf]|n[numSrcVLAN]|n[numDstVLAN]|n[numSrcLen]|n[numDstLen])>>16 == 0 {
-		w = s.writeHalves(w, sampleWords[:])
+	n := &s.numbers
+	if (n[numInIf]|n[numOutIf]|n[numSrcVLAN]|n[numDstVLAN])>>16 == 0 {
+		w = putHalf2(w, uint64(n[numInIf]), tagInIf)
+		w = putHalf2(w, uint64(n[numOutIf]), tagOutIf)
+		w = putHalf2(w, uint64(n[numSrcVLAN]), tagSrcVLAN)
+		w = putHalf2(w, uint64(n[numDstVLAN]), tagDstVLAN)
 	} else {
-		for _, f := range &sampleWords {
-			v := uint64(s.numbers[f.place&31])
-			x, n := spread32(v)
-			*(*uint64)(w) = x<<16 | uint64(f.tag)
-			w = unsafe.Add(w, (2+n)&-int((v+0xffffffff)>>32))
-		}
+		w = putWord2(w, uint64(n[numInIf]), tagInIf)
+		w = putWord2(w, uint64(n[numOutIf]), tagOutIf)
+		w = putWord2(w, uint64(n[numSrcVLAN]), tagSrcVLAN)
+		w = putWord2(w, uint64(n[numDstVLAN]), tagDstVLAN)
 	}
-	for _, f := range &sampleASes {
-		v := uint64(s.numbers[f.place&31])
-		x, n := spread32(v)
-		*(*uint64)(w) = x<<8 | uint64(f.tag)
-		w = unsafe.Add(w, (1+n)&-int((v+0xffffffff)>>32))
+	if (n[numSrcLen]|n[numDstLen])>>8 == 0 {
+		w = putByte2(w, uint64(n[numSrcLen]), tagSrcNet)
+		w = putByte2(w, uint64(n[numDstLen]), tagDstNet)
+	} else {
+		w = putWord2(w, uint64(n[numSrcLen]), tagSrcNet)
+		w = putWord2(w, uint64(n[numDstLen]), tagDstNet)
 	}
+	w = put1(w, uint64(n[numNextHopAS]), 13<<3)
+	w = put1(w, uint64(n[numSrcAS]), 14<<3)
+	w = put1(w, uint64(n[numDstAS]), 15<<3)
 	w = putAddr(w, 12<<3|wireBytes, 1, s.nextHop)
 	w = putAddr(w, tagBGPNextHop, 2, s.bgpNextHop)
 	if len(s.communities) > 0 {
@@ -108,27 +118,6 @@ func (p *Producer) writeSample(s *sampleParts) {
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))
 	p.useful++
 }
-
-// sampleField is a number of a sample and its tag as it is written.
-type sampleField struct {
-	place uint16
-	tag   uint16
-}
-
-// The numbers of a sample by width: words that any sample has, with tags of two
-// bytes and of one, and those of plain frames.
-var (
-	sampleWords = [...]sampleField{
-		{numInIf, tagInIf}, {numOutIf, tagOutIf}, {numSrcVLAN, tagSrcVLAN}, {numDstVLAN, tagDstVLAN},
-		{numSrcLen, tagSrcNet}, {numDstLen, tagDstNet},
-	}
-	sampleASes  = [...]sampleField{{numNextHopAS, 13 << 3}, {numSrcAS, 14 << 3}, {numDstAS, 15 << 3}}
-	frameHalves = [...]sampleField{{numSrcPort, tagSrcPort}, {numDstPort, tagDstPort}, {numVLAN, tagVLAN}, {numFragID, tagFragID}}
-	frameBytes  = [...]sampleField{
-		{numTOS, tagTOS}, {numTTL, tagTTL}, {numIPFlags, tagIPFlags}, {numTCPFlags, tagTCPFlags},
-		{numICMPType, tagICMPType}, {numICMPCode, tagICMPCode},
-	}
-)
 
 // stackProtos are the protocols of stacks of headers, by the lowest bits of
 // their index.
@@ -166,6 +155,7 @@ var stackTexts = func() (t [numStacks]stackText) {
 
 // writePlain writes the fields of a plain frame.
 func (s *sampleParts) writePlain(w unsafe.Pointer) unsafe.Pointer {
+	n := &s.numbers
 	t := &stackTexts[s.stack&(numStacks-1)]
 	copy32(w, unsafe.Pointer(&t.text))
 	w = unsafe.Add(w, t.n)
@@ -181,35 +171,32 @@ func (s *sampleParts) writePlain(w unsafe.Pointer) unsafe.Pointer {
 		*(*uint16)(unsafe.Add(w, 18)) = 7<<3 | wireBytes | 16<<8
 		*(*[16]byte)(unsafe.Add(w, 20)) = *(*[16]byte)(dst)
 		w = unsafe.Add(w, 36)
-		v := uint64(s.numbers[numFlowLabel])
-		x, n := spread32(v)
-		*(*uint64)(w) = x<<16 | tagFlowLabel
-		w = unsafe.Add(w, (2+n)&-int((v+0xffffffff)>>32))
+		w = putWord2(w, uint64(n[numFlowLabel]), tagFlowLabel)
 	} else {
 		*(*uint64)(w) = 6<<3 | wireBytes | 4<<8 | uint64(*(*uint32)(src))<<16
 		*(*uint64)(unsafe.Add(w, 6)) = 7<<3 | wireBytes | 4<<8 | uint64(*(*uint32)(dst))<<16
 		w = unsafe.Add(w, 12)
+		w = putHalf2(w, uint64(n[numFragID]), tagFragID)
+		w = putByte2(w, uint64(n[numIPFlags]), tagIPFlags)
 	}
-	w = s.writeHalves(w, frameHalves[:])
-	for _, f := range &frameBytes {
-		v := uint64(s.numbers[f.place&31])
-		over := v >> 7
-		*(*uint32)(w) = uint32((v|over<<8)<<16) | uint32(f.tag)
-		w = unsafe.Add(w, (3+int(over))&-int((v+0xff)>>8))
+	w = putHalf2(w, uint64(n[numVLAN]), tagVLAN)
+	w = putByte2(w, uint64(n[numTOS]), tagTOS)
+	w = putByte2(w, uint64(n[numTTL]), tagTTL)
+	if s.stack&stackICMP != 0 {
+		w = putByte2(w, uint64(n[numICMPType]), tagICMPType)
+		return putByte2(w, uint64(n[numICMPCode]), tagICMPCode)
 	}
-	return w
+	w = putHalf2(w, uint64(n[numSrcPort]), tagSrcPort)
+	w = putHalf2(w, uint64(n[numDstPort]), tagDstPort)
+	return putByte2(w, uint64(n[numTCPFlags]), tagTCPFlags)
 }
 
-// writeHalves writes numbers below 1<<16 with tags of two bytes.
-func (s *sampleParts) writeHalves(w unsafe.Pointer, fields []sampleField) unsafe.Pointer {
-	for i := range fields {
-		f := fields[i]
-		v := uint64(s.numbers[f.place&31])
-		x, n := spread16(v)
-		*(*uint64)(w) = x<<16 | uint64(f.tag)
-		w = unsafe.Add(w, (2+n)&-int((v+0xffff)>>16))
-	}
-	return w
+// putWord2 writes a number below 1<<32 behind a tag of two bytes, or nothing if
+// it is zero, without a branch.
+func putWord2(w unsafe.Pointer, v, tag uint64) unsafe.Pointer {
+	x, n := spread32(v)
+	*(*uint64)(w) = x<<16 | tag
+	return unsafe.Add(w, (2+n)&-int((v+0xffffffff)>>32))
 }
 
 // Tags of two bytes, as they are written: first byte lowest.

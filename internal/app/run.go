@@ -128,6 +128,7 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
+			Settings:      cfg.Render,
 			Logger:        log,
 		})
 		if err != nil {

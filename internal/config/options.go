@@ -107,9 +107,9 @@ func (c *Config) otherOptions() []Option {
 			Help:  "Batches that each worker shares with the output, and with them the messages that may wait for it. Each takes the memory of batch.size.",
 		},
 		{
-			Name: "addr", Group: GroupSee, Default: ":8080", Shape: "host:port",
+			Name: "addr", Group: GroupSee, Default: "127.0.0.1:8080", Shape: "host:port",
 			Value: addrValue(&c.Addr),
-			Help:  "Address of the web server, with /metrics, /__health and the templates. Empty for none.",
+			Help:  "Address of the web server, with /metrics, /__health, /config and the templates. :8080 serves other hosts too, to whom it shows which exporters there are. Empty for none.",
 		},
 		{
 			Name: "templates.path", Group: GroupSee, Default: "/templates", Shape: "path",

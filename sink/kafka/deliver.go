@@ -244,10 +244,8 @@ func (l *loop) split(p *partition, s *set, err error, now time.Time) {
 // encode adds one message to a set, whatever its size.
 func (l *loop) encode(s *set, t *tracked, i uint32, ms int64) {
 	var key []byte
-	if l.s.set.Key != nil && l.s.set.Shape == ShapeFlow {
-		if k, ok := l.s.set.Key(t.batch, int(i)); ok {
-			key = k[:]
-		}
+	if l.s.set.Shape == ShapeFlow && len(t.batch.Keys) == len(t.batch.Ends) {
+		key = l.keyBytes(t.batch.Keys[i])
 	}
 	e := *l.encoder
 	e.limit = 1 << 30

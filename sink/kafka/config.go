@@ -199,6 +199,7 @@ type settings struct {
 	sarama   *sarama.Config
 	bucketed bool // a key chooses the partition
 	numbered bool // sequence numbers are wanted
+	control  Control
 }
 
 func (c Config) resolve() (*settings, error) {

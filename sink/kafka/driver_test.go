@@ -294,8 +294,21 @@ func (d *driver) check(read func(f func(kafkatest.Message))) {
 	if got := d.sink.Counters().Flows(); got != d.acked {
 		d.t.Errorf("counter of flows %d, %d acknowledged", got, d.acked)
 	}
-	if _, count, _ := d.sink.Counters().Latency(); count != d.acked {
-		d.t.Errorf("latency of %d flows observed, %d acknowledged", count, d.acked)
+	if h := d.sink.Counters().Latency(); h.Count != d.acked {
+		d.t.Errorf("latency of %d flows observed, %d acknowledged", h.Count, d.acked)
+	}
+	var requests uint64
+	for _, b := range d.sink.Counters().Brokers() {
+		requests += b.Requests
+		if b.Requests > 0 && b.Bytes == 0 || b.UnderWay != 0 || b.Latency.Count > b.Requests {
+			d.t.Errorf("broker %+v", b)
+		}
+	}
+	if n := d.sink.Counters().Requests(); n != requests || n == 0 {
+		d.t.Errorf("%d requests to all brokers, %d by broker", n, requests)
+	}
+	if c := d.sink.Control(); c.Requests() < 2 || c.Responses() == 0 || c.Sent() == 0 || c.Received() == 0 {
+		d.t.Errorf("%d control requests, %d responses", c.Requests(), c.Responses())
 	}
 	if held, way := d.sink.Counters().HeldBytes(), d.sink.Counters().UnderWay(); held != 0 || way != 0 {
 		d.t.Errorf("%d bytes held, %d requests under way at the end", held, way)

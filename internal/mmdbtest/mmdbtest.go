@@ -2,9 +2,14 @@
 package mmdbtest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/maxmind/mmdbwriter"
@@ -15,7 +20,8 @@ import (
 func WriteASN(tb testing.TB, path string, networks map[string]uint32) {
 	tb.Helper()
 	tree := newTree(tb, "GeoLite2-ASN")
-	for network, as := range networks {
+	for _, network := range ordered(networks) {
+		as := networks[network]
 		insert(tb, tree, network, mmdbtype.Map{
 			"autonomous_system_number":       mmdbtype.Uint32(as),
 			"autonomous_system_organization": mmdbtype.String(fmt.Sprintf("AS %d", as)),
@@ -28,7 +34,8 @@ func WriteASN(tb testing.TB, path string, networks map[string]uint32) {
 func WriteCountry(tb testing.TB, path string, networks map[string]string) {
 	tb.Helper()
 	tree := newTree(tb, "GeoLite2-Country")
-	for network, code := range networks {
+	for _, network := range ordered(networks) {
+		code := networks[network]
 		insert(tb, tree, network, mmdbtype.Map{
 			"continent": mmdbtype.Map{"code": mmdbtype.String("XX")},
 			"country": mmdbtype.Map{
@@ -39,6 +46,21 @@ func WriteCountry(tb testing.TB, path string, networks map[string]string) {
 		})
 	}
 	write(tb, tree, path)
+}
+
+// ordered returns the networks, wide ones first: those within them come later and
+// win.
+func ordered[V any](networks map[string]V) []string {
+	return slices.SortedFunc(maps.Keys(networks), func(a, b string) int {
+		return cmp.Or(bits(a)-bits(b), cmp.Compare(a, b))
+	})
+}
+
+// bits returns the length of a prefix.
+func bits(network string) int {
+	_, text, _ := strings.Cut(network, "/")
+	n, _ := strconv.Atoi(text)
+	return n
 }
 
 func newTree(tb testing.TB, kind string) *mmdbwriter.Tree {

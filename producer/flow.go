@@ -1,5 +1,7 @@
 package producer
 
+import "github.com/weirflow/weir/producer/geo"
+
 // Flow types, the numbers of flowpb.FlowMessage_FlowType.
 const (
 	TypeSFlow5    = 1
@@ -44,6 +46,9 @@ type Flow struct {
 	SrcAS, DstAS, NextHopAS uint32
 	NextHop, BGPNextHop     []byte
 	SrcNet, DstNet          uint32
+
+	// What databases know of the addresses; 0 for none.
+	SrcCountry, DstCountry geo.Country
 
 	ObservationDomainID, ObservationPointID uint32
 

@@ -132,6 +132,10 @@ func (r *report) cpus(cfg *config.Config) {
 
 // output checks that the output could be opened.
 func (r *report) output(cfg *config.Config) {
+	if cfg.Transport == "kafka" {
+		r.kafka(cfg)
+		return
+	}
 	path := cfg.TransportFile
 	if path == "" {
 		r.ok("output", "standard output")

@@ -112,6 +112,9 @@ func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
 	}
 	b.Buf = buf
 	p.useful += records
+	if p.prog.Keyed() {
+		p.fusedKeys(b, len(b.Ends)-records, c.prefix)
+	}
 	return records
 }
 
@@ -144,6 +147,9 @@ func putLength(out []byte, room, end int, c *fusedContext) int {
 // writeRest writes the fields that are not in a table of plain integers, behind
 // the o bytes that are there, and returns the message's length.
 func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
+	for i := range pl.custom {
+		o = pl.custom[i].write(rec, out, o)
+	}
 	for i := range pl.other {
 		f := &pl.other[i]
 		o = putInt(out, o, f.tag, f.tagLen, loadInt(rec, f))
@@ -247,6 +253,9 @@ func putTime(out []byte, o int, tag uint16, v uint64) int {
 
 // loadInt reads an integer of any width.
 func loadInt(rec []byte, f *fusedInt) uint64 {
+	if f.little {
+		return loadLittle(rec[f.offset:f.offset+uint32(f.width)]) & f.mask
+	}
 	var v uint64
 	switch b := rec[f.offset : f.offset+uint32(f.width)]; len(b) {
 	case 1:

@@ -43,7 +43,7 @@ func openOutput(cfg *config.Config, log *slog.Logger) (*output, error) {
 	}
 	f, err := file.New(file.Config{
 		Path:           cfg.TransportFile,
-		LineDelimited:  cfg.Format == "json" && cfg.TransportFileSep == "\n",
+		LineDelimited:  cfg.Format != "bin" && cfg.TransportFileSep == "\n",
 		RotateSize:     cfg.TransportFileRotateSize,
 		RotateInterval: cfg.TransportFileRotateInterval,
 		Compress:       cfg.TransportFileCompress,
@@ -59,8 +59,11 @@ func openOutput(cfg *config.Config, log *slog.Logger) (*output, error) {
 func openKafka(cfg *config.Config, log *slog.Logger) (*output, error) {
 	k := &cfg.Kafka
 	format := kafka.FormatJSON
-	if cfg.Format == "bin" {
+	switch cfg.Format {
+	case "bin":
 		format = kafka.FormatProtobuf
+	case "text":
+		format = kafka.FormatText
 	}
 	s, err := kafka.New(kafka.Config{
 		Brokers: k.Brokers,
@@ -103,8 +106,8 @@ func openKafka(cfg *config.Config, log *slog.Logger) (*output, error) {
 }
 
 // producerConfig returns how records become messages for this output.
-func (o *output) producerConfig(cfg *config.Config) producer.Config {
-	return producerConfig(cfg.Format, o.separator, cfg.SamplingRateDefault)
+func (o *output) producerConfig(cfg *config.Config, programs *producer.Programs) producer.Config {
+	return producerConfig(cfg.Produce, cfg.Format, o.separator, cfg.SamplingRateDefault, programs)
 }
 
 // newHub makes the hub, which owns the output from here on.

@@ -37,6 +37,7 @@ func checkCommand(env Env, args []string) int {
 	}
 	r.sockets(cfg)
 	r.captures(cfg)
+	r.mapping(cfg)
 	r.cpus(cfg)
 	r.output(cfg)
 	r.http(cfg)

@@ -28,6 +28,9 @@ type Config struct {
 	Separator []byte
 	// SamplingRate is given to flows whose exporter announced none.
 	SamplingRate uint64
+	// Held has room for data that comes before its template; nil holds none.
+	// All producers share it.
+	Held *Held
 }
 
 // Protocol is what a datagram turned out to be.
@@ -101,6 +104,9 @@ type Result struct {
 	Reason Reason
 	// Records is the number of messages that were appended to the batch.
 	Records int
+	// Held says that all there was to use waits for its template: the datagram
+	// is neither decoded nor failed yet.
+	Held bool
 }
 
 // Producer decodes datagrams and appends what they hold to batches. A worker
@@ -124,11 +130,15 @@ type Producer struct {
 	batch  *Batch
 	first  Reason
 	useful int // pieces that could be used
+
+	held held // data that waits for its template
 }
 
 // New returns a producer for one worker. store comes from NewStore.
 func New(cfg Config, store *template.Store) *Producer {
-	return &Producer{cfg: cfg, store: store}
+	p := &Producer{cfg: cfg, store: store}
+	p.held.init(cfg.Held)
+	return p
 }
 
 // NewStore returns a template store for the producers of all workers.
@@ -153,6 +163,7 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.batch = batch
 	p.first = ReasonNone
 	p.useful = 0
+	p.held.current = none
 	before := len(batch.Ends)
 
 	if meta.Truncated {
@@ -179,6 +190,9 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	}
 	res.Reason = p.first
 	res.Decoded = p.useful > 0 || p.first == ReasonNone
+	if p.held.current != none {
+		p.holdDatagram(&res)
+	}
 	p.Counters.add(res)
 	return res
 }

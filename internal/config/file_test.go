@@ -92,7 +92,7 @@ func TestFileFaults(t *testing.T) {
 		{"binary", "format: !!binary anNvbg==\n", `weir.yaml:1: format "anNvbg==": not a text but a value tagged !!binary; allowed: the value in quotes`},
 		{"config", "config: x\n", `weir.yaml:1: config "x": cannot stand in the file; use the flag -config`},
 		{"feature that is not here", "mapping: m.yaml\n", `weir.yaml:1: mapping "m.yaml": this version writes goflow2's default fields; mapping files are not supported`},
-		{"section that is not here", "format: json\nnetflow.templates: {path: [a, b]}\n", `weir.yaml:2: netflow.templates: ` + strings.ReplaceAll(noSaving, "the flag", "it")},
+		{"section that is not here", "format: json\nnetflow.templates: {path: [a, b]}\n", `weir.yaml:2: netflow.templates: ` + ownSaving},
 		{"old name", "metrics:\n  addr: :1\n", `weir.yaml:2: metrics.addr ":1": old name; write addr`},
 		{"old name without effect", "err.cnt: 1\n", `weir.yaml:1: err.cnt "1": has no effect (errors are counted, not logged one by one); remove it`},
 		{"flag words", "format.hash: a\n", `weir.yaml:1: format.hash "a": messages have no key, because output goes to files; remove it`},

@@ -16,21 +16,21 @@ var (
 
 // fuseFixed makes the plan of records with these elements and lengths, in
 // turn.
-func fuseFixed(idLengths ...uint16) *fusedPlan {
+func fuseFixed(idLengths ...uint16) *plan {
 	t := &template.Template{Version: template.V9}
 	for i := 0; i < len(idLengths); i += 2 {
 		t.Fields = append(t.Fields, template.Field{ID: idLengths[i], Length: idLengths[i+1]})
 		t.Length += int(idLengths[i+1])
 	}
 	t.MinLength = t.Length
-	return compilePlan(t).fused
+	return compilePlan(t)
 }
 
 // fixedPlan returns the plan of a fixed version's records.
-func fixedPlan(h *netflow.Fixed) *fusedPlan {
+func fixedPlan(h *netflow.Fixed) *plan {
 	switch h.Version {
 	case netflow.V1:
-		if h.RecordLen == fixedV1Long.recordLen {
+		if h.RecordLen == fixedV1Long.fused.recordLen {
 			return fixedV1Long
 		}
 		return fixedV1

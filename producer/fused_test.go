@@ -8,28 +8,34 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 )
 
+// randomTemplate returns a template of fixed length.
+func randomTemplate(r *rand.Rand, version uint16) *template.Template {
+	ids := []uint16{1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22, 27, 28, 29, 30, 31, 32, 34, 48,
+		52, 54, 56, 57, 58, 59, 60, 62, 63, 80, 81, 88, 89, 138, 150, 151, 152, 153, 154, 155, 156, 157, 158, 159, 176, 197, 210}
+	lengths := []uint16{1, 2, 4, 8, 4, 2, 1, 3, 5, 6, 16}
+	tpl := &template.Template{Version: version}
+	for range 1 + r.IntN(20) {
+		f := template.Field{ID: ids[r.IntN(len(ids))], Length: lengths[r.IntN(len(lengths))]}
+		switch f.ID {
+		case 8, 12, 15, 18:
+			f.Length = 4
+		case 27, 28, 62, 63:
+			f.Length = 16
+		}
+		tpl.Fields = append(tpl.Fields, f)
+		tpl.Length += int(f.Length)
+	}
+	tpl.MinLength = tpl.Length
+	return tpl
+}
+
 // TestFusedTwins compares the encoder that the build uses with the one that
 // checks all bounds, on random templates and records.
 func TestFusedTwins(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	ids := []uint16{1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22, 27, 28, 29, 30, 31, 32, 34, 48,
-		52, 54, 56, 57, 58, 59, 60, 62, 63, 80, 81, 88, 89, 138, 150, 151, 152, 153, 154, 155, 156, 157, 158, 159, 176, 197, 210}
-	lengths := []uint16{1, 2, 4, 8, 4, 2, 1, 3, 5, 6, 16}
 	fused := 0
 	for range 20_000 {
-		tpl := &template.Template{Version: template.V9}
-		for range 1 + r.IntN(20) {
-			f := template.Field{ID: ids[r.IntN(len(ids))], Length: lengths[r.IntN(len(lengths))]}
-			switch f.ID {
-			case 8, 12, 15, 18:
-				f.Length = 4
-			case 27, 28, 62, 63:
-				f.Length = 16
-			}
-			tpl.Fields = append(tpl.Fields, f)
-			tpl.Length += int(f.Length)
-		}
-		tpl.MinLength = tpl.Length
+		tpl := randomTemplate(r, template.V9)
 		pl := compilePlan(tpl).fused
 		if pl == nil {
 			continue

@@ -19,6 +19,10 @@ type fusedContext struct {
 	uptimeMs uint32
 	sampling *template.Sampling // nil: the rate does not depend on the record
 
+	// What the prefix of JSON is made of again when a record's rate differs.
+	flowType, sequence, domain uint32
+	prefixRate                 uint64
+
 	samplerID, samplerRate uint64 // the sampler that was looked up last
 	fallback               uint64 // the configured default rate
 	long                   bool   // the last message's length took two bytes
@@ -37,17 +41,18 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 			c.samplerRate = c.samplerOr(0)
 		}
 	}
+	c.flowType, c.sequence, c.domain = flowType, sequence, domain
+	if p.cfg.Format == FormatJSON {
+		p.jsonPrefix(c, p.samplingOr(rate))
+		return c
+	}
 	b := c.prefix[:0]
 	b = appendUint(b, 1, uint64(flowType))
 	if c.sampling == nil {
 		b = appendUint(b, 3, p.samplingOr(rate))
 	}
 	b = appendUint(b, 4, uint64(sequence))
-	if p.meta.Source.Addr().Is4() {
-		b = appendBytes(b, 11, p.source[12:])
-	} else {
-		b = appendBytes(b, 11, p.source[:])
-	}
+	b = appendBytes(b, 11, p.samplerAddress())
 	b = appendUint(b, 30, uint64(pl.etype))
 	b = appendUint(b, 70, uint64(domain))
 	b = appendUint(b, 110, uint64(p.meta.ReceivedNs))
@@ -83,6 +88,50 @@ func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte) uint64 {
 		return c.samplerRate
 	}
 	return c.rate
+}
+
+// writesFused says whether the records of a plan are written without a Flow.
+func (p *Producer) writesFused(pl *plan) bool {
+	return pl.fused != nil && (p.cfg.Format == FormatBin || fusedJSON)
+}
+
+// writeRecords appends the messages of all whole records in body to the batch
+// and returns how many there were. beginFused came before it.
+func (p *Producer) writeRecords(pl *plan, version uint16, c *fusedContext, body []byte) int {
+	if p.cfg.Format == FormatBin {
+		return p.writeFused(pl.fused, c, body)
+	}
+	j := pl.json.Load()
+	if j == nil {
+		j = jsonFused(pl, version)
+		pl.json.Store(j)
+	}
+	return p.writeJSON(pl.fused, j, c, body)
+}
+
+// jsonPrefix encodes the members that all records of a set share, up to the
+// value of sampler_address.
+func (p *Producer) jsonPrefix(c *fusedContext, rate uint64) {
+	c.prefixRate = rate
+	b := append(c.prefix[:0], `{"type":"`...)
+	b = append(b, typeName(c.flowType)...)
+	b = append(b, '"')
+	b = jsonUint(b, `,"time_received_ns":`, uint64(p.meta.ReceivedNs))
+	b = jsonUint(b, `,"sequence_num":`, uint64(c.sequence))
+	b = jsonUint(b, `,"sampling_rate":`, rate)
+	b = jsonAddr(b, `,"sampler_address":`, p.samplerAddress())
+	c.prefix = b[:len(b)-1] // the quote is part of what follows
+}
+
+// recordPrefix makes the prefix anew for a record of another sampling rate.
+func (p *Producer) recordPrefix(pl *fusedPlan, c *fusedContext, rec []byte) {
+	rate := c.recordRate(pl, rec)
+	if rate == 0 {
+		rate = c.fallback
+	}
+	if rate != c.prefixRate {
+		p.jsonPrefix(c, rate)
+	}
 }
 
 // writeFused appends the messages of all whole records in body to the batch
@@ -263,6 +312,14 @@ func loadInt(rec []byte, f *fusedInt) uint64 {
 		}
 	}
 	return v >> f.shift & f.mask
+}
+
+// loadOr is load, or the export time where the record has none.
+func (t *fusedTime) loadOr(c *fusedContext, rec []byte) uint64 {
+	if t.kind == timeExport {
+		return c.exportNs
+	}
+	return t.load(c, rec)
 }
 
 // load reads a time and converts it to Unix nanoseconds.

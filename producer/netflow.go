@@ -22,9 +22,9 @@ func (p *Producer) fixed(data []byte) {
 		p.fault(templateReason(template.FaultTrailingBytes))
 	}
 	exportNs := uint64(h.UnixSecs)*1e9 + uint64(h.UnixNsecs)
-	if pl := fixedPlan(&h); p.cfg.Format == FormatBin {
-		c := p.beginFused(pl, flowType(h.Version), h.Sequence, 0, exportNs, h.UptimeMs, h.SamplingInterval(), nil)
-		p.writeFused(pl, c, body[:n*h.RecordLen])
+	if pl := fixedPlan(&h); p.writesFused(pl) {
+		c := p.beginFused(pl.fused, flowType(h.Version), h.Sequence, 0, exportNs, h.UptimeMs, h.SamplingInterval(), nil)
+		p.writeRecords(pl, template.V9, c, body[:n*h.RecordLen])
 		return
 	}
 	p.fixedRecords(&h, exportNs, body[:n*h.RecordLen])
@@ -228,10 +228,10 @@ func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Tem
 			p.Counters.OptionsRecords++
 			p.options(opts, domain, recs.Record)
 		}
-	} else if pl := t.Compiled.(*plan); pl.fused != nil && p.cfg.Format == FormatBin {
+	} else if pl := t.Compiled.(*plan); p.writesFused(pl) {
 		s := domain.Sampling()
 		c := p.beginFused(pl.fused, m.flowType, m.sequence, m.key.Domain, m.exportNs, m.uptimeMs, s.Rate(), s)
-		m.records += p.writeFused(pl.fused, c, body)
+		m.records += p.writeRecords(pl, t.Version, c, body)
 	} else {
 		for recs.Next() {
 			m.records++

@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"sync/atomic"
+
 	"github.com/weirflow/weir/decoders/template"
 )
 
@@ -126,6 +128,8 @@ type plan struct {
 	// fused writes protobuf without a Flow; nil where the template does not
 	// allow it.
 	fused *fusedPlan
+	// json does the same for JSON; made when it is first wanted, by any worker.
+	json atomic.Pointer[jsonPlan]
 }
 
 type op struct {

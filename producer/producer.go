@@ -218,12 +218,16 @@ func (p *Producer) begin(flowType uint32) *Flow {
 	f.reset()
 	f.Type = flowType
 	f.TimeReceivedNs = uint64(p.meta.ReceivedNs)
-	if p.meta.Source.Addr().Is4() {
-		f.SamplerAddress = p.source[12:]
-	} else {
-		f.SamplerAddress = p.source[:]
-	}
+	f.SamplerAddress = p.samplerAddress()
 	return f
+}
+
+// samplerAddress returns the address of the datagram's source: 4 bytes or 16.
+func (p *Producer) samplerAddress() []byte {
+	if p.meta.Source.Addr().Is4() {
+		return p.source[12:]
+	}
+	return p.source[:]
 }
 
 // emit appends the flow to the batch.
@@ -232,7 +236,7 @@ func (p *Producer) emit(f *Flow) {
 	if p.cfg.Format == FormatBin {
 		b.Buf = AppendDelimited(b.Buf, f)
 	} else {
-		b.Buf = AppendJSON(b.Buf, f)
+		b.Buf = appendJSON(b.Buf, f)
 	}
 	b.Buf = append(b.Buf, p.cfg.Separator...)
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))

@@ -40,9 +40,9 @@ type Cluster struct {
 	dir  string // our own, removed by Down
 }
 
-// Join returns the cluster that WEIR_KAFKA names, or nil if it names none.
+// Join returns the cluster that KAFKA_TEST names, or nil if it names none.
 func Join() (*Cluster, error) {
-	path := os.Getenv("WEIR_KAFKA")
+	path := os.Getenv("KAFKA_TEST")
 	if path == "" {
 		return nil, nil
 	}
@@ -82,7 +82,7 @@ func Up(nodes int, env ...string) (*Cluster, error) {
 	c := &Cluster{root: root, dir: dir, State: filepath.Join(dir, "state")}
 	// Should the tests end without Down, for instance because they took too
 	// long, the cluster ends with them.
-	env = append(env, "WEIR_KAFKA_STATE="+c.State, "WEIR_KAFKA_OWNER="+strconv.Itoa(os.Getpid()))
+	env = append(env, "KAFKA_TEST_STATE="+c.State, "KAFKA_TEST_OWNER="+strconv.Itoa(os.Getpid()))
 	out, err := c.run(env, "up", strconv.Itoa(nodes))
 	if err != nil {
 		os.RemoveAll(dir)
@@ -90,7 +90,7 @@ func Up(nodes int, env ...string) (*Cluster, error) {
 	}
 	path := ""
 	for line := range strings.Lines(out) {
-		if p, ok := strings.CutPrefix(strings.TrimSpace(line), "export WEIR_KAFKA="); ok {
+		if p, ok := strings.CutPrefix(strings.TrimSpace(line), "export KAFKA_TEST="); ok {
 			path = p
 		}
 	}
@@ -115,7 +115,7 @@ func (c *Cluster) Down() error {
 
 // Script runs scripts/kafka on this cluster and returns what it prints.
 func (c *Cluster) Script(args ...string) (string, error) {
-	return c.run([]string{"WEIR_KAFKA_STATE=" + c.State}, args...)
+	return c.run([]string{"KAFKA_TEST_STATE=" + c.State}, args...)
 }
 
 func (c *Cluster) run(env []string, args ...string) (string, error) {

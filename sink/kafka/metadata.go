@@ -83,11 +83,14 @@ func (s *settings) ask(ctx context.Context, known []string, wantID bool, report 
 }
 
 func (s *settings) askOne(ctx context.Context, address string, wantID bool) (leadership, error) {
-	b, conn, err := s.open(ctx, address)
+	b, conn, measured, err := s.open(ctx, address)
 	if err != nil {
 		return leadership{}, err
 	}
-	defer b.Close()
+	defer func() {
+		s.control.take(measured)
+		b.Close()
+	}()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 

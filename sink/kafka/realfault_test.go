@@ -76,7 +76,7 @@ func script(k *kafkatest.Cluster, args ...string) error {
 // shapes are the extremes.
 var shapes = map[string]Config{
 	"flow":  {Shape: ShapeFlow, Linger: 20 * time.Millisecond},
-	"batch": {Shape: ShapeBatch, Hashing: true, Key: testKey, Compression: "lz4", MaxMessageBytes: 100_000},
+	"batch": {Shape: ShapeBatch, Hashing: true, Compression: "lz4", MaxMessageBytes: 100_000},
 }
 
 func TestRealBrokerStopped(t *testing.T) {
@@ -97,7 +97,7 @@ func TestRealBrokerKilled(t *testing.T) {
 	k := cluster(t, 1)
 	for name, c := range map[string]Config{
 		"batch":           shapes["batch"],
-		"without numbers": {Acks: "1", Hashing: true, Key: testKey},
+		"without numbers": {Acks: "1", Hashing: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			underLoad(t, k, c, func() error {

@@ -146,6 +146,9 @@ func (l *Log) append(b *producer.Batch) error {
 		records: uint32(n),
 		bytes:   uint32(len(buf)),
 	}
+	if len(b.Keys) == n {
+		e.flags = flagKeys
+	}
 	if segmentHeader+e.size() > l.cfg.MaxBytes {
 		return fmt.Errorf("append to spool: batch of %d bytes is larger than the spool", len(buf))
 	}
@@ -158,9 +161,12 @@ func (l *Log) append(b *producer.Batch) error {
 	seg := l.segs[len(l.segs)-1]
 	e.mark = seg.head.mark
 
-	// The header is written in front of Ends as soon as their checksum is
-	// known.
-	l.scratch = appendEnds(append(l.scratch[:0], make([]byte, entryHeader)...), b.Ends)
+	// The header is written in front of the tables as soon as their
+	// checksum is known.
+	l.scratch = appendTable(append(l.scratch[:0], make([]byte, entryHeader)...), b.Ends)
+	if e.flags&flagKeys != 0 {
+		l.scratch = appendTable(l.scratch, b.Keys)
+	}
 	e.crc = checksum(l.scratch[entryHeader:], buf)
 	e.put(l.scratch)
 	if len(buf) <= oneWrite {

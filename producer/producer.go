@@ -35,6 +35,9 @@ type Config struct {
 	SamplingRate uint64
 	// Programs holds the mapping that is in force; nil for none.
 	Programs *Programs
+	// Held has room for data that comes before its template; nil holds none.
+	// All producers share it.
+	Held *Held
 }
 
 // Protocol is what a datagram turned out to be.
@@ -108,6 +111,9 @@ type Result struct {
 	Reason Reason
 	// Records is the number of messages that were appended to the batch.
 	Records int
+	// Held says that all there was to use waits for its template: the datagram
+	// is neither decoded nor failed yet.
+	Held bool
 }
 
 // Producer decodes datagrams and appends what they hold to batches. A worker
@@ -138,6 +144,8 @@ type Producer struct {
 	batch  *Batch
 	first  Reason
 	useful int // pieces that could be used
+
+	held held // data that waits for its template
 }
 
 // New returns a producer for one worker. store comes from NewStore.
@@ -147,6 +155,7 @@ func New(cfg Config, store *template.Store) *Producer {
 		p.cfg.Programs = NewPrograms(noProgram())
 	}
 	p.Refresh()
+	p.held.init(cfg.Held)
 	return p
 }
 
@@ -172,6 +181,7 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.batch = batch
 	p.first = ReasonNone
 	p.useful = 0
+	p.held.current = none
 	before := len(batch.Ends)
 
 	if meta.Truncated {
@@ -198,6 +208,9 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	}
 	res.Reason = p.first
 	res.Decoded = p.useful > 0 || p.first == ReasonNone
+	if p.held.current != none {
+		p.holdDatagram(&res)
+	}
 	p.Counters.add(res)
 	return res
 }

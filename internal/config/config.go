@@ -37,6 +37,8 @@ type Config struct {
 	TransportFileRotateSize     int64         // bytes; 0 never rotates by size
 	TransportFileRotateInterval time.Duration // 0 never rotates by time
 	TransportFileCompress       string        // "none" or "zstd"
+	Templates                   Templates
+	MemoryMax                   int64 // bytes; 0 sets no limit
 	Kafka                       Kafka
 	Spool                       Spool
 	BatchSize                   int           // bytes at which a batch is sealed

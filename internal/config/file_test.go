@@ -91,11 +91,10 @@ func TestFileFaults(t *testing.T) {
 		{"tag", "format: !x json\n", `weir.yaml:1: format "json": not a text but a value tagged !x; allowed: the value in quotes`},
 		{"binary", "format: !!binary anNvbg==\n", `weir.yaml:1: format "anNvbg==": not a text but a value tagged !!binary; allowed: the value in quotes`},
 		{"config", "config: x\n", `weir.yaml:1: config "x": cannot stand in the file; use the flag -config`},
-		{"feature that is not here", "templates:\n  ttl: 1h\n", "weir.yaml:2: templates.ttl \"1h\": " + strings.ReplaceAll(noExpiry, "the flag", "it")},
-		{"section that is not here", "format: json\nnetflow.templates: {path: [a, b]}\n", `weir.yaml:2: netflow.templates: ` + strings.ReplaceAll(noSaving, "the flag", "it")},
+		{"section that is not here", "format: json\nnetflow.templates: {path: [a, b]}\n", `weir.yaml:2: netflow.templates: ` + ownSaving},
 		{"old name", "metrics:\n  addr: :1\n", `weir.yaml:2: metrics.addr ":1": old name; write addr`},
 		{"old name without effect", "err.cnt: 1\n", `weir.yaml:1: err.cnt "1": has no effect (errors are counted, not logged one by one); remove it`},
-		{"flag words", "netflow.templates: a\n", `weir.yaml:1: netflow.templates "a": this version keeps templates in memory and does not save them; remove it`},
+		{"flag words", "netflow.templates: a\n", `weir.yaml:1: netflow.templates "a": ` + ownSaving},
 		{"order by line", "addr: x\nfoo: 1\nformat: y\n", `weir.yaml:1: addr "x": not host:port; allowed: host:port with a port from 0 to 65535, such as :8080, 127.0.0.1:8080 or [::1]:8080, or empty for no web server` +
 			"\nweir.yaml:2: foo \"1\": unknown key\nweir.yaml:3: format \"y\": unknown choice; allowed: json, text, bin (or pb)"},
 	} {

@@ -14,8 +14,7 @@ type oldName struct {
 }
 
 const (
-	noExpiry  = "the lifetime of templates cannot be set in this version; remove the flag"
-	noSaving  = "this version keeps templates in memory and does not save them; remove the flag"
+	ownSaving = "templates are kept in the file of -templates.json.path"
 	ownMuting = "errors are counted, not logged one by one"
 )
 
@@ -33,12 +32,7 @@ func oldNames() []oldName {
 		{name: "metrics.path", refusal: "metrics are always at /metrics of the web server; set its address with -addr"},
 		{name: "format.protobuf.fixedlen", isSwitch: true, refusal: "messages of -format bin always begin with their length; remove the flag"},
 		{name: "format.selector", refusal: "name the fields of json and text in a mapping file, under formatter.fields"},
-		{name: "netflow.templates", isPrefix: true, refusal: noSaving},
-
-		{name: "templates.ttl.extend-on-access", isSwitch: true, refusal: noExpiry},
-		{name: "templates.ttl", refusal: noExpiry},
-		{name: "templates.sweep-interval", refusal: noExpiry},
-		{name: "templates.json", isPrefix: true, refusal: noSaving},
+		{name: "netflow.templates", isPrefix: true, refusal: ownSaving},
 	}
 }
 

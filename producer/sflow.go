@@ -16,7 +16,7 @@ func (p *Producer) sflow(data []byte) {
 		p.fault(sflowReason(reason))
 		return
 	}
-	fused := fusedSamples && p.cfg.SamplingRate < 1<<32
+	fused := p.writesSamples()
 	if fused {
 		p.sflowPrefix(&h)
 	}
@@ -86,10 +86,28 @@ func (p *Producer) usualSample(samples *sflow.Samples) bool {
 	return true
 }
 
+// writesSamples says whether samples of the usual kind are written without a
+// Flow.
+func (p *Producer) writesSamples() bool {
+	if !fusedSamples || p.cfg.SamplingRate >= 1<<32 {
+		return false
+	}
+	if p.cfg.Format == FormatBin {
+		return p.prog.fusesSamples()
+	}
+	return p.cfg.Format == FormatJSON && p.prog.plain && !p.prog.Keyed() && p.prog.layers == nil
+}
+
 // gathers takes the records of a sample of the usual kind; of JSON, only with
 // a plain frame.
 func (p *Producer) gathers(b []byte, count uint32) bool {
-	return p.parts.gather(b, count) && (p.cfg.Format == FormatBin || p.parts.stack >= 0)
+	if !p.parts.gather(b, count) {
+		return false
+	}
+	if p.prog.layers != nil {
+		p.parts.stack = -1 // the mapping wants to know all layers
+	}
+	return p.cfg.Format == FormatBin || p.parts.stack >= 0
 }
 
 // putSample appends the message of a sample that gathers took.
@@ -224,7 +242,7 @@ func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
 // does not have is left as it is.
 func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
 	h := &p.hdr
-	packet.Parse(b, start, h)
+	p.parseHeader(b, start, h)
 	switch {
 	case h.Malformed:
 		p.fault(ReasonSampledHeader)
@@ -264,5 +282,8 @@ func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
 	for i := range h.Layers {
 		f.LayerStack = append(f.LayerStack, uint32(h.LayerStack[i]))
 		f.LayerSize = append(f.LayerSize, h.LayerSize[i])
+	}
+	if l := p.prog.layers; l != nil {
+		p.mapLayers(l, b, h, f)
 	}
 }

@@ -50,7 +50,7 @@ func (p *Producer) sflowPrefix(h *sflow.Header) {
 func (p *Producer) writeSample(s *sampleParts) {
 	h := &p.hdr
 	if s.stack < 0 {
-		packet.Parse(s.frame, s.start, h)
+		p.parseHeader(s.frame, s.start, h)
 		switch {
 		case h.Malformed:
 			p.fault(ReasonSampledHeader)
@@ -61,6 +61,11 @@ func (p *Producer) writeSample(s *sampleParts) {
 	c := &p.fused
 	b := p.batch
 	need := prefixRoom + 1 + len(c.prefix) + storeSlack + len(p.cfg.Separator) + s.maxLen(h)
+	var custom []customValue
+	if l := p.prog.layers; l != nil {
+		custom = p.sampleCustom(l, s.frame, h)
+		need += customLen(custom)
+	}
 	if cap(b.Buf)-len(b.Buf) < need {
 		b.Buf = grow(b.Buf, need)
 	}
@@ -112,10 +117,14 @@ func (p *Producer) writeSample(s *sampleParts) {
 		w = s.writePath(w)
 	}
 	o += int(uintptr(w) - uintptr(at))
+	o = len(appendCustom(out[:o], custom))
 	o = putLength(out, room, o, c)
 	o += copy(out[o:], p.cfg.Separator)
 	b.Buf = b.Buf[:len(b.Buf)+o]
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))
+	if p.prog.Keyed() {
+		p.fusedKeys(b, len(b.Ends)-1, c.prefix)
+	}
 	p.useful++
 }
 

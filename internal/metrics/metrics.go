@@ -70,7 +70,7 @@ var (
 	faults        = desc("decode_faults_total", "Pieces of datagrams that were not as they should be, by reason. One datagram may have many.", "reason")
 
 	produced    = desc("records_produced_total", "Flow records decoded and encoded, by protocol.", "protocol")
-	sinkRecords = desc("records_sink_total", "Where each record ended: acknowledged by the output, or dropped.", "outcome")
+	sinkRecords = desc("records_sink_total", "Where each record is: acknowledged by the output, dropped, or spooled, which are those that wait on disk now and become fewer again.", "outcome")
 	dropped     = desc("records_dropped_total", "Records that were lost on the way to the output, by reason.", "reason")
 	inFlight    = desc("records_in_flight", "Records on their way to the output.")
 	sinkBytes   = desc("sink_bytes_total", "Bytes that the output took.")
@@ -150,6 +150,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 
 	e.count(sinkRecords, l.Acknowledged, "acknowledged")
 	e.count(sinkRecords, l.DroppedRecords(), "dropped")
+	e.count(sinkRecords, l.Spooled, "spooled")
 	c.kafka(e, l.Recovered, l.Spooled)
 	for _, d := range l.Dropped {
 		e.count(dropped, d.Records, d.Reason)

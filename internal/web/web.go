@@ -32,8 +32,15 @@ type Config struct {
 	// Detail returns what /__health says behind OK, whole lines; nil for
 	// nothing.
 	Detail func() string
-	Logger *slog.Logger
+	// Settings returns the effective configuration for /config: names, values
+	// and where each came from, without secrets; nil for no such page.
+	Settings func() string
+	Logger   *slog.Logger
 }
+
+// maxBody is the most bytes that the body of a request may have: no page needs
+// any.
+const maxBody = 4 << 10
 
 // Server is a running HTTP server. Its methods may be called by any goroutine.
 type Server struct {
@@ -60,8 +67,14 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.TemplatesPath != "" {
 		mux.Handle("GET "+cfg.TemplatesPath, templatesHandler{cfg.Templates})
 	}
+	if cfg.Settings != nil {
+		mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			fmt.Fprint(w, cfg.Settings())
+		})
+	}
 	s.http = &http.Server{
-		Handler:           mux,
+		Handler:           http.MaxBytesHandler(mux, maxBody),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      time.Minute,

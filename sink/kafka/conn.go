@@ -38,6 +38,7 @@ type conn struct {
 	id        int32
 	address   string
 	sendq     chan *request // closed by the loop to end the connection
+	stats     *brokerCounters
 	up        bool
 	dialing   bool
 	underWay  int
@@ -61,7 +62,7 @@ type event struct {
 // closed. Every request comes back as an event, in order.
 func (s *Sink) run(c *conn, address string, sendq <-chan *request) {
 	defer s.wg.Done()
-	broker, nc, err := s.set.open(s.ctx, address)
+	broker, nc, measured, err := s.set.open(s.ctx, address)
 	if err != nil {
 		s.post(event{conn: c, closed: err})
 		for r := range sendq {
@@ -70,6 +71,7 @@ func (s *Sink) run(c *conn, address string, sendq <-chan *request) {
 		}
 		return
 	}
+	s.set.control.take(measured)
 	stop := context.AfterFunc(s.ctx, func() { nc.Close() })
 	defer stop()
 	defer broker.Close()
@@ -83,13 +85,13 @@ func (s *Sink) run(c *conn, address string, sendq <-chan *request) {
 		defer close(ended)
 		s.receive(c, nc, sent)
 	}()
-	s.send(nc, sendq, sent)
+	s.send(c.stats, nc, sendq, sent)
 	close(sent)
 	<-ended
 }
 
 // send writes requests. After the first that fails it writes no more.
-func (s *Sink) send(nc net.Conn, sendq <-chan *request, sent chan<- *request) {
+func (s *Sink) send(stats *brokerCounters, nc net.Conn, sendq <-chan *request, sent chan<- *request) {
 	var failed error
 	var correlation int32
 	var head []byte
@@ -119,6 +121,8 @@ func (s *Sink) send(nc net.Conn, sendq <-chan *request, sent chan<- *request) {
 		} else {
 			r.written = true
 			s.counters.requests.Add(1)
+			stats.requests.Add(1)
+			stats.bytes.Add(uint64(len(head) + r.size))
 		}
 		sent <- r
 	}
@@ -140,6 +144,9 @@ func (s *Sink) receive(c *conn, nc net.Conn, sent <-chan *request) {
 		default:
 			buf, r.err = s.response(nc, r, correlation, buf, before)
 			before = time.Now()
+			if r.err == nil {
+				c.stats.latency.observe(before.Sub(r.sentAt), 1)
+			}
 			if r.err != nil {
 				failed = r.err
 				nc.Close() // the writer too

@@ -93,6 +93,9 @@ func Open(cfg Config) (*Log, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
+	if cfg.Reserve, err = reserve(cfg); err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
 	lock, err := lockDir(filepath.Join(cfg.Dir, lockName))
 	if err != nil {
 		return nil, fmt.Errorf("open spool %s: %w", cfg.Dir, err)
@@ -113,6 +116,18 @@ func Open(cfg Config) (*Log, error) {
 	l.Rewind()
 	l.publish()
 	return l, nil
+}
+
+// reserve returns how many bytes to leave free.
+func reserve(cfg Config) (int64, error) {
+	switch {
+	case cfg.Reserve < 0:
+		return 0, nil
+	case cfg.Reserve > 0:
+		return cfg.Reserve, nil
+	}
+	_, size, err := space(cfg.Dir)
+	return min(defaultReserve, size/10), err
 }
 
 // Append implements [sink.Spool].
@@ -146,6 +161,9 @@ func (l *Log) append(b *producer.Batch) error {
 		records: uint32(n),
 		bytes:   uint32(len(buf)),
 	}
+	if len(b.Keys) == n {
+		e.flags = flagKeys
+	}
 	if segmentHeader+e.size() > l.cfg.MaxBytes {
 		return fmt.Errorf("append to spool: batch of %d bytes is larger than the spool", len(buf))
 	}
@@ -158,9 +176,12 @@ func (l *Log) append(b *producer.Batch) error {
 	seg := l.segs[len(l.segs)-1]
 	e.mark = seg.head.mark
 
-	// The header is written in front of Ends as soon as their checksum is
-	// known.
-	l.scratch = appendEnds(append(l.scratch[:0], make([]byte, entryHeader)...), b.Ends)
+	// The header is written in front of the tables as soon as their
+	// checksum is known.
+	l.scratch = appendTable(append(l.scratch[:0], make([]byte, entryHeader)...), b.Ends)
+	if e.flags&flagKeys != 0 {
+		l.scratch = appendTable(l.scratch, b.Keys)
+	}
 	e.crc = checksum(l.scratch[entryHeader:], buf)
 	e.put(l.scratch)
 	if len(buf) <= oneWrite {
@@ -197,7 +218,7 @@ func (l *Log) checkSpace(size int64) error {
 	if l.cfg.Reserve == 0 {
 		return nil
 	}
-	free, err := freeSpace(l.cfg.Dir)
+	free, _, err := space(l.cfg.Dir)
 	if err != nil {
 		return fmt.Errorf("append to spool: %w", err)
 	}

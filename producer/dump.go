@@ -107,7 +107,7 @@ func (pl *plan) appendFused(dst []byte) []byte {
 	if f == nil {
 		return append(dst, "  not fused: records go by way of a Flow\n"...)
 	}
-	dst = append(dst, "  fused:"...)
+	dst = append(dst, "  fused, table@offset:field of FlowMessage:"...)
 	begin := len(dst)
 	for _, a := range f.addr4 {
 		dst = fmt.Appendf(dst, " addr4@%d", a.offset)

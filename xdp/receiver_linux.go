@@ -58,7 +58,20 @@ func (r *Receiver) Receive() int {
 	if r.first++; r.first >= len(r.sockets) {
 		r.first = 0
 	}
+	if r.n == 0 {
+		r.idle()
+	}
 	return r.n
+}
+
+// idle sees to it that workers that rest with full hands do not leave the kernel
+// without chunks while there are some.
+func (r *Receiver) idle() {
+	for _, s := range r.sockets {
+		if s.queue.chunks.low() {
+			s.queue.giveBack(s)
+		}
+	}
 }
 
 // take takes whole packets from a socket, as many as the batch has room for.

@@ -38,10 +38,32 @@ func (s *sum) look(src netip.AddrPort, payload []byte) {
 	*s += sum(src.Port()) + sum(payload[0])
 }
 
-func pollIn(fd int) error {
+// pause is how a receiver waits when there is nothing, the same for all that are not
+// net.UDPConn: as the collector does, where datagrams come often it lets them gather
+// for latency, and otherwise it has poll wake it.
+type pause struct {
+	latency time.Duration
+	woken   time.Time // by poll, with something
+}
+
+func (p *pause) rest(fd int) error {
+	if p.latency > 0 && time.Since(p.woken) < 2*p.latency {
+		p.woken = time.Time{} // once
+		nap := unix.NsecToTimespec(int64(p.latency))
+		_ = unix.Nanosleep(&nap, nil) // a signal makes it shorter
+		return p.poll(fd, 0)
+	}
+	return p.poll(fd, napLimit)
+}
+
+func (p *pause) poll(fd int, limit time.Duration) error {
 	set := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	if _, err := unix.Poll(set[:], int(napLimit/time.Millisecond)); err != nil && err != unix.EINTR {
+	n, err := unix.Poll(set[:], int(limit/time.Millisecond))
+	if err != nil && err != unix.EINTR {
 		return os.NewSyscallError("poll", err)
+	}
+	if n > 0 {
+		p.woken = time.Now()
 	}
 	return nil
 }
@@ -84,12 +106,13 @@ func (d *dropAll) receive() (int, error) {
 type ours struct {
 	capture *xdp.Capture
 	r       *xdp.Receiver
+	pause   pause
 	sum     sum
 }
 
-func newOurs(mode xdp.Mode) func(*cable, *side, *generator) (receiver, error) {
+func newOurs(mode xdp.Mode, p pause) func(*cable, *side, *generator) (receiver, error) {
 	return func(c *cable, recv *side, _ *generator) (receiver, error) {
-		o := &ours{}
+		o := &ours{pause: p}
 		if mode == xdp.Generic {
 			if err := c.offload(recv); err != nil {
 				return nil, err
@@ -118,7 +141,7 @@ func newOurs(mode xdp.Mode) func(*cable, *side, *generator) (receiver, error) {
 func (o *ours) receive() (int, error) {
 	n := o.r.Receive()
 	if n == 0 {
-		return 0, pollIn(o.r.Fds()[0])
+		return 0, o.pause.rest(o.r.Fds()[0])
 	}
 	for i := range n {
 		f := o.r.Frame(i)
@@ -132,14 +155,19 @@ func (o *ours) receive() (int, error) {
 }
 
 // theirs is github.com/asavie/xdp, used as its documentation has it, but that it
-// asks poll only when there is nothing.
+// waits only when there is nothing.
 type theirs struct {
-	sock *asavie.Socket
-	sum  sum
+	sock  *asavie.Socket
+	pause pause
+	sum   sum
 }
 
-func newTheirs(c *cable, recv *side, _ *generator) (receiver, error) {
-	t := &theirs{}
+func newTheirs(p pause) func(*cable, *side, *generator) (receiver, error) {
+	return func(c *cable, recv *side, _ *generator) (receiver, error) { return openTheirs(c, recv, p) }
+}
+
+func openTheirs(c *cable, recv *side, p pause) (*theirs, error) {
+	t := &theirs{pause: p}
 	err := recv.do(func() error {
 		program, err := asavie.NewProgram(1)
 		if err != nil {
@@ -173,13 +201,7 @@ func (t *theirs) fill() { t.sock.Fill(t.sock.GetDescs(t.sock.NumFreeFillSlots(),
 func (t *theirs) receive() (int, error) {
 	n := t.sock.NumReceived()
 	if n == 0 {
-		var err error
-		if n, _, err = t.sock.Poll(int(napLimit / time.Millisecond)); err != nil {
-			return 0, os.NewSyscallError("poll", err)
-		}
-	}
-	if n == 0 {
-		return 0, nil
+		return 0, t.pause.rest(t.sock.FD())
 	}
 	descs := t.sock.Receive(n)
 	for i := range descs {
@@ -197,12 +219,17 @@ func (t *theirs) receive() (int, error) {
 
 // batched is recvmmsg.
 type batched struct {
-	sock *udp.Socket
-	sum  sum
+	sock  *udp.Socket
+	pause pause
+	sum   sum
 }
 
-func newBatched(c *cable, recv *side, _ *generator) (receiver, error) {
-	b := &batched{}
+func newBatched(p pause) func(*cable, *side, *generator) (receiver, error) {
+	return func(c *cable, recv *side, _ *generator) (receiver, error) { return openBatched(c, recv, p) }
+}
+
+func openBatched(c *cable, recv *side, p pause) (*batched, error) {
+	b := &batched{pause: p}
 	if err := c.offload(recv); err != nil {
 		return nil, err
 	}
@@ -217,7 +244,9 @@ func newBatched(c *cable, recv *side, _ *generator) (receiver, error) {
 }
 
 func (b *batched) receive() (n int, err error) {
-	n, err = b.sock.Receive(napLimit)
+	if n, err = b.sock.TryReceive(); n == 0 && err == nil {
+		return 0, b.pause.rest(b.sock.Fd())
+	}
 	for i := range n {
 		d := b.sock.Datagram(i)
 		b.sum.look(d.Src, d.Payload)

@@ -18,8 +18,8 @@ const calm = 1 << 15
 // that are in it get their turn, and a frame is copied into memory that was not
 // touched for as long as that takes: the fewer there are, the more of it is still
 // in the caches. But they must last for as long as no worker gives any back. So the
-// ring is kept filled up to a level: at least as many as one worker's RX ring holds,
-// and twice as many whenever half of them were used up at once.
+// ring is kept filled up to a level: at least a few more than one worker's RX ring
+// holds, and twice as many whenever half of them were used up at once.
 //
 // Rings from each worker to one that alone fills would need no lock, but cost a push
 // and a pop for each chunk, and a filler that rests would starve the others; a worker
@@ -60,12 +60,13 @@ func (c *chunks) put(addrs []uint64) (wake bool) {
 		}
 	}
 	c.mu.Lock()
-	if len(c.spare)+len(addrs) > cap(c.spare) {
+	have := c.fill.Len()
+	if have+len(c.spare)+len(addrs) > c.all {
 		c.mu.Unlock()
 		panic("xdp: more chunks returned than there are")
 	}
 	c.spare = append(c.spare, addrs...)
-	c.adapt()
+	c.adapt(have)
 	c.top()
 	wake = c.fill.NeedWakeup()
 	c.mu.Unlock()
@@ -75,11 +76,11 @@ func (c *chunks) put(addrs []uint64) (wake bool) {
 // low reports whether the fill ring has less than it must last for.
 func (c *chunks) low() bool { return c.left.Load() > 0 && c.fill.Len() < c.least/2 }
 
-// adapt sets the level by how full the fill ring is before it is filled up. c.mu is
-// held.
-func (c *chunks) adapt() {
+// adapt sets the level by how many chunks the fill ring has before it is filled up.
+// c.mu is held.
+func (c *chunks) adapt(have int) {
 	switch {
-	case c.fill.Len() < c.level/2:
+	case have < c.level/2:
 		c.level, c.quiet = min(2*c.level, c.all), 0
 	case c.quiet < calm:
 		c.quiet++

@@ -36,6 +36,9 @@ type packet struct {
 // (POLLIN). They are open until the capture is closed.
 func (r *Receiver) Fds() []int { return r.fds }
 
+// RingSize returns how many frames can wait on each queue.
+func (r *Receiver) RingSize() int { return r.sockets[0].rx.Cap() }
+
 // Receive takes frames from the sockets, up to Batch in all, and returns how many;
 // it does not wait. Frame reads them until Release, which must be called before
 // the next Receive if there were any, and is by Receive if not. The order of

@@ -38,22 +38,33 @@ func (s *sum) look(src netip.AddrPort, payload []byte) {
 	*s += sum(src.Port()) + sum(payload[0])
 }
 
-// pause is how a receiver waits when there is nothing, the same for all that are not
+// pause is how a receiver waits when there is nothing, the same for all but
 // net.UDPConn: as the collector does, where datagrams come often it lets them gather
-// for latency, and otherwise it has poll wake it.
+// for latency, or until there are about gather of them, and otherwise has poll wake it.
 type pause struct {
 	latency time.Duration
 	woken   time.Time // by poll, with something
+	napped  time.Time // when the last nap began
+	since   int       // datagrams from then on
 }
 
+// gather is a quarter of a ring.
+const gather = ringSize / 4
+
 func (p *pause) rest(fd int) error {
-	if p.latency > 0 && time.Since(p.woken) < 2*p.latency {
-		p.woken = time.Time{} // once
-		nap := unix.NsecToTimespec(int64(p.latency))
-		_ = unix.Nanosleep(&nap, nil) // a signal makes it shorter
-		return p.poll(fd, 0)
+	now := time.Now()
+	if p.latency == 0 || now.Sub(p.woken) >= 2*p.latency {
+		return p.poll(fd, napLimit)
 	}
-	return p.poll(fd, napLimit)
+	p.woken = time.Time{} // once
+	d := p.latency
+	if before := now.Sub(p.napped); p.since > 0 && before < d*time.Duration(p.since)/gather {
+		d = before * gather / time.Duration(p.since)
+	}
+	p.napped, p.since = now, 0
+	nap := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&nap, nil) // a signal makes it shorter
+	return p.poll(fd, 0)
 }
 
 func (p *pause) poll(fd int, limit time.Duration) error {
@@ -151,6 +162,7 @@ func (o *ours) receive() (int, error) {
 		o.sum.look(f.Src, f.Payload)
 	}
 	o.r.Release()
+	o.pause.since += n
 	return n, nil
 }
 
@@ -213,6 +225,7 @@ func (t *theirs) receive() (int, error) {
 		t.sum.look(src, b[etherHeader+ipHeader+udpHeader:])
 	}
 	n = len(descs)
+	t.pause.since += n
 	t.fill()
 	return n, nil
 }
@@ -251,6 +264,7 @@ func (b *batched) receive() (n int, err error) {
 		d := b.sock.Datagram(i)
 		b.sum.look(d.Src, d.Payload)
 	}
+	b.pause.since += n
 	return n, err
 }
 

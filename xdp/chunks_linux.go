@@ -60,13 +60,12 @@ func (c *chunks) put(addrs []uint64) (wake bool) {
 		}
 	}
 	c.mu.Lock()
-	have := c.fill.Len()
-	if have+len(c.spare)+len(addrs) > c.all {
+	if len(c.spare)+len(addrs) > c.all {
 		c.mu.Unlock()
 		panic("xdp: more chunks returned than there are")
 	}
 	c.spare = append(c.spare, addrs...)
-	c.adapt(have)
+	c.adapt(c.fill.Len())
 	c.top()
 	wake = c.fill.NeedWakeup()
 	c.mu.Unlock()
@@ -90,6 +89,10 @@ func (c *chunks) adapt(have int) {
 }
 
 // top fills the fill ring up to its level, from the stack. c.mu is held.
+//
+// The kernel publishes a packet before it publishes that it took the chunk from the
+// fill ring (xsk_flush in net/xdp/xsk.c): for a moment a chunk that came back may
+// still be counted there. Then the ring gets fewer than it could, until the next time.
 func (c *chunks) top() {
 	rest := max(len(c.spare)-max(c.level-c.fill.Len(), 0), 0)
 	give := c.spare[rest:]

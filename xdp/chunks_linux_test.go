@@ -93,5 +93,5 @@ func TestChunksModel(t *testing.T) {
 			t.Error("more chunks were returned than there are, and nobody noticed")
 		}
 	}()
-	q.chunks.put(make([]uint64, fakeChunks))
+	q.chunks.put(make([]uint64, fakeChunks+1))
 }

@@ -14,6 +14,7 @@ const storeSlack = 48
 // fusedContext is what the records of a set share, encoded and not.
 type fusedContext struct {
 	prefix   []byte // encoded fields; memory kept from set to set
+	between  []byte // of sFlow's JSON: more of them, behind the sampling rate
 	rate     uint64 // sampling rate of records that name none
 	exportNs uint64
 	uptimeMs uint32
@@ -61,6 +62,9 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 	}
 	if pl.end.kind == timeExport {
 		b = appendUint(b, 112, exportNs)
+	}
+	if cap(b)-len(b) < jsonSlack { // it is copied in words
+		b = grow(b, jsonSlack)
 	}
 	c.prefix = b
 	return c

@@ -119,7 +119,7 @@ func TestFusedJSONTwins(t *testing.T) {
 		store := NewStore(template.DefaultLimits())
 		m := message{key: template.Key{Version: version, Domain: r.Uint32()}, flowType: TypeNetFlowV9, sequence: r.Uint32(),
 			exportNs: randomNumber(r) >> 1, uptimeMs: r.Uint32()}
-		domain := store.Domain(&m.key)
+		domain := store.Domain(&m.key, 1)
 		domain.Sampling().Set(uint64(r.IntN(1000)))
 		if r.IntN(2) == 0 {
 			domain.Sampling().SetSampler(uint64(body[8]), 12345)

@@ -92,7 +92,13 @@ func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte) uint64 {
 
 // writesFused says whether the records of a plan are written without a Flow.
 func (p *Producer) writesFused(pl *plan) bool {
-	return pl.fused != nil && (p.cfg.Format == FormatBin || fusedJSON)
+	switch {
+	case pl.fused == nil:
+		return false
+	case p.cfg.Format == FormatBin:
+		return true
+	}
+	return fusedJSON && p.cfg.Format == FormatJSON && p.prog.plain && !p.prog.Keyed() && len(pl.targets) == 0
 }
 
 // writeRecords appends the messages of all whole records in body to the batch
@@ -161,6 +167,9 @@ func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
 	}
 	b.Buf = buf
 	p.useful += records
+	if p.prog.Keyed() {
+		p.fusedKeys(b, len(b.Ends)-records, c.prefix)
+	}
 	return records
 }
 
@@ -193,6 +202,9 @@ func putLength(out []byte, room, end int, c *fusedContext) int {
 // writeRest writes the fields that are not in a table of plain integers, behind
 // the o bytes that are there, and returns the message's length.
 func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
+	for i := range pl.custom {
+		o = pl.custom[i].write(rec, out, o)
+	}
 	for i := range pl.other {
 		f := &pl.other[i]
 		o = putInt(out, o, f.tag, f.tagLen, loadInt(rec, f))
@@ -296,6 +308,9 @@ func putTime(out []byte, o int, tag uint16, v uint64) int {
 
 // loadInt reads an integer of any width.
 func loadInt(rec []byte, f *fusedInt) uint64 {
+	if f.little {
+		return loadLittle(rec[f.offset:f.offset+uint32(f.width)]) & f.mask
+	}
 	var v uint64
 	switch b := rec[f.offset : f.offset+uint32(f.width)]; len(b) {
 	case 1:

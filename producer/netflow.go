@@ -228,7 +228,7 @@ func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Tem
 			p.Counters.OptionsRecords++
 			p.options(opts, domain, recs.Record)
 		}
-	} else if pl := t.Compiled.(*plan); p.writesFused(pl) {
+	} else if pl := p.planOf(t); p.writesFused(pl) {
 		s := domain.Sampling()
 		c := p.beginFused(pl.fused, m.flowType, m.sequence, m.key.Domain, m.exportNs, m.uptimeMs, s.Rate(), s)
 		m.records += p.writeRecords(pl, t.Version, c, body)
@@ -261,7 +261,10 @@ func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec
 	}
 	p.fill(pl, rec, f, &c)
 
-	rate := c.samplingInterval
+	rate := c.mappedRate
+	if rate == 0 {
+		rate = c.samplingInterval
+	}
 	if rate == 0 && c.hasSampler {
 		rate = domain.Sampling().SamplerRate(c.samplerID)
 	}

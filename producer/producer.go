@@ -19,15 +19,22 @@ const (
 	FormatJSON Format = iota
 	// FormatBin: a FlowMessage behind its length as a varint.
 	FormatBin
+	// FormatText: key=value pairs with spaces between them.
+	FormatText
 )
 
 // Config says how records become messages.
 type Config struct {
 	Format Format
+	// Raw has each datagram become one JSON object with all that is in it, in
+	// place of the flows.
+	Raw bool
 	// Separator follows every message.
 	Separator []byte
 	// SamplingRate is given to flows whose exporter announced none.
 	SamplingRate uint64
+	// Programs holds the mapping that is in force; nil for none.
+	Programs *Programs
 	// Held has room for data that comes before its template; nil holds none.
 	// All producers share it.
 	Held *Held
@@ -115,6 +122,7 @@ type Result struct {
 type Producer struct {
 	cfg   Config
 	store *template.Store
+	prog  *Program // in force
 
 	// Counters are the producer's own, written by its worker only.
 	Counters Counters
@@ -123,6 +131,12 @@ type Producer struct {
 	hdr   packet.Headers
 	fused fusedContext
 	parts sampleParts
+
+	// scratch holds the values of a record that are no views into the datagram.
+	scratch []byte
+	// Which layers of hdr a port announced, by bit, and the keys of the ports.
+	portLayers uint32
+	portLayer  [packet.MaxLayers]uint32
 
 	// State of the datagram in hand.
 	meta   Meta
@@ -137,6 +151,10 @@ type Producer struct {
 // New returns a producer for one worker. store comes from NewStore.
 func New(cfg Config, store *template.Store) *Producer {
 	p := &Producer{cfg: cfg, store: store}
+	if cfg.Programs == nil {
+		p.cfg.Programs = NewPrograms(noProgram())
+	}
+	p.Refresh()
 	p.held.init(cfg.Held)
 	return p
 }
@@ -216,6 +234,7 @@ func (p *Producer) note(r Reason) { p.Counters.Faults[r]++ }
 func (p *Producer) begin(flowType uint32) *Flow {
 	f := &p.flow
 	f.reset()
+	p.scratch = p.scratch[:0]
 	f.Type = flowType
 	f.TimeReceivedNs = uint64(p.meta.ReceivedNs)
 	f.SamplerAddress = p.samplerAddress()
@@ -233,13 +252,21 @@ func (p *Producer) samplerAddress() []byte {
 // emit appends the flow to the batch.
 func (p *Producer) emit(f *Flow) {
 	b := p.batch
-	if p.cfg.Format == FormatBin {
+	switch {
+	case p.cfg.Format == FormatBin:
 		b.Buf = AppendDelimited(b.Buf, f)
-	} else {
+	case p.cfg.Format == FormatText:
+		b.Buf = p.prog.appendText(b.Buf, f, notationText)
+	case p.prog.plain:
 		b.Buf = appendJSON(b.Buf, f)
+	default:
+		b.Buf = p.prog.appendText(b.Buf, f, notationJSON)
 	}
 	b.Buf = append(b.Buf, p.cfg.Separator...)
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))
+	if p.prog.Keyed() {
+		b.Keys = append(b.Keys, p.prog.keyOf(f))
+	}
 	p.useful++
 }
 

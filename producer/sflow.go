@@ -14,7 +14,7 @@ func (p *Producer) sflow(data []byte) {
 		p.fault(sflowReason(reason))
 		return
 	}
-	fused := fusedSamples && p.cfg.Format == FormatBin && p.cfg.SamplingRate < 1<<32
+	fused := fusedSamples && p.cfg.Format == FormatBin && p.cfg.SamplingRate < 1<<32 && p.prog.fusesSamples()
 	if fused {
 		p.sflowPrefix(&h)
 	}
@@ -169,7 +169,7 @@ func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
 // does not have is left as it is.
 func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
 	h := &p.hdr
-	packet.Parse(b, start, h)
+	p.parseHeader(b, start, h)
 	switch {
 	case h.Malformed:
 		p.fault(ReasonSampledHeader)
@@ -209,5 +209,8 @@ func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
 	for i := range h.Layers {
 		f.LayerStack = append(f.LayerStack, uint32(h.LayerStack[i]))
 		f.LayerSize = append(f.LayerSize, h.LayerSize[i])
+	}
+	if l := p.prog.layers; l != nil {
+		p.mapLayers(l, b, h, f)
 	}
 }

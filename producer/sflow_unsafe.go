@@ -118,7 +118,7 @@ func (p *Producer) sflowPrefix(h *sflow.Header) {
 func (p *Producer) writeSample(smp *sflow.Sample, s *sampleParts) {
 	h := &p.hdr
 	if s.has&partHeader != 0 {
-		packet.Parse(s.header.Header, s.start, h)
+		p.parseHeader(s.header.Header, s.start, h)
 		switch {
 		case h.Malformed:
 			p.fault(ReasonSampledHeader)
@@ -129,6 +129,11 @@ func (p *Producer) writeSample(smp *sflow.Sample, s *sampleParts) {
 	c := &p.fused
 	b := p.batch
 	need := prefixRoom + 1 + len(c.prefix) + storeSlack + len(p.cfg.Separator) + s.maxLen(h)
+	var custom []customValue
+	if l := p.prog.layers; l != nil && s.has&partHeader != 0 {
+		custom = p.sampleCustom(l, s.header.Header, h)
+		need += customLen(custom)
+	}
 	if cap(b.Buf)-len(b.Buf) < need {
 		b.Buf = grow(b.Buf, need)
 	}
@@ -160,10 +165,14 @@ func (p *Producer) writeSample(smp *sflow.Sample, s *sampleParts) {
 		w = s.writeGateway(w)
 	}
 	o += int(uintptr(w) - uintptr(at))
+	o = len(appendCustom(out[:o], custom))
 	o = putLength(out, room, o, c)
 	o += copy(out[o:], p.cfg.Separator)
 	b.Buf = b.Buf[:len(b.Buf)+o]
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))
+	if p.prog.Keyed() {
+		p.fusedKeys(b, len(b.Ends)-1, c.prefix)
+	}
 	p.useful++
 }
 

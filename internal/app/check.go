@@ -37,6 +37,7 @@ func checkCommand(env Env, args []string) int {
 	}
 	r.sockets(cfg)
 	r.captures(cfg)
+	r.mapping(cfg)
 	r.cpus(cfg)
 	r.output(cfg)
 	r.http(cfg)
@@ -132,6 +133,10 @@ func (r *report) cpus(cfg *config.Config) {
 
 // output checks that the output could be opened.
 func (r *report) output(cfg *config.Config) {
+	if cfg.Transport == "kafka" {
+		r.kafka(cfg)
+		return
+	}
 	path := cfg.TransportFile
 	if path == "" {
 		r.ok("output", "standard output")

@@ -42,7 +42,14 @@ func runCommand(env Env, args []string) int {
 		fmt.Fprintln(env.Stdout, versionLine())
 		return ExitOK
 	}
+	programs, notes, err := loadPrograms(&cfg.Mapping)
+	if err != nil {
+		return fail(env, err)
+	}
 	log := newLogger(env.Stderr, cfg.LogLevel, cfg.LogFormat)
+	for _, n := range notes {
+		log.Warn(n)
+	}
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
@@ -60,7 +67,7 @@ func runCommand(env Env, args []string) int {
 	// the end of the process.
 	signal.Ignore(syscall.SIGPIPE)
 
-	c, err := newCollection(cfg, log)
+	c, err := newCollection(cfg, programs, log)
 	if err != nil {
 		return fail(env, err)
 	}
@@ -74,6 +81,8 @@ func runCommand(env Env, args []string) int {
 type collection struct {
 	cfg *config.Config
 	log *slog.Logger
+
+	programs *producer.Programs
 
 	hub     hub
 	out     *output
@@ -89,8 +98,8 @@ type collection struct {
 
 // newCollection opens the output, the sockets and the web server. Nothing is
 // received before run.
-func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err error) {
-	c := &collection{cfg: cfg, log: log, started: time.Now()}
+func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Logger) (_ *collection, err error) {
+	c := &collection{cfg: cfg, programs: programs, log: log, started: time.Now()}
 	out, err := openOutput(cfg, log)
 	if err != nil {
 		return nil, err
@@ -157,7 +166,7 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 	for i := range n {
 		parts := collector.Parts{
 			CPU:       -1,
-			Producer:  producer.New(out.producerConfig(cfg), store),
+			Producer:  producer.New(out.producerConfig(cfg, c.programs), store),
 			Lane:      lanes[i],
 			Notify:    c.hub.Notify,
 			Exporters: exporters,
@@ -358,6 +367,7 @@ func (c *collection) wait(stop, hup <-chan os.Signal, failed <-chan error) error
 			return fmt.Errorf("write flows: %w", sink.ErrClosed)
 		case <-hup:
 			c.reopen()
+			_ = c.reloadMapping() // it has logged what is wrong
 		}
 	}
 }

@@ -319,14 +319,18 @@ func TestValues(t *testing.T) {
 		{"-templates.path=/{x}", `"/{x}": path has the character "{"; allowed: a path that starts with /, has letters, digits and -._~/ only and is neither / nor /metrics nor /__health, or empty for no such page`},
 		{"-loglevel=WARN", ""},
 		{"-loglevel=warning", `"warning": unknown log level; allowed: debug, info, warn, error`},
-		{"-produce=raw", `"raw": raw output is not part of this version; sample writes one message per flow; allowed: sample`},
+		{"-produce=raw", ""},
+		{"-produce=flow", `"flow": unknown choice; allowed: sample, raw`},
+		{"-produce=raw -format=text", `"text": raw output is JSON alone; allowed: json, or -produce sample`},
+		{"-compat=goflow", `"goflow": unknown choice; allowed: none, goflow2`},
+		{"-format.hash=SrcAS,dst_as -mapping=m.yaml", ""},
 		{"-transport=nats", `"nats": unknown choice; allowed: file, kafka`},
 		{"-transport.kafka.brokers=a:1,b", `"b": not a broker's address; allowed: host:port, such as kafka1:9092,kafka2:9092`},
 		{"-transport.kafka.compression=lzma", `"lzma": unknown choice; allowed: none, gzip, snappy, lz4, zstd`},
-		{"-format=xml", `"xml": unknown choice; allowed: json, bin (or pb)`},
+		{"-format=xml", `"xml": unknown choice; allowed: json, text, bin (or pb)`},
 		{`-transport.file.sep=a\x`, `"a\\x": unknown escape "\\x"; allowed: ` + escapeForms},
 		{`-transport.file.sep=\`, `"\\": backslash at the end; allowed: ` + escapeForms},
-		{"-format=" + strings.Repeat("x", 200), `"` + strings.Repeat("x", 120) + `"...: unknown choice; allowed: json, bin (or pb)`},
+		{"-format=" + strings.Repeat("x", 200), `"` + strings.Repeat("x", 120) + `"...: unknown choice; allowed: json, text, bin (or pb)`},
 	} {
 		args := strings.Fields(tc.args)
 		_, err := parse(args, nil, io.Discard, noNames(t))

@@ -18,16 +18,25 @@ import (
 	"github.com/weirflow/weir/producer/geo"
 )
 
+func writeASN(t testing.TB, path string, networks map[string]uint32) {
+	t.Helper()
+	if err := mmdbtest.WriteASN(path, networks); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func databases(t testing.TB) (asn, country string) {
 	dir := t.TempDir()
 	asn, country = filepath.Join(dir, "asn.mmdb"), filepath.Join(dir, "country.mmdb")
-	mmdbtest.WriteASN(t, asn, map[string]uint32{
+	writeASN(t, asn, map[string]uint32{
 		"192.0.2.0/24": 64500, "198.51.100.0/25": 64501, "198.51.100.128/25": 64502,
 		"2001:db8::/32": 64503, "2001:db8:5::/48": 64504, "2001:db8:6::1/128": 4200000000,
 	})
-	mmdbtest.WriteCountry(t, country, map[string]string{
+	if err := mmdbtest.WriteCountry(country, map[string]string{
 		"192.0.0.0/16": "DE", "198.51.100.192/26": "FR", "2001:db8::/33": "JP",
-	})
+	}); err != nil {
+		t.Fatal(err)
+	}
 	return asn, country
 }
 
@@ -163,7 +172,7 @@ func TestReload(t *testing.T) {
 	if got := find(); got != 64500 {
 		t.Fatalf("AS %d", got)
 	}
-	mmdbtest.WriteASN(t, asn, map[string]uint32{"192.0.2.0/24": 64999})
+	writeASN(t, asn, map[string]uint32{"192.0.2.0/24": 64999})
 	eventually(t, "the new database", func() bool { return find() == 64999 })
 
 	if err := os.WriteFile(asn, []byte("no database"), 0o600); err != nil { // in place
@@ -183,7 +192,7 @@ func TestReload(t *testing.T) {
 	if got := find(); got != 64999 {
 		t.Errorf("AS %d without a file, want the old one's", got)
 	}
-	mmdbtest.WriteASN(t, asn, map[string]uint32{"192.0.2.0/24": 65000})
+	writeASN(t, asn, map[string]uint32{"192.0.2.0/24": 65000})
 	eventually(t, "the third database", func() bool { return find() == 65000 })
 	if s := d.Status()[0]; s.Reloads != 2 || s.Refused != 1 {
 		t.Errorf("status %+v", s)

@@ -1,82 +1,79 @@
-// Package mmdbtest writes MaxMind databases for tests.
+// Package mmdbtest writes MaxMind databases for tests and benchmarks.
 package mmdbtest
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
-	"testing"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/maxmind/mmdbwriter"
 	"github.com/maxmind/mmdbwriter/mmdbtype"
 )
 
-// WriteASN writes a database that gives AS numbers to networks.
-func WriteASN(tb testing.TB, path string, networks map[string]uint32) {
-	tb.Helper()
-	tree := newTree(tb, "GeoLite2-ASN")
-	for network, as := range networks {
-		insert(tb, tree, network, mmdbtype.Map{
+// WriteASN writes a database that gives AS numbers to networks. Narrow networks
+// win over those around them.
+func WriteASN(path string, networks map[string]uint32) error {
+	return write(path, "GeoLite2-ASN", networks, func(as uint32) mmdbtype.Map {
+		return mmdbtype.Map{
 			"autonomous_system_number":       mmdbtype.Uint32(as),
 			"autonomous_system_organization": mmdbtype.String(fmt.Sprintf("AS %d", as)),
-		})
-	}
-	write(tb, tree, path)
+		}
+	})
 }
 
-// WriteCountry writes a database that gives ISO country codes to networks.
-func WriteCountry(tb testing.TB, path string, networks map[string]string) {
-	tb.Helper()
-	tree := newTree(tb, "GeoLite2-Country")
-	for network, code := range networks {
-		insert(tb, tree, network, mmdbtype.Map{
+// WriteCountry writes a database that gives ISO country codes to networks. Narrow
+// networks win over those around them.
+func WriteCountry(path string, networks map[string]string) error {
+	return write(path, "GeoLite2-Country", networks, func(code string) mmdbtype.Map {
+		return mmdbtype.Map{
 			"continent": mmdbtype.Map{"code": mmdbtype.String("XX")},
 			"country": mmdbtype.Map{
 				"geoname_id": mmdbtype.Uint32(1),
 				"iso_code":   mmdbtype.String(code),
 				"names":      mmdbtype.Map{"en": mmdbtype.String("Country " + code)},
 			},
-		})
-	}
-	write(tb, tree, path)
-}
-
-func newTree(tb testing.TB, kind string) *mmdbwriter.Tree {
-	tb.Helper()
-	tree, err := mmdbwriter.New(mmdbwriter.Options{
-		DatabaseType: kind, RecordSize: 28, IncludeReservedNetworks: true,
+		}
 	})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return tree
-}
-
-func insert(tb testing.TB, tree *mmdbwriter.Tree, network string, value mmdbtype.DataType) {
-	tb.Helper()
-	_, ipnet, err := net.ParseCIDR(network)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := tree.Insert(ipnet, value); err != nil {
-		tb.Fatalf("insert %s: %v", network, err)
-	}
 }
 
 // write writes a file beside path and moves it there, as updaters do.
-func write(tb testing.TB, tree *mmdbwriter.Tree, path string) {
-	tb.Helper()
+func write[V any](path, kind string, networks map[string]V, record func(V) mmdbtype.Map) error {
+	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind, RecordSize: 28, IncludeReservedNetworks: true})
+	if err != nil {
+		return fmt.Errorf("make database: %w", err)
+	}
+	byWidth := slices.SortedFunc(maps.Keys(networks), func(a, b string) int {
+		return cmp.Or(bits(a)-bits(b), cmp.Compare(a, b))
+	})
+	for _, network := range byWidth {
+		_, prefix, err := net.ParseCIDR(network)
+		if err != nil {
+			return fmt.Errorf("make database: %w", err)
+		}
+		if err := tree.Insert(prefix, record(networks[network])); err != nil {
+			return fmt.Errorf("insert %s: %w", network, err)
+		}
+	}
 	f, err := os.Create(path + ".new")
 	if err != nil {
-		tb.Fatal(err)
+		return fmt.Errorf("write database: %w", err)
 	}
-	if _, err := tree.WriteTo(f); err != nil {
-		tb.Fatal(err)
+	_, err = tree.WriteTo(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write database: %w", err)
 	}
-	if err := f.Close(); err != nil {
-		tb.Fatal(err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		tb.Fatal(err)
-	}
+	return os.Rename(path+".new", path)
+}
+
+// bits returns the length of a prefix.
+func bits(network string) int {
+	_, text, _ := strings.Cut(network, "/")
+	n, _ := strconv.Atoi(text)
+	return n
 }

@@ -90,11 +90,13 @@ type Config struct {
 	Brokers []string // host:port
 	// SRV is a DNS name whose SRV records list the brokers; Brokers is not
 	// used then. It is looked up anew whenever no known broker answers.
-	SRV     string
-	Topic   string
-	Version string // oldest broker, as 2.8.0; 0.11.0.0 at least
-	TLS     TLS
-	SASL    SASL
+	SRV string
+	// Resolver looks names up. Nil is net.DefaultResolver.
+	Resolver *net.Resolver
+	Topic    string
+	Version  string // oldest broker, as 2.8.0; 0.11.0.0 at least
+	TLS      TLS
+	SASL     SASL
 
 	// MaxMessageBytes is the most that a record set, and in ShapeBatch a
 	// message, may have before compression. The broker's message.max.bytes

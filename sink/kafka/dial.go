@@ -53,17 +53,18 @@ func saramaConfig(s *settings) (*sarama.Config, error) {
 
 // A dialer makes one connection for sarama and remembers it.
 type dialer struct {
-	ctx     context.Context
-	timeout time.Duration
-	tls     *tls.Config
-	conn    atomic.Pointer[link]
+	ctx      context.Context
+	timeout  time.Duration
+	resolver *net.Resolver
+	tls      *tls.Config
+	conn     atomic.Pointer[link]
 }
 
 // Dial is called by sarama.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
 	defer cancel()
-	conn, err := (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, network, address)
+	conn, err := (&net.Dialer{KeepAlive: 30 * time.Second, Resolver: d.resolver}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +119,7 @@ func (l *link) Read(b []byte) (int, error) {
 // requests, which is for s.control before Close. Until then sarama does nothing
 // on the connection of itself.
 func (s *settings) open(ctx context.Context, address string) (*sarama.Broker, net.Conn, metrics.Registry, error) {
-	d := &dialer{ctx: ctx, timeout: s.DialTimeout, tls: s.tls}
+	d := &dialer{ctx: ctx, timeout: s.DialTimeout, resolver: s.Resolver, tls: s.tls}
 	conf := *s.sarama
 	conf.Net.Proxy.Dialer = d
 	// One for each connection: sarama forgets what is in it at Close.

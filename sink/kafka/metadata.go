@@ -31,7 +31,11 @@ func (s *settings) seeds(ctx context.Context) ([]string, error) {
 	if s.SRV == "" {
 		return s.Brokers, nil
 	}
-	_, records, err := net.DefaultResolver.LookupSRV(ctx, "", "", s.SRV)
+	resolver := s.Resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	_, records, err := resolver.LookupSRV(ctx, "", "", s.SRV)
 	if err != nil {
 		return nil, fmt.Errorf("look up brokers: %w", err)
 	}

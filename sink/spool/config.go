@@ -30,8 +30,8 @@ type Config struct {
 	SegmentBytes int64
 
 	// Reserve is how many bytes of the file system's free space the log
-	// leaves to others: below it nothing is appended. 0 means 512 MiB, and
-	// a negative value none.
+	// leaves to others: below it nothing is appended. 0 means 512 MiB, or a
+	// tenth of the file system if that is less, and a negative value none.
 	Reserve int64
 
 	// SyncEvery says when appended entries are forced to the disk. Whatever
@@ -55,12 +55,6 @@ func (c Config) check() (Config, error) {
 		c.SegmentBytes = defaultSegmentBytes
 	}
 	c.SegmentBytes = min(c.SegmentBytes, max(c.MaxBytes/4, 0))
-	switch {
-	case c.Reserve == 0:
-		c.Reserve = defaultReserve
-	case c.Reserve < 0:
-		c.Reserve = 0
-	}
 	if c.SyncEvery == 0 {
 		c.SyncEvery = defaultSyncEvery
 	}

@@ -167,7 +167,7 @@ func TestReserve(t *testing.T) {
 	if !errors.Is(err, sink.ErrDiskFull) {
 		t.Fatal(err)
 	}
-	free, err := freeSpace(dir)
+	free, _, err := space(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,6 +93,9 @@ func Open(cfg Config) (*Log, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
+	if cfg.Reserve, err = reserve(cfg); err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
 	lock, err := lockDir(filepath.Join(cfg.Dir, lockName))
 	if err != nil {
 		return nil, fmt.Errorf("open spool %s: %w", cfg.Dir, err)
@@ -113,6 +116,18 @@ func Open(cfg Config) (*Log, error) {
 	l.Rewind()
 	l.publish()
 	return l, nil
+}
+
+// reserve returns how many bytes to leave free.
+func reserve(cfg Config) (int64, error) {
+	switch {
+	case cfg.Reserve < 0:
+		return 0, nil
+	case cfg.Reserve > 0:
+		return cfg.Reserve, nil
+	}
+	_, size, err := space(cfg.Dir)
+	return min(defaultReserve, size/10), err
 }
 
 // Append implements [sink.Spool].
@@ -203,7 +218,7 @@ func (l *Log) checkSpace(size int64) error {
 	if l.cfg.Reserve == 0 {
 		return nil
 	}
-	free, err := freeSpace(l.cfg.Dir)
+	free, _, err := space(l.cfg.Dir)
 	if err != nil {
 		return fmt.Errorf("append to spool: %w", err)
 	}

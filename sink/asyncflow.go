@@ -98,11 +98,12 @@ func (h *AsyncHub) trouble(now time.Time) string {
 	return ""
 }
 
-// lookForStarved notes since when a lane has been without any batch that its
-// worker could fill or the hub could take.
+// lookForStarved notes since when the sink has had nearly all batches of a lane,
+// so that there are hardly any that the worker could fill or the hub could take.
+// The rest is for the time that the first writes to the spool take.
 func (h *AsyncHub) lookForStarved(now time.Time) {
 	for _, l := range h.lanes {
-		if l.Empty.Len() == 0 && l.Full.Len() == 0 {
+		if l.Empty.Len()+l.Full.Len() <= l.Empty.Cap()/8 {
 			if h.starved.IsZero() {
 				h.starved = now
 			}
@@ -275,6 +276,9 @@ func (h *AsyncHub) storeAll() {
 // entries had been. What is appended for them is therefore not to be read
 // before something fails.
 func (h *AsyncHub) preserve() bool {
+	if h.spooling {
+		h.replace()
+	}
 	for _, it := range h.flight {
 		if it.seq == 0 && !it.evicted {
 			if !h.append(it) {
@@ -282,14 +286,22 @@ func (h *AsyncHub) preserve() bool {
 			}
 			h.spool.SkipUnread()
 		}
-		if it.lane >= 0 && h.spooling && it.seq != 0 {
+	}
+	return true
+}
+
+// replace gives the lanes other batches for those that are with the sink, before
+// these are written: a disk may be slow, and a worker waits for a moment only.
+// How much memory that takes is up to how many batches the sink takes.
+func (h *AsyncHub) replace() {
+	for _, it := range h.flight {
+		if it.lane >= 0 {
 			spare := h.takePooled()
 			spare.Worker = it.b.Worker
 			h.lanes[it.lane].Empty.Push(spare)
 			it.lane = -1
 		}
 	}
-	return true
 }
 
 // append writes an item into the spool.

@@ -36,8 +36,8 @@ type AsyncConfig struct {
 	// Always has every batch written to the spool before it is offered.
 	Always bool
 
-	// Grace is for how long the output may refuse batches, or a lane may
-	// be without an empty one, before the spool is used. 0 means 100 ms.
+	// Grace is for how long the output may refuse batches, or have nearly
+	// all of a lane's, before the spool is used. 0 means 100 ms.
 	Grace time.Duration
 
 	// Stall is for how long batches may be with the output without any of
@@ -95,7 +95,7 @@ type AsyncHub struct {
 	finishing bool          // nothing more is read from the spool
 	draining  bool          // a batch failed: nothing is offered until all came back
 	blocked   time.Time     // since when something is refused; zero: nothing is
-	starved   time.Time     // since when a lane is without an empty batch; zero: none is
+	starved   time.Time     // since when the sink has nearly all of a lane's batches; zero: it has not
 	progress  time.Time     // when a batch came back, or the first was handed over
 	retryAt   time.Time     // nothing is offered before
 	backoff   time.Duration // the last pause; 0 after a success

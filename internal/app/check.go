@@ -39,6 +39,8 @@ func checkCommand(env Env, args []string) int {
 	r.captures(cfg)
 	r.mapping(cfg)
 	r.cpus(cfg)
+	r.state(cfg)
+	r.memory(cfg)
 	r.output(cfg)
 	r.http(cfg)
 	r.host()

@@ -19,8 +19,8 @@ need-go:
 	@scripts/need.sh go
 
 .PHONY: build
-build: need-go ## Build bin/weir
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/weir ./cmd/weir
+build: need-go ## Build bin/weir and bin/enricher
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
 .PHONY: run
 run: build ## Build, start the collector and show flows as JSON lines

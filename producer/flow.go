@@ -1,5 +1,7 @@
 package producer
 
+import "github.com/weirflow/weir/producer/geo"
+
 // Flow types, the numbers of flowpb.FlowMessage_FlowType.
 const (
 	TypeSFlow5    = 1
@@ -45,6 +47,9 @@ type Flow struct {
 	NextHop, BGPNextHop     []byte
 	SrcNet, DstNet          uint32
 
+	// What databases know of the addresses; 0 for none.
+	SrcCountry, DstCountry geo.Country
+
 	ObservationDomainID, ObservationPointID uint32
 
 	// RoutingAddresses holds 16 bytes an address.
@@ -56,6 +61,10 @@ type Flow struct {
 	MPLSTTL, MPLSLabel     []uint32
 	MPLSIP                 [][]byte
 	LayerStack, LayerSize  []uint32
+
+	// custom are the values of the fields that a mapping adds, in the order in
+	// which they were met.
+	custom []customValue
 }
 
 // reset empties f and keeps the memory of its lists.
@@ -68,6 +77,7 @@ func (f *Flow) reset() {
 		MPLSIP:         f.MPLSIP[:0],
 		LayerStack:     f.LayerStack[:0],
 		LayerSize:      f.LayerSize[:0],
+		custom:         f.custom[:0],
 	}
 }
 

@@ -37,7 +37,10 @@ func checkCommand(env Env, args []string) int {
 	}
 	r.sockets(cfg)
 	r.captures(cfg)
+	r.mapping(cfg)
 	r.cpus(cfg)
+	r.state(cfg)
+	r.memory(cfg)
 	r.output(cfg)
 	r.http(cfg)
 	r.host()

@@ -40,7 +40,7 @@ func openOutput(cfg *config.Config, log *slog.Logger) (*output, error) {
 	}
 	f, err := file.New(file.Config{
 		Path:           cfg.TransportFile,
-		LineDelimited:  cfg.Format == "json" && cfg.TransportFileSep == "\n",
+		LineDelimited:  cfg.Format != "bin" && cfg.TransportFileSep == "\n",
 		RotateSize:     cfg.TransportFileRotateSize,
 		RotateInterval: cfg.TransportFileRotateInterval,
 		Compress:       cfg.TransportFileCompress,
@@ -53,8 +53,8 @@ func openOutput(cfg *config.Config, log *slog.Logger) (*output, error) {
 }
 
 // producerConfig returns how records become messages for this output.
-func (o *output) producerConfig(cfg *config.Config) producer.Config {
-	return producerConfig(cfg.Format, o.separator, cfg.SamplingRateDefault)
+func (o *output) producerConfig(cfg *config.Config, programs *producer.Programs) producer.Config {
+	return producerConfig(cfg.Produce, cfg.Format, o.separator, cfg.SamplingRateDefault, programs)
 }
 
 // newHub makes the hub, which owns the output from here on.

@@ -22,6 +22,7 @@ import (
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/metrics"
+	"github.com/weirflow/weir/internal/state"
 	"github.com/weirflow/weir/internal/udp"
 	"github.com/weirflow/weir/internal/web"
 	"github.com/weirflow/weir/producer"
@@ -42,7 +43,14 @@ func runCommand(env Env, args []string) int {
 		fmt.Fprintln(env.Stdout, versionLine())
 		return ExitOK
 	}
+	programs, notes, err := loadPrograms(&cfg.Mapping)
+	if err != nil {
+		return fail(env, err)
+	}
 	log := newLogger(env.Stderr, cfg.LogLevel, cfg.LogFormat)
+	for _, n := range notes {
+		log.Warn(n)
+	}
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
@@ -60,7 +68,7 @@ func runCommand(env Env, args []string) int {
 	// the end of the process.
 	signal.Ignore(syscall.SIGPIPE)
 
-	c, err := newCollection(cfg, log)
+	c, err := newCollection(cfg, programs, log)
 	if err != nil {
 		return fail(env, err)
 	}
@@ -75,6 +83,8 @@ type collection struct {
 	cfg *config.Config
 	log *slog.Logger
 
+	programs *producer.Programs
+
 	hub     hub
 	out     *output
 	sockets []*udp.Socket
@@ -85,12 +95,14 @@ type collection struct {
 	// captures is nil unless interfaces are captured.
 	captures atomic.Pointer[collector.Captures]
 	started  time.Time
+	state    *state.File   // nil where nothing is kept
+	sweep    chan struct{} // closed to end the sweep of old templates; nil for none
 }
 
 // newCollection opens the output, the sockets and the web server. Nothing is
 // received before run.
-func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err error) {
-	c := &collection{cfg: cfg, log: log, started: time.Now()}
+func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Logger) (_ *collection, err error) {
+	c := &collection{cfg: cfg, programs: programs, log: log, started: time.Now()}
 	out, err := openOutput(cfg, log)
 	if err != nil {
 		return nil, err
@@ -105,12 +117,16 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 	if err := c.listen(); err != nil {
 		return nil, err
 	}
-	store := producer.NewStore(template.DefaultLimits())
+	store := newStore(cfg)
 	exporters := collector.NewExporters()
 	if err := c.makeWorkers(out, store, exporters); err != nil {
 		return nil, err
 	}
+	c.state = c.loadState(state.Templates(store, log))
 	c.source = metrics.Source{
+		Kept: metrics.Kept{
+			State: c.state, Caps: limitMemory(cfg, len(c.workers), log), MemoryMax: cfg.MemoryMax,
+		},
 		Workers:       c.workers,
 		Sink:          c.hub.Counters(),
 		Exporters:     exporters,
@@ -128,6 +144,7 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
+			Settings:      cfg.Render,
 			Logger:        log,
 		})
 		if err != nil {
@@ -153,10 +170,12 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 	}
 	c.hub, c.out = out.newHub(cfg, lanes, c.log), out
 	admission := collector.NewAdmission(cfg.Exporters.Allow, cfg.Exporters.Deny, cfg.Exporters.Rate)
+	records := out.producerConfig(cfg, c.programs)
+	records.Held = newHeld(cfg)
 	for i := range n {
 		parts := collector.Parts{
 			CPU:       -1,
-			Producer:  producer.New(out.producerConfig(cfg), store),
+			Producer:  producer.New(records, store),
 			Lane:      lanes[i],
 			Notify:    c.hub.Notify,
 			Exporters: exporters,
@@ -220,7 +239,7 @@ func (c *collection) dropPrivileges() {
 	if len(c.cfg.XDP.Interfaces) > 0 {
 		keep = append(keep, captureCaps...)
 	}
-	if c.cfg.TransportFile != "" || c.out.spool != nil {
+	if c.cfg.TransportFile != "" || c.out.spool != nil || c.state != nil {
 		keep = append(keep, outputCaps...)
 	}
 	kept, err := dropPrivileges(keep)
@@ -309,6 +328,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 		c.web.SetHealthy(true)
 		c.log.Info("serving http", "address", c.web.Addr())
 	}
+	c.keep(c.source.Templates)
 	watchdogDone := make(chan struct{})
 	go c.watchdog(watchdogDone)
 	notifySystemd(c.log, daemon.SdNotifyReady)
@@ -357,6 +377,7 @@ func (c *collection) wait(stop, hup <-chan os.Signal, failed <-chan error) error
 			return fmt.Errorf("write flows: %w", sink.ErrClosed)
 		case <-hup:
 			c.reopen()
+			_ = c.reloadMapping() // it has logged what is wrong
 		}
 	}
 }
@@ -390,7 +411,7 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	if err := waitFor(ctx, workers); err != nil {
 		errs = append(errs, fmt.Errorf("stop workers: %w", err))
 	}
-	errs = append(errs, c.hub.Stop(ctx))
+	errs = append(errs, c.hub.Stop(ctx), c.stopKeeping(ctx))
 	c.closeSockets()
 	for _, w := range c.workers {
 		w.Close()
@@ -431,6 +452,7 @@ func (c *collection) summary() {
 		"datagrams_received", l.Received(),
 		"datagrams_decoded", producer.Sum(d.Decoded[:]),
 		"datagrams_failed", producer.Sum(d.Failed[:]),
+		"datagrams_held", d.Held.Datagrams,
 		"datagrams_refused", l.Workers.Denied + l.Workers.Limited,
 		"dropped_by_kernel", l.Workers.SocketDropped,
 		"records_produced", l.Produced(),

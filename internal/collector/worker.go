@@ -77,6 +77,7 @@ type Worker struct {
 	known    map[netip.Addr]*sender
 	counters Snapshot
 	stale    bool // the counters are newer than what was published
+	held     heldWork
 	polledAt time.Time
 
 	mu        sync.Mutex // guards published
@@ -135,7 +136,7 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make worker %d: %w", index, err)
 	}
-	return &Worker{
+	w := &Worker{
 		index:    index,
 		parts:    parts,
 		cfg:      cfg,
@@ -149,7 +150,9 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 		free:     make([]*producer.Batch, 0, parts.Lane.Empty.Cap()),
 		known:    map[netip.Addr]*sender{},
 		patience: sinkPatience,
-	}, nil
+	}
+	w.held.done = w.released
+	return w, nil
 }
 
 // Index returns the worker's number.
@@ -192,6 +195,7 @@ func (w *Worker) Run() error {
 	for !w.stopping.Load() {
 		n, err := w.src.next(w, w.wait())
 		if err != nil {
+			w.prod.Abandon(w.held.done)
 			w.seal()
 			return fmt.Errorf("receive in worker %d: %w", w.index, err)
 		}
@@ -221,6 +225,7 @@ func (w *Worker) drain() error {
 		}
 		w.tend(n)
 	}
+	w.endHeld()
 	w.pollDrops()
 	return nil
 }
@@ -237,7 +242,7 @@ func (w *Worker) pollDrops() {
 // wait returns how long to wait for the next datagram: not so long that the worker
 // would pass for dead, or its counters grow old.
 func (w *Worker) wait() time.Duration {
-	limit := idleWait
+	limit := w.heldWait(idleWait)
 	if w.stale {
 		limit = stalePause
 	}
@@ -250,6 +255,7 @@ func (w *Worker) wait() time.Duration {
 // tend does what is due after a round that had n datagrams.
 func (w *Worker) tend(n int) {
 	now := time.Now()
+	w.tendHeld(now)
 	if w.batch != nil && w.batch.Records() > 0 && now.Sub(w.openedAt) >= w.cfg.Linger {
 		w.seal()
 	}

@@ -36,6 +36,7 @@ type Source struct {
 	// Kafka and Spool are nil where there is none.
 	Kafka *kafka.Sink
 	Spool *spool.Log
+	Kept  Kept
 	// Captures points to nil unless interfaces are captured.
 	Captures *atomic.Pointer[collector.Captures]
 }
@@ -79,7 +80,6 @@ var (
 	options     = desc("options_records_total", "Records of options data, which are no flows.")
 	noTemplate  = desc("sets_without_template_total", "Data sets whose template was not known.")
 	announced   = desc("templates_announced_total", "Template records received, by what they changed.", "change")
-	templates   = desc("templates", "Templates that are known.")
 	otherSample = desc("sflow_samples_total", "sFlow samples that are no flows, by kind.", "kind")
 
 	exporters         = desc("exporters", "Exporters that were heard of.")
@@ -106,13 +106,13 @@ var all = []*prometheus.Desc{
 	captureMode, captureOpened, xdpVerdicts, xdpDropped, xdpLimited, ringHigh, ringSize, exporterLimited,
 	buildInfo, received, receivedBytes, socketDropped, datagrams, byProtocol, faults,
 	produced, sinkRecords, dropped, inFlight, sinkBytes, batches,
-	options, noTemplate, announced, templates, otherSample,
+	options, noTemplate, announced, otherSample,
 	exporters, exporterDatagrams, exporterBytes, exporterRecords, exporterFailed, exporterPartly, exporterSeen,
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(all, kafkaDescs) {
+	for _, d := range slices.Concat(all, templateDescs, kafkaDescs) {
 		ch <- d
 	}
 }
@@ -159,11 +159,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	e.count(sinkBytes, l.SinkBytes)
 	e.count(batches, w.Sealed)
 
-	known := 0
-	for _, d := range c.src.Templates.Domains() {
-		known += len(d.Templates())
-	}
-	e.gauge(templates, float64(known))
+	c.templates(e, &w.Decode.Held)
 	c.exporters(e)
 	if captures := c.src.Captures.Load(); captures != nil {
 		c.captures(e, captures, w)
@@ -254,6 +250,7 @@ func emitExporter(e emitter, name string, s *collector.ExporterStats) {
 	e.count(exporterFailed, s.Failed, name)
 	e.count(exporterPartly, s.Incomplete, name)
 	e.count(exporterLimited, s.Limited, name)
+	e.count(exporterExpired, s.Expired, name)
 	if s.LastSeenNs != 0 {
 		e.gauge(exporterSeen, float64(s.LastSeenNs)/1e9, name)
 	}

@@ -1,0 +1,95 @@
+package enrich
+
+import (
+	"errors"
+
+	"github.com/weirflow/weir/producer"
+)
+
+// ErrObject says that text is no JSON object of a flow.
+var ErrObject = errors.New("not a JSON object")
+
+// Output is how messages are written.
+type Output uint8
+
+// Outputs.
+const (
+	OutputJSON Output = iota
+	OutputBin
+)
+
+// Counts are what became of the messages of a stream.
+type Counts struct {
+	// Messages were read; those that were Malformed are not written.
+	Messages, Malformed uint64
+	// Bytes were read.
+	Bytes uint64
+}
+
+// A Transformer writes enriched messages into batches. It is not for concurrent
+// use.
+type Transformer struct {
+	// Counts are the transformer's own.
+	Counts Counts
+
+	rewriter  *Rewriter
+	output    Output
+	separator []byte
+	parser    parser
+}
+
+// NewTransformer returns a transformer that writes messages as output says, each
+// followed by separator.
+func NewTransformer(r *Rewriter, output Output, separator string) *Transformer {
+	return &Transformer{rewriter: r, output: output, separator: []byte(separator)}
+}
+
+// Begin is called before each block of messages: new databases count from there.
+func (t *Transformer) Begin() { t.rewriter.Begin() }
+
+// Append appends a message of that encoding, without its length or line end, to
+// the batch. One that is malformed is counted and left out.
+func (t *Transformer) Append(b *producer.Batch, encoding Encoding, msg []byte) {
+	t.Counts.Messages++
+	before := len(b.Buf)
+	out, err := t.append(b.Buf, encoding, msg)
+	if err != nil {
+		t.Counts.Malformed++
+		b.Buf = b.Buf[:before]
+		return
+	}
+	b.Buf = append(out, t.separator...)
+	b.Ends = append(b.Ends, uint32(len(b.Buf)))
+}
+
+func (t *Transformer) append(dst []byte, encoding Encoding, msg []byte) ([]byte, error) {
+	switch {
+	case encoding == Bin && t.output == OutputBin:
+		return t.rewriter.Append(dst, msg)
+	case encoding == JSON && t.output == OutputJSON:
+		return t.rewriter.appendJSON(dst, msg)
+	case encoding == JSON:
+		if err := t.parser.parseJSON(msg); err != nil {
+			return dst, err
+		}
+	case !t.parser.parse(msg):
+		return dst, ErrMessage
+	}
+	f := &t.parser.flow
+	t.rewriter.enrich(f)
+	if t.output == OutputBin {
+		return producer.AppendDelimited(dst, f), nil
+	}
+	return producer.AppendCountriesJSON(producer.AppendJSON(dst, f), f), nil
+}
+
+// enrich adds to a flow what is known of its addresses.
+func (r *Rewriter) enrich(f *producer.Flow) {
+	if r.rate != 0 {
+		f.SamplingRate = r.rate
+	}
+	if r.cache == nil {
+		return
+	}
+	f.Enrich(r.cache)
+}

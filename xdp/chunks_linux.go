@@ -8,8 +8,8 @@ import (
 )
 
 // calm is how many batches in a row must have found the fill ring well filled before
-// it is given less: some seconds of heavy traffic.
-const calm = 1 << 15
+// it is given less.
+const calm = 1 << 12
 
 // chunks are those of a queue that no worker holds: some wait in the fill ring for
 // the kernel, the others on a stack.
@@ -79,7 +79,7 @@ func (c *chunks) low() bool { return c.left.Load() > 0 && c.fill.Len() < c.least
 // c.mu is held.
 func (c *chunks) adapt(have int) {
 	switch {
-	case have < c.level/2:
+	case have < c.level/4:
 		c.level, c.quiet = min(2*c.level, c.all), 0
 	case c.quiet < calm:
 		c.quiet++

@@ -61,6 +61,10 @@ bench: need-go ## Print our figures: decode-and-produce, encoders, rings, socket
 bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
 	cd bench/peers && $(GO) run . -rounds 7
 
+.PHONY: profile
+profile: need-go ## Take CPU profiles of decode-and-produce, with their top lists, into bench/results
+	@scripts/profile.sh $(GO)
+
 .PHONY: bench-receive
 bench-receive: need-go ## Measure the cost of receiving beside other ways (root, two CPUs, ten minutes)
 	@scripts/need.sh root

@@ -161,15 +161,7 @@ func New(cfg Config, store *template.Store) *Producer {
 
 // NewStore returns a template store for the producers of all workers.
 func NewStore(limits template.Limits) *template.Store {
-	return template.NewStore(limits, compile)
-}
-
-// compile is called by the store once for each template.
-func compile(t *template.Template) any {
-	if t.Options {
-		return compileOptions(t)
-	}
-	return compilePlan(t)
+	return template.NewStore(limits, newInterner().compile)
 }
 
 // Datagram decodes one datagram and appends its flow records to batch. It does

@@ -68,6 +68,11 @@ func runCommand(env Env, args []string) int {
 	// the end of the process.
 	signal.Ignore(syscall.SIGPIPE)
 
+	stopProfiles, err := startProfiles(cfg, log)
+	if err != nil {
+		return fail(env, err)
+	}
+	defer stopProfiles()
 	c, err := newCollection(cfg, programs, log)
 	if err != nil {
 		return fail(env, err)

@@ -50,6 +50,7 @@ type Config struct {
 	MetricsExporters int    // exporters with metrics of their own
 	LogLevel         slog.Level
 	LogFormat        string // "normal" or "json"
+	Profile          Profile
 
 	// Sources says for each option, by name, where its value came from:
 	// "default", "weir.yaml:12", "WEIR_FORMAT", "-format".

@@ -61,6 +61,10 @@ bench: need-go ## Print our figures: decode-and-produce, encoders, rings, socket
 bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
 	cd bench/peers && $(GO) run . -rounds 7
 
+.PHONY: compat
+compat: need-go ## Compare every message with goflow2's: captures, synthetic loads, a dozen mappings (minutes)
+	cd bench/peers && $(GO) test -count=1 -timeout 20m -run TestCompat .
+
 .PHONY: bench-receive
 bench-receive: need-go ## Measure the cost of receiving beside other ways (root, two CPUs, ten minutes)
 	@scripts/need.sh root

@@ -82,9 +82,16 @@ func (p *Producer) compatRecord(format uint32, data []byte, f *Flow) bool {
 	case sflow.FlowEthernet:
 		return true
 	case sflow.FlowIPv4, sflow.FlowIPv6:
-		flags := f.TCPFlags
-		ok := p.flowRecord(format, data, f)
-		f.TCPFlags = flags
+		r, ok := sflow.ParseIPv4(data)
+		etype := uint32(etherTypeIPv4)
+		if format == sflow.FlowIPv6 {
+			r, ok = sflow.ParseIPv6(data)
+			etype = etherTypeIPv6
+		}
+		if ok {
+			r.TCPFlags = f.TCPFlags // it has no place for them
+			ipRecord(&r, etype, f)
+		}
 		return ok
 	case sflow.FlowExtendedGateway:
 		r, ok := sflow.ParseExtendedGateway(data)

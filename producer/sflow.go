@@ -73,7 +73,7 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 // no place for are left out. It reports false if the record is shorter than
 // its format.
 func (p *Producer) flowRecord(format uint32, data []byte, f *Flow) bool {
-	if p.prog.compat && format != sflow.FlowIPv4 && format != sflow.FlowIPv6 && p.compatRecord(format, data, f) {
+	if p.prog.compat && p.compatRecord(format, data, f) {
 		return true
 	}
 	switch format {

@@ -26,6 +26,7 @@ type difference struct {
 	datagram    *arrival
 	err         error // that goflow2 returned for the datagram
 	custom      bool  // the field is an added one
+	damaged     bool  // goflow2 did not read an earlier datagram to its end
 }
 
 func (d *difference) String() string {
@@ -241,7 +242,9 @@ func compareRecord(w, g *output, custom map[protowire.Number]customDef, note fun
 			note(d)
 		}
 	}
-	if !bytes.Equal(w.json, g.json) {
+	if len(g.json) == 0 {
+		column("json")("", string(w.json), "(no JSON)")
+	} else if !bytes.Equal(w.json, g.json) {
 		gj, err := jsonPairs(g.json)
 		if err != nil {
 			return fmt.Errorf("goflow2's JSON %q: %w", g.json, err)
@@ -253,9 +256,11 @@ func compareRecord(w, g *output, custom map[protowire.Number]customDef, note fun
 		}
 	}
 	if !bytes.Equal(w.text, g.text) {
-		gj, err := jsonPairs(g.json)
-		if err != nil {
-			return fmt.Errorf("goflow2's JSON %q: %w", g.json, err)
+		gj := wj
+		if len(g.json) > 0 {
+			if gj, err = jsonPairs(g.json); err != nil {
+				return fmt.Errorf("goflow2's JSON %q: %w", g.json, err)
+			}
 		}
 		wt, err := textPairs(w.text, wj)
 		if err != nil {

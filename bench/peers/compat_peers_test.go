@@ -194,7 +194,7 @@ func sequences(t *testing.T) map[string][]arrival {
 			t.Fatal(err)
 		}
 		var seq []arrival
-		for _, d := range g.Take(150) {
+		for _, d := range g.Take(16) {
 			seq = append(seq, arrival{netip.AddrPortFrom(workload.ExporterAddr(d.Exporter), 2055), receivedNs, d.Payload, false})
 		}
 		all["synthetic "+name] = seq
@@ -204,4 +204,4 @@ func sequences(t *testing.T) map[string][]arrival {
 
 // most is how many datagrams of a capture are compared: the bulk ones repeat
 // themselves.
-const most = 200
+const most = 25

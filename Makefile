@@ -65,6 +65,10 @@ bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
 profile: need-go ## Take CPU profiles of decode-and-produce, with their top lists, into bench/results
 	@scripts/profile.sh $(GO)
 
+.PHONY: compat
+compat: need-go ## Compare every message with goflow2's: captures, synthetic loads, a dozen mappings (minutes)
+	cd bench/peers && $(GO) test -count=1 -timeout 20m -run 'TestCompat|TestRaw' .
+
 .PHONY: bench-receive
 bench-receive: need-go ## Measure the cost of receiving beside other ways (root, two CPUs, ten minutes)
 	@scripts/need.sh root

@@ -146,6 +146,9 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 // no place for are left out. It reports false if the record is shorter than
 // its format.
 func (p *Producer) flowRecord(format uint32, data []byte, f *Flow) bool {
+	if p.prog.compat && p.compatRecord(format, data, f) {
+		return true
+	}
 	switch format {
 	case sflow.FlowRawHeader:
 		r, ok := sflow.ParseRawHeader(data)
@@ -241,6 +244,10 @@ func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
 // sampledHeader adds what a sampled header says to the flow. What the header
 // does not have is left as it is.
 func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
+	if p.prog.compat && start == packet.StartEthernet {
+		p.compatHeader(b, f)
+		return
+	}
 	h := &p.hdr
 	p.parseHeader(b, start, h)
 	switch {

@@ -149,6 +149,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
+			Reload:        c.reloadMapping,
 			Settings:      cfg.Render,
 			Logger:        log,
 		})

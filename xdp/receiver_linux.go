@@ -88,8 +88,7 @@ func (r *Receiver) idle() {
 // take takes whole packets from a socket, as many as the batch has room for.
 func (r *Receiver) take(s *socket) {
 	n := s.rx.Peek(Batch - r.taken)
-	if n == 0 && s.pollNow {
-		s.kick()
+	if n == 0 && s.polling != pollNever && s.pollCard() {
 		n = s.rx.Peek(Batch - r.taken)
 	}
 	if n == 0 {

@@ -30,6 +30,9 @@ generic), github.com/asavie/xdp, recvmmsg and net.UDPConn, side by side. As root
   -load-time D      time of each receiver in a round of load (default 500ms)
   -peak-rounds N    searches for the peak, 0 leaves it out (default 5)
   -peak-time D      how long a rate must be received without loss (default 1s)
+  -latency D        how long receivers may let datagrams gather (default 1ms)
+  -only NAME,...    measure these ways only: native, generic, asavie, recvmmsg,
+                    net.UDPConn
   -cpus N,N         CPUs of sender and receiver (default 0,1)
 `
 
@@ -82,7 +85,7 @@ type options struct {
 	rounds, peakRounds        int
 	slice, loadTime, peakTime time.Duration
 	latency                   time.Duration
-	window                    int
+	only                      []string // ways; empty: all
 	loads                     []float64
 	sendCPU, recvCPU          int
 }
@@ -105,7 +108,7 @@ func main() {
 
 func parse(args []string) (options, error) {
 	var o options
-	var loads, cpus string
+	var loads, cpus, only string
 	flags := flag.NewFlagSet("receive", flag.ContinueOnError)
 	flags.SetOutput(nowhere{})
 	flags.IntVar(&o.rounds, "rounds", 7, "")
@@ -114,7 +117,7 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&o.loadTime, "load-time", 500*time.Millisecond, "")
 	flags.DurationVar(&o.peakTime, "peak-time", time.Second, "")
 	flags.DurationVar(&o.latency, "latency", time.Millisecond, "")
-	flags.IntVar(&o.window, "window", 1792, "")
+	flags.StringVar(&only, "only", "", "")
 	flags.StringVar(&loads, "load", "1000,20000,100000", "")
 	flags.StringVar(&cpus, "cpus", "0,1", "")
 	if err := flags.Parse(args); err != nil {
@@ -135,6 +138,12 @@ func parse(args []string) (options, error) {
 		fault(err != nil || rate < 1000 || rate > 1e6, "-load %s: want 1000 to 1000000", text)
 		o.loads = append(o.loads, rate)
 	}
+	for _, name := range strings.FieldsFunc(only, func(r rune) bool { return r == ',' }) {
+		known := slices.ContainsFunc(ways(pause{}), func(w *way) bool { return w.name == name })
+		fault(!known, "-only %s: want native, generic, asavie, recvmmsg or net.UDPConn", name)
+		o.only = append(o.only, name)
+	}
+	fault(o.latency < 0, "-latency %v: want 0 or more", o.latency)
 	_, err := fmt.Sscanf(cpus, "%d,%d", &o.sendCPU, &o.recvCPU)
 	fault(err != nil || o.sendCPU < 0 || o.recvCPU < 0 || o.sendCPU == o.recvCPU, "-cpus %s: want two numbers that differ", cpus)
 	return o, errors.Join(faults...)
@@ -156,16 +165,8 @@ func measure(o options) error {
 	if err != nil {
 		return err
 	}
-	list := ways(pause{latency: o.latency})
-	if t := os.Getenv("WAYS"); t != "" {
-		var few []*way
-		for _, w := range list {
-			if strings.HasPrefix(w.name, "drop") || slices.Contains(strings.Split(t, ","), w.name) {
-				few = append(few, w)
-			}
-		}
-		list = few
-	}
+	list := o.choose(ways(pause{latency: o.latency}))
+
 	return send.do(func() error {
 		for i, w := range list {
 			if err := w.setUp(i, send, recv); err != nil {
@@ -173,10 +174,7 @@ func measure(o options) error {
 			}
 		}
 		printHead()
-		for _, p := range []place{{"split", o.sendCPU, mostNice, false}, {"near", o.recvCPU, leastNice, true}, {"far", o.sendCPU, mostNice, true}} {
-			if t := os.Getenv("PLACE"); t != "" && t != p.name {
-				continue
-			}
+		for _, p := range []place{{"split", o.sendCPU, mostNice, false}, {"one", o.recvCPU, leastNice, true}} {
 			if p.threaded {
 				if err := threaded(list, recv, o.recvCPU); err != nil {
 					return err
@@ -188,6 +186,9 @@ func measure(o options) error {
 			if err := costs(o, list, p.name); err != nil {
 				return err
 			}
+		}
+		if err := pin(0, o.sendCPU, mostNice); err != nil {
+			return err
 		}
 		for _, rate := range o.loads {
 			if err := loads(o, list, rate); err != nil {
@@ -206,11 +207,21 @@ func measure(o options) error {
 	})
 }
 
-// place is where the sender runs.
+// choose leaves those that are asked for; the baselines always are.
+func (o options) choose(list []*way) []*way {
+	if len(o.only) == 0 {
+		return list
+	}
+	return slices.DeleteFunc(list, func(w *way) bool {
+		return w.name != dropped && w.name != droppedS && !slices.Contains(o.only, w.name)
+	})
+}
+
+// place is where the sender runs, and where the NAPI poll.
 type place struct {
 	name      string
 	cpu, nice int
-	threaded  bool // NAPI
+	threaded  bool // in a thread on the receiver's CPU; otherwise in the sender's softirqs
 }
 
 // Niceness of threads: all that receives goes first.

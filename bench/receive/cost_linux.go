@@ -201,7 +201,8 @@ func (w *way) use(o options, f flow, d time.Duration) (u used, err error) {
 	}
 	l := w.listen(o)
 	defer func() { err = errors.Join(err, l.end()) }()
-	before := w.settled()
+	w.settled()
+	before := w.generator.even()
 	var injection time.Duration
 	read := func(sign time.Duration) error {
 		user, err1 := threadTime(l.thread)

@@ -23,7 +23,8 @@ const usage = `Usage: receive [flags]
 Measures what it costs to receive a datagram of 1400 bytes by AF_XDP (native and
 generic), github.com/asavie/xdp, recvmmsg and net.UDPConn, side by side. As root.
 
-  -rounds N         rounds of cost and load, at least 5 (default 7)
+  -rounds N         rounds of cost and load, at least 5, or 0 to leave both out
+                    (default 7)
   -slice D          time of each receiver in a round of cost (default 400ms)
   -load N,...       rates of load in datagrams a second; empty leaves it out
                     (default 1000,20000,100000)
@@ -130,7 +131,7 @@ func parse(args []string) (options, error) {
 		}
 	}
 	fault(flags.NArg() > 0, "unexpected argument %q", flags.Arg(0))
-	fault(o.rounds < 5, "-rounds %d: want at least 5, for a median that means something", o.rounds)
+	fault(o.rounds != 0 && o.rounds < 5, "-rounds %d: want 0, or at least 5, for a median that means something", o.rounds)
 	fault(o.peakRounds < 0, "-peak-rounds %d: want 0 or more", o.peakRounds)
 	fault(o.slice <= 0 || o.loadTime <= 0 || o.peakTime <= 0, "-slice, -load-time, -peak-time: want more than 0")
 	for _, text := range strings.FieldsFunc(loads, func(r rune) bool { return r == ',' }) {
@@ -174,6 +175,9 @@ func measure(o options) error {
 			}
 		}
 		printHead()
+		if o.rounds == 0 {
+			o.loads = nil
+		}
 		for _, p := range []place{{"split", o.sendCPU, mostNice, false}, {"one", o.recvCPU, leastNice, true}} {
 			if p.threaded {
 				if err := threaded(list, recv, o.recvCPU); err != nil {
@@ -182,6 +186,9 @@ func measure(o options) error {
 			}
 			if err := pin(0, p.cpu, p.nice); err != nil {
 				return err
+			}
+			if o.rounds == 0 {
+				break
 			}
 			if err := costs(o, list, p.name); err != nil {
 				return err

@@ -44,7 +44,7 @@ type sources struct {
 	idle   int           // rounds in a row without a datagram
 	woken  time.Time     // when the last wait ended with something
 	room   int           // how many datagrams may gather
-	napped time.Time     // when the last nap began
+	napped time.Time     // when the last nap began, or a longer wait ended
 	since  int           // datagrams taken from then on
 }
 
@@ -220,6 +220,9 @@ func (s *sources) poll(limit time.Duration) error {
 		s.ready[i] = s.fds[1+i].Revents != 0
 	}
 	s.woken = time.Now()
+	if limit > 0 { // after a pause: how often they come is to be seen
+		s.napped, s.since = s.woken, 0
+	}
 	return nil
 }
 

@@ -33,7 +33,7 @@ type peer interface {
 func main() {
 	rounds := flag.Int("rounds", 7, "rounds of each workload and format, at least 5")
 	slice := flag.Duration("slice", 300*time.Millisecond, "CPU time of each peer in a round")
-	only := flag.String("workloads", "nf5,nf9,ipfix,sflow,mix", "workloads to run")
+	only := flag.String("workloads", "nf5,nf9,ipfix,sflow,mix,corpus", "workloads to run; corpus are the captures of WEIR_CORPUS or ../shared/corpus")
 	formats := flag.String("formats", "bin,json", "formats to run")
 	flag.Parse()
 	if *rounds < 5 {
@@ -46,6 +46,10 @@ func main() {
 	fmt.Printf("%-6s %-5s %-13s %26s %8s %9s %11s\n", "work", "fmt", "peer", "ns/record", "B/rec", "allocs/rec", "records")
 	for _, name := range strings.Split(*only, ",") {
 		inputs, err := load(name)
+		if err == nil && len(inputs) == 0 {
+			fmt.Printf("# no captures at hand for %s\n", name)
+			continue
+		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "peers:", err)
 			os.Exit(2)
@@ -61,6 +65,9 @@ func main() {
 
 // load makes the datagrams of a workload.
 func load(name string) ([]input, error) {
+	if name == "corpus" {
+		return corpus()
+	}
 	g, err := workload.New(workload.Config{Workload: name, Exporters: 64, Seed: 1})
 	if err != nil {
 		return nil, fmt.Errorf("make workload: %w", err)
@@ -88,9 +95,6 @@ func peers(name, format string) ([]peer, error) {
 	if format == "bin" && (name == "nf5" || name == "nf9" || name == "ipfix") {
 		list = append(list, newLimit(name))
 	}
-	if name == "mix" {
-		return list, nil // goflow2 has no pipe for all protocols that its main wraps alike
-	}
 	for _, wrapped := range []bool{false, true} {
 		g, err := newGoflow2(name, format, wrapped)
 		if err != nil {
@@ -109,12 +113,12 @@ func compare(name, format string, inputs []input, rounds int, slice time.Duratio
 	}
 	results := make([][]result, len(list))
 	for i, p := range list {
-		measure(p, inputs, slice/4) // warm up: templates, caches, memory
+		measure(p, inputs, slice/4, name == "corpus") // warm up: templates, caches, memory
 		_ = i
 	}
 	for range rounds {
 		for i, p := range list {
-			results[i] = append(results[i], measure(p, inputs, slice))
+			results[i] = append(results[i], measure(p, inputs, slice, name == "corpus"))
 		}
 	}
 	for i, p := range list {
@@ -140,20 +144,27 @@ func compare(name, format string, inputs []input, rounds int, slice time.Duratio
 			}
 			ratios = append(ratios, b/a)
 		}
-		fmt.Printf("ratio %s %s %.2f # %s; %.2f-%.2f\n", name, format, median(ratios), ratioOf(p.name()), slices.Min(ratios), slices.Max(ratios))
+		word, what := ratioOf(p.name())
+		fmt.Printf("%s %s %s %.2f # %s; %.2f-%.2f\n", word, name, format, median(ratios), what, slices.Min(ratios), slices.Max(ratios))
 	}
 	return nil
 }
 
-func ratioOf(peer string) string {
-	if peer == "limit" {
-		return "weir / limit"
+// ratioOf returns the word that the line of a peer's ratio begins with, and what
+// it is.
+func ratioOf(peer string) (word, what string) {
+	switch peer {
+	case "limit":
+		return "limit", "weir / limit"
+	case "goflow2-main":
+		return "main", "goflow2-main / weir"
 	}
-	return peer + " / weir"
+	return "ratio", peer + " / weir"
 }
 
-// measure runs a peer over the datagrams for about slice of CPU time.
-func measure(p peer, inputs []input, slice time.Duration) result {
+// measure runs a peer over the datagrams for about slice of CPU time, or for
+// whole passes of at least that.
+func measure(p peer, inputs []input, slice time.Duration, whole bool) result {
 	var r result
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -167,7 +178,7 @@ func measure(p peer, inputs []input, slice time.Duration) result {
 			want += d.records
 			r.records += records
 			bytes += n
-			if i%64 == 63 && cpu()-began >= slice {
+			if !whole && i%64 == 63 && cpu()-began >= slice {
 				break
 			}
 		}

@@ -165,7 +165,7 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	c.keys(s.Hash)
 	c.program.ipfix = c.elements("ipfix", m.IPFIX)
 	c.program.v9 = c.elements("netflowv9", m.NetFlowV9)
-	c.program.plans = len(c.program.ipfix)+len(c.program.v9) > 0
+	c.program.plans = s.Compat || len(c.program.ipfix)+len(c.program.v9) > 0
 	c.layers()
 	return c.program, errors.Join(c.problems...)
 }

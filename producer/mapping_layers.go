@@ -178,7 +178,7 @@ func (c *compiler) layer(l *layerProgram, path string, r *LayerRule) {
 		c.fault(path+".length", fmt.Sprint(r.Length), "part of a byte in little-endian order", "whole bytes, or endian big")
 	}
 	name := strings.ToLower(r.Layer)
-	if c.program.compat && name != r.Layer {
+	if c.program.compat && (name != r.Layer || name == layerWhole || name == layerPayload || name == layerARP || name == "icmp6") {
 		ok = false // goflow2 does not find it
 	}
 	if name == layerWhole && r.Encap {

@@ -22,7 +22,7 @@ func (p *Producer) fixed(data []byte) {
 		p.fault(templateReason(template.FaultTrailingBytes))
 	}
 	exportNs := uint64(h.UnixSecs)*1e9 + uint64(h.UnixNsecs)
-	if pl := fixedPlan(&h); p.writesFused(pl) {
+	if pl := fixedPlan(&h); p.writesFused(pl) && !p.prog.compat {
 		c := p.beginFused(pl.fused, flowType(h.Version), h.Sequence, 0, exportNs, h.UptimeMs, h.SamplingInterval(), nil)
 		p.writeRecords(pl, template.V9, c, body[:n*h.RecordLen])
 		return
@@ -51,6 +51,9 @@ func (p *Producer) fixedRecords(h *netflow.Fixed, exportNs uint64, body []byte) 
 		f.SamplingRate = p.samplingOr(h.SamplingInterval())
 		f.TimeFlowStartNs = uptimeToUnix(exportNs, h.UptimeMs, r.FirstMs)
 		f.TimeFlowEndNs = uptimeToUnix(exportNs, h.UptimeMs, r.LastMs)
+		if p.prog.compat {
+			compatFixedTimes(f, h, &r, exportNs)
+		}
 		f.Bytes, f.Packets = uint64(r.Bytes), uint64(r.Packets)
 		f.SrcAddr, f.DstAddr, f.NextHop = r.SrcAddr, r.DstAddr, r.NextHop
 		f.Etype, f.Proto = etherTypeIPv4, uint32(r.Protocol)
@@ -257,6 +260,7 @@ func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec
 		exportNs: m.exportNs,
 		uptimeMs: m.uptimeMs,
 		v9:       m.key.Version == template.V9,
+		compat:   p.prog.compat,
 		bootMs:   domain.Sampling().BootMs(),
 	}
 	p.fill(pl, rec, f, &c)

@@ -83,6 +83,9 @@ func (p *Producer) options(pl *optionsPlan, domain *template.Domain, rec []byte)
 			sampler, hasSampler = value, true
 		}
 	}
+	if p.prog.compat {
+		space = 0
+	}
 	rate := packetRate(interval, space)
 	if rate == 0 {
 		rate = random

@@ -55,6 +55,8 @@ const (
 
 	// NumProtocols is the number of protocols, the unknown one included.
 	NumProtocols = int(iota)
+
+	protocolRaw Protocol = 0xff // has been dealt with
 )
 
 var protocolLabels = [NumProtocols]string{
@@ -180,7 +182,13 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 		p.fault(ReasonDatagramTruncated)
 	}
 	res := Result{Protocol: Detect(data)}
-	switch res.Protocol {
+	how := res.Protocol
+	if p.cfg.Raw {
+		p.raw(how, data)
+		how = protocolRaw
+	}
+	switch how {
+	case protocolRaw:
 	case ProtocolNetFlowV1, ProtocolNetFlowV5, ProtocolNetFlowV7:
 		p.fixed(data)
 	case ProtocolNetFlowV9:

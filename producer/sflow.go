@@ -16,7 +16,7 @@ func (p *Producer) sflow(data []byte) {
 		p.fault(sflowReason(reason))
 		return
 	}
-	fused := fusedSamples && p.cfg.SamplingRate < 1<<32 && p.fusesSamples()
+	fused := p.writesSamples()
 	if fused {
 		p.sflowPrefix(&h)
 	}
@@ -86,6 +86,18 @@ func (p *Producer) usualSample(samples *sflow.Samples) bool {
 	return true
 }
 
+// writesSamples says whether samples of the usual kind are written without a
+// Flow.
+func (p *Producer) writesSamples() bool {
+	if !fusedSamples || p.cfg.SamplingRate >= 1<<32 {
+		return false
+	}
+	if p.cfg.Format == FormatBin {
+		return p.prog.fusesSamples()
+	}
+	return p.cfg.Format == FormatJSON && p.prog.plain && !p.prog.Keyed() && p.prog.layers == nil
+}
+
 // gathers takes the records of a sample of the usual kind; of JSON, only with
 // a plain frame.
 func (p *Producer) gathers(b []byte, count uint32) bool {
@@ -93,17 +105,9 @@ func (p *Producer) gathers(b []byte, count uint32) bool {
 		return false
 	}
 	if p.prog.layers != nil {
-		p.parts.stack = -1 // the mapping needs to know all layers
+		p.parts.stack = -1 // the mapping wants to know all layers
 	}
 	return p.cfg.Format == FormatBin || p.parts.stack >= 0
-}
-
-// fusesSamples tells whether flow samples may be written without a Flow.
-func (p *Producer) fusesSamples() bool {
-	if p.cfg.Format == FormatBin {
-		return p.prog.fusesSamples()
-	}
-	return p.cfg.Format == FormatJSON && p.prog.layers == nil && p.prog.plain && !p.prog.Keyed()
 }
 
 // putSample appends the message of a sample that gathers took.
@@ -142,6 +146,9 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 // no place for are left out. It reports false if the record is shorter than
 // its format.
 func (p *Producer) flowRecord(format uint32, data []byte, f *Flow) bool {
+	if p.prog.compat && p.compatRecord(format, data, f) {
+		return true
+	}
 	switch format {
 	case sflow.FlowRawHeader:
 		r, ok := sflow.ParseRawHeader(data)
@@ -237,6 +244,10 @@ func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
 // sampledHeader adds what a sampled header says to the flow. What the header
 // does not have is left as it is.
 func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
+	if p.prog.compat && start == packet.StartEthernet {
+		p.compatHeader(b, f)
+		return
+	}
 	h := &p.hdr
 	p.parseHeader(b, start, h)
 	switch {

@@ -98,12 +98,12 @@ func (h *AsyncHub) trouble(now time.Time) string {
 	return ""
 }
 
-// lookForStarved notes since when the sink has had nearly all batches of a lane,
-// so that there are hardly any that the worker could fill or the hub could take.
-// The rest is for the time that the first writes to the spool take.
+// lookForStarved notes since when nearly all batches of a lane have been here,
+// so that there are hardly any that the worker could fill. The rest is for the
+// time that the first writes to the spool take.
 func (h *AsyncHub) lookForStarved(now time.Time) {
-	for _, l := range h.lanes {
-		if l.Empty.Len()+l.Full.Len() <= l.Empty.Cap()/8 {
+	for i, l := range h.lanes {
+		if h.away[i] >= l.depth-l.depth/8 {
 			if h.starved.IsZero() {
 				h.starved = now
 			}
@@ -298,7 +298,7 @@ func (h *AsyncHub) replace() {
 		if it.lane >= 0 {
 			spare := h.takePooled()
 			spare.Worker = it.b.Worker
-			h.lanes[it.lane].Empty.Push(spare)
+			h.home(it, spare)
 			it.lane = -1
 		}
 	}
@@ -310,12 +310,10 @@ func (h *AsyncHub) append(it *item) bool {
 	if err != nil {
 		h.spoolErr = err
 		h.bookLosses(change{})
-		h.spoolFault.observe(h.log, Outcome{Reason: h.spoolReason()}, err)
 		return false
 	}
 	it.seq, it.left = seq, nil
 	h.bookLosses(change{})
-	h.spoolFault.observe(h.log, Outcome{}, nil)
 	return true
 }
 
@@ -375,6 +373,9 @@ func (h *AsyncHub) newItem(b *producer.Batch, lane int) *item {
 	}
 	h.order++
 	*it = item{b: b, lane: lane, order: h.order}
+	if lane >= 0 {
+		h.away[lane]++
+	}
 	return it
 }
 
@@ -382,13 +383,19 @@ func (h *AsyncHub) newItem(b *producer.Batch, lane int) *item {
 func (h *AsyncHub) release(it *item) {
 	it.b.Reset()
 	if it.lane >= 0 {
-		// There is room: the lane has no more batches than slots.
-		h.lanes[it.lane].Empty.Push(it.b)
+		h.home(it, it.b)
 	} else if len(h.pool) < h.room {
 		h.pool = append(h.pool, it.b)
 	}
 	*it = item{}
 	h.items = append(h.items, it)
+}
+
+// home sends a batch to the lane that the item's batch is from.
+func (h *AsyncHub) home(it *item, b *producer.Batch) {
+	// There is room: the lane has no more batches than slots.
+	h.lanes[it.lane].Empty.Push(b)
+	h.away[it.lane]--
 }
 
 func (h *AsyncHub) takePooled() *producer.Batch {

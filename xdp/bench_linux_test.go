@@ -24,11 +24,14 @@ func BenchmarkReturn(b *testing.B) {
 	// consume empties the fill ring, as the kernel would.
 	consume := func() { copy(mem[64:68], mem[0:4]) }
 	b.Run("lock", func(b *testing.B) {
-		c := &chunks{fill: newFill(b), spare: make([]uint64, 0, 4096), level: 2048, least: 2048, all: 4096}
+		c := &chunks{fill: newFill(b), shift: 11, spare: make([]uint64, 64), level: 2048, least: 2048, all: 4096}
 		var done sync.WaitGroup
-		for range workers {
+		for w := range workers {
 			done.Go(func() {
 				var batch [Batch]uint64
+				for i := range batch {
+					batch[i] = uint64(w*Batch+i) << 11
+				}
 				for range b.N {
 					c.put(batch[:])
 					c.mu.Lock()

@@ -78,7 +78,7 @@ func (f *fakeQueue) packet(frame []byte, size int, more bool) {
 
 func (f *fakeQueue) wantAll(t *testing.T, but int) {
 	t.Helper()
-	if n := f.chunks.fill.Len() + len(f.chunks.spare); n != fakeChunks-but {
+	if n := f.chunks.fill.Len() + f.spareLen(); n != fakeChunks-but || f.spareLen() != int(f.chunks.left.Load()) {
 		t.Errorf("%d chunks of %d are in the fill ring or spare, %d should be missing", n, fakeChunks, but)
 	}
 }

@@ -49,6 +49,12 @@ func chunksFor(workers, ringSize int) int {
 	return workers*(ringSize+Batch) + ringSize
 }
 
+// leastReady returns how many of them are in the fill ring at least: half of what one
+// worker's RX ring holds, and for each other worker a quarter more.
+func leastReady(workers, ringSize int) int {
+	return (workers+1)*ringSize/4 + Batch
+}
+
 // umem is the packet memory of a queue: chunks, each of which belongs at any time
 // to the kernel or to one worker.
 type umem struct {

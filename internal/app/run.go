@@ -33,6 +33,10 @@ import (
 // together. It leaves room below the five seconds that a stop may last.
 const stopTimeout = 4 * time.Second
 
+// controlPlaces is how many goroutines beside the workers may run at once: the
+// hub, and the web server or the garbage collector.
+const controlPlaces = 2
+
 // runCommand collects until it is told to stop.
 func runCommand(env Env, args []string) int {
 	cfg, err := config.Parse(args, env.Environ, env.Stderr)
@@ -149,6 +153,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
+			Reload:        c.reloadMapping,
 			Settings:      cfg.Render,
 			Logger:        log,
 		})
@@ -168,6 +173,11 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 		if n = cfg.XDP.Workers; n == 0 {
 			n = runtime.NumCPU()
 		}
+	}
+	// A worker keeps its place in the scheduler even while it naps. The rest of
+	// weir has places of its own, so that it never waits for one.
+	if want := n + controlPlaces; runtime.GOMAXPROCS(0) < want && os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(want)
 	}
 	lanes := make([]*sink.Lane, n)
 	for i := range lanes {

@@ -107,7 +107,7 @@ func (c *collection) keep(store *template.Store) {
 		for {
 			select {
 			case now := <-tick.C:
-				if n := store.Expire(now.UnixNano(), t.TTL, t.ExtendOnAccess); n > 0 {
+				if n := store.Expire(now.UnixNano(), int64(t.TTL), t.ExtendOnAccess); n > 0 {
 					c.log.Info("templates forgotten: not announced for too long", "templates", n, "ttl", t.TTL)
 				}
 			case <-c.sweep:

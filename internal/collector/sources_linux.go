@@ -48,7 +48,7 @@ type sources struct {
 	took   time.Time     // when a round last had a datagram
 	often  bool          // the one before it was less than two latencies ago
 	room   int           // how many datagrams may gather
-	napped time.Time     // when the last nap began
+	napped time.Time     // when the last nap began, or a longer wait ended
 	since  int           // datagrams taken from then on
 }
 
@@ -228,6 +228,9 @@ func (s *sources) poll(limit time.Duration) error {
 	}
 	for i := range s.socks {
 		s.ready[i] = s.fds[1+i].Revents != 0
+	}
+	if limit > 0 { // after a pause: how often they come is to be seen
+		s.napped, s.since = time.Now(), 0
 	}
 	return nil
 }

@@ -299,6 +299,10 @@ func (w *Worker) frame(src netip.AddrPort, payload []byte, receivedNs int64) {
 
 // produce decodes a datagram into the open batch.
 func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
+	if w.prod.Stale() { // a mapping was loaded: no batch holds messages of both
+		w.seal()
+		w.prod.Refresh()
+	}
 	batch := w.open()
 	first := batch.Records() == 0
 	res := w.prod.Datagram(batch, meta, payload)

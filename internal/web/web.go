@@ -29,6 +29,8 @@ type Config struct {
 	// Detail returns what /__health says behind OK, whole lines; nil for
 	// nothing.
 	Detail func() string
+	// Reload is called for POST /-/reload; nil for no such page.
+	Reload func() error
 	// Settings returns the effective configuration for /config: names, values
 	// and where each came from, without secrets; nil for no such page.
 	Settings func() string
@@ -61,6 +63,9 @@ func Start(cfg Config) (*Server, error) {
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}))
 	mux.HandleFunc("GET /__health", s.health)
+	if cfg.Reload != nil {
+		mux.Handle("POST /-/reload", &reloadHandler{reload: cfg.Reload})
+	}
 	if cfg.TemplatesPath != "" {
 		mux.Handle("GET "+cfg.TemplatesPath, templatesHandler{cfg.Templates})
 	}

@@ -474,6 +474,7 @@ func (c *collection) summary() {
 		"records_written", l.Acknowledged,
 		"records_dropped", l.DroppedRecords(),
 		"records_spooled", l.Spooled,
+		"records_recovered", l.Recovered,
 		"records_in_flight", l.InFlight,
 		"sets_without_template", d.SetsWithoutTemplate,
 		"exporters", c.source.Exporters.Len(),

@@ -10,10 +10,10 @@ import (
 )
 
 // An interner makes the plans of a store's templates, one for all templates
-// with the same content: ten thousand routers of a kind share theirs. It holds
-// plans weakly: one that no template has any more goes away, and its entry with
-// it, so that there are never more entries than templates. Safe for concurrent
-// use.
+// with the same content: ten thousand routers of a kind share theirs, and the
+// list of fields with it. It holds plans weakly: one that no template has any
+// more goes away, and its entry with it, so that there are never more entries
+// than templates. Safe for concurrent use.
 type interner struct {
 	mu   sync.Mutex
 	data interned[plan]
@@ -28,23 +28,32 @@ func newInterner() *interner {
 	return &interner{data: interned[plan]{}, opts: interned[optionsPlan]{}}
 }
 
-// compile returns the plan of a template. The store calls it once for each.
+// compile returns the plan of a template. The store calls it once for each,
+// before the template is published.
 func (n *interner) compile(t *template.Template) any {
 	key := content(t)
 	if t.Options {
-		return share(n, n.opts, key, func() *optionsPlan { return compileOptions(t) })
+		p, known := share(n, n.opts, key, t, compileOptions)
+		if t.Shared = known; known {
+			t.Fields = p.all
+		}
+		return p
 	}
-	return share(n, n.data, key, func() *plan { return compilePlan(t) })
+	p, known := share(n, n.data, key, t, compilePlan)
+	if t.Shared = known; known {
+		t.Fields = p.fields
+	}
+	return p
 }
 
 // share returns the plan that is there, or makes one.
-func share[P any](n *interner, all interned[P], key string, make func() *P) *P {
+func share[P any](n *interner, all interned[P], key string, t *template.Template, compile func(*template.Template) *P) (p *P, known bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if p := all[key].Value(); p != nil {
-		return p
+		return p, true
 	}
-	p := make()
+	p = compile(t)
 	all[key] = weak.Make(p)
 	runtime.AddCleanup(p, func(key string) {
 		n.mu.Lock()
@@ -54,7 +63,7 @@ func share[P any](n *interner, all interned[P], key string, make func() *P) *P {
 			delete(all, key)
 		}
 	}, key)
-	return p
+	return p, false
 }
 
 // size returns the number of different plans.

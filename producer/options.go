@@ -19,10 +19,11 @@ type optionsPlan struct {
 	// fields are those that have bytes; nil if the records say nothing that
 	// is of use here.
 	fields []template.Field
+	all    []template.Field // of the template
 }
 
 func compileOptions(t *template.Template) *optionsPlan {
-	p := &optionsPlan{}
+	p := &optionsPlan{all: t.Fields}
 	useful := false
 	for _, f := range t.Fields {
 		switch optionElement(&f) {

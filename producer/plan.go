@@ -129,6 +129,7 @@ type plan struct {
 	// all lengths; one of fixed length has those that are used.
 	ops      []op
 	variable bool
+	fields   []template.Field // all of the template's
 	// fused writes protobuf without a Flow; nil where the template does not
 	// allow it.
 	fused *fusedPlan
@@ -152,7 +153,7 @@ func compilePlan(t *template.Template) *plan { return compileMapped(t, nil, fals
 // compileMapped makes the plan of a data template under a mapping, which may be
 // nil.
 func compileMapped(t *template.Template, mapping map[elementKey]target, compat bool) *plan {
-	p := &plan{variable: t.Variable}
+	p := &plan{variable: t.Variable, fields: t.Fields}
 	offset := uint32(0)
 	for _, f := range t.Fields {
 		code := opSkip

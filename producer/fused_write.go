@@ -21,6 +21,7 @@ type fusedContext struct {
 
 	samplerID, samplerRate uint64 // the sampler that was looked up last
 	fallback               uint64 // the configured default rate
+	key                    uint32 // of all messages, where they share one
 	long                   bool   // the last message's length took two bytes
 }
 
@@ -58,6 +59,7 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 		b = appendUint(b, 112, exportNs)
 	}
 	c.prefix = b
+	p.shareKey()
 	return c
 }
 
@@ -113,7 +115,7 @@ func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
 	b.Buf = buf
 	p.useful += records
 	if p.prog.Keyed() {
-		p.fusedKeys(b, len(b.Ends)-records, c.prefix)
+		p.fusedKeys(b, len(b.Ends)-records)
 	}
 	return records
 }

@@ -17,6 +17,7 @@ func (p *Producer) sflow(data []byte) {
 	fused := fusedSamples && p.cfg.Format == FormatBin && p.cfg.SamplingRate < 1<<32 && p.prog.fusesSamples()
 	if fused {
 		p.sflowPrefix(&h)
+		p.shareKey()
 	}
 	var samples sflow.Samples
 	samples.Init(body, h.SampleCount)

@@ -26,6 +26,7 @@ type fusedContext struct {
 
 	samplerID, samplerRate uint64 // the sampler that was looked up last
 	fallback               uint64 // the configured default rate
+	key                    uint32 // of all messages, where they share one
 	long                   bool   // the last message's length took two bytes
 }
 
@@ -67,6 +68,7 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 		b = grow(b, jsonSlack)
 	}
 	c.prefix = b
+	p.shareKey()
 	return c
 }
 
@@ -172,7 +174,7 @@ func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
 	b.Buf = buf
 	p.useful += records
 	if p.prog.Keyed() {
-		p.fusedKeys(b, len(b.Ends)-records, c.prefix)
+		p.fusedKeys(b, len(b.Ends)-records)
 	}
 	return records
 }

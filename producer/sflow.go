@@ -19,6 +19,7 @@ func (p *Producer) sflow(data []byte) {
 	fused := p.writesSamples()
 	if fused {
 		p.sflowPrefix(&h)
+		p.shareKey()
 	}
 	count := h.SampleCount
 	if fused {

@@ -134,7 +134,7 @@ func (t *Exporters) Sweep(now time.Time, place sequence.Place) {
 }
 
 // Finish makes losses of all that is missing. Workers have ended.
-func (t *Exporters) Finish() { t.table.Sweep(time.Now().UnixNano(), sequence.Network, true) }
+func (t *Exporters) Finish(place sequence.Place) { t.table.Sweep(time.Now().UnixNano(), place, true) }
 
 // look does what is due for one exporter.
 func (t *Exporters) look(e *Exporter, nowNs int64) {

@@ -100,6 +100,9 @@ type Meta struct {
 	ReceivedNs int64
 	// Truncated: the datagram was longer than what is there of it.
 	Truncated bool
+	// Override holds the sampling rates that the configuration sets for the
+	// exporter; nil for none.
+	Override *Override
 }
 
 // Result is what became of a datagram.
@@ -146,6 +149,7 @@ type Producer struct {
 	batch  *Batch
 	first  Reason
 	useful int // pieces that could be used
+	facts  Facts
 
 	held held // data that waits for its template
 }
@@ -175,6 +179,7 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.batch = batch
 	p.first = ReasonNone
 	p.useful = 0
+	p.beginFacts()
 	p.held.current = none
 	before := len(batch.Ends)
 
@@ -225,10 +230,17 @@ func (p *Producer) fault(r Reason) {
 	if p.first == ReasonNone {
 		p.first = r
 	}
+	p.facts.Faults.Add(r)
+	if unsure[r] {
+		p.facts.Uncertain = true
+	}
 }
 
 // note counts something that is not as it should be and costs nothing.
-func (p *Producer) note(r Reason) { p.Counters.Faults[r]++ }
+func (p *Producer) note(r Reason) {
+	p.Counters.Faults[r]++
+	p.facts.Faults.Add(r)
+}
 
 // begin empties the flow and sets what all flows of the datagram share.
 func (p *Producer) begin(flowType uint32) *Flow {
@@ -270,8 +282,12 @@ func (p *Producer) emit(f *Flow) {
 	p.useful++
 }
 
-// samplingOr returns rate, or the configured default where it is unknown.
+// samplingOr returns the rate that the configuration sets for the exporter, else
+// rate, or the configured default where it is unknown.
 func (p *Producer) samplingOr(rate uint64) uint64 {
+	if forced := p.forcedRate(); forced != 0 {
+		return forced
+	}
 	if rate == 0 {
 		return p.cfg.SamplingRate
 	}

@@ -16,6 +16,7 @@ func (p *Producer) sflow(data []byte) {
 		p.fault(sflowReason(reason))
 		return
 	}
+	p.sflowFacts(&h)
 	fused := p.writesSamples()
 	if fused {
 		p.sflowPrefix(&h)
@@ -33,6 +34,7 @@ func (p *Producer) sflow(data []byte) {
 		if reason == sflow.ErrSampleShort {
 			continue
 		}
+		p.sampleFacts(&samples.Sample)
 		switch samples.Sample.Kind {
 		case sflow.Flow:
 			if fused && p.usualSample(&samples) {
@@ -66,7 +68,10 @@ func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
 		if !p.gathers(d[fixed:], binary.BigEndian.Uint32(d[28:])) {
 			break
 		}
-		s.rate = p.samplingOr(uint64(binary.BigEndian.Uint32(d[8:])))
+		source, rate := binary.BigEndian.Uint32(d[4:]), binary.BigEndian.Uint32(d[8:])
+		p.flowSampleFacts(binary.BigEndian.Uint32(d), source>>24, source&0xffffff, rate)
+		p.countRates(uint64(rate), SamplingRecord, 1)
+		s.rate = p.samplingOr(uint64(rate))
 		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
 		p.putSample(s)
 		body = body[8+min((n+3)&^3, uint64(len(body)-8)):]
@@ -82,6 +87,7 @@ func (p *Producer) usualSample(samples *sflow.Samples) bool {
 		return false
 	}
 	s.rate = p.samplingOr(uint64(samples.Sample.SamplingRate))
+	p.countRates(uint64(samples.Sample.SamplingRate), SamplingRecord, 1)
 	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output
 	p.putSample(s)
 	return true
@@ -90,7 +96,7 @@ func (p *Producer) usualSample(samples *sflow.Samples) bool {
 // writesSamples says whether samples of the usual kind are written without a
 // Flow.
 func (p *Producer) writesSamples() bool {
-	if !fusedSamples || p.cfg.SamplingRate >= 1<<32 {
+	if !fusedSamples || p.cfg.SamplingRate >= 1<<32 || p.perInterface() {
 		return false
 	}
 	if p.cfg.Format == FormatBin {
@@ -127,7 +133,6 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	f.SamplerAddress = h.Agent
 	f.SequenceNum = h.Sequence
 	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
-	f.SamplingRate = p.samplingOr(uint64(s.Sample.SamplingRate))
 	f.InIf, f.OutIf = s.Sample.Input, s.Sample.Output
 	f.Packets = 1
 	for s.Records.Next() {
@@ -140,6 +145,7 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	if cut && reason != sflow.ReasonNone {
 		return
 	}
+	f.SamplingRate = p.rateOf(f, uint64(s.Sample.SamplingRate), SamplingRecord)
 	p.emit(f)
 }
 

@@ -101,6 +101,8 @@ type collection struct {
 	workers []*collector.Worker
 	web     *web.Server
 	source  metrics.Source
+	watcher *watcher                // nil before run
+	errors  *collector.ErrorSamples // nil: none are kept
 	// captures is nil unless interfaces are captured.
 	captures atomic.Pointer[collector.Captures]
 	started  time.Time
@@ -127,7 +129,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 		return nil, err
 	}
 	store := newStore(cfg)
-	exporters := collector.NewExporters()
+	exporters := c.newExporters()
 	if err := c.makeWorkers(out, store, exporters); err != nil {
 		return nil, err
 	}
@@ -143,6 +145,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 		ExporterLimit: cfg.MetricsExporters,
 		Version:       versionLine(),
 		Captures:      &c.captures,
+		Errors:        c.errors,
 		Kafka:         out.kafka,
 		Spool:         out.spool,
 	}
@@ -155,6 +158,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 			Detail:        c.detail,
 			Reload:        c.reloadMapping,
 			Settings:      cfg.Render,
+			Exporters:     web.Exporters{Table: exporters, LostHere: c.lostHere},
 			Logger:        log,
 		})
 		if err != nil {
@@ -184,6 +188,7 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 		lanes[i] = sink.NewLane(i, cfg.SinkDepth, cfg.BatchSize)
 	}
 	c.hub, c.out = out.newHub(cfg, lanes, c.log), out
+	c.errors = c.newErrorSamples(store)
 	admission := collector.NewAdmission(cfg.Exporters.Allow, cfg.Exporters.Deny, cfg.Exporters.Rate)
 	records := out.producerConfig(cfg, c.programs)
 	records.Held = newHeld(cfg)
@@ -195,6 +200,7 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 			Notify:    c.hub.Notify,
 			Exporters: exporters,
 			Admission: admission,
+			Errors:    c.errors,
 			Logger:    c.log,
 		}
 		if len(cfg.CPUPin) > 0 {
@@ -333,6 +339,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 			}
 		})
 	}
+	c.watcher = c.watchExporters()
 	err := c.startCaptures()
 	if err != nil {
 		c.log.Error("stopping", "error", err)
@@ -425,7 +432,10 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	var errs []error
 	if err := waitFor(ctx, workers); err != nil {
 		errs = append(errs, fmt.Errorf("stop workers: %w", err))
+	} else if c.errors != nil {
+		c.errors.Close()
 	}
+	c.watcher.stop()
 	errs = append(errs, c.hub.Stop(ctx), c.stopKeeping(ctx))
 	c.closeSockets()
 	for _, w := range c.workers {

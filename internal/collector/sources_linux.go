@@ -157,6 +157,7 @@ func (s *sources) turn(w *Worker) (int, error) {
 			return total, err
 		}
 		s.ready[i] = n == sock.Batch()
+		w.local = sock.LocalAddr()
 		for j := range n {
 			d := sock.Datagram(j)
 			w.datagram(&d)
@@ -248,6 +249,7 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 			w.counters.FramesMalformed++
 			continue
 		}
+		w.local = f.Dst
 		w.frame(f.Src, f.Payload, now)
 	}
 	r.Release()

@@ -25,6 +25,7 @@ type Config struct {
 	XDP           XDP
 	Latency       time.Duration // longest time that datagrams may gather; 0 for none
 	Exporters     Exporters
+	Watch         Watch
 
 	Produce             string // "sample" or "raw"
 	Mapping             Mapping

@@ -34,7 +34,9 @@ type Config struct {
 	// Settings returns the effective configuration for /config: names, values
 	// and where each came from, without secrets; nil for no such page.
 	Settings func() string
-	Logger   *slog.Logger
+	// Exporters is what /exporters reads; a nil Table for no such page.
+	Exporters Exporters
+	Logger    *slog.Logger
 }
 
 // maxBody is the most bytes that the body of a request may have: no page needs
@@ -68,6 +70,9 @@ func Start(cfg Config) (*Server, error) {
 	}
 	if cfg.TemplatesPath != "" {
 		mux.Handle("GET "+cfg.TemplatesPath, templatesHandler{cfg.Templates})
+	}
+	if cfg.Exporters.Table != nil {
+		mux.Handle("GET /exporters", exportersHandler{cfg.Exporters, cfg.Templates})
 	}
 	if cfg.Settings != nil {
 		mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {

@@ -39,6 +39,8 @@ type fusedPlan struct {
 
 	// The rate of a record: by IE 34, else by sampler id. Width 0: not there.
 	interval, sampler fusedInt
+
+	enrich fusedEnrich
 }
 
 type fusedAddr struct {
@@ -278,6 +280,7 @@ func (b *fuser) finish() *fusedPlan {
 	p.uptimes, p.ntps = both(timeUptime, 4), both(timeNTP, 8)
 	timed := p.start.kind != timeExport || p.end.kind != timeExport
 	p.rest = len(p.other) > 0 || timed && !p.uptimes && !p.ntps || p.interval.width != 0 || p.sampler.width != 0
+	p.enrich = b.enrich()
 	return p
 }
 

@@ -88,6 +88,9 @@ func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte) uint64 {
 // writeFused appends the messages of all whole records in body to the batch
 // and returns how many there were.
 func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
+	if p.cfg.Geo != nil {
+		return p.writeEnriched(pl, c, body)
+	}
 	b := p.batch
 	sep := p.cfg.Separator
 	need := prefixRoom + 1 + len(c.prefix) + pl.maxLen + storeSlack + len(sep)

@@ -8,6 +8,7 @@ import (
 	"github.com/weirflow/weir/decoders/netflow"
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // Format is the encoding of the messages.
@@ -28,6 +29,9 @@ type Config struct {
 	Separator []byte
 	// SamplingRate is given to flows whose exporter announced none.
 	SamplingRate uint64
+	// Geo, unless it is nil, says where addresses belong: it is added to every
+	// flow. A cache is for one producer.
+	Geo *geo.Cache
 }
 
 // Protocol is what a datagram turned out to be.
@@ -154,6 +158,9 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.first = ReasonNone
 	p.useful = 0
 	before := len(batch.Ends)
+	if p.cfg.Geo != nil {
+		p.cfg.Geo.Begin()
+	}
 
 	if meta.Truncated {
 		p.fault(ReasonDatagramTruncated)
@@ -215,10 +222,16 @@ func (p *Producer) begin(flowType uint32) *Flow {
 // emit appends the flow to the batch.
 func (p *Producer) emit(f *Flow) {
 	b := p.batch
+	if p.cfg.Geo != nil {
+		f.Enrich(p.cfg.Geo)
+	}
 	if p.cfg.Format == FormatBin {
 		b.Buf = AppendDelimited(b.Buf, f)
 	} else {
 		b.Buf = AppendJSON(b.Buf, f)
+		if p.cfg.Geo != nil {
+			b.Buf = AppendCountriesJSON(b.Buf, f)
+		}
 	}
 	b.Buf = append(b.Buf, p.cfg.Separator...)
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))

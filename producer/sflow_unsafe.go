@@ -3,11 +3,13 @@
 package producer
 
 import (
+	"cmp"
 	"encoding/binary"
 	"unsafe"
 
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/sflow"
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // A flow sample of the usual kind, a sampled header with switch, router and
@@ -93,7 +95,7 @@ func (s *sampleParts) gather(recs sflow.Records) bool {
 
 // maxLen bounds the length of the sample's message, without its prefix.
 func (s *sampleParts) maxLen(h *packet.Headers) int {
-	n := 34*7 + 2*9 + 4*20 + packet.MaxLayers*(1+5) + 16 + len(h.MPLS)*3 + len(h.RoutingAddrs)*2
+	n := 34*7 + 2*9 + 2*5 + 4*20 + packet.MaxLayers*(1+5) + 16 + len(h.MPLS)*3 + len(h.RoutingAddrs)*2
 	if s.has&partGateway != 0 {
 		n += 5*(s.gateway.PathLen+s.communities) + 16
 	}
@@ -155,6 +157,20 @@ func (p *Producer) writeSample(smp *sflow.Sample, s *sampleParts) {
 		w = putAddr(w, 12<<3|wireBytes, 1, s.router.NextHop)
 		w = put2(w, uint64(s.router.SrcMaskLen), tagSrcNet)
 		w = put2(w, uint64(s.router.DstMaskLen), tagDstNet)
+	}
+	srcAS, dstAS := s.gatewayAS()
+	if p.cfg.Geo != nil {
+		var src, dst geo.Answer
+		if s.has&partHeader != 0 {
+			src, dst = p.cfg.Geo.Find(h.SrcAddr), p.cfg.Geo.Find(h.DstAddr)
+		}
+		srcAS, dstAS = cmp.Or(src.AS, srcAS), cmp.Or(dst.AS, dstAS)
+		w = putCountry(w, tagSrcCountry, src.Country)
+		w = putCountry(w, tagDstCountry, dst.Country)
+	}
+	if srcAS|dstAS != 0 {
+		w = put1(w, uint64(srcAS), 14<<3)
+		w = put1(w, uint64(dstAS), 15<<3)
 	}
 	if s.has&partGateway != 0 {
 		w = s.writeGateway(w)
@@ -266,6 +282,12 @@ func putAddr(w unsafe.Pointer, tag uint64, tagLen int, addr []byte) unsafe.Point
 	return w
 }
 
+// putCountry writes a country behind its tag, or nothing.
+func putCountry(w unsafe.Pointer, tag uint64, c geo.Country) unsafe.Pointer {
+	*(*uint64)(w) = tag | 2<<16 | uint64(c>>8)<<24 | uint64(c&0xff)<<32
+	return unsafe.Add(w, 5&-int((uint64(c)+0xffff)>>16))
+}
+
 // writeHeaders writes the fields of a sampled header.
 func writeHeaders(h *packet.Headers, w unsafe.Pointer) unsafe.Pointer {
 	if h.SrcMAC|h.DstMAC != 0 {
@@ -365,20 +387,27 @@ func writeMPLS(stack []byte, w unsafe.Pointer) unsafe.Pointer {
 	return endList(begin, w)
 }
 
-// writeGateway writes what gatewayRecord sets.
+// gatewayAS returns the AS numbers that gatewayRecord sets, 0 without a gateway
+// record.
+func (s *sampleParts) gatewayAS() (src, dst uint32) {
+	if s.has&partGateway == 0 {
+		return 0, 0
+	}
+	g := &s.gateway
+	src, dst = cmp.Or(g.SrcAS, g.AS), g.AS
+	if g.PathLen > 0 {
+		dst = g.LastAS
+	}
+	return src, dst
+}
+
+// writeGateway writes what else gatewayRecord sets.
 func (s *sampleParts) writeGateway(w unsafe.Pointer) unsafe.Pointer {
 	g := &s.gateway
 	w = putAddr(w, tagBGPNextHop, 2, g.NextHop)
-	srcAS, dstAS, nextAS := g.SrcAS, g.AS, uint32(0)
-	if srcAS == 0 {
-		srcAS = g.AS
-	}
 	if g.PathLen > 0 {
-		nextAS, dstAS = g.FirstAS, g.LastAS
+		w = put1(w, uint64(g.FirstAS), 13<<3)
 	}
-	w = put1(w, uint64(nextAS), 13<<3)
-	w = put1(w, uint64(srcAS), 14<<3)
-	w = put1(w, uint64(dstAS), 15<<3)
 	if s.communities > 0 {
 		begin := beginList(w, tagCommunities)
 		w = endList(begin, putWords(begin, g.Communities))

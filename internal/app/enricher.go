@@ -125,22 +125,6 @@ func enricherOutput(format string) enrich.Output {
 	return enrich.OutputJSON
 }
 
-// openDatabases opens the databases that are named, nil for none. prefix is what
-// the names of their options begin with.
-func openDatabases(cfg *config.Enrich, prefix string, log *slog.Logger) (*enrich.Databases, error) {
-	if cfg.ASN == "" && cfg.Country == "" {
-		return nil, nil
-	}
-	d, err := enrich.Open(enrich.Config{ASN: cfg.ASN, Country: cfg.Country, Logger: log})
-	if err != nil {
-		return nil, &config.UsageError{Faults: []config.Fault{{
-			Name: "-" + prefix + "asn, -" + prefix + "country", Problem: err.Error(),
-			Allowed: "a MaxMind database (mmdb) of AS numbers, and one of countries",
-		}}}
-	}
-	return d, nil
-}
-
 // run enriches until the input ends, a signal comes over stop, or something fails
 // for good.
 func (e *enricher) run(stop, hup <-chan os.Signal) error {

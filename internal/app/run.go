@@ -21,6 +21,7 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/internal/udp"
 	"github.com/weirflow/weir/internal/web"
@@ -82,6 +83,7 @@ type collection struct {
 	workers []*collector.Worker
 	web     *web.Server
 	source  metrics.Source
+	enrich  *enrich.Databases // nil for none
 	// captures is nil unless interfaces are captured.
 	captures atomic.Pointer[collector.Captures]
 	started  time.Time
@@ -91,6 +93,9 @@ type collection struct {
 // received before run.
 func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err error) {
 	c := &collection{cfg: cfg, log: log, started: time.Now()}
+	if c.enrich, err = openDatabases(&cfg.Enrich, "enrich.", log); err != nil {
+		return nil, err
+	}
 	out, err := openOutput(cfg, log)
 	if err != nil {
 		return nil, err
@@ -120,11 +125,13 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 		Captures:      &c.captures,
 		Kafka:         out.kafka,
 		Spool:         out.spool,
+		Databases:     c.enrich,
 	}
 	if cfg.Addr != "" {
 		c.web, err = web.Start(web.Config{
 			Addr:          cfg.Addr,
 			TemplatesPath: cfg.TemplatesPath,
+			MetricsPath:   cfg.Goflow2.MetricsPath,
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
@@ -156,7 +163,7 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 	for i := range n {
 		parts := collector.Parts{
 			CPU:       -1,
-			Producer:  producer.New(out.producerConfig(cfg), store),
+			Producer:  producer.New(c.withGeo(out.producerConfig(cfg)), store),
 			Lane:      lanes[i],
 			Notify:    c.hub.Notify,
 			Exporters: exporters,
@@ -309,6 +316,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 		c.web.SetHealthy(true)
 		c.log.Info("serving http", "address", c.web.Addr())
 	}
+	defer c.watchDatabases()()
 	watchdogDone := make(chan struct{})
 	go c.watchdog(watchdogDone)
 	notifySystemd(c.log, daemon.SdNotifyReady)

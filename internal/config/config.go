@@ -28,6 +28,7 @@ type Config struct {
 
 	Produce             string // "sample"
 	SamplingRateDefault uint64 // rate of exporters that announce none; 0 for none
+	Enrich              Enrich
 
 	Format                      string        // "json" or "bin"
 	Transport                   string        // "file"
@@ -45,6 +46,7 @@ type Config struct {
 	Addr             string // host:port of the web server; "" is none
 	TemplatesPath    string // path of the templates page; "" is none
 	MetricsExporters int    // exporters with metrics of their own
+	Goflow2          Goflow2
 	LogLevel         slog.Level
 	LogFormat        string // "normal" or "json"
 
@@ -167,6 +169,9 @@ func (c *Config) together(have []Fault) []Fault {
 	}
 	if c.TransportFile == "" && c.TransportFileRotateInterval != 0 {
 		out = append(out, c.faultsOf(interval, &Problem{Text: text, Allowed: allowed})...)
+	}
+	if c.TemplatesPath != "" && c.TemplatesPath == c.Goflow2.MetricsPath && !concerns(have, "templates.path") {
+		out = append(out, c.faultsOf("metrics.path", &Problem{Text: "path is that of the templates too", Allowed: "another path than templates.path"})...)
 	}
 	rotates := c.TransportFileRotateSize != 0 || c.TransportFileRotateInterval != 0
 	if c.TransportFileCompress == "zstd" && !rotates && !concerns(have, size) && !concerns(have, interval) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
+	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
 	"github.com/weirflow/weir/sink/kafka"
@@ -36,6 +37,8 @@ type Source struct {
 	// Kafka and Spool are nil where there is none.
 	Kafka *kafka.Sink
 	Spool *spool.Log
+	// Databases is nil where flows are not enriched.
+	Databases *enrich.Databases
 	// Captures points to nil unless interfaces are captured.
 	Captures *atomic.Pointer[collector.Captures]
 }
@@ -112,7 +115,7 @@ var all = []*prometheus.Desc{
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(all, kafkaDescs) {
+	for _, d := range slices.Concat(all, kafkaDescs, enrichDescs) {
 		ch <- d
 	}
 }
@@ -164,6 +167,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	e.gauge(templates, float64(known))
 	c.exporters(e)
+	c.databases(e)
 	if captures := c.src.Captures.Load(); captures != nil {
 		c.captures(e, captures, w)
 	}

@@ -25,9 +25,15 @@ func (p *Producer) fixed(data []byte) {
 	if pl := fixedPlan(&h); p.cfg.Format == FormatBin {
 		c := p.beginFused(pl, flowType(h.Version), h.Sequence, 0, exportNs, h.UptimeMs, h.SamplingInterval(), nil)
 		p.writeFused(pl, c, body[:n*h.RecordLen])
+		p.tally.set(SetData, n)
+		p.tally.fusedEnd(pl, c, body, n)
 		return
 	}
 	p.fixedRecords(&h, exportNs, body[:n*h.RecordLen])
+	p.tally.set(SetData, n)
+	if n > 0 {
+		p.tally.FlowEndNs = p.flow.TimeFlowEndNs
+	}
 }
 
 // flowType returns the type of the flows of a fixed version.
@@ -142,6 +148,11 @@ func (p *Producer) sets(m *message, body []byte, idTemplates, idOptions uint16) 
 // templateSet stores the templates of a set, and returns the message's domain,
 // which the first template of an exporter makes.
 func (p *Producer) templateSet(m *message, domain *template.Domain, body []byte, options bool) *template.Domain {
+	kind, before := SetTemplates, m.records
+	if options {
+		kind = SetOptionsTemplates
+	}
+	defer func() { p.tally.set(kind, m.records-before) }()
 	var defs template.Definitions
 	defs.Init(body, m.key.Version, options)
 	for {
@@ -192,6 +203,7 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 	}
 	if t == nil {
 		p.Counters.SetsWithoutTemplate++
+		p.tally.WithoutTemplate++
 		p.fault(ReasonTemplateMissing)
 		return
 	}
@@ -206,14 +218,21 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 			p.Counters.OptionsRecords++
 			p.options(opts, domain, recs.Record)
 		}
+		p.tally.set(SetOptionsData, m.records-before)
 	} else if pl := t.Compiled.(*plan); pl.fused != nil && p.cfg.Format == FormatBin {
 		s := domain.Sampling()
 		c := p.beginFused(pl.fused, m.flowType, m.sequence, m.key.Domain, m.exportNs, m.uptimeMs, s.Rate(), s)
 		m.records += p.writeFused(pl.fused, c, body)
+		p.tally.set(SetData, m.records-before)
+		p.tally.fusedEnd(pl.fused, c, body, m.records-before)
 	} else {
 		for recs.Next() {
 			m.records++
 			p.dataRecord(m, pl, domain, recs.Record)
+		}
+		p.tally.set(SetData, m.records-before)
+		if m.records > before {
+			p.tally.FlowEndNs = p.flow.TimeFlowEndNs
 		}
 	}
 	switch {

@@ -121,6 +121,7 @@ type Producer struct {
 	hdr   packet.Headers
 	fused fusedContext
 	parts sampleParts
+	tally Tally
 
 	// State of the datagram in hand.
 	meta   Meta
@@ -157,6 +158,7 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.batch = batch
 	p.first = ReasonNone
 	p.useful = 0
+	p.tally = Tally{}
 	before := len(batch.Ends)
 	if p.cfg.Geo != nil {
 		p.cfg.Geo.Begin()

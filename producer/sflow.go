@@ -14,6 +14,7 @@ func (p *Producer) sflow(data []byte) {
 		p.fault(sflowReason(reason))
 		return
 	}
+	p.tally.Agent = h.Agent
 	fused := fusedSamples && p.cfg.Format == FormatBin && p.cfg.SamplingRate < 1<<32
 	if fused {
 		p.sflowPrefix(&h)
@@ -26,6 +27,7 @@ func (p *Producer) sflow(data []byte) {
 		if reason == sflow.ErrSampleShort {
 			continue
 		}
+		p.tally.sample(&samples.Sample)
 		switch samples.Sample.Kind {
 		case sflow.Flow:
 			if fused && p.parts.gather(samples.Records) {

@@ -108,6 +108,7 @@ func (d *Domain) Put(def *Definition, nowNs int64) (Change, Fault) {
 	}
 	if t := d.Template(def.ID); t != nil && t.same(def) {
 		t.lastSeenNs.Store(nowNs)
+		t.announced.Add(1)
 		return Unchanged, FaultNone
 	}
 	limits := &d.store.limits
@@ -120,6 +121,7 @@ func (d *Domain) Put(def *Definition, nowNs int64) (Change, Fault) {
 	}
 	if old != nil && old.same(def) { // another worker was first
 		old.lastSeenNs.Store(nowNs)
+		old.announced.Add(1)
 		return Unchanged, FaultNone
 	}
 	if old == nil && d.plain+d.opts >= limits.TemplatesPerDomain {
@@ -131,6 +133,10 @@ func (d *Domain) Put(def *Definition, nowNs int64) (Change, Fault) {
 		return Refused, fault
 	}
 	t.lastSeenNs.Store(nowNs)
+	t.announced.Store(1)
+	if old != nil {
+		t.announced.Add(old.announced.Load())
+	}
 	t.Compiled = d.store.compile(t)
 	d.publish(t, old)
 	if old != nil {

@@ -35,7 +35,13 @@ type Template struct {
 	// lastSeenNs is the receive time of the last announcement. Written by
 	// any worker.
 	lastSeenNs atomic.Int64
+	// announced counts the announcements of the id, also as other templates.
+	announced atomic.Uint64
 }
+
+// Announced returns how often a template of the id was announced since the id was
+// last withdrawn.
+func (t *Template) Announced() uint64 { return t.announced.Load() }
 
 // LastSeenNs returns the receive time of the template's last announcement, in
 // Unix nanoseconds.

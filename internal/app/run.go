@@ -84,6 +84,7 @@ type collection struct {
 	web     *web.Server
 	source  metrics.Source
 	enrich  *enrich.Databases // nil for none
+	names   *collector.Goflow2Names
 	// captures is nil unless interfaces are captured.
 	captures atomic.Pointer[collector.Captures]
 	started  time.Time
@@ -112,6 +113,9 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 	}
 	store := producer.NewStore(template.DefaultLimits())
 	exporters := collector.NewExporters()
+	if cfg.Goflow2.Metrics == "on" && cfg.Addr != "" {
+		c.names = collector.NewGoflow2Names(cfg.MetricsExporters)
+	}
 	if err := c.makeWorkers(out, store, exporters); err != nil {
 		return nil, err
 	}
@@ -126,6 +130,7 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 		Kafka:         out.kafka,
 		Spool:         out.spool,
 		Databases:     c.enrich,
+		Names:         c.names,
 	}
 	if cfg.Addr != "" {
 		c.web, err = web.Start(web.Config{
@@ -168,6 +173,7 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 			Notify:    c.hub.Notify,
 			Exporters: exporters,
 			Admission: admission,
+			Names:     c.names,
 			Logger:    c.log,
 		}
 		if len(cfg.CPUPin) > 0 {

@@ -75,6 +75,7 @@ type Worker struct {
 	patience time.Duration   // how long to wait for a batch
 	behind   bool            // waited in vain since the last batch came back
 	known    map[netip.Addr]*sender
+	goflow2  *Goflow2 // nil unless goflow2's metrics are wanted
 	counters Snapshot
 	stale    bool // the counters are newer than what was published
 	polledAt time.Time
@@ -97,13 +98,16 @@ type Parts struct {
 	Notify    func()
 	Exporters *Exporters
 	Admission *Admission
-	Logger    *slog.Logger
+	// Names has who gets goflow2's metrics, nil where they are not wanted.
+	Names  *Goflow2Names
+	Logger *slog.Logger
 }
 
 // sender is what a worker knows of a source address.
 type sender struct {
 	*Exporter
-	next *atomic.Int64 // the exporter's, or its own where the exporter is shared
+	next    *atomic.Int64 // the exporter's, or its own where the exporter is shared
+	goflow2 *Goflow2Exporter
 }
 
 // Snapshot is a consistent copy of a worker's counters.
@@ -149,6 +153,7 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 		free:     make([]*producer.Batch, 0, parts.Lane.Empty.Cap()),
 		known:    map[netip.Addr]*sender{},
 		patience: sinkPatience,
+		goflow2:  newGoflow2(parts.Names, len(parts.Sockets)),
 	}, nil
 }
 
@@ -189,6 +194,7 @@ func (w *Worker) Run() error {
 	}
 	defer close(w.done)
 	defer w.publish(true)
+	defer w.goflow2.release()
 	for !w.stopping.Load() {
 		n, err := w.src.next(w, w.wait())
 		if err != nil {
@@ -257,6 +263,7 @@ func (w *Worker) tend(n int) {
 		w.polledAt = now
 		w.pollDrops()
 	}
+	w.goflow2.release()
 	w.publish(n == 0)
 }
 
@@ -273,6 +280,7 @@ func (w *Worker) datagram(d *udp.Datagram) {
 	if !w.parts.Admission.admit(s.next, d.ReceivedNs) {
 		w.counters.Limited++
 		s.limited.Add(1)
+		w.goflow2.dropped(s.goflow2, len(d.Payload))
 		return
 	}
 	w.produce(s, producer.Meta{Source: d.Src, ReceivedNs: d.ReceivedNs, Truncated: d.Truncated}, d.Payload)
@@ -295,8 +303,12 @@ func (w *Worker) frame(src netip.AddrPort, payload []byte, receivedNs int64) {
 func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
 	batch := w.open()
 	first := batch.Records() == 0
+	began := w.goflow2.begin()
 	res := w.prod.Datagram(batch, meta, payload)
 	s.count(len(payload), &res, meta.ReceivedNs)
+	if w.goflow2 != nil {
+		w.goflow2.count(s.goflow2, w.prod.Tally(), &res, len(payload), meta.ReceivedNs, began)
+	}
 
 	switch {
 	case batch == w.spare:
@@ -407,6 +419,7 @@ func (w *Worker) sender(addr netip.Addr) *sender {
 		if e.addr != addr {
 			s.next = new(atomic.Int64)
 		}
+		s.goflow2 = w.goflow2.exporter(e.addr)
 		w.known[addr] = s
 	}
 	return s

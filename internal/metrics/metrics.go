@@ -39,6 +39,8 @@ type Source struct {
 	Spool *spool.Log
 	// Databases is nil where flows are not enriched.
 	Databases *enrich.Databases
+	// Names has who gets goflow2's metrics, nil where they are not wanted.
+	Names *collector.Goflow2Names
 	// Captures points to nil unless interfaces are captured.
 	Captures *atomic.Pointer[collector.Captures]
 }
@@ -50,6 +52,9 @@ type Collector struct{ src Source }
 // and those of the process.
 func NewRegistry(src Source) *prometheus.Registry {
 	r := prometheus.NewRegistry()
+	if src.Names != nil {
+		r.MustRegister(&goflow2Collector{src: src})
+	}
 	r.MustRegister(
 		&Collector{src: src},
 		collectors.NewGoCollector(),

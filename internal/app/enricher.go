@@ -150,8 +150,8 @@ func (e *enricher) run(stop, hup <-chan os.Signal) error {
 		err = nil
 	}
 	err = errors.Join(err, e.source.stop(e.feed))
-	if err == nil {
-		err = e.feed.settle()
+	if !errors.Is(err, sink.ErrClosed) { // what is whole is written, whatever came behind it
+		err = errors.Join(err, e.feed.settle())
 	}
 	stopCtx, cancelStop := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancelStop()

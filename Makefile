@@ -30,7 +30,7 @@ run: build ## Build, start the collector and show flows as JSON lines
 .PHONY: test
 test: need-go ## Run all tests with the race detector (as root: those with real exporters too)
 	@scripts/need.sh cgo
-	WEIR_KAFKA=off $(GO) test -race -tags $(TAGS) -timeout 20m $$($(GO) list ./... | grep -v -e /internal/live -e /xdp$$)
+	KAFKA_TEST=off $(GO) test -race -tags $(TAGS) -timeout 20m $$($(GO) list ./... | grep -v -e /internal/live -e /xdp$$)
 	@# One after the other: they start collectors and exporters of their own.
 	$(GO) test -race -tags $(TAGS) -timeout 20m -p 1 ./xdp/... ./internal/live/...
 	@echo "not run: the tests against real Kafka clusters, which make test-kafka runs"
@@ -43,7 +43,7 @@ test-root: need-go ## Run the tests that need root and real exporters, after ins
 .PHONY: test-kafka
 test-kafka: need-go ## Run the tests against real Kafka clusters (Java 17, Maven; minutes)
 	@scripts/need.sh kafka
-	WEIR_KAFKA= $(GO) test -count=1 -timeout 20m ./sink/kafka/...
+	KAFKA_TEST= $(GO) test -count=1 -timeout 20m ./sink/kafka/...
 
 .PHONY: corpus
 corpus: need-go ## Decode every capture of the corpus (WEIR_CORPUS or ../shared/corpus)

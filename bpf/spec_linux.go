@@ -13,6 +13,7 @@ import (
 
 // tables are the entries of the maps that user space fills.
 type tables struct {
+	ports   portTable
 	listens map[listenKey]struct{}
 	rules4  map[rule4Key]uint32
 	rules6  map[rule6Key]uint32
@@ -25,7 +26,7 @@ func newTables(cfg Config, listens []Listen) *tables {
 		rules6:  make(map[rule6Key]uint32),
 	}
 	for _, l := range listens {
-		for _, k := range l.keys() {
+		if k, bound := t.ports.add(l); bound {
 			t.listens[k] = struct{}{}
 		}
 	}
@@ -77,21 +78,12 @@ func newSpec(cfg Config, t *tables, entry string) (*ebpf.CollectionSpec, error) 
 		spec.Maps[name].MaxEntries = uint32(max(n, 1))
 	}
 
-	var wildcards, bound bool
-	for k := range t.listens {
-		if k.wildcard() {
-			wildcards = true
-		} else {
-			bound = true
-		}
-	}
 	cost, burst := cfg.rate()
 	var faults []error
 	for name, value := range map[string]any{
 		weirVarWorkers:    cfg.Workers,
 		weirVarQueues:     cfg.Queues,
-		weirVarListenAny:  flag(wildcards),
-		weirVarListenAddr: flag(bound),
+		weirVarListenAddr: flag(len(t.listens) > 0),
 		weirVarHasRules:   flag(len(t.rules4)+len(t.rules6) > 0),
 		weirVarHasAllow:   flag(len(cfg.Allow) > 0),
 		weirVarRateCost:   cost,
@@ -118,6 +110,9 @@ func flag(b bool) uint32 {
 
 // fill writes the entries into the kernel's maps.
 func (t *tables) fill(all *ebpf.Collection) error {
+	if err := all.Maps[weirMapPorts].Put(uint32(0), &t.ports); err != nil {
+		return fmt.Errorf("fill ports: %w", err)
+	}
 	for k := range t.listens {
 		if err := all.Maps[weirMapListens].Put(k, uint32(1)); err != nil {
 			return fmt.Errorf("fill listens: %w", err)

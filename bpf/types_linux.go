@@ -17,6 +17,17 @@ const (
 	ruleAllow uint32 = 1
 )
 
+// How a port is listened to: the bits of struct port_table.
+const (
+	portAny4 uint8 = 1 << iota
+	portAny6
+	portBound4
+	portBound6
+)
+
+// portTable is struct port_table, by port number.
+type portTable [1 << 16]uint8
+
 // listenKey is struct listen_key.
 type listenKey struct {
 	_      structs.HostLayout
@@ -53,8 +64,11 @@ type rateValue struct {
 	Dropped uint64
 }
 
-// wire returns an address as keys hold it, and its family.
+// wire returns an address as keys hold it, and its family; zeros for none.
 func wire(a netip.Addr) (addr [16]byte, family uint16) {
+	if !a.IsValid() {
+		return addr, 0
+	}
 	if a.Is4() {
 		v4 := a.As4()
 		copy(addr[:], v4[:])
@@ -71,16 +85,27 @@ func (k *rateKey) exporter() netip.Addr {
 	return netip.AddrFrom16(k.Addr)
 }
 
-// keys returns the entries of the listen map for l: two for any address of both families.
-func (l Listen) keys() []listenKey {
-	var port [2]byte
-	binary.BigEndian.PutUint16(port[:], l.Port)
-	if !l.Addr.IsValid() {
-		return []listenKey{{Port: port, Family: familyV4}, {Port: port, Family: familyV6}}
-	}
+// add notes l in the table, and returns the key that listens must have besides; ok
+// tells whether there is one.
+func (t *portTable) add(l Listen) (key listenKey, ok bool) {
+	how := &t[l.Port]
 	addr, family := wire(l.Addr.Unmap())
-	return []listenKey{{Addr: addr, Port: port, Family: family}}
+	switch {
+	case !l.Addr.IsValid():
+		*how |= portAny4 | portAny6
+		return key, false
+	case l.Addr.Unmap().IsUnspecified() && family == familyV4:
+		*how |= portAny4
+		return key, false
+	case l.Addr.IsUnspecified():
+		*how |= portAny6
+		return key, false
+	case family == familyV4:
+		*how |= portBound4
+	default:
+		*how |= portBound6
+	}
+	key = listenKey{Addr: addr, Family: family}
+	binary.BigEndian.PutUint16(key.Port[:], l.Port)
+	return key, true
 }
-
-// wildcard tells whether the key stands for any address of its family.
-func (k *listenKey) wildcard() bool { return k.Addr == [16]byte{} }

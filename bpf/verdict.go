@@ -7,8 +7,8 @@ import "strconv"
 type Verdict uint32
 
 const (
-	// Redirect: to the socket of a worker. Counted when the socket is there; a
-	// full ring after that is in the socket's own statistics.
+	// Redirect: to the socket of a worker, which is there; a full ring after that
+	// is in the socket's own statistics.
 	Redirect Verdict = iota
 	// PassNotIP: neither IPv4 nor IPv6.
 	PassNotIP

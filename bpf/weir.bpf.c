@@ -204,15 +204,23 @@ static __always_inline enum verdict receive_ipv6(struct cursor *c, struct datagr
 /* Whether the collector listens there: at any address of the family, or at this one. */
 static __always_inline int listening(const struct datagram *d)
 {
+	const int v4 = d->family == FAMILY_V4;
 	struct listen_key key = {};
+	struct port_table *table;
+	__u32 zero = 0;
+	__u8 how;
 	int i;
 
+	table = bpf_map_lookup_elem(&ports, &zero);
+	if (!table)
+		return 0;
+	how = table->how[ntohs(d->port)];
+	if (how & (v4 ? PORT_ANY_V4 : PORT_ANY_V6))
+		return 1;
+	if (!listen_addr || !(how & (v4 ? PORT_BOUND_V4 : PORT_BOUND_V6)))
+		return 0;
 	key.port = d->port;
 	key.family = d->family;
-	if (listen_any && bpf_map_lookup_elem(&listens, &key))
-		return 1;
-	if (!listen_addr)
-		return 0;
 #pragma unroll
 	for (i = 0; i < 4; i++)
 		key.addr[i] = d->dst[i];
@@ -314,7 +322,8 @@ static __always_inline __u32 worker_of(const struct datagram *d)
 	return ((h >> 32) * workers) >> 32;
 }
 
-/* Decides about a frame; slot is that of the socket if the verdict is to redirect. */
+/* Decides about a frame; slot is that of its socket, which may be empty, if the
+ * verdict is to redirect. */
 static __always_inline enum verdict classify(struct xdp_md *ctx, int old, __u32 *slot)
 {
 	void *data = (void *)(long)ctx->data;
@@ -351,8 +360,6 @@ static __always_inline enum verdict classify(struct xdp_md *ctx, int old, __u32 
 	if (ctx->rx_queue_index >= queues)
 		return VERDICT_PASS_NO_SOCKET;
 	*slot = ctx->rx_queue_index * workers + worker_of(&d);
-	if (!bpf_map_lookup_elem(&xsks, slot))
-		return VERDICT_PASS_NO_SOCKET;
 	return VERDICT_REDIRECT;
 }
 
@@ -360,21 +367,22 @@ static __always_inline int handle(struct xdp_md *ctx, int old)
 {
 	__u32 slot = 0;
 	enum verdict v = classify(ctx, old, &slot);
-	__u64 *n = bpf_map_lookup_elem(&verdicts, &v);
+	int action = XDP_PASS;
+	__u64 *n;
 
+	if (v == VERDICT_REDIRECT) {
+		/* To the stack if the slot has no socket. */
+		action = bpf_redirect_map(&xsks, slot, XDP_PASS);
+		if (action != XDP_REDIRECT)
+			v = VERDICT_PASS_NO_SOCKET;
+	} else if (v == VERDICT_DROP_DENIED || v == VERDICT_DROP_RATE) {
+		action = XDP_DROP;
+	}
 	/* Each CPU has its own count, and the program does not nest. */
+	n = bpf_map_lookup_elem(&verdicts, &v);
 	if (n)
 		(*n)++;
-	switch (v) {
-	case VERDICT_REDIRECT:
-		/* A socket that was closed since then: to the stack. */
-		return bpf_redirect_map(&xsks, slot, XDP_PASS);
-	case VERDICT_DROP_DENIED:
-	case VERDICT_DROP_RATE:
-		return XDP_DROP;
-	default:
-		return XDP_PASS;
-	}
+	return action;
 }
 
 /* From Linux 5.18 on, with or without frames of several buffers. */

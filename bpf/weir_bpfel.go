@@ -17,6 +17,7 @@ import (
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	weirMapListens        = "listens"
+	weirMapPorts          = "ports"
 	weirMapRates          = "rates"
 	weirMapRules4         = "rules4"
 	weirMapRules6         = "rules6"
@@ -27,7 +28,6 @@ const (
 	weirVarHasAllow       = "has_allow"
 	weirVarHasRules       = "has_rules"
 	weirVarListenAddr     = "listen_addr"
-	weirVarListenAny      = "listen_any"
 	weirVarQueues         = "queues"
 	weirVarRateBurst      = "rate_burst"
 	weirVarRateCost       = "rate_cost"
@@ -85,6 +85,7 @@ type weirProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type weirMapSpecs struct {
 	Listens  *ebpf.MapSpec `ebpf:"listens"`
+	Ports    *ebpf.MapSpec `ebpf:"ports"`
 	Rates    *ebpf.MapSpec `ebpf:"rates"`
 	Rules4   *ebpf.MapSpec `ebpf:"rules4"`
 	Rules6   *ebpf.MapSpec `ebpf:"rules6"`
@@ -99,7 +100,6 @@ type weirVariableSpecs struct {
 	HasAllow   *ebpf.VariableSpec `ebpf:"has_allow"`
 	HasRules   *ebpf.VariableSpec `ebpf:"has_rules"`
 	ListenAddr *ebpf.VariableSpec `ebpf:"listen_addr"`
-	ListenAny  *ebpf.VariableSpec `ebpf:"listen_any"`
 	Queues     *ebpf.VariableSpec `ebpf:"queues"`
 	RateBurst  *ebpf.VariableSpec `ebpf:"rate_burst"`
 	RateCost   *ebpf.VariableSpec `ebpf:"rate_cost"`
@@ -127,6 +127,7 @@ func (o *weirObjects) Close() error {
 // It can be passed to loadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type weirMaps struct {
 	Listens  *ebpf.Map `ebpf:"listens"`
+	Ports    *ebpf.Map `ebpf:"ports"`
 	Rates    *ebpf.Map `ebpf:"rates"`
 	Rules4   *ebpf.Map `ebpf:"rules4"`
 	Rules6   *ebpf.Map `ebpf:"rules6"`
@@ -137,6 +138,7 @@ type weirMaps struct {
 func (m *weirMaps) Close() error {
 	return _WeirClose(
 		m.Listens,
+		m.Ports,
 		m.Rates,
 		m.Rules4,
 		m.Rules6,
@@ -152,7 +154,6 @@ type weirVariables struct {
 	HasAllow   *ebpf.Variable `ebpf:"has_allow"`
 	HasRules   *ebpf.Variable `ebpf:"has_rules"`
 	ListenAddr *ebpf.Variable `ebpf:"listen_addr"`
-	ListenAny  *ebpf.Variable `ebpf:"listen_any"`
 	Queues     *ebpf.Variable `ebpf:"queues"`
 	RateBurst  *ebpf.Variable `ebpf:"rate_burst"`
 	RateCost   *ebpf.Variable `ebpf:"rate_cost"`

@@ -7,6 +7,9 @@ type Counters struct {
 	// Decoded counts the datagrams that were decoded, by the first thing
 	// that was wrong with them; ReasonNone for nothing.
 	Decoded [NumReasons]uint64
+	// Held is what waits for its template now, and what became of what did.
+	// Datagrams = Decoded + Failed + Held.Datagrams, at every moment.
+	Held HeldCounters
 	// Failed counts the datagrams of which nothing could be used, by
 	// reason.
 	Failed [NumReasons]uint64
@@ -31,7 +34,9 @@ type Counters struct {
 func (c *Counters) add(r Result) {
 	c.Datagrams[r.Protocol]++
 	c.Records[r.Protocol] += uint64(r.Records)
-	if r.Decoded {
+	if r.Held {
+		c.Held.Datagrams++
+	} else if r.Decoded {
 		c.Decoded[r.Reason]++
 	} else {
 		c.Failed[r.Reason]++
@@ -58,6 +63,7 @@ func (c *Counters) Add(o *Counters) {
 		c.Datagrams[i] += o.Datagrams[i]
 		c.Records[i] += o.Records[i]
 	}
+	c.Held.add(&o.Held)
 	c.OptionsRecords += o.OptionsRecords
 	c.SetsWithoutTemplate += o.SetsWithoutTemplate
 	c.TemplatesAdded += o.TemplatesAdded

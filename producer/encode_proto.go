@@ -91,7 +91,7 @@ func appendMessage(b []byte, f *Flow) []byte {
 	b = appendUint(b, 110, f.TimeReceivedNs)
 	b = appendUint(b, 111, f.TimeFlowStartNs)
 	b = appendUint(b, 112, f.TimeFlowEndNs)
-	return appendCountries(b, f)
+	return appendCustom(appendCountries(b, f), f.custom)
 }
 
 func appendTag(b []byte, field, wire int) []byte {

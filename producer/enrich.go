@@ -28,7 +28,11 @@ func appendCountry(b []byte, field int, c geo.Country) []byte {
 // AppendCountriesJSON puts the countries of f into the JSON object that b ends
 // with, as its last two members.
 func AppendCountriesJSON(b []byte, f *Flow) []byte {
-	b = append(b[:len(b)-1], `,"src_country":"`...)
+	b = b[:len(b)-1]
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = append(b, `"src_country":"`...)
 	b = appendLetters(b, f.SrcCountry)
 	b = append(b, `","dst_country":"`...)
 	return append(appendLetters(b, f.DstCountry), '"', '}')
@@ -38,6 +42,18 @@ func AppendCountriesJSON(b []byte, f *Flow) []byte {
 func AppendCountriesText(b []byte, f *Flow) []byte {
 	b = appendLetters(append(b, " src_country="...), f.SrcCountry)
 	return appendLetters(append(b, " dst_country="...), f.DstCountry)
+}
+
+// appendWhereabouts puts the countries into a message that b ends with; into
+// protobuf they were written with the rest.
+func appendWhereabouts(b []byte, f *Flow, format Format) []byte {
+	switch format {
+	case FormatJSON:
+		return AppendCountriesJSON(b, f)
+	case FormatText:
+		return AppendCountriesText(b, f)
+	}
+	return b
 }
 
 func appendLetters(b []byte, c geo.Country) []byte {
@@ -122,6 +138,9 @@ func (p *Producer) writeEnriched(pl *fusedPlan, c *fusedContext, body []byte) in
 	}
 	b.Buf = buf
 	p.useful += records
+	if p.prog.Keyed() {
+		p.fusedKeys(b, len(b.Ends)-records, c.prefix)
+	}
 	return records
 }
 
@@ -147,3 +166,10 @@ func writeCountry(out []byte, o int, tag uint64, c geo.Country) int {
 	binary.LittleEndian.PutUint64(out[o:], tag|2<<16|uint64(c>>8)<<24|uint64(c&0xff)<<32)
 	return o + 5&-int((uint64(c)+0xffff)>>16)
 }
+
+// PlainProgram returns the program of no mapping.
+func PlainProgram() *Program { return noProgram() }
+
+// AppendText appends f as key=value pairs with spaces between them, without a line
+// end: the same values as AppendJSON.
+func (p *Program) AppendText(dst []byte, f *Flow) []byte { return p.appendText(dst, f, notationText) }

@@ -61,6 +61,10 @@ type Flow struct {
 	MPLSTTL, MPLSLabel     []uint32
 	MPLSIP                 [][]byte
 	LayerStack, LayerSize  []uint32
+
+	// custom are the values of the fields that a mapping adds, in the order in
+	// which they were met.
+	custom []customValue
 }
 
 // reset empties f and keeps the memory of its lists.
@@ -73,6 +77,7 @@ func (f *Flow) reset() {
 		MPLSIP:         f.MPLSIP[:0],
 		LayerStack:     f.LayerStack[:0],
 		LayerSize:      f.LayerSize[:0],
+		custom:         f.custom[:0],
 	}
 }
 

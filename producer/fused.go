@@ -36,11 +36,14 @@ type fusedPlan struct {
 	// rest says that writeRest has something to write.
 	rest  bool
 	etype uint32 // 0: none
+	// fixed: the records are those of v5 or v7.
+	fixed bool
 
 	// The rate of a record: by IE 34, else by sampler id. Width 0: not there.
 	interval, sampler fusedInt
 
 	enrich fusedEnrich
+	custom []fusedCustom // fields that a mapping adds
 }
 
 type fusedAddr struct {
@@ -52,6 +55,7 @@ type fusedAddr struct {
 type fusedInt struct {
 	offset uint32
 	width  uint8
+	little bool   // in little-endian order
 	shift  uint8  // bits dropped from the right
 	mask   uint64 // bits kept then
 	tag    uint16 // as it is written, first byte lowest
@@ -110,7 +114,18 @@ func fuse(pl *plan, t *template.Template) *fusedPlan {
 		return nil
 	}
 	b := fuser{plan: &fusedPlan{recordLen: t.Length}, ints: map[int]fusedInt{}, addrs: map[int]fusedSource{}}
+	mapped := 0
 	for _, o := range pl.ops {
+		if o.code == opMapped {
+			to := &pl.targets[mapped]
+			mapped++
+			if !b.addMapped(to, o) {
+				return nil
+			}
+			if o.code = to.then; o.code == opSkip {
+				continue
+			}
+		}
 		if !b.add(o, t.Version) {
 			return nil
 		}
@@ -279,7 +294,10 @@ func (b *fuser) finish() *fusedPlan {
 	}
 	p.uptimes, p.ntps = both(timeUptime, 4), both(timeNTP, 8)
 	timed := p.start.kind != timeExport || p.end.kind != timeExport
-	p.rest = len(p.other) > 0 || timed && !p.uptimes && !p.ntps || p.interval.width != 0 || p.sampler.width != 0
+	for i := range p.custom {
+		p.maxLen += p.custom[i].maxLen()
+	}
+	p.rest = len(p.other) > 0 || len(p.custom) > 0 || timed && !p.uptimes && !p.ntps || p.interval.width != 0 || p.sampler.width != 0
 	p.enrich = b.enrich()
 	return p
 }
@@ -287,7 +305,7 @@ func (b *fuser) finish() *fusedPlan {
 // table returns the table that integer i belongs to, nil if it is none of the
 // plain ones.
 func (p *fusedPlan) table(i *fusedInt) *[]fusedOp {
-	if i.shift != 0 || i.offset > 1<<16-1 {
+	if i.shift != 0 || i.little || i.offset > 1<<16-1 {
 		return nil
 	}
 	tables := map[uint8][2]*[]fusedOp{

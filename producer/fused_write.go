@@ -14,10 +14,15 @@ const storeSlack = 48
 // fusedContext is what the records of a set share, encoded and not.
 type fusedContext struct {
 	prefix   []byte // encoded fields; memory kept from set to set
+	between  []byte // of sFlow's JSON: more of them, behind the sampling rate
 	rate     uint64 // sampling rate of records that name none
 	exportNs uint64
 	uptimeMs uint32
 	sampling *template.Sampling // nil: the rate does not depend on the record
+
+	// What the prefix of JSON is made of again when a record's rate differs.
+	flowType, sequence, domain uint32
+	prefixRate                 uint64
 
 	samplerID, samplerRate uint64 // the sampler that was looked up last
 	fallback               uint64 // the configured default rate
@@ -37,17 +42,18 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 			c.samplerRate = c.samplerOr(0)
 		}
 	}
+	c.flowType, c.sequence, c.domain = flowType, sequence, domain
+	if p.cfg.Format == FormatJSON {
+		p.jsonPrefix(c, p.samplingOr(rate))
+		return c
+	}
 	b := c.prefix[:0]
 	b = appendUint(b, 1, uint64(flowType))
 	if c.sampling == nil {
 		b = appendUint(b, 3, p.samplingOr(rate))
 	}
 	b = appendUint(b, 4, uint64(sequence))
-	if p.meta.Source.Addr().Is4() {
-		b = appendBytes(b, 11, p.source[12:])
-	} else {
-		b = appendBytes(b, 11, p.source[:])
-	}
+	b = appendBytes(b, 11, p.samplerAddress())
 	b = appendUint(b, 30, uint64(pl.etype))
 	b = appendUint(b, 70, uint64(domain))
 	b = appendUint(b, 110, uint64(p.meta.ReceivedNs))
@@ -56,6 +62,9 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 	}
 	if pl.end.kind == timeExport {
 		b = appendUint(b, 112, exportNs)
+	}
+	if cap(b)-len(b) < jsonSlack { // it is copied in words
+		b = grow(b, jsonSlack)
 	}
 	c.prefix = b
 	return c
@@ -83,6 +92,56 @@ func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte) uint64 {
 		return c.samplerRate
 	}
 	return c.rate
+}
+
+// writesFused says whether the records of a plan are written without a Flow.
+func (p *Producer) writesFused(pl *plan) bool {
+	switch {
+	case pl.fused == nil:
+		return false
+	case p.cfg.Format == FormatBin:
+		return true
+	}
+	return fusedJSON && p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.plain && !p.prog.Keyed() && len(pl.targets) == 0
+}
+
+// writeRecords appends the messages of all whole records in body to the batch
+// and returns how many there were. beginFused came before it.
+func (p *Producer) writeRecords(pl *plan, version uint16, c *fusedContext, body []byte) int {
+	if p.cfg.Format == FormatBin {
+		return p.writeFused(pl.fused, c, body)
+	}
+	j := pl.json.Load()
+	if j == nil {
+		j = jsonFused(pl, version)
+		pl.json.Store(j)
+	}
+	return p.writeJSON(pl.fused, j, c, body)
+}
+
+// jsonPrefix encodes the members that all records of a set share, up to the
+// value of sampler_address.
+func (p *Producer) jsonPrefix(c *fusedContext, rate uint64) {
+	c.prefixRate = rate
+	b := append(c.prefix[:0], `{"type":"`...)
+	b = append(b, typeName(c.flowType)...)
+	b = append(b, '"')
+	b = jsonUint(b, `,"time_received_ns":`, uint64(p.meta.ReceivedNs))
+	b = jsonUint(b, `,"sequence_num":`, uint64(c.sequence))
+	b = jsonUint(b, `,"sampling_rate":`, rate)
+	b = jsonAddr(b, `,"sampler_address":`, p.samplerAddress())
+	c.prefix = b[:len(b)-1] // the quote is part of what follows
+}
+
+// recordPrefix makes the prefix anew for a record of another sampling rate.
+func (p *Producer) recordPrefix(pl *fusedPlan, c *fusedContext, rec []byte) {
+	rate := c.recordRate(pl, rec)
+	if rate == 0 {
+		rate = c.fallback
+	}
+	if rate != c.prefixRate {
+		p.jsonPrefix(c, rate)
+	}
 }
 
 // writeFused appends the messages of all whole records in body to the batch
@@ -115,6 +174,9 @@ func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
 	}
 	b.Buf = buf
 	p.useful += records
+	if p.prog.Keyed() {
+		p.fusedKeys(b, len(b.Ends)-records, c.prefix)
+	}
 	return records
 }
 
@@ -147,6 +209,9 @@ func putLength(out []byte, room, end int, c *fusedContext) int {
 // writeRest writes the fields that are not in a table of plain integers, behind
 // the o bytes that are there, and returns the message's length.
 func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
+	for i := range pl.custom {
+		o = pl.custom[i].write(rec, out, o)
+	}
 	for i := range pl.other {
 		f := &pl.other[i]
 		o = putInt(out, o, f.tag, f.tagLen, loadInt(rec, f))
@@ -250,6 +315,9 @@ func putTime(out []byte, o int, tag uint16, v uint64) int {
 
 // loadInt reads an integer of any width.
 func loadInt(rec []byte, f *fusedInt) uint64 {
+	if f.little {
+		return loadLittle(rec[f.offset:f.offset+uint32(f.width)]) & f.mask
+	}
 	var v uint64
 	switch b := rec[f.offset : f.offset+uint32(f.width)]; len(b) {
 	case 1:
@@ -266,6 +334,14 @@ func loadInt(rec []byte, f *fusedInt) uint64 {
 		}
 	}
 	return v >> f.shift & f.mask
+}
+
+// loadOr is load, or the export time where the record has none.
+func (t *fusedTime) loadOr(c *fusedContext, rec []byte) uint64 {
+	if t.kind == timeExport {
+		return c.exportNs
+	}
+	return t.load(c, rec)
 }
 
 // load reads a time and converts it to Unix nanoseconds.

@@ -4,6 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer"
 )
 
 // maxGrowth bounds what a byte of input may become: a JSON record is some 1100
@@ -40,7 +43,8 @@ func FuzzDatagrams(f *testing.F) {
 			t.Skip("longer than is worth the time")
 		}
 		w := newTwin(77)
-		for i, a := range unframe(seq) {
+		all := unframe(seq)
+		for i, a := range all {
 			if _, _, err := w.decode(a); err != nil {
 				t.Fatalf("datagram %d of %d bytes from %v: %v\n%x", i, len(a.data), a.meta.Source, err, a.data)
 			}
@@ -48,7 +52,28 @@ func FuzzDatagrams(f *testing.F) {
 				t.Fatalf("datagram %d: %d bytes became %d as json, %d as bin", i, len(a.data), len(w.jsonBatch.Buf), len(w.binBatch.Buf))
 			}
 		}
+		fuzzHeld(t, all)
 	})
+}
+
+// fuzzHeld decodes the same with data held until its template comes, compared
+// with the oracle; and with templates that expire and short limits of all kinds.
+func fuzzHeld(t *testing.T, all []arrival) {
+	h := newHolder(77, producer.NewHeld(producer.HeldLimits{Bytes: 16 << 20, Sets: 1 << 20, AgeNs: 1e9}), producer.NewStore(template.DefaultLimits()))
+	for i, a := range all {
+		if _, _, err := h.decode(a); err != nil {
+			t.Fatalf("with data held, datagram %d of %d bytes from %v: %v\n%x", i, len(a.data), a.meta.Source, err, a.data)
+		}
+	}
+	c := newChurner(template.Ports(len(all) % 3))
+	for i, a := range all {
+		if err := c.step(a.meta.Source, a.data, int64(len(a.data)%16)*1e8); err != nil {
+			t.Fatalf("with short limits, datagram %d of %d bytes from %v: %v\n%x", i, len(a.data), a.meta.Source, err, a.data)
+		}
+	}
+	if err := c.end(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // capturedSequences returns the first datagrams of each capture at hand.

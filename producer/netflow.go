@@ -22,11 +22,11 @@ func (p *Producer) fixed(data []byte) {
 		p.fault(templateReason(template.FaultTrailingBytes))
 	}
 	exportNs := uint64(h.UnixSecs)*1e9 + uint64(h.UnixNsecs)
-	if pl := fixedPlan(&h); p.cfg.Format == FormatBin {
-		c := p.beginFused(pl, flowType(h.Version), h.Sequence, 0, exportNs, h.UptimeMs, h.SamplingInterval(), nil)
-		p.writeFused(pl, c, body[:n*h.RecordLen])
+	if pl := fixedPlan(&h); p.writesFused(pl) {
+		c := p.beginFused(pl.fused, flowType(h.Version), h.Sequence, 0, exportNs, h.UptimeMs, h.SamplingInterval(), nil)
+		p.writeRecords(pl, template.V9, c, body[:n*h.RecordLen])
 		p.tally.set(SetData, n)
-		p.tally.fusedEnd(pl, c, body, n)
+		p.tally.fusedEnd(pl.fused, c, body, n)
 		return
 	}
 	p.fixedRecords(&h, exportNs, body[:n*h.RecordLen])
@@ -78,6 +78,7 @@ type message struct {
 	uptimeMs uint32 // v9 only
 	records  int    // templates, options and data records that were read
 	sets     int
+	held     int // sets that wait for their template
 }
 
 // netflow9 produces the records of a v9 datagram.
@@ -88,7 +89,7 @@ func (p *Producer) netflow9(data []byte) {
 		return
 	}
 	m := message{
-		key:      template.Key{Exporter: p.source, Domain: h.SourceID, Version: template.V9},
+		key:      template.Key{Exporter: p.source, Domain: h.SourceID, Port: p.meta.Source.Port(), Version: template.V9},
 		flowType: TypeNetFlowV9,
 		sequence: h.Sequence,
 		exportNs: uint64(h.UnixSecs) * 1e9,
@@ -97,7 +98,7 @@ func (p *Producer) netflow9(data []byte) {
 	p.sets(&m, body, netflow.SetTemplates, netflow.SetOptionsTemplates)
 	// Exporters count records, or sets, or some of them. Where sets could
 	// not be read there is nothing to compare.
-	if c := int(h.Count); c != m.records && c != m.sets && p.first == ReasonNone {
+	if c := int(h.Count); c != m.records && c != m.sets && p.first == ReasonNone && m.held == 0 {
 		p.note(ReasonCountMismatch)
 	}
 }
@@ -113,7 +114,7 @@ func (p *Producer) ipfix(data []byte) {
 		p.fault(ReasonLengthMismatch)
 	}
 	m := message{
-		key:      template.Key{Exporter: p.source, Domain: h.DomainID, Version: template.IPFIX},
+		key:      template.Key{Exporter: p.source, Domain: h.DomainID, Port: p.meta.Source.Port(), Version: template.IPFIX},
 		flowType: TypeIPFIX,
 		sequence: h.Sequence,
 		exportNs: uint64(h.ExportTime) * 1e9,
@@ -171,17 +172,22 @@ func (p *Producer) templateSet(m *message, domain *template.Domain, body []byte,
 			p.useful++
 			continue
 		}
-		if domain == nil {
-			if domain = p.store.Domain(&m.key); domain == nil {
-				p.fault(templateReason(template.FaultDomainLimit))
-				continue
+		change, fault := template.Moved, template.FaultNone
+		for tries := 0; change == template.Moved; tries++ {
+			if domain == nil || tries > 0 {
+				domain = p.store.Domain(&m.key, p.meta.ReceivedNs)
 			}
+			if domain == nil || tries > maxMoves {
+				change, fault = template.Refused, template.FaultDomainLimit
+				break
+			}
+			change, fault = domain.Put(&defs.Def, m.key.Port, p.meta.ReceivedNs)
 		}
-		change, fault := domain.Put(&defs.Def, p.meta.ReceivedNs)
 		p.fault(templateReason(fault))
 		switch change {
 		case template.Added:
 			p.Counters.TemplatesAdded++
+			p.learn(m, domain, defs.Def.ID)
 		case template.Replaced:
 			p.Counters.TemplatesReplaced++
 		case template.Unchanged:
@@ -195,11 +201,23 @@ func (p *Producer) templateSet(m *message, domain *template.Domain, body []byte,
 	}
 }
 
-// dataSet produces the records of one data set.
+// maxMoves is how often a template may find that its domain is no longer there,
+// because others need the room.
+const maxMoves = 4
+
+// dataSet produces the records of one data set, or holds it until its template
+// is known.
 func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body []byte) {
 	var t *template.Template
 	if domain != nil {
 		t = domain.Template(id)
+	}
+	if t == nil || p.held.sets != 0 && p.held.waits(p.waitKey(m, id)) {
+		if p.hold(m, t, id, body) {
+			p.tally.WithoutTemplate++
+			m.held++
+			return
+		}
 	}
 	if t == nil {
 		p.Counters.SetsWithoutTemplate++
@@ -207,6 +225,11 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 		p.fault(ReasonTemplateMissing)
 		return
 	}
+	p.knownSet(m, domain, t, body)
+}
+
+// knownSet produces the records of a data set whose template is known.
+func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Template, body []byte) {
 	var recs template.Records
 	recs.Init(body, t)
 	before := m.records
@@ -219,10 +242,10 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 			p.options(opts, domain, recs.Record)
 		}
 		p.tally.set(SetOptionsData, m.records-before)
-	} else if pl := t.Compiled.(*plan); pl.fused != nil && p.cfg.Format == FormatBin {
+	} else if pl := p.planOf(t); p.writesFused(pl) {
 		s := domain.Sampling()
 		c := p.beginFused(pl.fused, m.flowType, m.sequence, m.key.Domain, m.exportNs, m.uptimeMs, s.Rate(), s)
-		m.records += p.writeFused(pl.fused, c, body)
+		m.records += p.writeRecords(pl, t.Version, c, body)
 		p.tally.set(SetData, m.records-before)
 		p.tally.fusedEnd(pl.fused, c, body, m.records-before)
 	} else {
@@ -235,6 +258,7 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 			p.tally.FlowEndNs = p.flow.TimeFlowEndNs
 		}
 	}
+	domain.Used(t, m.records-before, p.meta.ReceivedNs)
 	switch {
 	case recs.Fault != template.FaultNone:
 		p.fault(templateReason(recs.Fault))
@@ -257,7 +281,10 @@ func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec
 	}
 	p.fill(pl, rec, f, &c)
 
-	rate := c.samplingInterval
+	rate := c.mappedRate
+	if rate == 0 {
+		rate = c.samplingInterval
+	}
 	if rate == 0 && c.hasSampler {
 		rate = domain.Sampling().SamplerRate(c.samplerID)
 	}

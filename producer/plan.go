@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"sync/atomic"
+
 	"github.com/weirflow/weir/decoders/template"
 )
 
@@ -63,6 +65,7 @@ const (
 	opFrameSize
 	opFrameSection
 	opIPSection
+	opMapped // by the mapping: see target
 )
 
 // elements maps the information elements of IANA's registry to opcodes. Their
@@ -126,6 +129,12 @@ type plan struct {
 	// fused writes protobuf without a Flow; nil where the template does not
 	// allow it.
 	fused *fusedPlan
+	// json does the same for JSON; made when it is first wanted, by any worker.
+	json atomic.Pointer[jsonPlan]
+	// targets are those of the opMapped, in their order.
+	targets []target
+	// mapped is the plan under a mapping, made when it is first needed.
+	mapped atomic.Pointer[mappedPlan]
 }
 
 type op struct {
@@ -135,13 +144,22 @@ type op struct {
 }
 
 // compilePlan makes the plan of a data template.
-func compilePlan(t *template.Template) *plan {
+func compilePlan(t *template.Template) *plan { return compileMapped(t, nil) }
+
+// compileMapped makes the plan of a data template under a mapping, which may be
+// nil.
+func compileMapped(t *template.Template, mapping map[elementKey]target) *plan {
 	p := &plan{variable: t.Variable}
 	offset := uint32(0)
 	for _, f := range t.Fields {
 		code := opSkip
 		if f.PEN == 0 {
 			code = elements[f.ID]
+		}
+		if to, ok := mapping[elementKey{f.PEN, f.ID}]; ok && f.Length > 0 {
+			to.then = code
+			p.targets = append(p.targets, to)
+			code = opMapped
 		}
 		if f.Length > 0 && (t.Variable || code != opSkip) {
 			p.ops = append(p.ops, op{code: code, length: f.Length, offset: offset})
@@ -160,6 +178,7 @@ type recordContext struct {
 	v9       bool
 	bootMs   uint64 // when the exporter booted, by IE 160; 0 if it did not say
 
+	mappedRate           uint64 // what the mapping says is the sampling rate
 	samplingInterval     uint64 // IE 34
 	samplerID            uint64 // IE 48 or 302
 	hasSampler           bool
@@ -173,10 +192,17 @@ type recordContext struct {
 
 // fill sets f's fields from a record that the plan's template describes.
 func (p *Producer) fill(pl *plan, rec []byte, f *Flow, c *recordContext) {
+	mapped := 0
 	if !pl.variable {
 		for i := range pl.ops {
 			o := &pl.ops[i]
-			p.apply(o.code, rec[o.offset:o.offset+uint32(o.length)], f, c)
+			v := rec[o.offset : o.offset+uint32(o.length)]
+			if o.code == opMapped {
+				p.applyMapped(&pl.targets[mapped], v, f, c)
+				mapped++
+				continue
+			}
+			p.apply(o.code, v, f, c)
 		}
 	} else {
 		pos := 0
@@ -185,7 +211,10 @@ func (p *Producer) fill(pl *plan, rec []byte, f *Flow, c *recordContext) {
 			field := template.Field{Length: o.length}
 			off, n := template.FieldSpan(&field, rec, pos)
 			pos = off + n
-			if o.code != opSkip && n > 0 {
+			if o.code == opMapped {
+				p.applyMapped(&pl.targets[mapped], rec[off:pos], f, c)
+				mapped++
+			} else if o.code != opSkip && n > 0 {
 				p.apply(o.code, rec[off:pos], f, c)
 			}
 		}

@@ -20,11 +20,16 @@ const (
 	FormatJSON Format = iota
 	// FormatBin: a FlowMessage behind its length as a varint.
 	FormatBin
+	// FormatText: key=value pairs with spaces between them.
+	FormatText
 )
 
 // Config says how records become messages.
 type Config struct {
 	Format Format
+	// Raw has each datagram become one JSON object with all that is in it, in
+	// place of the flows.
+	Raw bool
 	// Separator follows every message.
 	Separator []byte
 	// SamplingRate is given to flows whose exporter announced none.
@@ -32,6 +37,11 @@ type Config struct {
 	// Geo, unless it is nil, says where addresses belong: it is added to every
 	// flow. A cache is for one producer.
 	Geo *geo.Cache
+	// Programs holds the mapping that is in force; nil for none.
+	Programs *Programs
+	// Held has room for data that comes before its template; nil holds none.
+	// All producers share it.
+	Held *Held
 }
 
 // Protocol is what a datagram turned out to be.
@@ -105,6 +115,9 @@ type Result struct {
 	Reason Reason
 	// Records is the number of messages that were appended to the batch.
 	Records int
+	// Held says that all there was to use waits for its template: the datagram
+	// is neither decoded nor failed yet.
+	Held bool
 }
 
 // Producer decodes datagrams and appends what they hold to batches. A worker
@@ -113,6 +126,7 @@ type Result struct {
 type Producer struct {
 	cfg   Config
 	store *template.Store
+	prog  *Program // in force
 
 	// Counters are the producer's own, written by its worker only.
 	Counters Counters
@@ -123,17 +137,31 @@ type Producer struct {
 	parts sampleParts
 	tally Tally
 
+	// scratch holds the values of a record that are no views into the datagram.
+	scratch []byte
+	// Which layers of hdr a port announced, by bit, and the keys of the ports.
+	portLayers uint32
+	portLayer  [packet.MaxLayers]uint32
+
 	// State of the datagram in hand.
 	meta   Meta
 	source [16]byte // Meta.Source's address, IPv4 mapped
 	batch  *Batch
 	first  Reason
 	useful int // pieces that could be used
+
+	held held // data that waits for its template
 }
 
 // New returns a producer for one worker. store comes from NewStore.
 func New(cfg Config, store *template.Store) *Producer {
-	return &Producer{cfg: cfg, store: store}
+	p := &Producer{cfg: cfg, store: store}
+	if cfg.Programs == nil {
+		p.cfg.Programs = NewPrograms(noProgram())
+	}
+	p.Refresh()
+	p.held.init(cfg.Held)
+	return p
 }
 
 // NewStore returns a template store for the producers of all workers.
@@ -159,6 +187,7 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.first = ReasonNone
 	p.useful = 0
 	p.tally = Tally{}
+	p.held.current = none
 	before := len(batch.Ends)
 	if p.cfg.Geo != nil {
 		p.cfg.Geo.Begin()
@@ -188,6 +217,9 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	}
 	res.Reason = p.first
 	res.Decoded = p.useful > 0 || p.first == ReasonNone
+	if p.held.current != none {
+		p.holdDatagram(&res)
+	}
 	p.Counters.add(res)
 	return res
 }
@@ -211,14 +243,19 @@ func (p *Producer) note(r Reason) { p.Counters.Faults[r]++ }
 func (p *Producer) begin(flowType uint32) *Flow {
 	f := &p.flow
 	f.reset()
+	p.scratch = p.scratch[:0]
 	f.Type = flowType
 	f.TimeReceivedNs = uint64(p.meta.ReceivedNs)
-	if p.meta.Source.Addr().Is4() {
-		f.SamplerAddress = p.source[12:]
-	} else {
-		f.SamplerAddress = p.source[:]
-	}
+	f.SamplerAddress = p.samplerAddress()
 	return f
+}
+
+// samplerAddress returns the address of the datagram's source: 4 bytes or 16.
+func (p *Producer) samplerAddress() []byte {
+	if p.meta.Source.Addr().Is4() {
+		return p.source[12:]
+	}
+	return p.source[:]
 }
 
 // emit appends the flow to the batch.
@@ -227,16 +264,24 @@ func (p *Producer) emit(f *Flow) {
 	if p.cfg.Geo != nil {
 		f.Enrich(p.cfg.Geo)
 	}
-	if p.cfg.Format == FormatBin {
+	switch {
+	case p.cfg.Format == FormatBin:
 		b.Buf = AppendDelimited(b.Buf, f)
-	} else {
-		b.Buf = AppendJSON(b.Buf, f)
-		if p.cfg.Geo != nil {
-			b.Buf = AppendCountriesJSON(b.Buf, f)
-		}
+	case p.cfg.Format == FormatText:
+		b.Buf = p.prog.appendText(b.Buf, f, notationText)
+	case p.prog.plain:
+		b.Buf = appendJSON(b.Buf, f)
+	default:
+		b.Buf = p.prog.appendText(b.Buf, f, notationJSON)
+	}
+	if p.cfg.Geo != nil {
+		b.Buf = appendWhereabouts(b.Buf, f, p.cfg.Format)
 	}
 	b.Buf = append(b.Buf, p.cfg.Separator...)
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))
+	if p.prog.Keyed() {
+		b.Keys = append(b.Keys, p.prog.keyOf(f))
+	}
 	p.useful++
 }
 

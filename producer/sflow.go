@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"encoding/binary"
+
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/sflow"
 )
@@ -15,12 +17,16 @@ func (p *Producer) sflow(data []byte) {
 		return
 	}
 	p.tally.Agent = h.Agent
-	fused := fusedSamples && p.cfg.Format == FormatBin && p.cfg.SamplingRate < 1<<32
+	fused := fusedSamples && p.cfg.SamplingRate < 1<<32 && p.fusesSamples()
 	if fused {
 		p.sflowPrefix(&h)
 	}
+	count := h.SampleCount
+	if fused {
+		body, count = p.usualSamples(body, count)
+	}
 	var samples sflow.Samples
-	samples.Init(body, h.SampleCount)
+	samples.Init(body, count)
 	for samples.Next() {
 		reason := samples.Err()
 		p.fault(sflowReason(reason))
@@ -30,8 +36,7 @@ func (p *Producer) sflow(data []byte) {
 		p.tally.sample(&samples.Sample)
 		switch samples.Sample.Kind {
 		case sflow.Flow:
-			if fused && p.parts.gather(samples.Records) {
-				p.writeSample(&samples.Sample, &p.parts)
+			if fused && p.usualSample(&samples) {
 				continue
 			}
 			p.flowSample(&h, &samples, reason == sflow.ErrSampleTruncated)
@@ -46,6 +51,72 @@ func (p *Producer) sflow(data []byte) {
 		}
 	}
 	p.fault(sflowReason(samples.Err()))
+}
+
+// usualSamples produces the flow samples of the usual kind that body begins
+// with, of count that are announced, and returns what is left for a walk.
+func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
+	const fixed = 32 // bytes of a flow sample before its records
+	for ; count > 0 && len(body) >= 8+fixed; count-- {
+		n := uint64(binary.BigEndian.Uint32(body[4:]))
+		if binary.BigEndian.Uint32(body) != sflow.SampleFlow || n < fixed || n > uint64(len(body)-8) {
+			break
+		}
+		d := body[8 : 8+n]
+		s := &p.parts
+		if !p.gathers(d[fixed:], binary.BigEndian.Uint32(d[28:])) {
+			break
+		}
+		s.rate = p.samplingOr(uint64(binary.BigEndian.Uint32(d[8:])))
+		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
+		p.putSample(s)
+		p.tally.Samples[SampleFlow]++
+		p.tally.SampleRecords[SampleFlow] += min(binary.BigEndian.Uint32(d[28:]), uint32(n/8))
+		body = body[8+min((n+3)&^3, uint64(len(body)-8)):]
+	}
+	return body, count
+}
+
+// usualSample produces the flow sample that a walk is at; false if it is not of
+// the usual kind.
+func (p *Producer) usualSample(samples *sflow.Samples) bool {
+	s := &p.parts
+	if !p.gathers(samples.Records.Rest()) {
+		return false
+	}
+	s.rate = p.samplingOr(uint64(samples.Sample.SamplingRate))
+	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output
+	p.putSample(s)
+	return true
+}
+
+// gathers takes the records of a sample of the usual kind; of JSON, only with
+// a plain frame.
+func (p *Producer) gathers(b []byte, count uint32) bool {
+	if !p.parts.gather(b, count) {
+		return false
+	}
+	if p.prog.layers != nil {
+		p.parts.stack = -1 // the mapping needs to know all layers
+	}
+	return p.cfg.Format == FormatBin || p.parts.stack >= 0
+}
+
+// fusesSamples tells whether flow samples may be written without a Flow.
+func (p *Producer) fusesSamples() bool {
+	if p.cfg.Format == FormatBin {
+		return p.prog.fusesSamples()
+	}
+	return p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.layers == nil && p.prog.plain && !p.prog.Keyed()
+}
+
+// putSample appends the message of a sample that gathers took.
+func (p *Producer) putSample(s *sampleParts) {
+	if p.cfg.Format == FormatBin {
+		p.writeSample(s)
+	} else {
+		p.writeSampleJSON(s)
+	}
 }
 
 // flowSample produces one flow sample. A sample that is cut is produced only if
@@ -171,7 +242,7 @@ func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
 // does not have is left as it is.
 func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
 	h := &p.hdr
-	packet.Parse(b, start, h)
+	p.parseHeader(b, start, h)
 	switch {
 	case h.Malformed:
 		p.fault(ReasonSampledHeader)
@@ -211,5 +282,8 @@ func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
 	for i := range h.Layers {
 		f.LayerStack = append(f.LayerStack, uint32(h.LayerStack[i]))
 		f.LayerSize = append(f.LayerSize, h.LayerSize[i])
+	}
+	if l := p.prog.layers; l != nil {
+		p.mapLayers(l, b, h, f)
 	}
 }

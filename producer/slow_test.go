@@ -20,6 +20,8 @@ type slow struct {
 	boot      map[slowDomain]uint64 // Unix milliseconds, of options data
 
 	options, withoutTemplate int
+
+	held *slowHeld // nil holds nothing
 }
 
 // A slowDomain is an exporter's numbering space of templates.
@@ -343,7 +345,11 @@ func (s *slow) define(m *slowMessage, id uint16, t *slowTemplate) {
 	if id < 256 || len(t.fields) > slowMaxFields || t.minLength() == 0 {
 		return
 	}
-	s.templates[slowTemplateKey{m.slowDomain, id}] = t
+	k := slowTemplateKey{m.slowDomain, id}
+	if s.templates[k] == nil {
+		s.held.learn(k, t)
+	}
+	s.templates[k] = t
 }
 
 // withdraw forgets a template, or all of a kind: RFC 7011 section 8.1.
@@ -387,10 +393,17 @@ func (t *slowTemplate) record(r *slowReader) [][]byte {
 // dataSet reads the records of a data set: RFC 7011 section 3.4.3.
 func (s *slow) dataSet(m *slowMessage, id uint16, b []byte) []*flowpb.FlowMessage {
 	t := s.templates[slowTemplateKey{m.slowDomain, id}]
+	if s.held.hold(m, id, t, b) {
+		return nil
+	}
 	if t == nil {
 		s.withoutTemplate++
 		return nil
 	}
+	return s.knownSet(m, t, b)
+}
+
+func (s *slow) knownSet(m *slowMessage, t *slowTemplate, b []byte) []*flowpb.FlowMessage {
 	var flows []*flowpb.FlowMessage
 	r := slowReader{b: b}
 	for least := t.minLength(); len(r.b) >= least; {

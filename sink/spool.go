@@ -75,14 +75,22 @@ type SpoolLosses struct {
 	Batches uint64 // entries that came to their end by that
 }
 
-// Keep shrinks b to the messages of the given ascending indices.
+// Keep shrinks b to the messages of the given ascending indices, with their
+// keys.
 func Keep(b *producer.Batch, indices []uint32) {
+	keyed := len(b.Keys) == len(b.Ends)
 	buf := b.Buf[:0]
 	for n, i := range indices {
+		if keyed {
+			b.Keys[n] = b.Keys[i]
+		}
 		// n <= i, and the messages to come need Ends from i on: Ends[n]
 		// is either before that or keeps its value.
 		buf = append(buf, b.Message(int(i))...)
 		b.Ends[n] = uint32(len(buf))
 	}
 	b.Buf, b.Ends = buf, b.Ends[:len(indices)]
+	if keyed {
+		b.Keys = b.Keys[:len(indices)]
+	}
 }

@@ -19,10 +19,10 @@ type Stats struct {
 	// RXHighWater is the most descriptors that waited in any RX ring when it was
 	// looked at, of RXRingSize.
 	RXHighWater, RXRingSize int
-	// FillLen is how many chunks are in the fill ring that has the fewest, of the
-	// Chunks that each queue has. FillHighWater is the most that waited there when
-	// room was looked for.
-	FillLen, FillHighWater, Chunks int
+	// FillLen is how many chunks are in the fill ring that has the fewest, and
+	// SpareLen how many more could be put into the one that has the fewest of these,
+	// of the Chunks that each queue has.
+	FillLen, SpareLen, Chunks int
 }
 
 // Stats returns the counts of all sockets together. After Close it returns what
@@ -56,10 +56,11 @@ func (c *Capture) stats() Stats {
 			}
 			sum.RXHighWater = max(sum.RXHighWater, s.rx.HighWater())
 		}
-		sum.FillHighWater = max(sum.FillHighWater, q.fill.HighWater())
-		if n := q.fill.Len(); i == 0 || n < sum.FillLen {
-			sum.FillLen = n
+		fill, spare := q.chunks.fill.Len(), int(q.chunks.left.Load())
+		if i == 0 {
+			sum.FillLen, sum.SpareLen = fill, spare
 		}
+		sum.FillLen, sum.SpareLen = min(sum.FillLen, fill), min(sum.SpareLen, spare)
 	}
 	return sum
 }

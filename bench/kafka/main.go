@@ -38,7 +38,7 @@ type client interface {
 }
 
 func main() {
-	brokers := flag.String("brokers", os.Getenv("WEIR_KAFKA_BROKERS"), "brokers, separated by commas")
+	brokers := flag.String("brokers", os.Getenv("KAFKA_TEST_BROKERS"), "brokers, separated by commas")
 	topic := flag.String("topic", "bench", "topic, which must exist")
 	clients := flag.String("clients", "weir,broker,async", "weir; broker: Broker.AsyncProduce with our own record sets; async: AsyncProducer")
 	shapes := flag.String("shapes", "flow,batch", "flow: one flow a message; batch: many")

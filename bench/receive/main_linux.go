@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,14 +65,14 @@ func ownBaseline(name string) string {
 	return dropped
 }
 
-func ways() []*way {
+func ways(p pause) []*way {
 	return []*way{
 		{name: dropped, open: newDropAll(xdp.Native)},
 		{name: droppedS, open: newDropAll(xdp.Generic)},
-		{name: native, open: newOurs(xdp.Native)},
-		{name: asavieX, open: newTheirs},
-		{name: generic, open: newOurs(xdp.Generic)},
-		{name: recvmmsg, open: newBatched},
+		{name: native, open: newOurs(xdp.Native, p)},
+		{name: asavieX, open: newTheirs(p)},
+		{name: generic, open: newOurs(xdp.Generic, p)},
+		{name: recvmmsg, open: newBatched(p)},
 		{name: udpConn, open: newSingle},
 	}
 }
@@ -80,6 +81,8 @@ func ways() []*way {
 type options struct {
 	rounds, peakRounds        int
 	slice, loadTime, peakTime time.Duration
+	latency                   time.Duration
+	window                    int
 	loads                     []float64
 	sendCPU, recvCPU          int
 }
@@ -110,6 +113,8 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&o.slice, "slice", 400*time.Millisecond, "")
 	flags.DurationVar(&o.loadTime, "load-time", 500*time.Millisecond, "")
 	flags.DurationVar(&o.peakTime, "peak-time", time.Second, "")
+	flags.DurationVar(&o.latency, "latency", time.Millisecond, "")
+	flags.IntVar(&o.window, "window", 1792, "")
 	flags.StringVar(&loads, "load", "1000,20000,100000", "")
 	flags.StringVar(&cpus, "cpus", "0,1", "")
 	if err := flags.Parse(args); err != nil {
@@ -151,7 +156,16 @@ func measure(o options) error {
 	if err != nil {
 		return err
 	}
-	list := ways()
+	list := ways(pause{latency: o.latency})
+	if t := os.Getenv("WAYS"); t != "" {
+		var few []*way
+		for _, w := range list {
+			if strings.HasPrefix(w.name, "drop") || slices.Contains(strings.Split(t, ","), w.name) {
+				few = append(few, w)
+			}
+		}
+		list = few
+	}
 	return send.do(func() error {
 		for i, w := range list {
 			if err := w.setUp(i, send, recv); err != nil {
@@ -159,10 +173,15 @@ func measure(o options) error {
 			}
 		}
 		printHead()
-		if err := threaded(list, recv, o.recvCPU); err != nil {
-			return err
-		}
-		for _, p := range []place{{"near", o.recvCPU, leastNice}, {"far", o.sendCPU, mostNice}} {
+		for _, p := range []place{{"split", o.sendCPU, mostNice, false}, {"near", o.recvCPU, leastNice, true}, {"far", o.sendCPU, mostNice, true}} {
+			if t := os.Getenv("PLACE"); t != "" && t != p.name {
+				continue
+			}
+			if p.threaded {
+				if err := threaded(list, recv, o.recvCPU); err != nil {
+					return err
+				}
+			}
 			if err := pin(0, p.cpu, p.nice); err != nil {
 				return err
 			}
@@ -191,6 +210,7 @@ func measure(o options) error {
 type place struct {
 	name      string
 	cpu, nice int
+	threaded  bool // NAPI
 }
 
 // Niceness of threads: all that receives goes first.

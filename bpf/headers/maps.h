@@ -31,8 +31,7 @@ enum verdict {
  */
 volatile const __u32 workers = 1;     /* sockets on each queue, at least 1 */
 volatile const __u32 queues = 1;      /* receive queues that have sockets */
-volatile const __u32 listen_any = 0;  /* listens has entries with address zero */
-volatile const __u32 listen_addr = 0; /* listens has entries with an address */
+volatile const __u32 listen_addr = 0; /* listens has entries */
 volatile const __u32 has_rules = 0;   /* rules4 or rules6 has entries */
 volatile const __u32 has_allow = 0;   /* one of them allows: whom none matches is denied */
 volatile const __u64 rate_cost = 0;   /* ns a datagram costs its exporter, 0: no cap */
@@ -41,7 +40,17 @@ volatile const __u64 rate_burst = 0;  /* ns an exporter may be ahead */
 #define FAMILY_V4 4
 #define FAMILY_V6 6
 
-/* An IPv4 address is in addr[0], the rest zero. All addresses zero: any of the family. */
+/* What listens to a port, by its number: bits for each family. */
+#define PORT_ANY_V4 1 /* at any address */
+#define PORT_ANY_V6 2
+#define PORT_BOUND_V4 4 /* at addresses that are in listens */
+#define PORT_BOUND_V6 8
+
+struct port_table {
+	__u8 how[65536];
+};
+
+/* An IPv4 address is in addr[0], the rest zero. */
 struct listen_key {
 	__be32 addr[4];
 	__be16 port;
@@ -81,7 +90,17 @@ struct {
 	__uint(max_entries, NUM_VERDICTS);
 } verdicts SEC(".maps");
 
-/* Written by user space alone, as are the rules. */
+/* Written by user space alone, as are the listens and the rules. One entry: a
+ * look-up in it is no call and no hash, and touches one line of it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct port_table);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+} ports SEC(".maps");
+
+/* Asked only about a port that has bound listens. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, struct listen_key);

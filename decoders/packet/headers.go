@@ -38,6 +38,16 @@ const (
 	StartGeneve Start = 100 // RFC 8926
 	StartTeredo Start = 101 // RFC 4380: IPv6 behind optional indications
 	StartVXLAN  Start = 102 // RFC 7348
+
+	// Other headers that configuration may say a port carries.
+	StartVLAN         Start = 103
+	StartGRE          Start = 104
+	StartTCP          Start = 105
+	StartUDP          Start = 106
+	StartICMP         Start = 107
+	StartICMPv6       Start = 108
+	StartIPv6Routing  Start = 109
+	StartIPv6Fragment Start = 110
 )
 
 // Headers is what [Parse] found. Numbers are in host order; a field whose bytes
@@ -195,6 +205,8 @@ func (w *walker) walk(start Start) {
 		n = nextTeredo
 	case StartVXLAN:
 		n = nextVXLAN
+	default:
+		n = w.startOther(start)
 	}
 	for n != stop {
 		if n&protoBit != 0 {
@@ -209,6 +221,31 @@ func (w *walker) walk(start Start) {
 		n = w.link(n)
 	}
 	w.h.Payload = w.off
+}
+
+// startOther is the part of walk for headers that a packet rarely begins with.
+func (w *walker) startOther(start Start) next {
+	switch start {
+	case StartVLAN:
+		return etherVLAN
+	case StartGRE:
+		return protoBit | protoGRE
+	case StartTCP:
+		return protoBit | protoTCP
+	case StartUDP:
+		return protoBit | protoUDP
+	case StartICMP:
+		return protoBit | protoICMP
+	case StartICMPv6:
+		return protoBit | protoICMPv6
+	case StartIPv6Routing:
+		w.v6 = true
+		return protoBit | protoRouting
+	case StartIPv6Fragment:
+		w.v6 = true
+		return protoBit | protoFragment
+	}
+	return stop
 }
 
 // unknown ends the walk before something this package has no parser for.

@@ -6,20 +6,31 @@ import (
 	"math/bits"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // A Domain holds the templates of one Key, and what its options data said. All
 // methods may be called by any goroutine; those that read take no lock.
 type Domain struct {
-	store    *Store
+	store    *Store // nil in a tombstone
 	key      Key
+	parent   *Domain                 // the domain without the port that this one was split off; nil for none
+	split    atomic.Bool             // ports have domains of their own beside this one
 	ids      atomic.Pointer[idTable] // replaced as a whole when it grows
 	sampling Sampling
 
+	// When a data set was decoded, first and last, in Unix nanoseconds; 0 for
+	// never. Written by any worker.
+	firstUse, lastUse atomic.Int64
+
 	// Guarded by the store's lock.
-	used  int // slots of ids that are taken, by withdrawn templates too
-	plain int // templates that are not withdrawn
-	opts  int // options templates that are not withdrawn
+	used     int   // slots of ids that are taken, by withdrawn templates too
+	plain    int   // templates that are not withdrawn
+	opts     int   // options templates that are not withdrawn
+	bytes    int64 // as Limits.Bytes counts
+	children int   // domains whose parent this one is
+	gone     bool  // not in the store any more
+	restored bool  // what was saved of it is loaded
 }
 
 // idTable is an open-addressed hash table of templates by id. A slot once
@@ -65,12 +76,57 @@ func (d *Domain) Sampling() *Sampling { return &d.sampling }
 // Template returns the template with the id, or nil. It takes no lock and
 // does not allocate.
 func (d *Domain) Template(id uint16) *Template {
-	t := d.ids.Load().slot(id).Load()
-	if t == nil || t.gone {
-		return nil
+	for {
+		if t := d.ids.Load().slot(id).Load(); t != nil && !t.gone {
+			return t
+		}
+		if d.parent == nil {
+			return nil
+		}
+		d = d.parent
 	}
-	return t
 }
+
+// own is Template without what the parent knows.
+func (d *Domain) own(id uint16) *Template {
+	if t := d.ids.Load().slot(id).Load(); t != nil && !t.gone {
+		return t
+	}
+	return nil
+}
+
+// has says whether there is a template with the id.
+func (t *idTable) has(id uint16) bool {
+	have := t.slot(id).Load()
+	return have != nil && !have.gone
+}
+
+// useStep is how old the time of a last use may be: it is not written more often.
+const useStep = int64(100 * time.Millisecond)
+
+// Used counts a data set that was decoded by t, with so many records, at nowNs.
+func (d *Domain) Used(t *Template, records int, nowNs int64) {
+	t.usage.records.Add(uint64(records))
+	if due(&t.usage.used, nowNs) {
+		t.usage.used.Store(nowNs)
+	}
+	if due(&d.lastUse, nowNs) {
+		if d.firstUse.Load() == 0 {
+			d.firstUse.Store(nowNs)
+		}
+		d.lastUse.Store(nowNs)
+	}
+}
+
+// due says whether a time is to be moved on.
+func due(at *atomic.Int64, nowNs int64) bool {
+	last := at.Load()
+	return nowNs-last >= useStep || nowNs < last-useStep
+}
+
+// LastUsedNs returns when a data set of the domain was decoded last, in Unix
+// nanoseconds; 0 for never.
+func (d *Domain) LastUsedNs() int64 { return d.lastUse.Load() }
 
 // Templates returns the domain's templates in the order of their ids.
 func (d *Domain) Templates() []*Template {
@@ -95,62 +151,107 @@ const (
 	Replaced
 	Withdrawn // count in the caller's hands: withdrawals of nothing too
 	Refused   // with a Fault
+	// Moved: nothing yet. The definition belongs to another domain; the
+	// caller asks the store for it.
+	Moved
 )
 
 // Put stores the template that def describes, received at nowNs (Unix
-// nanoseconds). An identical re-announcement changes nothing. A withdrawal
-// removes. A definition that is refused removes what it would have replaced:
-// the exporter's next records are not of the old form. def's views are copied.
-func (d *Domain) Put(def *Definition, nowNs int64) (Change, Fault) {
+// nanoseconds) from the source port. An identical re-announcement changes
+// nothing. A withdrawal removes. A definition that is refused removes what it
+// would have replaced: the exporter's next records are not of the old form.
+// def's views are copied.
+func (d *Domain) Put(def *Definition, port uint16, nowNs int64) (Change, Fault) {
 	if def.Withdrawal {
-		d.withdraw(def)
-		return Withdrawn, FaultNone
+		return d.withdraw(def), FaultNone
 	}
-	if t := d.Template(def.ID); t != nil && t.same(def) {
-		t.lastSeenNs.Store(nowNs)
-		t.announced.Add(1)
+	if t := d.own(def.ID); t != nil && t.same(def) {
+		t.seen(port, nowNs)
 		return Unchanged, FaultNone
 	}
-	limits := &d.store.limits
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-	old := d.Template(def.ID)
-	if def.fields > limits.FieldsPerTemplate {
+	s := d.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.gone || d.split.Load() && port != 0 {
+		return Moved, FaultNone
+	}
+	old := d.own(def.ID)
+	if old != nil && old.same(def) { // another worker was first
+		old.seen(port, nowNs)
+		return Unchanged, FaultNone
+	}
+	if old != nil && d.conflict(old, port) {
+		d.splitUp(old, nowNs)
+		return Moved, FaultNone
+	}
+	return d.put(def, old, port, nowNs)
+}
+
+// put is Put of what is no withdrawal, and other than old, which may be nil. The
+// store is locked.
+func (d *Domain) put(def *Definition, old *Template, port uint16, nowNs int64) (Change, Fault) {
+	s := d.store
+	if def.fields > s.limits.FieldsPerTemplate {
 		d.remove(old)
 		return Refused, FaultTemplateFields
 	}
-	if old != nil && old.same(def) { // another worker was first
-		old.lastSeenNs.Store(nowNs)
-		old.announced.Add(1)
-		return Unchanged, FaultNone
-	}
-	if old == nil && d.plain+d.opts >= limits.TemplatesPerDomain {
+	if old == nil && d.plain+d.opts >= s.limits.TemplatesPerDomain {
 		return Refused, FaultTemplateLimit
 	}
 	t, fault := New(def)
+	if fault == FaultNone {
+		fault = d.admit(t, old, nowNs)
+	}
 	if fault != FaultNone {
 		d.remove(old)
 		return Refused, fault
 	}
-	t.lastSeenNs.Store(nowNs)
-	t.announced.Store(1)
+	t.seen(port, nowNs)
 	if old != nil {
-		t.announced.Add(old.announced.Load())
+		t.usage.announced.Add(old.usage.announced.Load())
 	}
-	t.Compiled = d.store.compile(t)
+	t.Compiled = s.compile(t)
 	d.publish(t, old)
 	if old != nil {
 		return Replaced, FaultNone
 	}
+	s.news.add(s.base(&d.key), t.ID)
 	return Added, FaultNone
 }
 
-// publish puts t in the place of old, which may be nil. The store is locked.
+// domainCost is the memory of a domain without templates.
+const domainCost = 512
+
+// charge notes that the domain takes more bytes, or less. The store is locked.
+func (d *Domain) charge(bytes int64) {
+	d.bytes += bytes
+	d.store.totals.Bytes += bytes
+}
+
+// admit makes room for t in the place of old, which may be nil. The store is
+// locked.
+func (d *Domain) admit(t, old *Template, nowNs int64) Fault {
+	more := t.cost()
+	if old != nil {
+		more -= old.cost()
+	}
+	if d.bytes+more > max(d.store.limits.Bytes/16, 4*domainCost) || more > 0 && !d.store.room(more, d, nowNs) {
+		return FaultTemplateBytes
+	}
+	d.charge(more)
+	return FaultNone
+}
+
+// publish puts t, whose bytes are charged already, in the place of old, which may
+// be nil. The store is locked.
 func (d *Domain) publish(t, old *Template) {
 	if old != nil {
 		*d.count(old)--
+		d.store.totals.Templates--
 	}
 	*d.count(t)++
+	d.store.totals.Templates++
+	d.store.changes.Add(1)
 	ids := d.ids.Load()
 	slot := ids.slot(t.ID)
 	if slot.Load() == nil {
@@ -195,30 +296,36 @@ func (t *Template) same(def *Definition) bool {
 // remove takes a template, which may be nil, out of the table. The store is
 // locked.
 func (d *Domain) remove(t *Template) {
-	if t != nil {
-		*d.count(t)--
-		d.ids.Load().slot(t.ID).Store(&Template{ID: t.ID, gone: true})
+	if t == nil {
+		return
 	}
+	*d.count(t)--
+	d.store.totals.Templates--
+	d.store.changes.Add(1)
+	d.charge(-t.cost())
+	d.ids.Load().slot(t.ID).Store(&Template{ID: t.ID, gone: true})
 }
 
 // withdraw removes the template of def's id, or all of its kind for the ids
 // 2 and 3 (RFC 7011 section 8.1).
-func (d *Domain) withdraw(def *Definition) {
+func (d *Domain) withdraw(def *Definition) Change {
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
+	if d.gone {
+		return Withdrawn // with all that it had
+	}
 	if def.ID >= 256 {
-		d.remove(d.Template(def.ID))
-		return
+		d.remove(d.own(def.ID))
+		return Withdrawn
 	}
 	if def.ID == 2 && d.plain == 0 || def.ID == 3 && d.opts == 0 {
-		return
+		return Withdrawn
 	}
-	ids := d.ids.Load()
-	for i := range ids.slots {
-		if t := ids.slots[i].Load(); t != nil && !t.gone && t.Options == (def.ID == 3) {
-			*d.count(t)--
-			ids.slots[i].Store(&Template{ID: t.ID, gone: true})
+	for _, t := range d.Templates() {
+		if t.Options == (def.ID == 3) {
+			d.remove(t)
 		}
 	}
 	d.rebuild()
+	return Withdrawn
 }

@@ -39,6 +39,9 @@ const (
 	FaultTemplateLimit
 	// FaultDomainLimit: the store has as many domains as its limit allows.
 	FaultDomainLimit
+	// FaultTemplateBytes: the templates of the domain, or of all, take as much
+	// memory as the store's limit allows.
+	FaultTemplateBytes
 	// FaultRecordTruncated: a data record ends beyond its set.
 	FaultRecordTruncated
 
@@ -60,6 +63,7 @@ var faultNames = [NumFaults]string{
 	FaultTemplateFields:    "template_fields_limit",
 	FaultTemplateLimit:     "template_limit",
 	FaultDomainLimit:       "domain_limit",
+	FaultTemplateBytes:     "template_bytes_limit",
 	FaultRecordTruncated:   "record_truncated",
 }
 

@@ -2,6 +2,7 @@ package template
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -14,10 +15,13 @@ const maxSamplers = 1024
 // one packet of N was sampled; 0 is unknown. All is read by all workers without
 // a lock, and written rarely.
 type Sampling struct {
+	store *Store // nil: of no store, and without its limit
+
 	rate   atomic.Uint64 // the last rate announced, whatever its sampler
 	bootMs atomic.Uint64
 
-	mu sync.Mutex // serializes the making of entries
+	mu     sync.Mutex // serializes the making of entries
+	closed bool       // no more entries; guarded by mu
 	// rates is replaced to add an entry; an entry's rate changes in place.
 	rates atomic.Pointer[map[uint64]*atomic.Uint64]
 }
@@ -30,7 +34,7 @@ func (s *Sampling) Rate() uint64 { return s.rate.Load() }
 func (s *Sampling) BootMs() uint64 { return s.bootMs.Load() }
 
 // SetBoot notes when the exporter booted, in Unix milliseconds.
-func (s *Sampling) SetBoot(ms uint64) { set(&s.bootMs, ms) }
+func (s *Sampling) SetBoot(ms uint64) { s.set(&s.bootMs, ms) }
 
 // SamplerRate returns the rate of one sampler (IE 48 or 302), 0 if none was
 // announced for it.
@@ -44,21 +48,29 @@ func (s *Sampling) SamplerRate(id uint64) uint64 {
 }
 
 // Set notes the domain's rate.
-func (s *Sampling) Set(rate uint64) { set(&s.rate, rate) }
+func (s *Sampling) Set(rate uint64) { s.set(&s.rate, rate) }
 
 // set leaves the cache line alone when nothing changes.
-func set(v *atomic.Uint64, n uint64) {
+func (s *Sampling) set(v *atomic.Uint64, n uint64) {
 	if v.Load() != n {
 		v.Store(n)
+		s.changed()
+	}
+}
+
+func (s *Sampling) changed() {
+	if s.store != nil {
+		s.store.changes.Add(1)
 	}
 }
 
 // SetSampler notes the rate of one sampler. It reports false, and stores
-// nothing, once the domain has announced more samplers than a domain may.
+// nothing, once the domain has announced more samplers than a domain may, or all
+// domains together more than the store's limit.
 func (s *Sampling) SetSampler(id, rate uint64) bool {
 	if m := s.rates.Load(); m != nil {
 		if known := (*m)[id]; known != nil {
-			set(known, rate)
+			s.set(known, rate)
 			return true
 		}
 		if len(*m) >= maxSamplers {
@@ -70,7 +82,7 @@ func (s *Sampling) SetSampler(id, rate uint64) bool {
 	next := map[uint64]*atomic.Uint64{}
 	if m := s.rates.Load(); m != nil {
 		if known := (*m)[id]; known != nil { // another worker was first
-			set(known, rate)
+			s.set(known, rate)
 			return true
 		}
 		if len(*m) >= maxSamplers {
@@ -78,8 +90,52 @@ func (s *Sampling) SetSampler(id, rate uint64) bool {
 		}
 		next = maps.Clone(*m)
 	}
+	if s.closed || !s.reserve() {
+		return false
+	}
 	next[id] = new(atomic.Uint64)
 	next[id].Store(rate)
 	s.rates.Store(&next)
+	s.changed()
 	return true
+}
+
+// reserve takes one of the entries that the store may have.
+func (s *Sampling) reserve() bool {
+	if s.store == nil {
+		return true
+	}
+	if s.store.samplers.Add(1) > int64(s.store.limits.Samplers) {
+		s.store.samplers.Add(-1)
+		return false
+	}
+	return true
+}
+
+// close gives the entries back to the store. The domain is not in it any more.
+func (s *Sampling) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if m := s.rates.Load(); m != nil {
+		s.store.samplers.Add(-int64(len(*m)))
+	}
+}
+
+// copy takes over what another domain announced, as far as there is room.
+func (s *Sampling) copy(from *Sampling) {
+	s.rate.Store(from.rate.Load())
+	s.bootMs.Store(from.bootMs.Load())
+	from.EachSampler(func(id, rate uint64) { s.SetSampler(id, rate) })
+}
+
+// EachSampler calls f for each sampler in the order of their ids.
+func (s *Sampling) EachSampler(f func(id, rate uint64)) {
+	m := s.rates.Load()
+	if m == nil {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(*m)) {
+		f(id, (*m)[id].Load())
+	}
 }

@@ -17,43 +17,86 @@ type Key struct {
 	Exporter [16]byte
 	// Domain is the observation domain id or v9 source id.
 	Domain uint32
-	// Port is the exporter's source port, or 0 where ports are no part of
-	// its identity.
+	// Port is the exporter's source port. A store leaves it out where ports
+	// are no part of an exporter's identity (see Ports): a domain's own key
+	// has 0 then.
 	Port uint16
 	// Version is V9 or IPFIX.
 	Version uint16
 }
 
-// Limits bounds what the network can make a store hold.
+// Limits bounds what the network can make a store hold. Zero values of the last
+// two mean those of DefaultLimits.
 type Limits struct {
 	Domains            int // exporters times their domains
 	TemplatesPerDomain int
 	FieldsPerTemplate  int
+	// Bytes is the memory of all templates with what was compiled of them,
+	// as far as it can be told. One domain may have a sixteenth.
+	Bytes int64
+	// Samplers is the number of sampler rates of all domains; one domain may
+	// have 1,024.
+	Samplers int
 }
 
 // DefaultLimits returns the limits for a collector of a large network.
 func DefaultLimits() Limits {
-	return Limits{Domains: 100_000, TemplatesPerDomain: 4096, FieldsPerTemplate: 1024}
+	return Limits{
+		Domains: 100_000, TemplatesPerDomain: 4096, FieldsPerTemplate: 1024,
+		Bytes: 128 << 20, Samplers: 100_000,
+	}
 }
 
 // A Store holds the templates of all exporters. All workers share one: a
 // template is usable by every worker as soon as one has seen it. Reading takes
 // no lock; writing is rare and takes one.
+//
+// What is removed, a template or a whole domain, is unlinked and left to the
+// garbage collector: a reader that holds it meanwhile reads on undisturbed.
 type Store struct {
 	limits  Limits
 	compile func(*Template) any
+	ports   Ports
 	seed    maphash.Seed
-	mul     uint32 // spreads template ids over the tables of the domains
+	mul     uint32  // spreads template ids over the tables of the domains
+	tomb    *Domain // stands for removed domains: of no store
 
 	table atomic.Pointer[table] // replaced as a whole when it grows
 
-	mu      sync.Mutex // serializes all writers
-	domains int        // guarded by mu
+	// What is above is read for each datagram and stays in the caches of all;
+	// what is below is written.
+	_ [64]byte
+
+	// changes counts what a saved copy would have to follow.
+	changes  atomic.Uint64
+	samplers atomic.Int64 // entries of all domains
+
+	mu     sync.Mutex // serializes all writers
+	taken  int        // slots of the table that are not empty
+	totals Totals     // guarded by mu
+	order  eviction   // guarded by mu
+	news   news       // its ring is guarded by mu
 }
 
-// table is an open-addressed hash table that only ever gains entries: a
-// reader that misses an entry written meanwhile takes the locked path, which
-// looks again.
+// Totals is what a store holds and has let go.
+type Totals struct {
+	Domains   int
+	Templates int
+	Bytes     int64 // as Limits.Bytes counts
+	Samplers  int
+	// Expired counts the templates that were not announced for too long.
+	Expired uint64
+	// Evicted counts the domains that made room for others, and
+	// EvictedTemplates the templates in them.
+	Evicted, EvictedTemplates uint64
+	// Split counts the domains that were found to be of several ports.
+	Split uint64
+}
+
+// table is an open-addressed hash table. Its slots are empty, taken, or hold
+// the tombstone of a domain that was removed, which keeps a reader's probe
+// going. A domain never moves within a table. A reader that misses an entry
+// written meanwhile takes the locked path, which looks again.
 type table struct {
 	mask  uint64
 	slots []atomic.Pointer[Domain]
@@ -66,7 +109,10 @@ func NewStore(limits Limits, compile func(*Template) any) *Store {
 	if compile == nil {
 		compile = func(*Template) any { return nil }
 	}
-	s := &Store{limits: limits, compile: compile, seed: maphash.MakeSeed()}
+	def := DefaultLimits()
+	limits.Bytes = cmp.Or(limits.Bytes, def.Bytes)
+	limits.Samplers = cmp.Or(limits.Samplers, def.Samplers)
+	s := &Store{limits: limits, compile: compile, seed: maphash.MakeSeed(), tomb: &Domain{}}
 	// Near the golden ratio, for neighbouring ids to lie apart; the low bits
 	// are random, for chosen ones.
 	s.mul = 0x9e3779b1 ^ uint32(maphash.String(s.seed, "template ids"))&0xfffffe
@@ -74,79 +120,143 @@ func NewStore(limits Limits, compile func(*Template) any) *Store {
 	return s
 }
 
+// Limits returns the store's limits.
+func (s *Store) Limits() Limits { return s.limits }
+
+// Totals returns what the store holds.
+func (s *Store) Totals() Totals {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.totals
+	t.Samplers = int(s.samplers.Load())
+	return t
+}
+
+// Changes returns a number that grows with every change that a saved copy of
+// the store would have to follow. Announcements that change nothing, and the
+// use of templates, are none.
+func (s *Store) Changes() uint64 { return s.changes.Load() }
+
 func newTable(size int) *table {
 	return &table{mask: uint64(size - 1), slots: make([]atomic.Pointer[Domain], size)}
 }
 
 func (s *Store) hash(k *Key) uint64 { return maphash.Comparable(s.seed, *k) }
 
-// Lookup returns the domain of key k, or nil if nothing was ever stored for
-// it. It takes no lock and does not allocate.
-func (s *Store) Lookup(k *Key) *Domain {
-	t := s.table.Load()
-	return t.find(k, s.hash(k))
-}
+// find returns the domain of exactly the key k, or nil. It takes no lock.
+func (s *Store) find(k *Key) *Domain { return s.table.Load().find(k, s.hash(k)) }
 
 func (t *table) find(k *Key, hash uint64) *Domain {
 	for i := hash & t.mask; ; i = (i + 1) & t.mask {
 		d := t.slots[i].Load()
-		if d == nil || d.key == *k {
+		if d == nil || d.key == *k && d.store != nil {
 			return d
 		}
 	}
 }
 
-func (t *table) insert(d *Domain, hash uint64) {
-	i := hash & t.mask
-	for t.slots[i].Load() != nil {
-		i = (i + 1) & t.mask
+// insert puts a domain that is not in the table into it, and reports whether
+// that took an empty slot.
+func (t *table) insert(d *Domain, hash uint64) bool {
+	for i := hash & t.mask; ; i = (i + 1) & t.mask {
+		have := t.slots[i].Load()
+		if have != nil && have.store != nil {
+			continue
+		}
+		t.slots[i].Store(d)
+		return have == nil
 	}
-	t.slots[i].Store(d)
 }
 
-// Domain returns the domain of key k and makes it if there is none. It
-// returns nil when the store has as many domains as its limit allows.
-func (s *Store) Domain(k *Key) *Domain {
+// remove puts a tombstone in the place of the domain, which is in the table.
+func (t *table) remove(d, tomb *Domain, hash uint64) {
+	for i := hash & t.mask; ; i = (i + 1) & t.mask {
+		if t.slots[i].Load() == d {
+			t.slots[i].Store(tomb)
+			return
+		}
+	}
+}
+
+// each calls f for every domain of the table.
+func (t *table) each(f func(*Domain)) {
+	for i := range t.slots {
+		if d := t.slots[i].Load(); d != nil && d.store != nil {
+			f(d)
+		}
+	}
+}
+
+// make returns the domain of exactly the key k, which it makes if there is
+// none; nil when there is no room for one more. The store is locked.
+func (s *Store) make(k *Key, parent *Domain, nowNs int64) *Domain {
 	hash := s.hash(k)
 	if d := s.table.Load().find(k, hash); d != nil {
 		return d
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.table.Load()
-	if d := t.find(k, hash); d != nil {
-		return d
-	}
-	if s.domains >= s.limits.Domains {
+	if !s.room(domainCost, parent, nowNs) {
 		return nil
 	}
-	if 2*(s.domains+1) > len(t.slots) {
-		grown := newTable(2 * len(t.slots))
-		for i := range t.slots {
-			if d := t.slots[i].Load(); d != nil {
-				grown.insert(d, s.hash(&d.key))
-			}
+	for s.totals.Domains >= s.limits.Domains {
+		if !s.evict(nowNs, parent) {
+			return nil
 		}
-		t = grown
-		s.table.Store(t)
 	}
-	d := &Domain{store: s, key: *k}
+	t := s.table.Load()
+	if 2*(s.taken+1) > len(t.slots) {
+		t = s.rebuild(t)
+	}
+	d := &Domain{store: s, key: *k, parent: parent}
 	d.ids.Store(newIDTable(minIDs, s.mul))
-	t.insert(d, hash)
-	s.domains++
+	d.sampling.store = s
+	if t.insert(d, hash) {
+		s.taken++
+	}
+	if parent != nil {
+		parent.children++
+		d.sampling.copy(&parent.sampling)
+	}
+	s.totals.Domains++
+	d.charge(domainCost)
+	s.order.add(d, s.totals.Domains)
 	return d
+}
+
+// rebuild makes a table without tombstones, at most a quarter full.
+func (s *Store) rebuild(old *table) *table {
+	size := 64
+	for size < 4*(s.totals.Domains+1) {
+		size *= 2
+	}
+	t := newTable(size)
+	s.taken = 0
+	old.each(func(d *Domain) {
+		t.insert(d, s.hash(&d.key))
+		s.taken++
+	})
+	s.table.Store(t)
+	return t
+}
+
+// drop takes a domain out of the store. The store is locked.
+func (s *Store) drop(d *Domain) {
+	s.table.Load().remove(d, s.tomb, s.hash(&d.key))
+	d.gone = true
+	if d.parent != nil {
+		d.parent.children--
+	}
+	s.totals.Domains--
+	s.totals.Templates -= d.plain + d.opts
+	s.totals.Bytes -= d.bytes
+	d.sampling.close()
+	s.changes.Add(1)
 }
 
 // Domains returns all domains in the order of their keys. The list is a
 // snapshot; the domains are live.
 func (s *Store) Domains() []*Domain {
-	t := s.table.Load()
 	var all []*Domain
-	for i := range t.slots {
-		if d := t.slots[i].Load(); d != nil {
-			all = append(all, d)
-		}
-	}
+	s.table.Load().each(func(d *Domain) { all = append(all, d) })
 	slices.SortFunc(all, func(a, b *Domain) int {
 		return cmp.Or(
 			bytes.Compare(a.key.Exporter[:], b.key.Exporter[:]),

@@ -14,7 +14,7 @@ func key(domain uint32) *template.Key {
 
 func put(t *testing.T, d *template.Domain, def *template.Definition, change template.Change, fault template.Fault) {
 	t.Helper()
-	if c, f := d.Put(def, 1); c != change || f != fault {
+	if c, f := d.Put(def, 0, 1); c != change || f != fault {
 		t.Fatalf("put %d: got %v, %v; want %v, %v", def.ID, c, f, change, fault)
 	}
 }
@@ -22,15 +22,14 @@ func put(t *testing.T, d *template.Domain, def *template.Definition, change temp
 func TestStoreLimits(t *testing.T) {
 	s := template.NewStore(template.Limits{Domains: 3, TemplatesPerDomain: 2, FieldsPerTemplate: 4}, nil)
 	for i := range uint32(200) {
-		d := s.Domain(key(i))
-		if (d != nil) != (i < 3) {
-			t.Fatalf("domain %d: %v", i, d)
+		if d := s.Domain(key(i), 1); d == nil {
+			t.Fatalf("no domain %d", i)
 		}
 	}
 	if n := len(s.Domains()); n != 3 {
 		t.Fatalf("%d domains", n)
 	}
-	d := s.Lookup(key(1))
+	d := s.Lookup(key(199))
 	put(t, d, data(256, 8, 4), template.Added, template.FaultNone)
 	put(t, d, data(257, 8, 4), template.Added, template.FaultNone)
 	put(t, d, data(258, 8, 4), template.Refused, template.FaultTemplateLimit)
@@ -53,10 +52,10 @@ func TestStoreLimits(t *testing.T) {
 func TestIdenticalAnnouncement(t *testing.T) {
 	compiled := 0
 	s := template.NewStore(template.DefaultLimits(), func(*template.Template) any { compiled++; return compiled })
-	d := s.Domain(key(1))
+	d := s.Domain(key(1), 1)
 	put(t, d, data(256, 8, 4), template.Added, template.FaultNone)
 	first := d.Template(256)
-	if c, f := d.Put(data(256, 8, 4), 99); c != template.Unchanged || f != template.FaultNone {
+	if c, f := d.Put(data(256, 8, 4), 0, 99); c != template.Unchanged || f != template.FaultNone {
 		t.Fatalf("got %v, %v", c, f)
 	}
 	if d.Template(256) != first || compiled != 1 || first.LastSeenNs() != 99 {
@@ -79,11 +78,11 @@ func TestWithdrawal(t *testing.T) {
 	options := define(template.IPFIX, true, words(300, 1, 1, 8, 4))
 	all := func(id uint16) *template.Definition { return define(template.IPFIX, id == 3, words(id, 0)) }
 	s := template.NewStore(template.DefaultLimits(), nil)
-	d, other := s.Domain(key(1)), s.Domain(key(2))
+	d, other := s.Domain(key(1), 1), s.Domain(key(2), 1)
 	fill := func() {
 		for _, d := range []*template.Domain{d, other} {
 			for _, def := range []*template.Definition{data(256, 8, 4), data(257, 8, 4), options} {
-				d.Put(def, 1)
+				d.Put(def, 0, 1)
 			}
 		}
 	}
@@ -115,7 +114,7 @@ func TestWithdrawal(t *testing.T) {
 }
 
 func TestSampling(t *testing.T) {
-	s := template.NewStore(template.DefaultLimits(), nil).Domain(key(1)).Sampling()
+	s := template.NewStore(template.DefaultLimits(), nil).Domain(key(1), 1).Sampling()
 	if s.Rate() != 0 || s.SamplerRate(1) != 0 {
 		t.Fatal("a rate of nowhere")
 	}
@@ -144,14 +143,14 @@ func TestConcurrentStore(t *testing.T) {
 		go func() {
 			defer writers.Done()
 			for i := range 3000 {
-				d := s.Domain(key(uint32(i % 500)))
+				d := s.Domain(key(uint32(i%500)), 1)
 				def := data(256+uint16(i%7), 8, 4)
 				if (i+w)%2 == 0 {
 					def = data(256+uint16(i%7), 8, 4, 12, 4)
 				}
-				d.Put(def, int64(i))
+				d.Put(def, 0, int64(i))
 				if i%50 == 0 {
-					d.Put(define(template.IPFIX, false, words(256+uint16(i%7), 0)), int64(i))
+					d.Put(define(template.IPFIX, false, words(256+uint16(i%7), 0)), 0, int64(i))
 				}
 				d.Sampling().Set(uint64(i))
 				d.Sampling().SetSampler(uint64(i%20), uint64(i))
@@ -192,17 +191,17 @@ func TestConcurrentStore(t *testing.T) {
 func TestReadingDoesNotAllocate(t *testing.T) {
 	s := template.NewStore(template.DefaultLimits(), nil)
 	k := key(1)
-	d := s.Domain(k)
+	d := s.Domain(k, 1)
 	def := data(256, 8, 4)
-	d.Put(def, 1)
+	d.Put(def, 0, 1)
 	d.Sampling().SetSampler(5, 100)
 	for name, f := range map[string]func(){
 		"lookup":              func() { s.Lookup(k) },
 		"lookup of nothing":   func() { s.Lookup(key(9)) },
-		"domain":              func() { s.Domain(k) },
+		"domain":              func() { s.Domain(k, 1) },
 		"template":            func() { d.Template(256) },
 		"template of nothing": func() { d.Template(999) },
-		"announcement":        func() { d.Put(def, 2) },
+		"announcement":        func() { d.Put(def, 0, 2) },
 		"sampler":             func() { d.Sampling().SamplerRate(5) },
 		"same sampler":        func() { d.Sampling().SetSampler(5, 100) },
 	} {

@@ -1,9 +1,6 @@
 package template
 
-import (
-	"bytes"
-	"sync/atomic"
-)
+import "bytes"
 
 // A Template describes the records of the data sets that carry its id. It is
 // immutable once published by a Domain, but for its usage counters, and may
@@ -32,20 +29,49 @@ type Template struct {
 	walk []Field
 	gone bool // the marker of a withdrawn template in a domain's table
 
-	// lastSeenNs is the receive time of the last announcement. Written by
-	// any worker.
-	lastSeenNs atomic.Int64
-	// announced counts the announcements of the id, also as other templates.
-	announced atomic.Uint64
+	usage usage
 }
-
-// Announced returns how often a template of the id was announced since the id was
-// last withdrawn.
-func (t *Template) Announced() uint64 { return t.announced.Load() }
 
 // LastSeenNs returns the receive time of the template's last announcement, in
 // Unix nanoseconds.
-func (t *Template) LastSeenNs() int64 { return t.lastSeenNs.Load() }
+func (t *Template) LastSeenNs() int64 { return t.usage.seen.Load() }
+
+// LastUsedNs returns the receive time of the last data set that was decoded by
+// the template, within a tenth of a second, in Unix nanoseconds; 0 for none.
+func (t *Template) LastUsedNs() int64 { return t.usage.used.Load() }
+
+// Records returns how many records were decoded by the template.
+func (t *Template) Records() uint64 { return t.usage.records.Load() }
+
+// Port returns the source port of the last announcement.
+func (t *Template) Port() uint16 { return uint16(t.usage.port.Load()) }
+
+// Raw returns the template record on the wire. It must not be written to.
+func (t *Template) Raw() []byte { return t.raw }
+
+// Announced returns how often a template of the id was announced since the id was
+// last withdrawn, or since the start.
+func (t *Template) Announced() uint64 { return t.usage.announced.Load() }
+
+// seen notes an announcement.
+func (t *Template) seen(port uint16, nowNs int64) {
+	t.usage.announced.Add(1)
+	t.usage.seen.Store(nowNs)
+	if t.usage.port.Load() != uint32(port) {
+		t.usage.port.Store(uint32(port))
+	}
+}
+
+// cost returns the memory of a template with what is compiled of it. That of
+// the compiled part is a bound that holds for the producers of this module.
+func (t *Template) cost() int64 {
+	return templateCost + int64(len(t.raw)) + fieldCost*int64(len(t.Fields))
+}
+
+const (
+	templateCost = 1024
+	fieldCost    = 96
+)
 
 // New makes the template that def describes, without a store. It reports
 // FaultTemplateEmpty for a definition whose records would have no bytes.

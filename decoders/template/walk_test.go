@@ -181,7 +181,7 @@ func FuzzSets(f *testing.F) {
 		version = 9 + version%2
 		limits := template.Limits{Domains: 1, TemplatesPerDomain: 8, FieldsPerTemplate: 32}
 		store := template.NewStore(limits, nil)
-		domain := store.Domain(&template.Key{Version: version})
+		domain := store.Domain(&template.Key{Version: version}, 1)
 		base := uint16(version-9) * 2 // set id of templates; options templates are next
 		for _, message := range [][]byte{first, second} {
 			kept := bytes.Clone(message)
@@ -228,7 +228,7 @@ func fuzzTemplates(t *testing.T, domain *template.Domain, version uint16, option
 		if !ok {
 			continue
 		}
-		change, fault := domain.Put(&defs.Def, 1)
+		change, fault := domain.Put(&defs.Def, 0, 1)
 		if (change == template.Refused) != (fault != template.FaultNone) {
 			t.Fatalf("change %v with fault %v", change, fault)
 		}
@@ -242,7 +242,7 @@ func fuzzTemplates(t *testing.T, domain *template.Domain, version uint16, option
 			if tpl == nil || tpl.Options != options || tpl.MinLength == 0 {
 				t.Fatalf("stored %+v", tpl)
 			}
-			if c, _ := domain.Put(&defs.Def, 2); c != template.Unchanged || domain.Template(tpl.ID) != tpl {
+			if c, _ := domain.Put(&defs.Def, 0, 2); c != template.Unchanged || domain.Template(tpl.ID) != tpl {
 				t.Fatalf("announced again: %v", c)
 			}
 		}

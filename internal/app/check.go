@@ -41,7 +41,10 @@ func checkCommand(env Env, args []string) int {
 	r.sockets(cfg)
 	r.captures(cfg)
 	r.databases(cfg)
+	r.mapping(cfg)
 	r.cpus(cfg)
+	r.state(cfg)
+	r.memory(cfg)
 	r.output(cfg)
 	r.http(cfg)
 	r.host()
@@ -136,6 +139,10 @@ func (r *report) cpus(cfg *config.Config) {
 
 // output checks that the output could be opened.
 func (r *report) output(cfg *config.Config) {
+	if cfg.Transport == "kafka" {
+		r.kafka(cfg)
+		return
+	}
 	path := cfg.TransportFile
 	if path == "" {
 		r.ok("output", "standard output")

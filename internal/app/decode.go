@@ -59,31 +59,43 @@ type decode struct {
 
 	counters producer.Counters // of all rounds that are over
 	prod     *producer.Producer
+	programs *producer.Programs
 	skipped  uint64 // datagrams to other ports than the one asked for
 	captures capture.Stats
 	started  time.Time
 }
 
 func newDecode(cfg *config.Decode, log *slog.Logger) (*decode, error) {
+	programs, notes, err := loadPrograms(&cfg.Mapping)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range notes {
+		log.Warn(n)
+	}
 	// No logger: what the output has to say comes back as errors.
 	out, err := file.New(file.Config{Path: cfg.TransportFile})
 	if err != nil {
 		return nil, err
 	}
 	return &decode{
-		cfg:     cfg,
-		log:     log,
-		out:     out,
-		batch:   producer.NewBatch(0, producer.DefaultBatchSize),
-		started: time.Now(),
+		cfg:      cfg,
+		log:      log,
+		out:      out,
+		batch:    producer.NewBatch(0, producer.DefaultBatchSize),
+		programs: programs,
+		started:  time.Now(),
 	}, nil
 }
 
 // producerConfig returns how records become messages.
-func producerConfig(format, separator string, samplingRate uint64) producer.Config {
-	cfg := producer.Config{Separator: []byte(separator), SamplingRate: samplingRate}
-	if format == "bin" {
+func producerConfig(produce, format, separator string, samplingRate uint64, programs *producer.Programs) producer.Config {
+	cfg := producer.Config{Raw: produce == "raw", Separator: []byte(separator), SamplingRate: samplingRate, Programs: programs}
+	switch format {
+	case "bin":
 		cfg.Format = producer.FormatBin
+	case "text":
+		cfg.Format = producer.FormatText
 	}
 	return cfg
 }
@@ -126,7 +138,7 @@ func (d *decode) run() error {
 // begin starts a round with no templates known.
 func (d *decode) begin() {
 	d.prod = producer.New(
-		producerConfig(d.cfg.Format, d.cfg.TransportFileSep, d.cfg.SamplingRateDefault),
+		producerConfig(d.cfg.Produce, d.cfg.Format, d.cfg.TransportFileSep, d.cfg.SamplingRateDefault, d.programs),
 		producer.NewStore(template.DefaultLimits()),
 	)
 }

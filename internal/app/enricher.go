@@ -119,8 +119,11 @@ func newEnricher(cfg *config.Enricher, stdin io.Reader, log *slog.Logger) (*enri
 }
 
 func enricherOutput(format string) enrich.Output {
-	if format == "bin" {
+	switch format {
+	case "bin":
 		return enrich.OutputBin
+	case "text":
+		return enrich.OutputText
 	}
 	return enrich.OutputJSON
 }

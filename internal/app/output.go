@@ -2,10 +2,7 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/producer"
@@ -43,7 +40,7 @@ func openOutput(cfg *config.Config, log *slog.Logger) (*output, error) {
 	}
 	f, err := file.New(file.Config{
 		Path:           cfg.TransportFile,
-		LineDelimited:  cfg.Format == "json" && cfg.TransportFileSep == "\n",
+		LineDelimited:  cfg.Format != "bin" && cfg.TransportFileSep == "\n",
 		RotateSize:     cfg.TransportFileRotateSize,
 		RotateInterval: cfg.TransportFileRotateInterval,
 		Compress:       cfg.TransportFileCompress,
@@ -55,56 +52,9 @@ func openOutput(cfg *config.Config, log *slog.Logger) (*output, error) {
 	return &output{file: f, separator: cfg.TransportFileSep}, nil
 }
 
-// openKafka opens the Kafka sink and its spool. The cluster need not be there.
-func openKafka(cfg *config.Config, log *slog.Logger) (*output, error) {
-	k := &cfg.Kafka
-	format := kafka.FormatJSON
-	if cfg.Format == "bin" {
-		format = kafka.FormatProtobuf
-	}
-	s, err := kafka.New(kafka.Config{
-		Brokers: k.Brokers,
-		SRV:     k.SRV,
-		Topic:   k.Topic,
-		Version: k.Version,
-		TLS: kafka.TLS{
-			Enable: k.TLS, CA: k.TLSCA, Cert: k.TLSClient, Key: k.TLSKey, Insecure: k.TLSInsecure,
-		},
-		SASL:             kafka.SASL{Mechanism: k.SASL, User: k.SASLUser, Password: k.SASLPassword},
-		MaxMessageBytes:  k.MaxMessageBytes,
-		FlushBytes:       k.FlushBytes,
-		Linger:           k.Linger,
-		Hashing:          k.Hashing,
-		Compression:      k.Compression,
-		CompressionLevel: k.CompressionLevel,
-		Acks:             k.Acks,
-		Idempotent:       kafka.Idempotent(k.Idempotent),
-		Shape:            kafka.Shape(k.Message),
-		Format:           format,
-		Logger:           log,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open kafka output: %w", err)
-	}
-	out := &output{kafka: s}
-	dir := cfg.Spool.Dir
-	if state := os.Getenv("STATE_DIRECTORY"); dir == "" && state != "" {
-		dir = filepath.Join(state, "kafka-spool")
-	}
-	if dir == "" {
-		log.Info("no spool: what kafka does not take waits in memory (set -spool.dir)")
-		return out, nil
-	}
-	if out.spool, err = spool.Open(spool.Config{Dir: dir, MaxBytes: cfg.Spool.MaxBytes, Logger: log}); err != nil {
-		_ = s.Close() // nothing was written
-		return nil, err
-	}
-	return out, nil
-}
-
 // producerConfig returns how records become messages for this output.
-func (o *output) producerConfig(cfg *config.Config) producer.Config {
-	return producerConfig(cfg.Format, o.separator, cfg.SamplingRateDefault)
+func (o *output) producerConfig(cfg *config.Config, programs *producer.Programs) producer.Config {
+	return producerConfig(cfg.Produce, cfg.Format, o.separator, cfg.SamplingRateDefault, programs)
 }
 
 // newHub makes the hub, which owns the output from here on.

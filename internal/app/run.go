@@ -23,6 +23,7 @@ import (
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/internal/metrics"
+	"github.com/weirflow/weir/internal/state"
 	"github.com/weirflow/weir/internal/udp"
 	"github.com/weirflow/weir/internal/web"
 	"github.com/weirflow/weir/producer"
@@ -43,7 +44,14 @@ func runCommand(env Env, args []string) int {
 		fmt.Fprintln(env.Stdout, versionLine())
 		return ExitOK
 	}
+	programs, notes, err := loadPrograms(&cfg.Mapping)
+	if err != nil {
+		return fail(env, err)
+	}
 	log := newLogger(env.Stderr, cfg.LogLevel, cfg.LogFormat)
+	for _, n := range notes {
+		log.Warn(n)
+	}
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
@@ -61,7 +69,7 @@ func runCommand(env Env, args []string) int {
 	// the end of the process.
 	signal.Ignore(syscall.SIGPIPE)
 
-	c, err := newCollection(cfg, log)
+	c, err := newCollection(cfg, programs, log)
 	if err != nil {
 		return fail(env, err)
 	}
@@ -76,6 +84,8 @@ type collection struct {
 	cfg *config.Config
 	log *slog.Logger
 
+	programs *producer.Programs
+
 	hub     hub
 	out     *output
 	sockets []*udp.Socket
@@ -88,12 +98,14 @@ type collection struct {
 	// captures is nil unless interfaces are captured.
 	captures atomic.Pointer[collector.Captures]
 	started  time.Time
+	state    *state.File   // nil where nothing is kept
+	sweep    chan struct{} // closed to end the sweep of old templates; nil for none
 }
 
 // newCollection opens the output, the sockets and the web server. Nothing is
 // received before run.
-func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err error) {
-	c := &collection{cfg: cfg, log: log, started: time.Now()}
+func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Logger) (_ *collection, err error) {
+	c := &collection{cfg: cfg, programs: programs, log: log, started: time.Now()}
 	if c.enrich, err = openDatabases(&cfg.Enrich, "enrich.", log); err != nil {
 		return nil, err
 	}
@@ -111,7 +123,7 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 	if err := c.listen(); err != nil {
 		return nil, err
 	}
-	store := producer.NewStore(template.DefaultLimits())
+	store := newStore(cfg)
 	exporters := collector.NewExporters()
 	if cfg.Goflow2.Metrics == "on" && cfg.Addr != "" {
 		c.names = collector.NewGoflow2Names(cfg.MetricsExporters)
@@ -119,7 +131,11 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 	if err := c.makeWorkers(out, store, exporters); err != nil {
 		return nil, err
 	}
+	c.state = c.loadState(state.Templates(store, log))
 	c.source = metrics.Source{
+		Kept: metrics.Kept{
+			State: c.state, Caps: limitMemory(cfg, len(c.workers), log), MemoryMax: cfg.MemoryMax,
+		},
 		Workers:       c.workers,
 		Sink:          c.hub.Counters(),
 		Exporters:     exporters,
@@ -140,6 +156,7 @@ func newCollection(cfg *config.Config, log *slog.Logger) (_ *collection, err err
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
+			Settings:      cfg.Render,
 			Logger:        log,
 		})
 		if err != nil {
@@ -165,10 +182,12 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 	}
 	c.hub, c.out = out.newHub(cfg, lanes, c.log), out
 	admission := collector.NewAdmission(cfg.Exporters.Allow, cfg.Exporters.Deny, cfg.Exporters.Rate)
+	records := out.producerConfig(cfg, c.programs)
+	records.Held = newHeld(cfg)
 	for i := range n {
 		parts := collector.Parts{
 			CPU:       -1,
-			Producer:  producer.New(c.withGeo(out.producerConfig(cfg)), store),
+			Producer:  producer.New(c.withGeo(records), store),
 			Lane:      lanes[i],
 			Notify:    c.hub.Notify,
 			Exporters: exporters,
@@ -233,7 +252,7 @@ func (c *collection) dropPrivileges() {
 	if len(c.cfg.XDP.Interfaces) > 0 {
 		keep = append(keep, captureCaps...)
 	}
-	if c.cfg.TransportFile != "" || c.out.spool != nil {
+	if c.cfg.TransportFile != "" || c.out.spool != nil || c.state != nil {
 		keep = append(keep, outputCaps...)
 	}
 	kept, err := dropPrivileges(keep)
@@ -323,6 +342,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 		c.log.Info("serving http", "address", c.web.Addr())
 	}
 	defer c.watchDatabases()()
+	c.keep(c.source.Templates)
 	watchdogDone := make(chan struct{})
 	go c.watchdog(watchdogDone)
 	notifySystemd(c.log, daemon.SdNotifyReady)
@@ -371,6 +391,7 @@ func (c *collection) wait(stop, hup <-chan os.Signal, failed <-chan error) error
 			return fmt.Errorf("write flows: %w", sink.ErrClosed)
 		case <-hup:
 			c.reopen()
+			_ = c.reloadMapping() // it has logged what is wrong
 		}
 	}
 }
@@ -404,7 +425,7 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	if err := waitFor(ctx, workers); err != nil {
 		errs = append(errs, fmt.Errorf("stop workers: %w", err))
 	}
-	errs = append(errs, c.hub.Stop(ctx))
+	errs = append(errs, c.hub.Stop(ctx), c.stopKeeping(ctx))
 	c.closeSockets()
 	for _, w := range c.workers {
 		w.Close()
@@ -445,6 +466,7 @@ func (c *collection) summary() {
 		"datagrams_received", l.Received(),
 		"datagrams_decoded", producer.Sum(d.Decoded[:]),
 		"datagrams_failed", producer.Sum(d.Failed[:]),
+		"datagrams_held", d.Held.Datagrams,
 		"datagrams_refused", l.Workers.Denied + l.Workers.Limited,
 		"dropped_by_kernel", l.Workers.SocketDropped,
 		"records_produced", l.Produced(),

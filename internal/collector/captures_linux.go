@@ -70,8 +70,10 @@ func StartCaptures(cfg CaptureConfig, workers []*Worker) (*Captures, error) {
 			return nil, fmt.Errorf("capture as -xdp.require asks: %w", err)
 		}
 	}
+	watch := newLinkWatch(ctx, cfg.Logger, cfg.Interfaces)
+	c.ended.Go(func() { watch.run(ctx) })
 	for _, one := range c.list {
-		c.ended.Go(func() { c.lookAfter(ctx, one) })
+		c.ended.Go(func() { c.lookAfter(ctx, one, watch.pokes[one.name]) })
 	}
 	return c, nil
 }
@@ -208,45 +210,81 @@ func (c *Captures) detach(one *capture) {
 	}
 }
 
-// lookAfter keeps one interface captured until ctx is done.
-func (c *Captures) lookAfter(ctx context.Context, one *capture) {
-	wait := healthEvery
-	retry := retryMin
-	down := false
-	for {
+// lookAfter keeps one interface captured until ctx is done. Where it is not, each
+// attempt waits twice as long as the one before, unless the interface has changed.
+func (c *Captures) lookAfter(ctx context.Context, one *capture, changed <-chan struct{}) {
+	retry, eager, down := retryMin, eagerMost, false
+	tried := time.Now()
+	for wait := healthEvery; ; {
+		poked := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
+		case <-changed:
+			poked = true
 		}
 		c.mu.Lock()
 		open := one.open
 		c.mu.Unlock()
-		if open == nil {
-			if c.attach(one) != nil {
-				wait, retry = retry, min(2*retry, retryMax)
+		if open != nil {
+			if c.healthy(one, open, &down) {
+				wait = healthEvery
 				continue
 			}
-			wait, retry, down = healthEvery, retryMin, false
+			poked, eager, retry = true, eagerMost, retryMin
+		}
+		if poked {
+			if eager == 0 {
+				wait = max(retry-time.Since(tried), 0)
+				continue
+			}
+			eager--
+			if !sleep(ctx, eagerPause-time.Since(tried)) {
+				return
+			}
+		}
+		tried = time.Now()
+		if c.attach(one) == nil {
+			wait, retry, eager, down = healthEvery, retryMin, eagerMost, false
 			continue
 		}
-		err := open.Health()
-		switch {
-		case err == nil:
-			if down {
-				one.log.Info("interface is up again")
-			}
-			down = false
-		case errors.Is(err, xdp.ErrDown):
-			if !down {
-				one.log.Warn("interface is down")
-			}
-			down = true
-		default:
-			one.log.Warn("capture lost: its datagrams are received on the sockets until it is back", "error", err)
-			c.detach(one)
-			wait = retryMin
+		wait = retry
+		if retry = min(2*retry, retryMax); retry == retryMax {
+			eager = eagerMost
 		}
+	}
+}
+
+// healthy looks after a capture that is open, and ends one that was lost.
+func (c *Captures) healthy(one *capture, open *xdp.Capture, down *bool) bool {
+	err := open.Health()
+	switch {
+	case err == nil:
+		if *down {
+			one.log.Info("interface is up again")
+		}
+		*down = false
+		return true
+	case errors.Is(err, xdp.ErrDown):
+		if !*down {
+			one.log.Warn("interface is down")
+		}
+		*down = true
+		return true
+	}
+	one.log.Warn("capture lost: its datagrams are received on the sockets until it is back", "error", err)
+	c.detach(one)
+	return false
+}
+
+// sleep waits, and reports whether ctx is not done.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 

@@ -9,6 +9,6 @@
 // counters that it publishes once a receive batch.
 //
 // The sum that holds in each snapshot: datagrams received = decoded + failed
-// by reason. Over worker and sink together: records produced = acknowledged +
+// by reason + held for a template + dropped before decoding. Over worker and sink together: records produced = acknowledged +
 // dropped by reason + in flight.
 package collector

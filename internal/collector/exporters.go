@@ -24,7 +24,8 @@ type Exporter struct {
 	failed     atomic.Uint64
 	incomplete atomic.Uint64
 	limited    atomic.Uint64
-	next       atomic.Int64 // when its next datagram is due by the rate limit, in Unix ns
+	expired    atomic.Uint64 // data sets that waited for their template in vain
+	next       atomic.Int64  // when its next datagram is due by the rate limit, in Unix ns
 }
 
 func (e *Exporter) count(size int, res *producer.Result, nowNs int64) {
@@ -34,6 +35,7 @@ func (e *Exporter) count(size int, res *producer.Result, nowNs int64) {
 		e.records.Add(uint64(res.Records))
 	}
 	switch {
+	case res.Held: // counted when it is known
 	case !res.Decoded:
 		e.failed.Add(1)
 	case res.Reason != producer.ReasonNone:
@@ -60,6 +62,8 @@ type ExporterStats struct {
 	// Limited datagrams were dropped by the rate limit, on the UDP path. They
 	// are not in Datagrams.
 	Limited uint64
+	// Expired data sets waited for a template that did not come.
+	Expired uint64
 }
 
 func (e *Exporter) stats() ExporterStats {
@@ -72,6 +76,7 @@ func (e *Exporter) stats() ExporterStats {
 		Failed:     e.failed.Load(),
 		Incomplete: e.incomplete.Load(),
 		Limited:    e.limited.Load(),
+		Expired:    e.expired.Load(),
 	}
 }
 
@@ -150,6 +155,7 @@ func (t *Exporters) Stats(limit int) (first []ExporterStats, other ExporterStats
 		other.Failed += s.Failed
 		other.Incomplete += s.Incomplete
 		other.Limited += s.Limited
+		other.Expired += s.Expired
 		other.LastSeenNs = max(other.LastSeenNs, s.LastSeenNs)
 	}
 	return first, other

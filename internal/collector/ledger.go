@@ -22,7 +22,7 @@ func (p Path) String() string { return [NumPaths]string{"udp", "xdp"}[p] }
 // Ledger is where every datagram and every record ended, as far as this
 // process can know. The sums that hold:
 //
-//	Received         = decoded + failed        (both in Workers.Decode)
+//	Received         = decoded + failed + held (all in Workers.Decode)
 //	                 + Denied + Limited
 //	records produced = Acknowledged + dropped by reason + Spooled + InFlight
 //	 + Recovered

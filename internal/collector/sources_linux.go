@@ -18,6 +18,10 @@ const (
 	// spins is how often a worker that had something looks again before it
 	// waits. More of it would take the CPU from the kernel's receive path.
 	spins = 2
+	// gatherMost is how many datagrams may gather while the worker lets them, at the
+	// rate at which they came before: a part of what a socket's buffer or a ring holds.
+	gatherMost  = 512
+	gatherShare = 4 // of a ring
 )
 
 // sources is where a worker's datagrams come from: its UDP sockets, and its
@@ -39,6 +43,9 @@ type sources struct {
 	rounds int           // since the sockets were looked at for sure
 	idle   int           // rounds in a row without a datagram
 	woken  time.Time     // when the last wait ended with something
+	room   int           // how many datagrams may gather
+	napped time.Time     // when the last nap began
+	since  int           // datagrams taken from then on
 }
 
 // frameSet is a set of receivers on its way to a worker.
@@ -64,7 +71,9 @@ func (s *sources) layOut() {
 		s.fds = append(s.fds, unix.PollFd{Fd: int32(sock.Fd()), Events: unix.POLLIN})
 		s.ready[i] = true
 	}
+	s.room = gatherMost
 	for _, r := range s.frames {
+		s.room = min(s.room, r.RingSize()/gatherShare)
 		for _, fd := range r.Fds() {
 			s.fds = append(s.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 		}
@@ -158,8 +167,9 @@ func (s *sources) turn(w *Worker) (int, error) {
 // round that had n.
 //
 // Where datagrams come often, it lets them gather for a moment of at most the
-// latency: one wake-up then serves many.
+// latency, and no longer than rings and buffers bear: one wake-up then serves many.
 func (s *sources) rest(n int, limit time.Duration) error {
+	s.since += n
 	for _, ready := range s.ready {
 		if ready {
 			return nil
@@ -172,13 +182,25 @@ func (s *sources) rest(n int, limit time.Duration) error {
 	if s.idle++; len(s.frames) > 0 && s.idle <= spins {
 		return nil
 	}
-	if s.latency > 0 && time.Since(s.woken) < 2*s.latency {
-		s.woken = time.Time{} // once: then wait properly
-		nap := unix.NsecToTimespec(int64(s.latency))
-		_ = unix.Nanosleep(&nap, nil) // a signal only makes it shorter
-		return s.poll(0)
+	if s.latency > 0 {
+		if now := time.Now(); now.Sub(s.woken) < 2*s.latency {
+			s.woken = time.Time{} // once: then wait properly
+			nap := unix.NsecToTimespec(int64(napFor(s.latency, now.Sub(s.napped), s.since, s.room)))
+			s.napped, s.since = now, 0
+			_ = unix.Nanosleep(&nap, nil) // a signal only makes it shorter
+			return s.poll(0)
+		}
 	}
 	return s.poll(limit)
+}
+
+// napFor returns how long to let datagrams gather, where n came in the time before:
+// the latency, or as long as it takes for room of them to come.
+func napFor(latency, before time.Duration, n, room int) time.Duration {
+	if n == 0 || before >= latency*time.Duration(n)/time.Duration(room) {
+		return latency
+	}
+	return before * time.Duration(room) / time.Duration(n)
 }
 
 // poll waits for any source to have something.

@@ -78,6 +78,7 @@ type Worker struct {
 	goflow2  *Goflow2 // nil unless goflow2's metrics are wanted
 	counters Snapshot
 	stale    bool // the counters are newer than what was published
+	held     heldWork
 	polledAt time.Time
 
 	mu        sync.Mutex // guards published
@@ -139,7 +140,7 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make worker %d: %w", index, err)
 	}
-	return &Worker{
+	w := &Worker{
 		index:    index,
 		parts:    parts,
 		cfg:      cfg,
@@ -154,7 +155,9 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 		known:    map[netip.Addr]*sender{},
 		patience: sinkPatience,
 		goflow2:  newGoflow2(parts.Names, len(parts.Sockets)),
-	}, nil
+	}
+	w.held.done = w.released
+	return w, nil
 }
 
 // Index returns the worker's number.
@@ -198,6 +201,7 @@ func (w *Worker) Run() error {
 	for !w.stopping.Load() {
 		n, err := w.src.next(w, w.wait())
 		if err != nil {
+			w.prod.Abandon(w.held.done)
 			w.seal()
 			return fmt.Errorf("receive in worker %d: %w", w.index, err)
 		}
@@ -227,6 +231,7 @@ func (w *Worker) drain() error {
 		}
 		w.tend(n)
 	}
+	w.endHeld()
 	w.pollDrops()
 	return nil
 }
@@ -243,7 +248,7 @@ func (w *Worker) pollDrops() {
 // wait returns how long to wait for the next datagram: not so long that the worker
 // would pass for dead, or its counters grow old.
 func (w *Worker) wait() time.Duration {
-	limit := idleWait
+	limit := w.heldWait(idleWait)
 	if w.stale {
 		limit = stalePause
 	}
@@ -256,6 +261,7 @@ func (w *Worker) wait() time.Duration {
 // tend does what is due after a round that had n datagrams.
 func (w *Worker) tend(n int) {
 	now := time.Now()
+	w.tendHeld(now)
 	if w.batch != nil && w.batch.Records() > 0 && now.Sub(w.openedAt) >= w.cfg.Linger {
 		w.seal()
 	}

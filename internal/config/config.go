@@ -26,17 +26,20 @@ type Config struct {
 	Latency       time.Duration // longest time that datagrams may gather; 0 for none
 	Exporters     Exporters
 
-	Produce             string // "sample"
+	Produce             string // "sample" or "raw"
+	Mapping             Mapping
 	SamplingRateDefault uint64 // rate of exporters that announce none; 0 for none
 	Enrich              Enrich
 
-	Format                      string        // "json" or "bin"
+	Format                      string        // "json", "text" or "bin"
 	Transport                   string        // "file"
 	TransportFile               string        // path; "" is standard output
 	TransportFileSep            string        // bytes after every message, escapes already replaced
 	TransportFileRotateSize     int64         // bytes; 0 never rotates by size
 	TransportFileRotateInterval time.Duration // 0 never rotates by time
 	TransportFileCompress       string        // "none" or "zstd"
+	Templates                   Templates
+	MemoryMax                   int64 // bytes; 0 sets no limit
 	Kafka                       Kafka
 	Spool                       Spool
 	BatchSize                   int           // bytes at which a batch is sealed
@@ -160,7 +163,7 @@ func (c *Config) together(have []Fault) []Fault {
 	if concerns(have, "config") || concerns(have, "transport.file") {
 		return nil
 	}
-	var out []Fault
+	out := rawFaults(c.Produce, c.Format, c.faultsOf)
 	const size, interval = "transport.file.rotate.size", "transport.file.rotate.interval"
 	const text = "standard output cannot be rotated"
 	const allowed = "this option together with -transport.file"

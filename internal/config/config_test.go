@@ -87,11 +87,17 @@ func TestDefaults(t *testing.T) {
 			MaxMessageBytes: 1000000, FlushBytes: 104857600, Linger: 100 * time.Millisecond, Compression: "none",
 			Acks: "all", Idempotent: "auto", Message: "flow",
 		},
-		Spool:   Spool{MaxBytes: 8 << 30, Mode: "outage"},
-		XDP:     XDP{Mode: "auto", ZeroCopy: "auto", RingSize: 2048},
-		Latency: time.Millisecond, ReceiveBuffer: 32 << 20, Produce: "sample", Format: "json", Transport: "file",
+		Templates: Templates{
+			SweepInterval: time.Minute, KeyPort: "off", MaxDomains: 100_000, MaxPerDomain: 4096, MaxFields: 1024,
+			MaxBytes: 128 << 20, MaxSamplers: 100_000, Pending: Pending{Bytes: 64 << 20, Age: 10 * time.Second, Sets: 100_000},
+			StateInterval: 10 * time.Second,
+		},
+		MemoryMax: 512 << 20,
+		Spool:     Spool{MaxBytes: 8 << 30, Mode: "outage"},
+		XDP:       XDP{Mode: "auto", ZeroCopy: "auto", RingSize: 2048},
+		Latency:   time.Millisecond, ReceiveBuffer: 32 << 20, Produce: "sample", Mapping: Mapping{Compat: "none"}, Format: "json", Transport: "file",
 		TransportFileSep: "\n", TransportFileCompress: "none", BatchSize: 256 << 10,
-		Linger: 100 * time.Millisecond, SinkDepth: 64, Addr: ":8080", TemplatesPath: "/templates",
+		Linger: 100 * time.Millisecond, SinkDepth: 64, Addr: "127.0.0.1:8080", TemplatesPath: "/templates",
 		MetricsExporters: 1000, Goflow2: Goflow2{MetricsPath: "/metrics", Metrics: "on"}, LogLevel: slog.LevelInfo, LogFormat: "normal",
 	}
 	sources := c.Sources
@@ -121,11 +127,11 @@ func TestPrecedence(t *testing.T) {
 		args, env    []string
 		addr, source string
 	}{
-		{"default", nil, nil, ":8080", "default"},
+		{"default", nil, nil, "127.0.0.1:8080", "default"},
 		{"file", []string{"-config", "weir.yaml"}, nil, "file:1", "weir.yaml:2"},
 		{"file by environment", nil, []string{"WEIR_CONFIG=weir.yaml"}, "file:1", "weir.yaml:2"},
 		{"flag names the file", []string{"--config=weir.yaml"}, []string{"WEIR_CONFIG=absent.yaml"}, "file:1", "weir.yaml:2"},
-		{"empty -config reads none", []string{"-config="}, []string{"WEIR_CONFIG=weir.yaml"}, ":8080", "default"},
+		{"empty -config reads none", []string{"-config="}, []string{"WEIR_CONFIG=weir.yaml"}, "127.0.0.1:8080", "default"},
 		{"environment over file", []string{"-config=weir.yaml"}, []string{"WEIR_ADDR=env:2"}, "env:2", "WEIR_ADDR"},
 		{"empty variable is a value", []string{"-config=weir.yaml"}, []string{"WEIR_ADDR="}, "", "WEIR_ADDR"},
 		{"flag over all", []string{"-addr", "flag:3", "-config=weir.yaml"}, []string{"WEIR_ADDR=env:2"}, "flag:3", "-addr"},

@@ -15,10 +15,12 @@ type Decode struct {
 	Port                int      // UDP destination port to decode; 0 is all
 	Repeat              int      // times that the files are decoded, at least 1
 	SamplingRateDefault uint64   // as in Config
-	Format              string   // "json" or "bin"
-	TransportFile       string   // path; "" is standard output
-	TransportFileSep    string   // bytes after every message
-	Stats               string   // path of the statistics; "-" is standard error, "" is none
+	Produce             string   // as in Config
+	Mapping             Mapping
+	Format              string // "json", "text" or "bin"
+	TransportFile       string // path; "" is standard output
+	TransportFileSep    string // bytes after every message
+	Stats               string // path of the statistics; "-" is standard error, "" is none
 	LogLevel            slog.Level
 	LogFormat           string // "normal" or "json"
 
@@ -62,6 +64,11 @@ func ParseDecode(args []string, environ []string, w io.Writer) (*Decode, error) 
 	if len(d.Files) == 0 && !concerns(faults, "") {
 		faults = append(faults, Fault{Problem: "no capture file given", Allowed: "one or more pcap files, such as weir decode flows.pcap"})
 	}
+	if !concerns(faults, "format") && !concerns(faults, "produce") {
+		faults = append(faults, rawFaults(d.Produce, d.Format, func(option string, err error) []Fault {
+			return res.origins[option].faults(err)
+		})...)
+	}
 	if len(faults) > 0 {
 		return nil, usageError(faults)
 	}
@@ -90,6 +97,7 @@ func (d *Decode) options() []Option {
 			Value: IntValue(&d.Repeat, 1, 1_000_000_000),
 			Help:  "How many times to decode the files, to measure speed.",
 		},
+		produceOption(&d.Produce),
 		samplingOption(&d.SamplingRateDefault),
 		formatOption(&d.Format),
 		file,
@@ -102,6 +110,7 @@ func (d *Decode) options() []Option {
 		levelOption(&d.LogLevel),
 		logFormatOption(&d.LogFormat),
 	}
+	options = append(options, d.Mapping.options()...)
 	for i := range options {
 		options[i].NoFile = true
 	}

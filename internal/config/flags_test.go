@@ -24,26 +24,23 @@ func TestFlagFaults(t *testing.T) {
 		{[]string{"-="}, []string{`- "": unknown flag` + lists}},
 		{[]string{"-v=maybe"}, []string{`-v "maybe": not a truth value; allowed: true, false`}},
 		{[]string{"-stats", "x"}, []string{`-stats: not an option of weir` + lists}},
-		{[]string{"-mapping", "m.yaml"}, []string{`-mapping "m.yaml": this version writes goflow2's default fields; mapping files are not supported`}},
-		{[]string{"-mapping"}, []string{`-mapping: this version writes goflow2's default fields; mapping files are not supported`}},
-		{[]string{"-templates.ttl", "1h", "-templates.sweep-interval=1m", "-templates.ttl.extend-on-access"}, []string{
-			`-templates.ttl "1h": ` + noExpiry, `-templates.sweep-interval "1m": ` + noExpiry, `-templates.ttl.extend-on-access: ` + noExpiry,
+		{[]string{"-templates.ttl", "1", "-templates.sweep-interval=0", "-templates.ttl.extend-on-access=x"}, []string{
+			`-templates.ttl "1": not a duration; allowed: 0 (never) or 1s to 8784h, written with a unit such as 100ms, 10s, 5m or 1h`,
+			`-templates.sweep-interval "0": out of range; allowed: 1s to 24h`,
+			`-templates.ttl.extend-on-access "x": not a truth value; allowed: true, false`,
 		}},
-		{[]string{"-templates.json.path", "t", "-templates.json.interval", "1s", "-netflow.templates", "x"}, []string{
-			`-templates.json.path "t": ` + noSaving, `-templates.json.interval "1s": ` + noSaving, `-netflow.templates "x": ` + noSaving,
-		}},
+		{[]string{"-netflow.templates", "x"}, []string{`-netflow.templates "x": ` + ownSaving}},
 		{[]string{"-format.protobuf.fixedlen=false", "-metrics.path=m", "-metrics.goflow2=maybe"}, []string{
 			`-metrics.path "m": path does not start with /; allowed: a path that starts with /, has letters, digits and -._~/ only and is neither / nor /metrics nor /__health, or empty for no such page`,
 			`-metrics.goflow2 "maybe": unknown choice; allowed: on (or true), off (or false)`,
 			`-format.protobuf.fixedlen "false": messages of -format bin always begin with their length; remove the flag, and have readers expect the length`,
 		}},
-		{[]string{"-format.hash=SrcAS", "-format.selector=x"}, []string{
-			`-format.hash "SrcAS": messages have no key, because output goes to files; remove the flag`,
-			`-format.selector "x": every message has all fields; choose among them where they are read`,
+		{[]string{"-format.selector=x"}, []string{
+			`-format.selector "x": name the fields of json and text in a mapping file, under formatter.fields`,
 		}},
 		// Both of two values of one flag are checked.
 		{[]string{"-format=a", "-format=json", "-format=b"}, []string{
-			`-format "a": unknown choice; allowed: json, bin (or pb)`, `-format "b": unknown choice; allowed: json, bin (or pb)`,
+			`-format "a": unknown choice; allowed: json, text, bin (or pb)`, `-format "b": unknown choice; allowed: json, text, bin (or pb)`,
 		}},
 		{[]string{"-samplingrate.fallback=x"}, []string{`-samplingrate.fallback "x": not a sampling rate; allowed: 0 for none, or N from 1 to 4294967295 for 1 packet in N`}},
 		{[]string{"-config", "absent.yaml"}, []string{`-config "absent.yaml": cannot read the file: no such file or directory`}},
@@ -90,7 +87,7 @@ func TestDecode(t *testing.T) {
 }
 
 func TestDecodeFaults(t *testing.T) {
-	_, err := ParseDecode([]string{"-repeat", "0", "-port=70000", "-listen=sflow://:1", "-format", "text", "-mapping=x", "-metrics.addr=:1", "-config=x"},
+	_, err := ParseDecode([]string{"-repeat", "0", "-port=70000", "-listen=sflow://:1", "-format", "text", "-produce=raw", "-metrics.addr=:1", "-config=x"},
 		[]string{"WEIR_LOGLEVEL=x"}, io.Discard)
 	if err == nil {
 		t.Fatal("no error")

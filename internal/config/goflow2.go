@@ -158,6 +158,12 @@ func (t *Translation) flags(program string, args []string) (out []string) {
 			out = append(out, quote("-"+keep+"="+text))
 		}
 	}
+	if _, ok := values["addr"]; !ok && program == "weir" {
+		if o := find(options, "addr"); o.Default != ":8080" {
+			out = append(out, "-addr=:8080")
+			t.Changes = append(t.Changes, "-addr=:8080 is goflow2's default; that of weir is "+o.Default)
+		}
+	}
 	t.defaults(program, values)
 	t.verify(program, out)
 	return out

@@ -64,7 +64,7 @@ func (c *Config) kafkaOptions() []Option {
 		option("sasl.file", "", "file", TextValue(&k.SASLFile), "File with the user in its first line and the password in its second."),
 		option("maxmsgbytes", "1000000", "n", IntValue(&k.MaxMessageBytes, 1000, 64<<20), "Largest message, and set of messages, in bytes before compression. The brokers' message.max.bytes must not be less."),
 		option("flushbytes", "104857600", "n", IntValue(&k.FlushBytes, 1, 1<<30), "Bytes at which a set is sent, if less than transport.kafka.maxmsgbytes."),
-		option("linger", "100ms", "duration", DurationValue(&k.Linger, time.Millisecond, time.Minute, ""), "Longest time that a set waits for more messages."),
+		option("linger", "100ms", "duration", DurationValue(&k.Linger, time.Millisecond, time.Minute, ""), "Longest time that a set waits for more messages. goflow2 calls it transport.kafka.flushfreq."),
 		option("hashing", "false", "true|false", SwitchValue(&k.Hashing), "Put messages of equal keys into the same partition."),
 		inner(option("compression", "none", "none|gzip|snappy|lz4|zstd",
 			ChoiceValue(&k.Compression, Choices{Allowed: []string{"none", "gzip", "snappy", "lz4", "zstd"}, Same: map[string]string{"": "none"}}),
@@ -78,7 +78,7 @@ func (c *Config) kafkaOptions() []Option {
 			"What a Kafka message holds: one flow, as goflow2's do, or as many as fit, one behind the other, which costs a fraction."),
 		{
 			Name: "spool.dir", Group: GroupKafka, Default: "", Shape: "path", Value: TextValue(&s.Dir),
-			Help: "Directory for what Kafka does not take, until it does. Empty is kafka-spool in the state directory that systemd gives, and none where there is none.",
+			Help: "Directory for what Kafka does not take, until it does; none is no spool. Empty is kafka-spool in the state directory that systemd gives, else in /var/lib/weir, where that can be used. -transport file has no spool.",
 		},
 		{
 			Name: "spool.max-bytes", Group: GroupKafka, Default: "8GiB", Shape: "size",

@@ -16,10 +16,8 @@ type oldName struct {
 }
 
 const (
-	noExpiry   = "the lifetime of templates cannot be set in this version; remove the flag"
-	noSaving   = "this version keeps templates in memory and does not save them; remove the flag"
-	ownMuting  = "errors are counted, not logged one by one"
-	noKeyInOut = "messages have no key, because output goes to files; remove the flag"
+	ownSaving = "templates are kept in the file of -templates.json.path"
+	ownMuting = "errors are counted, not logged one by one"
 )
 
 func oldNames() []oldName {
@@ -36,15 +34,8 @@ func oldNames() []oldName {
 		{name: "transport.kafka.log.err", isSwitch: true, noEffect: "errors of Kafka are always logged, and counted"},
 		{name: "format.protobuf.fixedlen", isSwitch: true, onlyTrue: true, noEffect: "messages of -format bin always begin with their length",
 			refusal: "messages of -format bin always begin with their length; remove the flag, and have readers expect the length"},
-		{name: "format.hash", refusal: noKeyInOut},
-		{name: "format.selector", refusal: "every message has all fields; choose among them where they are read"},
-		{name: "netflow.templates", isPrefix: true, refusal: noSaving},
-
-		{name: "mapping", refusal: "this version writes goflow2's default fields; mapping files are not supported"},
-		{name: "templates.ttl.extend-on-access", isSwitch: true, refusal: noExpiry},
-		{name: "templates.ttl", refusal: noExpiry},
-		{name: "templates.sweep-interval", refusal: noExpiry},
-		{name: "templates.json", isPrefix: true, refusal: noSaving},
+		{name: "format.selector", refusal: "name the fields of json and text in a mapping file, under formatter.fields"},
+		{name: "netflow.templates", isPrefix: true, refusal: ownSaving},
 	}
 }
 

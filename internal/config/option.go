@@ -7,16 +7,17 @@ type Group string
 
 // The groups, in the order of the help.
 const (
-	GroupReceive Group = "Receive"
-	GroupDecode  Group = "Decode"
-	GroupWrite   Group = "Write"
-	GroupKafka   Group = "Kafka"
-	GroupSee     Group = "See"
-	GroupRun     Group = "Run"
+	GroupReceive   Group = "Receive"
+	GroupDecode    Group = "Decode"
+	GroupTemplates Group = "Templates"
+	GroupWrite     Group = "Write"
+	GroupKafka     Group = "Kafka"
+	GroupSee       Group = "See"
+	GroupRun       Group = "Run"
 )
 
 func groups() []Group {
-	return []Group{GroupReceive, GroupDecode, GroupWrite, GroupKafka, GroupSee, GroupRun}
+	return []Group{GroupReceive, GroupDecode, GroupTemplates, GroupWrite, GroupKafka, GroupSee, GroupRun}
 }
 
 // An Option is one setting; flag, environment variable and YAML key follow

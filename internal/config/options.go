@@ -27,7 +27,7 @@ func (c *Config) table() *Table {
 // options declares every option of weir once. Options that weir decode shares
 // are declared below, by functions of their own.
 func (c *Config) options() []Option {
-	return slices.Concat(c.listenOptions(), c.captureOptions(), c.otherOptions(), c.Enrich.options("enrich."), c.kafkaOptions(), c.Goflow2.options())
+	return slices.Concat(c.listenOptions(), c.captureOptions(), c.templateOptions(), c.otherOptions(), c.Mapping.options(), c.Enrich.options("enrich."), c.kafkaOptions(), c.Goflow2.options())
 }
 
 // listenOptions declares the options of the sockets.
@@ -54,14 +54,7 @@ func (c *Config) listenOptions() []Option {
 // otherOptions declares the options behind receiving.
 func (c *Config) otherOptions() []Option {
 	return []Option{
-		{
-			Name: "produce", Group: GroupDecode, Default: "sample", Shape: "sample",
-			Value: ChoiceValue(&c.Produce, Choices{
-				Allowed: []string{"sample"},
-				Refused: map[string]string{"raw": "raw output is not part of this version; sample writes one message per flow"},
-			}),
-			Help: "What to make of a datagram: sample writes one message per flow or sampled packet.",
-		},
+		produceOption(&c.Produce),
 		samplingOption(&c.SamplingRateDefault),
 		formatOption(&c.Format),
 		{
@@ -107,9 +100,9 @@ func (c *Config) otherOptions() []Option {
 			Help:  "Batches that each worker shares with the output, and with them the messages that may wait for it. Each takes the memory of batch.size.",
 		},
 		{
-			Name: "addr", Group: GroupSee, Default: ":8080", Shape: "host:port",
+			Name: "addr", Group: GroupSee, Default: "127.0.0.1:8080", Shape: "host:port",
 			Value: addrValue(&c.Addr),
-			Help:  "Address of the web server, with /metrics, /__health and the templates. Empty for none.",
+			Help:  "Address of the web server, with /metrics, /__health, /config and the templates. :8080 serves other hosts too, to whom it shows which exporters there are. Empty for none.",
 		},
 		{
 			Name: "templates.path", Group: GroupSee, Default: "/templates", Shape: "path",
@@ -141,13 +134,12 @@ func samplingOption(p *uint64) Option {
 
 func formatOption(p *string) Option {
 	return Option{
-		Name: "format", Group: GroupWrite, Default: "json", Shape: "json|bin",
+		Name: "format", Group: GroupWrite, Default: "json", Shape: "json|text|bin", Inner: "type",
 		Value: ChoiceValue(p, Choices{
-			Allowed: []string{"json", "bin"},
+			Allowed: []string{"json", "text", "bin"},
 			Same:    map[string]string{"pb": "bin"},
-			Refused: map[string]string{"text": "text output is not part of this version; json has the same values"},
 		}),
-		Help: "json writes one object a line, bin (or pb) protobuf messages that begin with their length.",
+		Help: "json writes one object a line, text key=value pairs, bin (or pb) protobuf messages that begin with their length.",
 	}
 }
 

@@ -156,7 +156,19 @@ func other(o Option) string {
 		return "off"
 	case "transport.kafka.message":
 		return "batch"
-	case "spool.max-bytes":
+	case "templates.ttl", "templates.sweep-interval", "templates.json.interval":
+		return "2h"
+	case "templates.ttl.extend-on-access":
+		return "true"
+	case "templates.key-port":
+		return "auto"
+	case "templates.max-domains", "templates.max-per-domain", "templates.max-fields", "templates.max-samplers":
+		return "77"
+	case "templates.pending":
+		return "32MiB,5s,77"
+	case "templates.json.path":
+		return "/var/lib/x y"
+	case "spool.max-bytes", "templates.max-bytes", "memory.max":
 		return "1GiB"
 	case "spool.mode":
 		return "always"
@@ -296,19 +308,32 @@ func TestValues(t *testing.T) {
 		{"-cpu.pin=1,,2", `"": not a CPU number or range; allowed: CPU numbers from 0 to 1023 and ranges of them, such as 2-5,7`},
 		{"-addr=8080", `"8080": not host:port; allowed: host:port with a port from 0 to 65535, such as :8080, 127.0.0.1:8080 or [::1]:8080, or empty for no web server`},
 		{"-addr=:http", `":http": port "http" is not a port number; allowed: host:port with a port from 0 to 65535, such as :8080, 127.0.0.1:8080 or [::1]:8080, or empty for no web server`},
+		{"-templates.pending=0", ""},
+		{"-templates.pending=1MiB,1s", ""},
+		{"-templates.pending=1MiB", `"1MiB": not a size and a duration; allowed: ` + allowedPending},
+		{"-templates.pending=1MiB,1", `"1MiB,1": "1" is not a duration; allowed: ` + allowedPending},
+		{"-templates.pending=x,1s", `"x,1s": "x" is not a size; allowed: ` + allowedPending},
+		{"-templates.pending=1MiB,1s,x", `"1MiB,1s,x": "x" is not a number; allowed: ` + allowedPending},
+		{"-templates.pending=1MiB,1h", `"1MiB,1h": out of range; allowed: ` + allowedPending},
+		{"-templates.key-port=maybe", `"maybe": unknown choice; allowed: off, on, auto`},
+		{"-memory.max=1", `"1": out of range; allowed: 0 (no limit) or 64MiB to 16TiB`},
 		{"-templates.path=", ""},
 		{"-templates.path=/metrics", `"/metrics": path is taken; allowed: a path that starts with /, has letters, digits and -._~/ only and is neither / nor /metrics nor /__health, or empty for no such page`},
 		{"-templates.path=/{x}", `"/{x}": path has the character "{"; allowed: a path that starts with /, has letters, digits and -._~/ only and is neither / nor /metrics nor /__health, or empty for no such page`},
 		{"-loglevel=WARN", ""},
 		{"-loglevel=warning", `"warning": unknown log level; allowed: debug, info, warn, error`},
-		{"-produce=raw", `"raw": raw output is not part of this version; sample writes one message per flow; allowed: sample`},
+		{"-produce=raw", ""},
+		{"-produce=flow", `"flow": unknown choice; allowed: sample, raw`},
+		{"-produce=raw -format=text", `"text": raw output is JSON alone; allowed: json, or -produce sample`},
+		{"-compat=goflow", `"goflow": unknown choice; allowed: none, goflow2`},
+		{"-format.hash=SrcAS,dst_as -mapping=m.yaml", ""},
 		{"-transport=nats", `"nats": unknown choice; allowed: file, kafka`},
 		{"-transport.kafka.brokers=a:1,b", `"b": not a broker's address; allowed: host:port, such as kafka1:9092,kafka2:9092`},
 		{"-transport.kafka.compression=lzma", `"lzma": unknown choice; allowed: none, gzip, snappy, lz4, zstd`},
-		{"-format=xml", `"xml": unknown choice; allowed: json, bin (or pb)`},
+		{"-format=xml", `"xml": unknown choice; allowed: json, text, bin (or pb)`},
 		{`-transport.file.sep=a\x`, `"a\\x": unknown escape "\\x"; allowed: ` + escapeForms},
 		{`-transport.file.sep=\`, `"\\": backslash at the end; allowed: ` + escapeForms},
-		{"-format=" + strings.Repeat("x", 200), `"` + strings.Repeat("x", 120) + `"...: unknown choice; allowed: json, bin (or pb)`},
+		{"-format=" + strings.Repeat("x", 200), `"` + strings.Repeat("x", 120) + `"...: unknown choice; allowed: json, text, bin (or pb)`},
 	} {
 		args := strings.Fields(tc.args)
 		_, err := parse(args, nil, io.Discard, noNames(t))

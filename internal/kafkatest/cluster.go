@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,13 +37,29 @@ type Cluster struct {
 	User       string `json:"user"`
 	Password   string `json:"password"`
 
-	root string // of the module
-	dir  string // our own, removed by Down
+	root  string // of the module
+	dir   string // our own, removed by Down
+	place Place
 }
 
-// Join returns the cluster that WEIR_KAFKA names, or nil if it names none.
+// A Place is where a cluster runs if that is not simply this host, for instance
+// a network namespace. The zero value is this host.
+type Place struct {
+	// Run runs a command there to its end. What the command leaves behind
+	// stays there.
+	Run func(cmd *exec.Cmd) error
+	// Dial connects from there.
+	Dial func(network, address string) (net.Conn, error)
+}
+
+// dialer is a Place's Dial as sarama wants it.
+type dialer func(network, address string) (net.Conn, error)
+
+func (d dialer) Dial(network, address string) (net.Conn, error) { return d(network, address) }
+
+// Join returns the cluster that KAFKA_TEST names, or nil if it names none.
 func Join() (*Cluster, error) {
-	path := os.Getenv("WEIR_KAFKA")
+	path := os.Getenv("KAFKA_TEST")
 	if path == "" {
 		return nil, nil
 	}
@@ -65,7 +82,11 @@ func load(path string) (*Cluster, error) {
 // Up starts a cluster of 1 or 3 brokers. env are further variables of
 // scripts/kafka, as NAME=value. The error wraps ErrMissing if Java or Maven
 // is not there.
-func Up(nodes int, env ...string) (*Cluster, error) {
+func Up(nodes int, env ...string) (*Cluster, error) { return UpAt(Place{}, nodes, env...) }
+
+// UpAt is Up in another place. The address for brokers to listen on there is
+// given by KAFKA_TEST_HOST.
+func UpAt(place Place, nodes int, env ...string) (*Cluster, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return nil, err
@@ -79,10 +100,10 @@ func Up(nodes int, env ...string) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start cluster: %w", err)
 	}
-	c := &Cluster{root: root, dir: dir, State: filepath.Join(dir, "state")}
+	c := &Cluster{root: root, dir: dir, place: place, State: filepath.Join(dir, "state")}
 	// Should the tests end without Down, for instance because they took too
 	// long, the cluster ends with them.
-	env = append(env, "WEIR_KAFKA_STATE="+c.State, "WEIR_KAFKA_OWNER="+strconv.Itoa(os.Getpid()))
+	env = append(env, "KAFKA_TEST_STATE="+c.State, "KAFKA_TEST_OWNER="+strconv.Itoa(os.Getpid()))
 	out, err := c.run(env, "up", strconv.Itoa(nodes))
 	if err != nil {
 		os.RemoveAll(dir)
@@ -90,7 +111,7 @@ func Up(nodes int, env ...string) (*Cluster, error) {
 	}
 	path := ""
 	for line := range strings.Lines(out) {
-		if p, ok := strings.CutPrefix(strings.TrimSpace(line), "export WEIR_KAFKA="); ok {
+		if p, ok := strings.CutPrefix(strings.TrimSpace(line), "export KAFKA_TEST="); ok {
 			path = p
 		}
 	}
@@ -99,7 +120,7 @@ func Up(nodes int, env ...string) (*Cluster, error) {
 		c.Down()
 		return nil, err
 	}
-	up.dir = dir
+	up.dir, up.place = dir, place
 	return up, nil
 }
 
@@ -115,7 +136,7 @@ func (c *Cluster) Down() error {
 
 // Script runs scripts/kafka on this cluster and returns what it prints.
 func (c *Cluster) Script(args ...string) (string, error) {
-	return c.run([]string{"WEIR_KAFKA_STATE=" + c.State}, args...)
+	return c.run([]string{"KAFKA_TEST_STATE=" + c.State}, args...)
 }
 
 func (c *Cluster) run(env []string, args ...string) (string, error) {
@@ -123,7 +144,11 @@ func (c *Cluster) run(env []string, args ...string) (string, error) {
 	cmd.Env = append(os.Environ(), env...)
 	var out, complaints strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &complaints
-	if err := cmd.Run(); err != nil {
+	run := (*exec.Cmd).Run
+	if c.place.Run != nil {
+		run = c.place.Run
+	}
+	if err := run(cmd); err != nil {
 		return out.String(), fmt.Errorf("scripts/kafka %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(complaints.String()))
 	}
 	return out.String(), nil
@@ -138,6 +163,9 @@ func (c *Cluster) config() *sarama.Config {
 	config.Version = sarama.V2_8_0_0
 	config.Consumer.Fetch.Default = 4 << 20
 	config.Consumer.MaxWaitTime = 50 * time.Millisecond
+	if c.place.Dial != nil {
+		config.Net.Proxy.Enable, config.Net.Proxy.Dialer = true, dialer(c.place.Dial)
+	}
 	return config
 }
 
@@ -163,6 +191,30 @@ func (c *Cluster) Topic(name string, partitions int, config map[string]string) e
 	}, false)
 	if err != nil {
 		return fmt.Errorf("make topic: %w", err)
+	}
+	return nil
+}
+
+// MoveLeaders gives each of the topic's partitions another of three brokers as
+// its first replica, and the lead to it. Each round is another order.
+func (c *Cluster) MoveLeaders(topic string, partitions, round int) error {
+	admin, err := c.Admin()
+	if err != nil {
+		return fmt.Errorf("move leaders: %w", err)
+	}
+	defer admin.Close()
+	orders := [][]int32{{1, 2, 3}, {2, 3, 1}, {3, 1, 2}}
+	var assignment [][]int32
+	var all []int32
+	for p := range partitions {
+		assignment = append(assignment, orders[(p+round)%3])
+		all = append(all, int32(p))
+	}
+	if err := admin.AlterPartitionReassignments(topic, assignment); err != nil {
+		return fmt.Errorf("move leaders: %w", err)
+	}
+	if _, err := admin.ElectLeaders(sarama.PreferredElection, map[string][]int32{topic: all}); err != nil {
+		return fmt.Errorf("elect leaders: %w", err)
 	}
 	return nil
 }

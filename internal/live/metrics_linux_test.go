@@ -66,6 +66,32 @@ var moves = []struct{ series, by string }{
 	{`templates_announced_total{change="unchanged"}`, "datagrams"},
 	{`templates_announced_total{change="withdrawn"}`, "datagrams"},
 	{`templates`, "datagrams"},
+	{`templates_domains`, "templates"},
+	{`templates_bytes`, "templates"},
+	{`templates_samplers`, "templates"},
+	{`templates_evicted_total{what="domains"}`, "templates"},
+	{`templates_evicted_total{what="templates"}`, "templates"},
+	{`templates_expired_total`, "templates"},
+	{`templates_split_total`, "templates"},
+	{`datagrams_held`, "templates"},
+	{`sets_held`, "templates"},
+	{`sets_held_bytes`, "templates"},
+	{`sets_held_total{outcome="released"}`, "templates"},
+	{`sets_held_total{outcome="expired"}`, "templates"},
+	{`sets_held_total{outcome="overflow"}`, "templates"},
+	{`exporter_sets_expired_total{exporter="127.0.0.1"}`, "templates"},
+	{`state_saves_total{outcome="saved"}`, "templates"},
+	{`state_saves_total{outcome="failed"}`, "templates"},
+	{`state_set_aside_total`, "templates"},
+	{`state_bytes`, "templates"},
+	{`state_saved_seconds`, "templates"},
+	{`memory_max_bytes`, "templates"},
+	{`memory_cap_bytes{part="templates"}`, "templates"},
+	{`memory_cap_bytes{part="samplers"}`, "templates"},
+	{`memory_cap_bytes{part="pending"}`, "templates"},
+	{`memory_cap_bytes{part="batches"}`, "templates"},
+	{`memory_cap_bytes{part="exporters"}`, "templates"},
+	{`memory_cap_bytes{part="base"}`, "templates"},
 	{`sflow_samples_total{kind="counter"}`, "datagrams"},
 	{`sflow_samples_total{kind="drop"}`, "datagrams"},
 	{`sflow_samples_total{kind="unknown"}`, "datagrams"},
@@ -98,7 +124,7 @@ var moves = []struct{ series, by string }{
 // needBroker are the beginnings of the names of metrics that move only with a
 // Kafka broker, which the tests here do without, or with databases, which have a
 // test of their own.
-var needBroker = []string{"weir_kafka_", "weir_spool_", "weir_records_spooled", "weir_enrich_"}
+var needBroker = []string{"weir_kafka_", "weir_spool_", "weir_records_spooled", "weir_enrich_", `weir_records_sink_total{outcome="spooled"}`}
 
 // moved collects the series that grew, by the stir that made them.
 type moved struct {
@@ -128,6 +154,7 @@ func TestEveryMetricMoves(t *testing.T) {
 		"datagrams": stirDatagrams, "kernel": stirKernel, "stuck output": stirStuck,
 		"rate": stirRate, "denied": stirDenied, "capture": stirCapture,
 		"full disk": stirFullDisk, "size limit": stirSizeLimit, "reader gone": stirReaderGone,
+		"templates": stirTemplates,
 	}
 	done := &moved{seen: map[string]bool{}} // those that were not skipped
 	t.Run("stir", func(t *testing.T) {
@@ -180,7 +207,7 @@ func exportedNames() []string {
 // account of it.
 func stirDatagrams(t *testing.T, note *moved) {
 	host := newHost(t)
-	w := startWeir(t, host, "-metrics.exporters", "1")
+	w := startWeir(t, host, "-metrics.exporters", "1", "-templates.pending", "0")
 	before := w.scrape()
 	delete(before, seriesOf(before, "build_info")[0]) // is 1 at all times
 

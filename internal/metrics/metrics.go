@@ -41,6 +41,7 @@ type Source struct {
 	Databases *enrich.Databases
 	// Names has who gets goflow2's metrics, nil where they are not wanted.
 	Names *collector.Goflow2Names
+	Kept  Kept
 	// Captures points to nil unless interfaces are captured.
 	Captures *atomic.Pointer[collector.Captures]
 }
@@ -78,7 +79,7 @@ var (
 	faults        = desc("decode_faults_total", "Pieces of datagrams that were not as they should be, by reason. One datagram may have many.", "reason")
 
 	produced    = desc("records_produced_total", "Flow records decoded and encoded, by protocol.", "protocol")
-	sinkRecords = desc("records_sink_total", "Where each record ended: acknowledged by the output, or dropped.", "outcome")
+	sinkRecords = desc("records_sink_total", "Where each record is: acknowledged by the output, dropped, or spooled, which are those that wait on disk now and become fewer again.", "outcome")
 	dropped     = desc("records_dropped_total", "Records that were lost on the way to the output, by reason.", "reason")
 	inFlight    = desc("records_in_flight", "Records on their way to the output.")
 	sinkBytes   = desc("sink_bytes_total", "Bytes that the output took.")
@@ -87,7 +88,6 @@ var (
 	options     = desc("options_records_total", "Records of options data, which are no flows.")
 	noTemplate  = desc("sets_without_template_total", "Data sets whose template was not known.")
 	announced   = desc("templates_announced_total", "Template records received, by what they changed.", "change")
-	templates   = desc("templates", "Templates that are known.")
 	otherSample = desc("sflow_samples_total", "sFlow samples that are no flows, by kind.", "kind")
 
 	exporters         = desc("exporters", "Exporters that were heard of.")
@@ -114,13 +114,13 @@ var all = []*prometheus.Desc{
 	captureMode, captureOpened, xdpVerdicts, xdpDropped, xdpLimited, ringHigh, ringSize, exporterLimited,
 	buildInfo, received, receivedBytes, socketDropped, datagrams, byProtocol, faults,
 	produced, sinkRecords, dropped, inFlight, sinkBytes, batches,
-	options, noTemplate, announced, templates, otherSample,
+	options, noTemplate, announced, otherSample,
 	exporters, exporterDatagrams, exporterBytes, exporterRecords, exporterFailed, exporterPartly, exporterSeen,
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(all, kafkaDescs, enrichDescs) {
+	for _, d := range slices.Concat(all, templateDescs, kafkaDescs, enrichDescs) {
 		ch <- d
 	}
 }
@@ -158,6 +158,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 
 	e.count(sinkRecords, l.Acknowledged, "acknowledged")
 	e.count(sinkRecords, l.DroppedRecords(), "dropped")
+	e.count(sinkRecords, l.Spooled, "spooled")
 	c.kafka(e, l.Recovered, l.Spooled)
 	for _, d := range l.Dropped {
 		e.count(dropped, d.Records, d.Reason)
@@ -166,11 +167,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	e.count(sinkBytes, l.SinkBytes)
 	e.count(batches, w.Sealed)
 
-	known := 0
-	for _, d := range c.src.Templates.Domains() {
-		known += len(d.Templates())
-	}
-	e.gauge(templates, float64(known))
+	c.templates(e, &w.Decode.Held)
 	c.exporters(e)
 	c.databases(e)
 	if captures := c.src.Captures.Load(); captures != nil {
@@ -262,6 +259,7 @@ func emitExporter(e emitter, name string, s *collector.ExporterStats) {
 	e.count(exporterFailed, s.Failed, name)
 	e.count(exporterPartly, s.Incomplete, name)
 	e.count(exporterLimited, s.Limited, name)
+	e.count(exporterExpired, s.Expired, name)
 	if s.LastSeenNs != 0 {
 		e.gauge(exporterSeen, float64(s.LastSeenNs)/1e9, name)
 	}

@@ -5,14 +5,11 @@ package web
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -35,8 +32,15 @@ type Config struct {
 	// Detail returns what /__health says behind OK, whole lines; nil for
 	// nothing.
 	Detail func() string
-	Logger *slog.Logger
+	// Settings returns the effective configuration for /config: names, values
+	// and where each came from, without secrets; nil for no such page.
+	Settings func() string
+	Logger   *slog.Logger
 }
+
+// maxBody is the most bytes that the body of a request may have: no page needs
+// any.
+const maxBody = 4 << 10
 
 // Server is a running HTTP server. Its methods may be called by any goroutine.
 type Server struct {
@@ -63,8 +67,14 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.TemplatesPath != "" {
 		mux.Handle("GET "+cfg.TemplatesPath, templatesHandler{cfg.Templates})
 	}
+	if cfg.Settings != nil {
+		mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			fmt.Fprint(w, cfg.Settings())
+		})
+	}
 	s.http = &http.Server{
-		Handler:           mux,
+		Handler:           http.MaxBytesHandler(mux, maxBody),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      time.Minute,
@@ -109,73 +119,4 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	if s.detail != nil {
 		fmt.Fprint(w, s.detail())
 	}
-}
-
-// templatesHandler lists all templates as JSON: by exporter, then by a number
-// made of version, observation domain and template id, as goflow2 does.
-type templatesHandler struct{ store *template.Store }
-
-type fieldJSON struct {
-	PenProvided bool   `json:"pen-provided"`
-	Type        uint16 `json:"type"`
-	Length      uint16 `json:"length"`
-	Pen         uint32 `json:"pen"`
-}
-
-type templateJSON struct {
-	Version    uint16      `json:"version"`
-	Domain     uint32      `json:"observation-domain-id"`
-	ID         uint16      `json:"template-id"`
-	FieldCount *int        `json:"field-count,omitempty"`
-	Fields     []fieldJSON `json:"fields,omitempty"`
-	Scopes     []fieldJSON `json:"scopes,omitempty"`
-	Options    []fieldJSON `json:"options,omitempty"`
-	LastSeen   time.Time   `json:"last-seen"`
-}
-
-func (h templatesHandler) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	all := map[string]map[string]templateJSON{}
-	for _, d := range h.store.Domains() {
-		key := d.Key()
-		exporter := netip.AddrFrom16(key.Exporter).Unmap().String()
-		byID := all[exporter]
-		if byID == nil {
-			byID = map[string]templateJSON{}
-			all[exporter] = byID
-		}
-		for _, t := range d.Templates() {
-			number := uint64(t.Version)<<48 | uint64(key.Domain)<<16 | uint64(t.ID)
-			byID[strconv.FormatUint(number, 10)] = newTemplateJSON(&key, t)
-		}
-	}
-	w.Header().Set("Content-Type", "application/json")
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	// An error is the client's going away.
-	_ = enc.Encode(all)
-}
-
-func newTemplateJSON(key *template.Key, t *template.Template) templateJSON {
-	out := templateJSON{
-		Version:  t.Version,
-		Domain:   key.Domain,
-		ID:       t.ID,
-		LastSeen: time.Unix(0, t.LastSeenNs()).UTC(),
-	}
-	for _, f := range t.Fields {
-		field := fieldJSON{PenProvided: f.PEN != 0, Type: f.ID, Length: f.Length, Pen: f.PEN}
-		switch {
-		case !t.Options:
-			out.Fields = append(out.Fields, field)
-		case f.Scope:
-			out.Scopes = append(out.Scopes, field)
-		default:
-			out.Options = append(out.Options, field)
-		}
-	}
-	if !t.Options {
-		n := len(t.Fields)
-		out.FieldCount = &n
-	}
-	return out
 }

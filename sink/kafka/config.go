@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-
-	"github.com/weirflow/weir/producer"
 )
 
 // Shape is what a Kafka message holds.
@@ -92,11 +90,13 @@ type Config struct {
 	Brokers []string // host:port
 	// SRV is a DNS name whose SRV records list the brokers; Brokers is not
 	// used then. It is looked up anew whenever no known broker answers.
-	SRV     string
-	Topic   string
-	Version string // oldest broker, as 2.8.0; 0.11.0.0 at least
-	TLS     TLS
-	SASL    SASL
+	SRV string
+	// Resolver looks names up. Nil is net.DefaultResolver.
+	Resolver *net.Resolver
+	Topic    string
+	Version  string // oldest broker, as 2.8.0; 0.11.0.0 at least
+	TLS      TLS
+	SASL     SASL
 
 	// MaxMessageBytes is the most that a record set, and in ShapeBatch a
 	// message, may have before compression. The broker's message.max.bytes
@@ -108,14 +108,13 @@ type Config struct {
 	// Linger is how long a set waits for more messages.
 	Linger time.Duration
 
-	// Hashing puts equal keys into equal partitions, those that sarama's
-	// hash partitioner chooses: FNV-1a of the key, 32 bits, as a signed
-	// number, modulo the number of partitions, without its sign.
-	Hashing bool
-	// Key returns the key of message i; ok is false if it has none. Nil: no
-	// message has. In ShapeBatch a key chooses the partition, with or
+	// Hashing puts equal keys, of batches that have Keys, into equal
+	// partitions, those that sarama's hash partitioner chooses: FNV-1a of
+	// the key's four bytes, 32 bits, as a signed number, modulo the number
+	// of partitions, without its sign. In ShapeFlow a key is written with or
+	// without Hashing. In ShapeBatch it chooses the partition with or
 	// without Hashing, and is not written.
-	Key func(b *producer.Batch, i int) (key [4]byte, ok bool)
+	Hashing bool
 
 	Compression      string // none (or empty), gzip, snappy, lz4, zstd
 	CompressionLevel int    // 0: the codec's default; otherwise 1 to 9, for zstd to 22
@@ -200,8 +199,9 @@ type settings struct {
 	codec    codec
 	tls      *tls.Config // nil: plain
 	sarama   *sarama.Config
-	bucketed bool // the key chooses the partition
+	bucketed bool // a key chooses the partition
 	numbered bool // sequence numbers are wanted
+	control  Control
 }
 
 func (c Config) resolve() (*settings, error) {
@@ -266,7 +266,7 @@ func (c Config) resolve() (*settings, error) {
 			faults = append(faults, err)
 		}
 	}
-	s.bucketed = c.Key != nil && (c.Hashing || c.Shape == ShapeBatch)
+	s.bucketed = c.Hashing || c.Shape == ShapeBatch
 	if s.sarama, err = saramaConfig(s); err != nil {
 		faults = append(faults, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -38,6 +39,8 @@ type conn struct {
 	id        int32
 	address   string
 	sendq     chan *request // closed by the loop to end the connection
+	stats     *brokerCounters
+	broken    atomic.Pointer[error] // why the writer has closed the connection
 	up        bool
 	dialing   bool
 	underWay  int
@@ -61,7 +64,7 @@ type event struct {
 // closed. Every request comes back as an event, in order.
 func (s *Sink) run(c *conn, address string, sendq <-chan *request) {
 	defer s.wg.Done()
-	broker, nc, err := s.set.open(s.ctx, address)
+	broker, nc, measured, err := s.set.open(s.ctx, address)
 	if err != nil {
 		s.post(event{conn: c, closed: err})
 		for r := range sendq {
@@ -70,6 +73,7 @@ func (s *Sink) run(c *conn, address string, sendq <-chan *request) {
 		}
 		return
 	}
+	s.set.control.take(measured)
 	stop := context.AfterFunc(s.ctx, func() { nc.Close() })
 	defer stop()
 	defer broker.Close()
@@ -83,13 +87,13 @@ func (s *Sink) run(c *conn, address string, sendq <-chan *request) {
 		defer close(ended)
 		s.receive(c, nc, sent)
 	}()
-	s.send(nc, sendq, sent)
+	s.send(c, nc, sendq, sent)
 	close(sent)
 	<-ended
 }
 
 // send writes requests. After the first that fails it writes no more.
-func (s *Sink) send(nc net.Conn, sendq <-chan *request, sent chan<- *request) {
+func (s *Sink) send(c *conn, nc net.Conn, sendq <-chan *request, sent chan<- *request) {
 	var failed error
 	var correlation int32
 	var head []byte
@@ -115,10 +119,13 @@ func (s *Sink) send(nc net.Conn, sendq <-chan *request, sent chan<- *request) {
 		if err != nil {
 			failed = fmt.Errorf("send to broker: %w", err)
 			r.err, r.written = failed, n > 0
+			c.broken.Store(&failed)
 			nc.Close() // the reader too
 		} else {
 			r.written = true
 			s.counters.requests.Add(1)
+			c.stats.requests.Add(1)
+			c.stats.bytes.Add(uint64(len(head) + r.size))
 		}
 		sent <- r
 	}
@@ -140,7 +147,13 @@ func (s *Sink) receive(c *conn, nc net.Conn, sent <-chan *request) {
 		default:
 			buf, r.err = s.response(nc, r, correlation, buf, before)
 			before = time.Now()
+			if r.err == nil {
+				c.stats.latency.observe(before.Sub(r.sentAt), 1)
+			}
 			if r.err != nil {
+				if why := c.broken.Load(); why != nil && errors.Is(r.err, net.ErrClosed) {
+					r.err = *why // it was the writer that closed it
+				}
 				failed = r.err
 				nc.Close() // the writer too
 			}

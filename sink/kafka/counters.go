@@ -13,22 +13,22 @@ var latencyBounds = [...]time.Duration{
 // Counters count what the sink does. The sink adds to them; anyone may read
 // them at any time. Unless said otherwise they only grow.
 type Counters struct {
-	flows      atomic.Uint64
-	messages   atomic.Uint64
-	sets       atomic.Uint64
-	bytes      atomic.Uint64
-	rawBytes   atomic.Uint64
-	requests   atomic.Uint64
-	retried    atomic.Uint64
-	known      atomic.Uint64
-	repeated   atomic.Uint64
-	resets     atomic.Uint64
-	changes    atomic.Uint64
-	held       atomic.Int64
-	underWay   atomic.Int64
-	errors     [len(kinds)]atomic.Uint64
-	latency    [len(latencyBounds) + 1]atomic.Uint64
-	latencySum atomic.Int64 // microseconds
+	flows    atomic.Uint64
+	messages atomic.Uint64
+	sets     atomic.Uint64
+	bytes    atomic.Uint64
+	rawBytes atomic.Uint64
+	requests atomic.Uint64
+	retried  atomic.Uint64
+	known    atomic.Uint64
+	repeated atomic.Uint64
+	resets   atomic.Uint64
+	changes  atomic.Uint64
+	held     atomic.Int64
+	underWay atomic.Int64
+	errors   [len(kinds)]atomic.Uint64
+	latency  histogram
+	brokers  brokerTable
 }
 
 // Flows returns the number of flows that the cluster has acknowledged.
@@ -93,27 +93,9 @@ func (c *Counters) Errors(kind string) uint64 {
 	return 0
 }
 
-// Latency returns the histogram of the time from Submit to acknowledgement,
-// an observation a flow: cumulative counts for each upper bound in seconds,
-// their number, and the sum in seconds.
-func (c *Counters) Latency() (buckets map[float64]uint64, count uint64, sum float64) {
-	buckets = make(map[float64]uint64, len(latencyBounds))
-	for i, bound := range latencyBounds {
-		count += c.latency[i].Load()
-		buckets[bound.Seconds()] = count
-	}
-	count += c.latency[len(latencyBounds)].Load()
-	return buckets, count, float64(c.latencySum.Load()) / 1e6
-}
-
-func (c *Counters) observe(latency time.Duration, flows int) {
-	i := 0
-	for i < len(latencyBounds) && latency > latencyBounds[i] {
-		i++
-	}
-	c.latency[i].Add(uint64(flows))
-	c.latencySum.Add(latency.Microseconds() * int64(flows))
-}
+// Latency returns the time from Submit to acknowledgement, an observation a
+// flow.
+func (c *Counters) Latency() Histogram { return c.latency.read() }
 
 func (c *Counters) fail(kind string) {
 	for i, k := range kinds {

@@ -48,7 +48,7 @@ func (l *loop) connect(id int32, address string, now time.Time) {
 	if c != nil {
 		failures = c.failures
 	}
-	c = &conn{id: id, address: address, dialing: true, failures: failures, sendq: make(chan *request, maxUnderWay)}
+	c = &conn{id: id, address: address, dialing: true, failures: failures, sendq: make(chan *request, maxUnderWay), stats: l.s.counters.brokers.get(id)}
 	l.conns[id] = c
 	l.s.wg.Add(1)
 	go l.s.run(c, address, c.sendq)
@@ -80,6 +80,7 @@ func (l *loop) broke(c *conn, err error, now time.Time) {
 func (l *loop) response(c *conn, r *request, now time.Time) {
 	c.underWay--
 	l.s.counters.underWay.Add(-1)
+	c.stats.underWay.Add(-1)
 	if r.err != nil {
 		if !c.abandoned {
 			l.broke(c, r.err, now)
@@ -214,12 +215,17 @@ func (p *partition) resequence() {
 	}
 }
 
-// split makes two sets of one that was too large for the broker.
+// leastLimit is the size to which refused sets make new ones shrink at most.
+const leastLimit = 1000
+
+// split makes two sets of one that was too large for the broker, and has new
+// sets be smaller until metadata is next asked for in the usual course.
 func (l *loop) split(p *partition, s *set, err error, now time.Time) {
 	if s.flows == 1 {
 		l.settle(s, refusal(err), now)
 		return
 	}
+	l.encoder.limit = min(l.encoder.limit, max(s.raw/2, leastLimit))
 	half := (s.flows + 1) / 2
 	part := l.newSet(p)
 	finish := func() {
@@ -244,10 +250,8 @@ func (l *loop) split(p *partition, s *set, err error, now time.Time) {
 // encode adds one message to a set, whatever its size.
 func (l *loop) encode(s *set, t *tracked, i uint32, ms int64) {
 	var key []byte
-	if l.s.set.Key != nil && l.s.set.Shape == ShapeFlow {
-		if k, ok := l.s.set.Key(t.batch, int(i)); ok {
-			key = k[:]
-		}
+	if l.s.set.Shape == ShapeFlow && len(t.batch.Keys) == len(t.batch.Ends) {
+		key = l.keyBytes(t.batch.Keys[i])
 	}
 	e := *l.encoder
 	e.limit = 1 << 30

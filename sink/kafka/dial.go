@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	metrics "github.com/rcrowley/go-metrics"
 )
 
 // handshakeTimeout is how long a broker may take for each answer before a
@@ -52,17 +53,18 @@ func saramaConfig(s *settings) (*sarama.Config, error) {
 
 // A dialer makes one connection for sarama and remembers it.
 type dialer struct {
-	ctx     context.Context
-	timeout time.Duration
-	tls     *tls.Config
-	conn    atomic.Pointer[link]
+	ctx      context.Context
+	timeout  time.Duration
+	resolver *net.Resolver
+	tls      *tls.Config
+	conn     atomic.Pointer[link]
 }
 
 // Dial is called by sarama.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(d.ctx, d.timeout)
 	defer cancel()
-	conn, err := (&net.Dialer{KeepAlive: 30 * time.Second}).DialContext(ctx, network, address)
+	conn, err := (&net.Dialer{KeepAlive: 30 * time.Second, Resolver: d.resolver}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -112,16 +114,19 @@ func (l *link) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// open returns a connection to a broker, ready for requests, and the sarama
-// broker that opened it and whose Close closes it. Until then sarama does
-// nothing on the connection of itself.
-func (s *settings) open(ctx context.Context, address string) (*sarama.Broker, net.Conn, error) {
-	d := &dialer{ctx: ctx, timeout: s.DialTimeout, tls: s.tls}
+// open returns a connection to a broker, ready for requests, the sarama broker
+// that opened it and whose Close closes it, and where that one measures its
+// requests, which is for s.control before Close. Until then sarama does nothing
+// on the connection of itself.
+func (s *settings) open(ctx context.Context, address string) (*sarama.Broker, net.Conn, metrics.Registry, error) {
+	d := &dialer{ctx: ctx, timeout: s.DialTimeout, resolver: s.Resolver, tls: s.tls}
 	conf := *s.sarama
 	conf.Net.Proxy.Dialer = d
+	// One for each connection: sarama forgets what is in it at Close.
+	conf.MetricRegistry = metrics.NewRegistry()
 	b := sarama.NewBroker(address)
 	if err := b.Open(&conf); err != nil {
-		return nil, nil, fmt.Errorf("connect to %s: %w", address, err)
+		return nil, nil, nil, fmt.Errorf("connect to %s: %w", address, err)
 	}
 	// A cancelled context ends the handshake.
 	stop := context.AfterFunc(ctx, func() {
@@ -147,8 +152,9 @@ func (s *settings) open(ctx context.Context, address string) (*sarama.Broker, ne
 		err = sarama.ErrNotConnected
 	}
 	if err != nil {
+		s.control.take(conf.MetricRegistry)
 		b.Close()
-		return nil, nil, fmt.Errorf("connect to %s: %w", address, s.remark(err))
+		return nil, nil, nil, fmt.Errorf("connect to %s: %w", address, s.remark(err))
 	}
-	return b, l.Conn, nil
+	return b, l.Conn, conf.MetricRegistry, nil
 }

@@ -30,6 +30,7 @@ func (l *loop) dispatch(now time.Time) {
 			}
 			c.underWay++
 			l.s.counters.underWay.Add(1)
+			c.stats.underWay.Add(1)
 			c.sendq <- r // has room for maxUnderWay
 		}
 	}

@@ -22,13 +22,8 @@ import (
 // keys is how many different keys the test's flows have.
 const keys = 37
 
-// testKey is a Config's Key for flows of appendFlow.
-func testKey(b *producer.Batch, i int) (key [4]byte, ok bool) {
-	m := b.Message(i)
-	id := flowID(m)
-	binary.BigEndian.PutUint32(key[:], uint32(id%keys)*2654435761)
-	return key, true
-}
+// testKey is the key of a flow of the tests.
+func testKey(id uint64) uint32 { return uint32(id%keys) * 2654435761 }
 
 // appendFlow appends a length-delimited flow, or a JSON one, with a number.
 func appendFlow(b []byte, id uint64, json bool) []byte {
@@ -60,6 +55,15 @@ func flowID(m []byte) uint64 {
 	}
 	_, n := binary.Uvarint(m)
 	return binary.BigEndian.Uint64(m[n:])
+}
+
+// keyBatch is fillBatch for flows with keys.
+func keyBatch(from, n uint64, json bool) *producer.Batch {
+	b := fillBatch(from, n, json)
+	for id := from; id < from+n; id++ {
+		b.Keys = append(b.Keys, testKey(id))
+	}
+	return b
 }
 
 // fillBatch returns a batch of flows from the number on.
@@ -100,6 +104,7 @@ type driver struct {
 	t     testing.TB
 	sink  *Sink
 	json  bool
+	keyed bool              // flows have keys: with Hashing, unless a test wants it without
 	queue []*producer.Batch // to be offered
 	// out are the batches that the sink has, in the order of Submit.
 	out     []*producer.Batch
@@ -111,14 +116,18 @@ type driver struct {
 }
 
 func drive(t testing.TB, s *Sink) *driver {
-	return &driver{t: t, sink: s, json: s.set.Format == FormatJSON, failed: make(map[*producer.Batch]*producer.Batch)}
+	return &driver{t: t, sink: s, json: s.set.Format == FormatJSON, keyed: s.set.Hashing, failed: make(map[*producer.Batch]*producer.Batch)}
 }
 
 // add queues n new flows in batches of size.
 func (d *driver) add(n, size uint64) {
 	for end := d.next + n; d.next < end; {
 		k := min(size, end-d.next)
-		d.queue = append(d.queue, fillBatch(d.next, k, d.json))
+		fill := fillBatch
+		if d.keyed {
+			fill = keyBatch
+		}
+		d.queue = append(d.queue, fill(d.next, k, d.json))
 		d.next += k
 	}
 }
@@ -165,6 +174,9 @@ func (d *driver) take(done sink.Done) {
 				}
 				again.Buf = append(again.Buf, done.Batch.Message(int(i))...)
 				again.Ends = append(again.Ends, uint32(len(again.Buf)))
+				if d.keyed {
+					again.Keys = append(again.Keys, done.Batch.Keys[i])
+				}
 			}
 			d.back += uint64(len(done.Failed))
 		case errors.Is(done.Err, sink.ErrRefused):
@@ -226,10 +238,10 @@ func (d *driver) tally(read func(f func(kafkatest.Message))) account {
 	a := account{scattered: make(map[uint64]int)}
 	read(func(m kafkatest.Message) {
 		a.messages++
-		n := 0
+		n, id := 0, uint64(0)
 		eachFlow(d.t, m, d.json, func(flow []byte) {
 			n++
-			id := flowID(flow)
+			id = flowID(flow)
 			if id >= d.next {
 				d.t.Fatalf("flow %d was never sent", id)
 			}
@@ -257,9 +269,9 @@ func (d *driver) tally(read func(f func(kafkatest.Message))) account {
 		if !c.NoHeaders && (m.Headers["content-type"] != c.ContentType || m.Headers["weir-records"] != strconv.Itoa(n)) {
 			d.t.Fatalf("message of %d flows with headers %v", n, m.Headers)
 		}
-		wantKey := c.Key != nil && c.Shape == ShapeFlow
-		if (m.Key != nil) != wantKey || wantKey && len(m.Key) != 4 {
-			d.t.Fatalf("key %x", m.Key)
+		wantKey := d.keyed && c.Shape == ShapeFlow
+		if (m.Key != nil) != wantKey || wantKey && !bytes.Equal(m.Key, binary.BigEndian.AppendUint32(nil, testKey(id))) {
+			d.t.Fatalf("key %x of flow %d", m.Key, id)
 		}
 		if len(m.Value) > c.MaxMessageBytes {
 			d.t.Fatalf("message of %d bytes, more than %d", len(m.Value), c.MaxMessageBytes)
@@ -276,14 +288,27 @@ func (d *driver) check(read func(f func(kafkatest.Message))) {
 	if a.lost != 0 || a.repeated != 0 {
 		d.t.Errorf("%d flows lost, %d repeated of %d", a.lost, a.repeated, d.next)
 	}
-	if d.sink.set.bucketed && (a.disorder != 0 || len(a.scattered) != 0) {
+	if d.keyed && d.sink.set.bucketed && (a.disorder != 0 || len(a.scattered) != 0) {
 		d.t.Errorf("%d flows out of order, keys in several partitions: %v", a.disorder, a.scattered)
 	}
 	if got := d.sink.Counters().Flows(); got != d.acked {
 		d.t.Errorf("counter of flows %d, %d acknowledged", got, d.acked)
 	}
-	if _, count, _ := d.sink.Counters().Latency(); count != d.acked {
-		d.t.Errorf("latency of %d flows observed, %d acknowledged", count, d.acked)
+	if h := d.sink.Counters().Latency(); h.Count != d.acked {
+		d.t.Errorf("latency of %d flows observed, %d acknowledged", h.Count, d.acked)
+	}
+	var requests uint64
+	for _, b := range d.sink.Counters().Brokers() {
+		requests += b.Requests
+		if b.Requests > 0 && b.Bytes == 0 || b.UnderWay != 0 || b.Latency.Count > b.Requests {
+			d.t.Errorf("broker %+v", b)
+		}
+	}
+	if n := d.sink.Counters().Requests(); n != requests || n == 0 {
+		d.t.Errorf("%d requests to all brokers, %d by broker", n, requests)
+	}
+	if c := d.sink.Control(); c.Requests() < 2 || c.Responses() == 0 || c.Sent() == 0 || c.Received() == 0 {
+		d.t.Errorf("%d control requests, %d responses", c.Requests(), c.Responses())
 	}
 	if held, way := d.sink.Counters().HeldBytes(), d.sink.Counters().UnderWay(); held != 0 || way != 0 {
 		d.t.Errorf("%d bytes held, %d requests under way at the end", held, way)

@@ -34,9 +34,6 @@ func TestEveryWay(t *testing.T) {
 						if compression == "zstd" {
 							c.Version = "2.1.0" // the fake says which versions it has
 						}
-						if hashing {
-							c.Key = testKey
-						}
 						c.MaxMessageBytes = 20_000
 						s, _ := open(t, c)
 						d := drive(t, s)
@@ -58,10 +55,10 @@ func TestEveryWay(t *testing.T) {
 func TestKeyWithoutHashing(t *testing.T) {
 	f := newFake(t, 1, topic, 4)
 	c := fakeConfig(f)
-	c.Key = testKey
 	s, _ := open(t, c)
 	eventually(t, "availability", 5*time.Second, s.Available)
 	d := drive(t, s)
+	d.keyed = true
 	for range 20 {
 		d.add(100, 100)
 		d.pump()
@@ -101,9 +98,6 @@ func TestFaults(t *testing.T) {
 				c := fakeConfig(f)
 				c.Shape, c.Hashing, c.MaxMessageBytes = shape, hashing, 5000
 				c.RequestTimeout = 300 * time.Millisecond
-				if hashing {
-					c.Key = testKey
-				}
 				s, _ := open(t, c)
 				d := drive(t, s)
 				d.add(6000, 50)
@@ -146,7 +140,7 @@ func TestFaultsUnnumbered(t *testing.T) {
 		return kafkatest.Reaction{}
 	})
 	c := fakeConfig(f)
-	c.Acks, c.Hashing, c.Key, c.MaxMessageBytes = "1", true, testKey, 5000
+	c.Acks, c.Hashing, c.MaxMessageBytes = "1", true, 5000
 	s, _ := open(t, c)
 	d := drive(t, s)
 	d.add(3000, 50)
@@ -171,7 +165,7 @@ func TestForgetfulBroker(t *testing.T) {
 	f := newFake(t, 1, topic, 3)
 	f.React(func(_ int32, sets int) kafkatest.Reaction { return kafkatest.Reaction{Forget: sets%40 == 39} })
 	c := fakeConfig(f)
-	c.Hashing, c.Key, c.MaxMessageBytes = true, testKey, 3000
+	c.Hashing, c.MaxMessageBytes = true, 3000
 	s, _ := open(t, c)
 	d := drive(t, s)
 	d.add(4000, 50)
@@ -194,9 +188,6 @@ func TestOutage(t *testing.T) {
 			f.React(func(int32, int) kafkatest.Reaction { return kafkatest.Reaction{Delay: 3 * time.Millisecond} })
 			c := fakeConfig(f)
 			c.Hashing, c.MaxMessageBytes = hashing, 3000
-			if hashing {
-				c.Key = testKey
-			}
 			s, log := open(t, c)
 			d := drive(t, s)
 			for round := range 3 {
@@ -303,7 +294,7 @@ func TestNoLeader(t *testing.T) {
 func TestShrink(t *testing.T) {
 	f := newFake(t, 1, topic, 6)
 	c := fakeConfig(f)
-	c.Hashing, c.Key = true, testKey
+	c.Hashing = true
 	s, _ := open(t, c)
 	d := drive(t, s)
 	d.add(1000, 100)
@@ -350,9 +341,6 @@ func TestTooLarge(t *testing.T) {
 				f.MaxSet(250) // flows of 11 to 131 bytes, and their headers
 				c := fakeConfig(f)
 				c.Shape, c.Hashing, c.MaxMessageBytes = shape, hashing, 20_000
-				if hashing {
-					c.Key = testKey
-				}
 				s, log := open(t, c)
 				d := drive(t, s)
 				d.add(400, 100)
@@ -367,6 +355,26 @@ func TestTooLarge(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestTooLargeIsLearned: sets that the broker refuses for their size are made
+// smaller from then on.
+func TestTooLargeIsLearned(t *testing.T) {
+	f := newFake(t, 1, topic, 2)
+	f.MaxSet(4000)
+	c := fakeConfig(f)
+	c.MaxMessageBytes = 50_000
+	s, _ := open(t, c)
+	d := drive(t, s)
+	d.add(1000, 100)
+	d.finish(20 * time.Second)
+	errs := s.Counters().Errors(KindTooLarge)
+	d.add(3000, 100)
+	d.finish(20 * time.Second)
+	if more := s.Counters().Errors(KindTooLarge) - errs; errs == 0 || more > 2 {
+		t.Errorf("%d sets refused at first, and %d later", errs, more)
+	}
+	d.check(fakeReader(f))
 }
 
 // TestLargerThanMax: a message that fits into no set is refused at once.

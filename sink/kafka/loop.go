@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -65,6 +66,7 @@ type loop struct {
 	tracks   []*tracked
 	tracked  uint64 // batches ever
 	flushing []chan struct{}
+	key      [4]byte // of keyBytes
 
 	metadata metadataState
 	ids      idState
@@ -131,7 +133,7 @@ func (l *loop) accept(b *producer.Batch, now time.Time) {
 		if b.FirstNs <= 0 {
 			ms = now.UnixMilli()
 		}
-		if l.s.set.Key != nil {
+		if len(b.Keys) == len(b.Ends) {
 			l.acceptKeyed(t, ms, now)
 		} else {
 			l.append(t, 0, records, ms, nil, nil, now)
@@ -153,25 +155,33 @@ var (
 
 // acceptKeyed takes message by message.
 func (l *loop) acceptKeyed(t *tracked, ms int64, now time.Time) {
-	for i := range t.batch.Records() {
-		key, ok := l.s.set.Key(t.batch, i)
-		var written []byte
+	keys := t.batch.Keys // the batch may be gone when its last message is settled
+	bucketed, write := l.s.set.bucketed, l.s.set.Shape == ShapeFlow
+	for i, key := range keys {
 		var p *partition
-		if ok && l.s.set.bucketed {
+		if bucketed {
 			p = l.parts[bucket(key, len(l.parts))]
 		}
-		if ok && l.s.set.Shape == ShapeFlow {
-			written = key[:]
+		var written []byte
+		if write {
+			written = l.keyBytes(key)
 		}
 		l.append(t, uint32(i), 1, ms, p, written, now)
 	}
 }
 
+// keyBytes returns a key as it is written. The slice is valid until the next
+// call.
+func (l *loop) keyBytes(key uint32) []byte {
+	binary.BigEndian.PutUint32(l.key[:], key)
+	return l.key[:]
+}
+
 // bucket returns the partition of a key, as sarama's hash partitioner does.
-func bucket(key [4]byte, partitions int) int {
+func bucket(key uint32, partitions int) int {
 	h := uint32(2166136261)
-	for _, c := range key {
-		h = (h ^ uint32(c)) * 16777619
+	for shift := 24; shift >= 0; shift -= 8 {
+		h = (h ^ key>>shift&0xff) * 16777619
 	}
 	n := int32(h) % int32(partitions)
 	if n < 0 {

@@ -30,13 +30,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// cluster returns a real cluster of 1 or 3 brokers: the one that WEIR_KAFKA
+// cluster returns a real cluster of 1 or 3 brokers: the one that KAFKA_TEST
 // names if that fits, or one of the tests' own. The one of 3 makes no topics
-// by itself. WEIR_KAFKA=off skips all tests that want one.
+// by itself. KAFKA_TEST=off skips all tests that want one.
 func cluster(t *testing.T, nodes int) *kafkatest.Cluster {
 	t.Helper()
-	if testing.Short() || os.Getenv("WEIR_KAFKA") == "off" {
-		t.Skip("a real Kafka is not wanted (-short or WEIR_KAFKA=off)")
+	if testing.Short() || os.Getenv("KAFKA_TEST") == "off" {
+		t.Skip("a real Kafka is not wanted (-short or KAFKA_TEST=off)")
 	}
 	clusters.Lock()
 	defer clusters.Unlock()
@@ -46,7 +46,7 @@ func cluster(t *testing.T, nodes int) *kafkatest.Cluster {
 	if clusters.up[nodes] == nil && clusters.err[nodes] == nil {
 		c, err := kafkatest.Join()
 		if err == nil && (c == nil || c.Nodes != nodes || c.AutoCreate != (nodes == 1)) {
-			c, err = kafkatest.Up(nodes, fmt.Sprintf("WEIR_KAFKA_AUTO_CREATE=%v", nodes == 1))
+			c, err = kafkatest.Up(nodes, fmt.Sprintf("KAFKA_TEST_AUTO_CREATE=%v", nodes == 1))
 		}
 		if err != nil {
 			clusters.err[nodes] = err

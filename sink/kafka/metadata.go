@@ -31,7 +31,11 @@ func (s *settings) seeds(ctx context.Context) ([]string, error) {
 	if s.SRV == "" {
 		return s.Brokers, nil
 	}
-	_, records, err := net.DefaultResolver.LookupSRV(ctx, "", "", s.SRV)
+	resolver := s.Resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	_, records, err := resolver.LookupSRV(ctx, "", "", s.SRV)
 	if err != nil {
 		return nil, fmt.Errorf("look up brokers: %w", err)
 	}
@@ -83,11 +87,14 @@ func (s *settings) ask(ctx context.Context, known []string, wantID bool, report 
 }
 
 func (s *settings) askOne(ctx context.Context, address string, wantID bool) (leadership, error) {
-	b, conn, err := s.open(ctx, address)
+	b, conn, measured, err := s.open(ctx, address)
 	if err != nil {
 		return leadership{}, err
 	}
-	defer b.Close()
+	defer func() {
+		s.control.take(measured)
+		b.Close()
+	}()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 

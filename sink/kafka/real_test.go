@@ -39,9 +39,6 @@ func TestRealEveryWay(t *testing.T) {
 					}
 					t.Run(fmt.Sprintf("%s/%s:%d/hashing=%v", shape, compression, level, hashing), func(t *testing.T) {
 						c := Config{Shape: shape, Compression: compression, CompressionLevel: level, Hashing: hashing}
-						if hashing {
-							c.Key = testKey
-						}
 						s := deliverTo(t, k, c, 10_000)
 						n := s.Counters()
 						if packed := n.Bytes() < n.RawBytes(); packed != (compression != "none") {
@@ -166,7 +163,7 @@ func TestRealTooLarge(t *testing.T) {
 	k := cluster(t, 1)
 	for _, shape := range []Shape{ShapeFlow, ShapeBatch} {
 		name := newTopic(t, k, 2, map[string]string{"max.message.bytes": "5000"})
-		s, log := open(t, Config{Brokers: k.Brokers(), Topic: name, Shape: shape, Hashing: true, Key: testKey})
+		s, log := open(t, Config{Brokers: k.Brokers(), Topic: name, Shape: shape, Hashing: true})
 		d := drive(t, s)
 		d.add(3000, 500)
 		big := fillBatch(0, 0, false) // one flow that never fits

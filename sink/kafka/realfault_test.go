@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/IBM/sarama"
-
 	"github.com/weirflow/weir/internal/kafkatest"
 )
 
@@ -76,7 +74,7 @@ func script(k *kafkatest.Cluster, args ...string) error {
 // shapes are the extremes.
 var shapes = map[string]Config{
 	"flow":  {Shape: ShapeFlow, Linger: 20 * time.Millisecond},
-	"batch": {Shape: ShapeBatch, Hashing: true, Key: testKey, Compression: "lz4", MaxMessageBytes: 100_000},
+	"batch": {Shape: ShapeBatch, Hashing: true, Compression: "lz4", MaxMessageBytes: 100_000},
 }
 
 func TestRealBrokerStopped(t *testing.T) {
@@ -97,7 +95,7 @@ func TestRealBrokerKilled(t *testing.T) {
 	k := cluster(t, 1)
 	for name, c := range map[string]Config{
 		"batch":           shapes["batch"],
-		"without numbers": {Acks: "1", Hashing: true, Key: testKey},
+		"without numbers": {Acks: "1", Hashing: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			underLoad(t, k, c, func() error {
@@ -156,29 +154,10 @@ func TestRealLeaderMoves(t *testing.T) {
 	}
 }
 
-// moveLeaders gives every partition of the newest topic of the tests another
-// first replica, and the lead to it.
+// moveLeaders moves the leaders of the newest topic of the tests.
 func moveLeaders(k *kafkatest.Cluster, round int) error {
-	admin, err := k.Admin()
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
 	clusters.Lock()
 	topic := fmt.Sprintf("test-%d-%d", os.Getpid(), clusters.topics)
 	clusters.Unlock()
-	orders := [][]int32{{1, 2, 3}, {2, 3, 1}, {3, 1, 2}}
-	var assignment [][]int32
-	var all []int32
-	for p := range 6 {
-		assignment = append(assignment, orders[(p+round)%3])
-		all = append(all, int32(p))
-	}
-	if err := admin.AlterPartitionReassignments(topic, assignment); err != nil {
-		return fmt.Errorf("move leaders: %w", err)
-	}
-	if _, err := admin.ElectLeaders(sarama.PreferredElection, map[string][]int32{topic: all}); err != nil {
-		return fmt.Errorf("elect leaders: %w", err)
-	}
-	return nil
+	return k.MoveLeaders(topic, 6, round)
 }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	metrics "github.com/rcrowley/go-metrics"
 
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
@@ -95,9 +94,8 @@ func (s *Sink) Name() string { return "kafka" }
 // Counters returns the sink's counters.
 func (s *Sink) Counters() *Counters { return &s.counters }
 
-// Registry returns the registry of sarama's own metrics, which cover
-// connections, metadata and authentication.
-func (s *Sink) Registry() metrics.Registry { return s.set.sarama.MetricRegistry }
+// Control returns what sarama measured of the requests that it makes.
+func (s *Sink) Control() *Control { return &s.set.control }
 
 // Submit hands b over. It returns false, and the caller keeps b, while the
 // cluster is away, while the sink holds as much as it may, and after a batch
@@ -196,7 +194,7 @@ func (s *Sink) finish(t *tracked, now time.Time) {
 		s.barred.Store(true)
 	}
 	if ok := t.batch.Records() - len(d.Failed); ok > 0 {
-		s.counters.observe(now.Sub(t.came), ok)
+		s.counters.latency.observe(now.Sub(t.came), ok)
 	}
 	s.done <- d
 	// Counted down after: Submit must not find neither of both.

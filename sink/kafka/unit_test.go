@@ -88,9 +88,9 @@ func TestBucket(t *testing.T) {
 	for _, n := range []int{1, 2, 7, 8, 100} {
 		p := sarama.NewHashPartitioner("")
 		for range 1000 {
-			var key [4]byte
-			binary.BigEndian.PutUint32(key[:], rand.Uint32())
-			want, err := p.Partition(&sarama.ProducerMessage{Key: sarama.ByteEncoder(key[:])}, int32(n))
+			key := rand.Uint32()
+			written := binary.BigEndian.AppendUint32(nil, key)
+			want, err := p.Partition(&sarama.ProducerMessage{Key: sarama.ByteEncoder(written)}, int32(n))
 			if got := bucket(key, n); err != nil || got != int(want) {
 				t.Fatalf("key %x of %d: partition %d, sarama's is %d: %v", key, n, got, want, err)
 			}
@@ -250,16 +250,23 @@ func passBatch(l *loop, b *producer.Batch, now time.Time) {
 
 var encoderConfigs = map[string]Config{
 	"flow":        {Shape: ShapeFlow},
-	"flow keyed":  {Shape: ShapeFlow, Hashing: true, Key: testKey},
+	"flow keyed":  {Shape: ShapeFlow, Hashing: true},
 	"batch":       {Shape: ShapeBatch},
-	"batch keyed": {Shape: ShapeBatch, Key: testKey},
+	"batch keyed": {Shape: ShapeBatch, Hashing: true},
 	"batch json":  {Shape: ShapeBatch, Format: FormatJSON},
+}
+
+func encoderBatch(c Config) *producer.Batch {
+	if c.Hashing {
+		return keyBatch(0, 1500, c.Format == FormatJSON)
+	}
+	return fillBatch(0, 1500, c.Format == FormatJSON)
 }
 
 func TestEncodeAllocs(t *testing.T) {
 	for name, c := range encoderConfigs {
 		l := encoderLoop(t, c)
-		b := fillBatch(0, 1500, c.Format == FormatJSON)
+		b := encoderBatch(c)
 		now := time.Now()
 		for range 20 {
 			passBatch(l, b, now)
@@ -278,7 +285,7 @@ func BenchmarkEncode(b *testing.B) {
 	for name, c := range encoderConfigs {
 		b.Run(name, func(b *testing.B) {
 			l := encoderLoop(b, c)
-			batch := fillBatch(0, 1500, c.Format == FormatJSON)
+			batch := encoderBatch(c)
 			now := time.Now()
 			b.ReportAllocs()
 			for b.Loop() {

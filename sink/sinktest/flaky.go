@@ -141,6 +141,7 @@ func (f *Flaky) Submit(b *producer.Batch) bool {
 	if f.away || f.closed || !f.returns.Admit() {
 		return false
 	}
+	checkKeys(b)
 	c := &carried{b: b, left: b.Records(), failed: map[uint32]error{}}
 	f.flight += c.left
 	for i := range b.Records() {

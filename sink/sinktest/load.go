@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"runtime"
 	"strconv"
 	"sync"
@@ -38,9 +39,27 @@ func Fill(b *producer.Batch, seq, records int) int {
 		}
 		b.Buf = append(b.Buf, '"', '}', '\n')
 		b.Ends = append(b.Ends, uint32(len(b.Buf)))
+		if b.Worker%2 == 1 {
+			b.Keys = append(b.Keys, Key(b.Message(b.Records()-1)))
+		}
 		seq++
 	}
 	return seq
+}
+
+// Key is the key of a message of Fill. Those of every other worker have one.
+func Key(message []byte) uint32 { return crc32.ChecksumIEEE(message) }
+
+// checkKeys panics if messages of Fill have lost their keys.
+func checkKeys(b *producer.Batch) {
+	for i := range b.Records() {
+		m := b.Message(i)
+		lane, ok := bytes.CutPrefix(m, []byte(`{"lane":`))
+		want := ok && (lane[0]-'0')%2 == 1 && lane[1] == ','
+		if want && (len(b.Keys) != b.Records() || b.Keys[i] != Key(m)) {
+			panic(fmt.Sprintf("message %q has another's key, or none", m))
+		}
+	}
 }
 
 // A Bell is a hub that is told of batches.

@@ -13,6 +13,8 @@ const (
 	defaultReserve      = 512 << 20
 	defaultSyncEvery    = time.Second
 	minSegmentBytes     = 4 << 10
+	// leastSegment is how small a disk that is nearly full makes a segment.
+	leastSegment = 1 << 20
 )
 
 // Config says where and how a [Log] keeps its entries.
@@ -26,12 +28,13 @@ type Config struct {
 	MaxBytes int64
 
 	// SegmentBytes is the size at which a new segment is begun; it is cut
-	// down to a quarter of MaxBytes. 0 means 64 MiB.
+	// down to a quarter of MaxBytes, and to an eighth of the disk's free
+	// space. 0 means 64 MiB.
 	SegmentBytes int64
 
 	// Reserve is how many bytes of the file system's free space the log
-	// leaves to others: below it nothing is appended. 0 means 512 MiB, and
-	// a negative value none.
+	// leaves to others: below it nothing is appended. 0 means 512 MiB, or a
+	// tenth of the file system if that is less, and a negative value none.
 	Reserve int64
 
 	// SyncEvery says when appended entries are forced to the disk. Whatever
@@ -55,12 +58,6 @@ func (c Config) check() (Config, error) {
 		c.SegmentBytes = defaultSegmentBytes
 	}
 	c.SegmentBytes = min(c.SegmentBytes, max(c.MaxBytes/4, 0))
-	switch {
-	case c.Reserve == 0:
-		c.Reserve = defaultReserve
-	case c.Reserve < 0:
-		c.Reserve = 0
-	}
 	if c.SyncEvery == 0 {
 		c.SyncEvery = defaultSyncEvery
 	}

@@ -18,7 +18,8 @@ import (
 //	32 reserved, 0
 //	36 CRC-32C of the 36 bytes before
 //
-// An entry is a header and the batch, its Ends and then its Buf:
+// An entry is a header and the batch: its Ends, its Keys if it has any, and then
+// its Buf:
 //
 //	0  mark of the segment
 //	8  seq
@@ -28,7 +29,7 @@ import (
 //	40 Batch.Worker
 //	44 records
 //	48 bytes of Buf
-//	52 reserved, 0
+//	52 flags: 1 if there are Keys; all others 0
 //	56 CRC-32C of the batch
 //	60 CRC-32C of the 60 bytes before
 //
@@ -75,6 +76,9 @@ func parseSegHead(p []byte) (segHead, bool) {
 	return s, s.seq > 0 && max(s.seq, s.count) < limit
 }
 
+// flagKeys says that an entry has a key for each of its messages.
+const flagKeys = 1
+
 // head is an entry's header.
 type head struct {
 	mark    uint64
@@ -85,13 +89,22 @@ type head struct {
 	worker  uint32
 	records uint32
 	bytes   uint32 // of Buf
+	flags   uint32
 	crc     uint32 // of the batch
 }
 
 // size returns the bytes of the whole entry.
 func (e *head) size() int64 { return entryHeader + e.payload() }
 
-func (e *head) payload() int64 { return 4*int64(e.records) + int64(e.bytes) }
+func (e *head) payload() int64 { return e.tables() + int64(e.bytes) }
+
+// tables returns the bytes of Ends and Keys.
+func (e *head) tables() int64 {
+	if e.flags&flagKeys != 0 {
+		return 8 * int64(e.records)
+	}
+	return 4 * int64(e.records)
+}
 
 func (e *head) put(p []byte) {
 	le.PutUint64(p, e.mark)
@@ -102,7 +115,7 @@ func (e *head) put(p []byte) {
 	le.PutUint32(p[40:], e.worker)
 	le.PutUint32(p[44:], e.records)
 	le.PutUint32(p[48:], e.bytes)
-	le.PutUint32(p[52:], 0)
+	le.PutUint32(p[52:], e.flags)
 	le.PutUint32(p[56:], e.crc)
 	le.PutUint32(p[60:], crc32.Checksum(p[:60], castagnoli))
 }
@@ -123,22 +136,23 @@ func parseHead(p []byte, room int64) (head, bool) {
 		worker:  le.Uint32(p[40:]),
 		records: le.Uint32(p[44:]),
 		bytes:   le.Uint32(p[48:]),
+		flags:   le.Uint32(p[52:]),
 		crc:     le.Uint32(p[56:]),
 	}
-	return e, e.size() <= room && e.records > 0 && e.seq > 0 && max(e.seq, e.count) < limit
+	return e, e.flags&^flagKeys == 0 && e.size() <= room && e.records > 0 && e.seq > 0 && max(e.seq, e.count) < limit
 }
 
-// appendEnds appends the batch's Ends as they are on disk.
-func appendEnds(p []byte, ends []uint32) []byte {
-	for _, end := range ends {
-		p = le.AppendUint32(p, end)
+// appendTable appends Ends or Keys as they are on disk.
+func appendTable(p []byte, table []uint32) []byte {
+	for _, v := range table {
+		p = le.AppendUint32(p, v)
 	}
 	return p
 }
 
 // checksum returns the CRC-32C of an entry's batch.
-func checksum(ends, buf []byte) uint32 {
-	return crc32.Update(crc32.Checksum(ends, castagnoli), castagnoli, buf)
+func checksum(tables, buf []byte) uint32 {
+	return crc32.Update(crc32.Checksum(tables, castagnoli), castagnoli, buf)
 }
 
 // parseBatch puts an entry's payload into b. b.Buf holds the payload and is
@@ -159,7 +173,14 @@ func (e *head) parseBatch(b *producer.Batch) error {
 	if last != e.bytes {
 		return errDamaged
 	}
-	n := copy(b.Buf, b.Buf[4*e.records:])
+	b.Keys = b.Keys[:0]
+	if e.flags&flagKeys != 0 {
+		b.Keys = slices.Grow(b.Keys, int(e.records))[:e.records]
+		for i := range b.Keys {
+			b.Keys[i] = le.Uint32(b.Buf[4*(int(e.records)+i):])
+		}
+	}
+	n := copy(b.Buf, b.Buf[e.tables():])
 	b.Buf = b.Buf[:n]
 	b.FirstNs = e.firstNs
 	b.Worker = int(e.worker)

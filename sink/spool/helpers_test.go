@@ -62,6 +62,12 @@ func crash(t testing.TB, l *Log) {
 	}
 }
 
+// testKey is the key of a message.
+func testKey(id uint64) uint32 { return uint32(id) * 2654435761 }
+
+// keyed says whether the messages of a batch from first on have keys.
+func keyed(first uint64) bool { return first%2 == 1 }
+
 // batch returns a batch of messages that begin with the ids from first on.
 func batch(first uint64, records, pad int) *producer.Batch {
 	b := producer.NewBatch(int(first)%7, 0)
@@ -76,6 +82,9 @@ func fill(b *producer.Batch, first uint64, records, pad int) {
 			b.Buf = append(b.Buf, byte(int(id)+i))
 		}
 		b.Ends = append(b.Ends, uint32(len(b.Buf)))
+		if keyed(first) {
+			b.Keys = append(b.Keys, testKey(id))
+		}
 	}
 	b.FirstNs = int64(first) * 3
 }
@@ -84,6 +93,9 @@ func fill(b *producer.Batch, first uint64, records, pad int) {
 func ids(t testing.TB, b *producer.Batch, pad int) []uint64 {
 	t.Helper()
 	var out []uint64
+	if want := keyed(uint64(b.FirstNs) / 3); len(b.Keys) != 0 != want || want && len(b.Keys) != len(b.Ends) {
+		t.Fatalf("%d keys of %d messages, of a batch with keys: %v", len(b.Keys), len(b.Ends), want)
+	}
 	for i := range b.Records() {
 		m := b.Message(i)
 		if len(m) < 8 {
@@ -97,6 +109,9 @@ func ids(t testing.TB, b *producer.Batch, pad int) []uint64 {
 			if c != byte(int(id)+i) {
 				t.Fatalf("message %d is not what was written", id)
 			}
+		}
+		if len(b.Keys) > 0 && b.Keys[i] != testKey(id) {
+			t.Fatalf("message %d has the key %x", id, b.Keys[i])
 		}
 		out = append(out, id)
 	}
@@ -156,7 +171,7 @@ func mendSegment(p []byte) {
 	copy(p, magic)
 	le.PutUint32(p[36:], crc32.Checksum(p[:36], castagnoli))
 	for p = p[segmentHeader:]; len(p) >= entryHeader; {
-		e := head{records: le.Uint32(p[44:]), bytes: le.Uint32(p[48:])}
+		e := head{records: le.Uint32(p[44:]), bytes: le.Uint32(p[48:]), flags: le.Uint32(p[52:])}
 		if e.size() <= int64(len(p)) {
 			le.PutUint32(p[56:], crc32.Checksum(p[entryHeader:e.size()], castagnoli))
 		}

@@ -26,7 +26,9 @@ type Log struct {
 	lock   *os.File
 	segs   []*segment // the oldest first
 	active *os.File   // open for writing: the last of segs; nil if none is
-	bytes  int64      // of all segments
+	// segment is the size at which the next one is begun.
+	segment int64
+	bytes   int64 // of all segments
 
 	next    uint64 // seq of the next entry
 	count   uint64 // records ever appended
@@ -93,6 +95,9 @@ func Open(cfg Config) (*Log, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
+	if cfg.Reserve, err = reserve(cfg); err != nil {
+		return nil, fmt.Errorf("open spool: %w", err)
+	}
 	lock, err := lockDir(filepath.Join(cfg.Dir, lockName))
 	if err != nil {
 		return nil, fmt.Errorf("open spool %s: %w", cfg.Dir, err)
@@ -113,6 +118,18 @@ func Open(cfg Config) (*Log, error) {
 	l.Rewind()
 	l.publish()
 	return l, nil
+}
+
+// reserve returns how many bytes to leave free.
+func reserve(cfg Config) (int64, error) {
+	switch {
+	case cfg.Reserve < 0:
+		return 0, nil
+	case cfg.Reserve > 0:
+		return cfg.Reserve, nil
+	}
+	_, size, err := space(cfg.Dir)
+	return min(defaultReserve, size/10), err
 }
 
 // Append implements [sink.Spool].
@@ -146,11 +163,22 @@ func (l *Log) append(b *producer.Batch) error {
 		records: uint32(n),
 		bytes:   uint32(len(buf)),
 	}
+	if len(b.Keys) == n {
+		e.flags = flagKeys
+	}
 	if segmentHeader+e.size() > l.cfg.MaxBytes {
 		return fmt.Errorf("append to spool: batch of %d bytes is larger than the spool", len(buf))
 	}
 	if err := l.checkSpace(e.size()); err != nil {
-		return err
+		// All that is written may be of no use any more.
+		if l.waiting > 0 || l.active == nil {
+			return err
+		}
+		l.retire()
+		l.dropResolved()
+		if err := l.checkSpace(e.size()); err != nil {
+			return err
+		}
 	}
 	if err := l.makeRoom(e.size()); err != nil {
 		return err
@@ -158,9 +186,12 @@ func (l *Log) append(b *producer.Batch) error {
 	seg := l.segs[len(l.segs)-1]
 	e.mark = seg.head.mark
 
-	// The header is written in front of Ends as soon as their checksum is
-	// known.
-	l.scratch = appendEnds(append(l.scratch[:0], make([]byte, entryHeader)...), b.Ends)
+	// The header is written in front of the tables as soon as their
+	// checksum is known.
+	l.scratch = appendTable(append(l.scratch[:0], make([]byte, entryHeader)...), b.Ends)
+	if e.flags&flagKeys != 0 {
+		l.scratch = appendTable(l.scratch, b.Keys)
+	}
 	e.crc = checksum(l.scratch[entryHeader:], buf)
 	e.put(l.scratch)
 	if len(buf) <= oneWrite {
@@ -197,7 +228,7 @@ func (l *Log) checkSpace(size int64) error {
 	if l.cfg.Reserve == 0 {
 		return nil
 	}
-	free, err := freeSpace(l.cfg.Dir)
+	free, _, err := space(l.cfg.Dir)
 	if err != nil {
 		return fmt.Errorf("append to spool: %w", err)
 	}
@@ -212,7 +243,7 @@ func (l *Log) checkSpace(size int64) error {
 // segment and under the bound.
 func (l *Log) makeRoom(size int64) error {
 	if l.active != nil {
-		if seg := l.segs[len(l.segs)-1]; seg.end+size > l.cfg.SegmentBytes || l.syncer.failed.Swap(false) {
+		if seg := l.segs[len(l.segs)-1]; seg.end+size > l.segment || l.syncer.failed.Swap(false) {
 			l.retire()
 			l.dropResolved()
 		}
@@ -252,6 +283,12 @@ func (l *Log) begin() error {
 	seg.head.put(&p)
 	if _, err := f.WriteAt(p[:], 0); err != nil {
 		return errors.Join(fmt.Errorf("begin spool segment: %w", spaceError(err)), f.Close(), os.Remove(seg.path))
+	}
+	// What is resolved takes space until its segment ends: on a small disk
+	// that must not be much.
+	l.segment = l.cfg.SegmentBytes
+	if free, _, err := space(l.cfg.Dir); err == nil {
+		l.segment = min(l.segment, max((free-l.cfg.Reserve)/8, leastSegment))
 	}
 	seg.f = f
 	l.segs = append(l.segs, seg)

@@ -41,8 +41,18 @@ func TestConfig(t *testing.T) {
 			}
 		}
 	}
-	if c, err := (Config{Dir: "x"}).check(); err != nil || c.MaxBytes != 8<<30 || c.SegmentBytes != 64<<20 || c.Reserve != 512<<20 || c.SyncEvery != time.Second {
+	if c, err := (Config{Dir: "x"}).check(); err != nil || c.MaxBytes != 8<<30 || c.SegmentBytes != 64<<20 || c.SyncEvery != time.Second {
 		t.Errorf("defaults: %+v, %v", c, err)
+	}
+	dir := fastDir(t)
+	_, size, err := space(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for given, want := range map[int64]int64{0: min(512<<20, size/10), -1: 0, 77: 77} {
+		if got, err := reserve(Config{Dir: dir, Reserve: given}); got != want || err != nil {
+			t.Errorf("reserve %d on %d bytes: %d, want %d: %v", given, size, got, want, err)
+		}
 	}
 	if _, err := Open(Config{Dir: filepath.Join(fastDir(t), "file", "x"), Reserve: -1}); err != nil {
 		t.Error("missing directories are made:", err)

@@ -13,7 +13,7 @@ func lockDir(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
 }
 
-// freeSpace does not know on this system: the bound is the spool's own size.
-func freeSpace(string) (int64, error) { return math.MaxInt64, nil }
+// space does not know on this system: the bound is the spool's own size.
+func space(string) (free, size int64, err error) { return math.MaxInt64, math.MaxInt64, nil }
 
 func spaceError(err error) error { return err }

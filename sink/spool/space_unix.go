@@ -34,16 +34,17 @@ func lockDir(path string) (*os.File, error) {
 	return f, nil
 }
 
-// freeSpace returns the bytes that an unprivileged user may still write.
-func freeSpace(dir string) (int64, error) {
+// space returns the bytes that an unprivileged user may still write, and the size
+// of the file system.
+func space(dir string) (free, size int64, err error) {
 	var st unix.Statfs_t
 	for {
 		err := unix.Statfs(dir, &st)
 		if err == nil {
-			return int64(st.Bavail) * int64(st.Bsize), nil
+			return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize), nil
 		}
 		if !errors.Is(err, unix.EINTR) {
-			return 0, fmt.Errorf("look for free space in %s: %w", dir, err)
+			return 0, 0, fmt.Errorf("look for free space in %s: %w", dir, err)
 		}
 	}
 }

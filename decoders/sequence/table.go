@@ -1,0 +1,441 @@
+package sequence
+
+import (
+	"hash/maphash"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+)
+
+// Place says where something was lost, as far as it is known.
+type Place uint8
+
+// Places.
+const (
+	Network Place = iota // on the way here
+	Socket               // while the kernel dropped at our sockets
+	Ring                 // while frames were lost between the program and a worker
+	// NumPlaces is the number of places.
+	NumPlaces = int(iota)
+)
+
+// String returns the place's name.
+func (p Place) String() string { return [NumPlaces]string{"network", "socket", "ring"}[p] }
+
+// Limits of a Table.
+const (
+	// DefaultStreams is the number of streams of all exporters together.
+	DefaultStreams = 1 << 18
+	// StreamsPerExporter is the number of streams of one.
+	StreamsPerExporter = 4096
+	// idleNs is after how long without a datagram a stream is let go of.
+	idleNs = int64(3600 * 1e9)
+	// holdNs is how long an observation is held when nothing follows it.
+	holdNs = int64(2 * 1e9)
+	// candidates is how many streams are looked at to find one that was not
+	// used for long.
+	candidates = 16
+)
+
+// A Table bounds and sweeps the streams of all sets. All methods may be called
+// by any goroutine.
+type Table struct {
+	seed    maphash.Seed
+	limit   int
+	waits   sync.Pool // of *waiting
+	place   atomic.Uint32
+	evicted atomic.Uint64
+	over    atomic.Uint64
+
+	mu  sync.Mutex // guards all, and the slots of all sets
+	all []*Stream
+}
+
+// NewTable returns a table for at most limit streams.
+func NewTable(limit int) *Table {
+	t := &Table{seed: maphash.MakeSeed(), limit: limit}
+	t.waits.New = func() any { return new(waiting) }
+	return t
+}
+
+func (t *Table) getWaiting() *waiting {
+	w := t.waits.Get().(*waiting)
+	w.n, w.quiet = 0, 0
+	return w
+}
+
+func (t *Table) putWaiting(w *waiting) { t.waits.Put(w) }
+
+// Stats says how full the table is.
+type Stats struct {
+	// Streams are followed now; Evicted were, and made room for others.
+	Streams int
+	Evicted uint64
+	// Overflowed counts the observations that no stream was there for.
+	Overflowed uint64
+}
+
+// Stats returns how full the table is.
+func (t *Table) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Stats{len(t.all), t.evicted.Load(), t.over.Load()}
+}
+
+// Key names a stream of an exporter. It comes from [Table.Key], or is made of a
+// kind and a domain.
+type Key struct {
+	Kind Kind
+	// Source is the class of a source of samples and its index, else 0.
+	Source uint64
+	// Domain is the observation domain, the source id, or the engine's type
+	// and id; of sFlow, a hash of agent and sub-agent.
+	Domain uint64
+}
+
+// Agent returns the domain of an sFlow agent's key.
+func (t *Table) Agent(agent []byte, subAgent uint32) uint64 {
+	return maphash.Bytes(t.seed, agent) ^ uint64(subAgent)*0x9e3779b97f4a7c15
+}
+
+// A Set holds the streams of one exporter. The zero value is ready for use. All
+// methods may be called by any goroutine.
+type Set struct {
+	index                           atomic.Pointer[index]
+	lost                            [NumPlaces][NumUnits]atomic.Uint64
+	reordered, duplicates, restarts atomic.Uint64
+}
+
+// index is an open-addressed hash table. It is only ever added to; what is
+// evicted stays in it until it is made anew.
+type index struct {
+	slots []atomic.Pointer[Stream]
+	mul   uint64 // odd, and unknown to those who choose the keys
+	used  int    // guarded by the table's lock
+}
+
+func (x *index) slot(k *Key) *atomic.Pointer[Stream] {
+	mask := uint64(len(x.slots) - 1)
+	h := k.Source*x.mul ^ k.Domain
+	h = (h ^ h>>32 ^ uint64(k.Kind)) * x.mul
+	for i := h >> 32 & mask; ; i = (i + 1) & mask {
+		s := &x.slots[i]
+		if have := s.Load(); have == nil || have.key == *k {
+			return s
+		}
+	}
+}
+
+// Observe takes the next datagram or sample of a stream. If it names another
+// sampling rate than the one before did, that one is returned, else 0.
+func (s *Set) Observe(t *Table, key Key, o *Observation) (rateBefore uint32) {
+	var st *Stream
+	if x := s.index.Load(); x != nil {
+		st = x.slot(&key).Load()
+	}
+	if st != nil {
+		st.lock()
+		if !st.gone {
+			rateBefore = st.observe(t, o)
+			st.unlock()
+			return rateBefore
+		}
+		st.unlock()
+	}
+	if st = t.add(s, key, o.NowNs); st == nil {
+		t.over.Add(1)
+		return 0
+	}
+	st.lock()
+	defer st.unlock()
+	return st.observe(t, o)
+}
+
+// add makes a stream, for which another may have to make room.
+func (t *Table) add(s *Set, key Key, nowNs int64) *Stream {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x := s.index.Load()
+	if x != nil {
+		if st := x.slot(&key).Load(); st != nil && !st.isGone() {
+			return st // another worker was first
+		}
+		if x.used >= StreamsPerExporter {
+			if x = t.compact(s, x); x.used >= StreamsPerExporter {
+				return nil
+			}
+		}
+	}
+	if len(t.all) >= t.limit {
+		if t.limit == 0 {
+			return nil
+		}
+		t.evict(t.oldest())
+		t.evicted.Add(1)
+		x = s.index.Load()
+	}
+	if x == nil || 2*(x.used+1) > len(x.slots) {
+		x = t.grow(s, x)
+	}
+	st := &Stream{key: key, set: s, slot: len(t.all), lastNs: nowNs}
+	t.all = append(t.all, st)
+	slot := x.slot(&key)
+	if slot.Load() == nil {
+		x.used++
+	}
+	slot.Store(st)
+	return st
+}
+
+func (s *Stream) isGone() bool {
+	s.lock()
+	defer s.unlock()
+	return s.gone
+}
+
+// compact makes the index anew if a part of it has gone.
+func (t *Table) compact(s *Set, x *index) *index {
+	for i := range x.slots {
+		if st := x.slots[i].Load(); st != nil && st.isGone() {
+			return t.grow(s, x)
+		}
+	}
+	return x
+}
+
+// grow makes the index anew, of the streams that have not gone, with room for as
+// many again.
+func (t *Table) grow(s *Set, x *index) *index {
+	var live []*Stream
+	if x != nil {
+		for i := range x.slots {
+			if st := x.slots[i].Load(); st != nil && !st.isGone() {
+				live = append(live, st)
+			}
+		}
+	}
+	size := 4
+	for size < 3*(len(live)+1) {
+		size *= 2
+	}
+	grown := &index{slots: make([]atomic.Pointer[Stream], size), mul: rand.Uint64() | 1, used: len(live)}
+	for _, st := range live {
+		grown.slot(&st.key).Store(st)
+	}
+	s.index.Store(grown)
+	return grown
+}
+
+// oldest returns, of a few streams, the one that was used least recently.
+func (t *Table) oldest() *Stream {
+	var oldest *Stream
+	var ns int64
+	for range min(candidates, len(t.all)) {
+		st := t.all[rand.IntN(len(t.all))]
+		st.lock()
+		last := st.lastNs
+		st.unlock()
+		if oldest == nil || last < ns {
+			oldest, ns = st, last
+		}
+	}
+	return oldest
+}
+
+// evict lets go of a stream after it has reported. The table is locked.
+func (t *Table) evict(st *Stream) {
+	st.lock()
+	if st.waiting != nil {
+		st.settle(t, false)
+	}
+	if st.waiting != nil {
+		t.putWaiting(st.waiting)
+		st.waiting = nil
+	}
+	st.report(st.lost, Place(t.place.Load()))
+	st.gone, st.gaps = true, nil
+	st.unlock()
+	last := len(t.all) - 1
+	t.all[st.slot] = t.all[last]
+	t.all[st.slot].slot = st.slot
+	t.all[last] = nil
+	t.all = t.all[:last]
+}
+
+// report makes what is missing a loss.
+func (s *Stream) report(lost int64, place Place) {
+	if lost > s.reported {
+		unit := hypotheses[s.key.Kind][s.best].unit
+		s.set.lost[place][unit].Add(uint64(lost - s.reported))
+		s.reported = lost
+	}
+}
+
+// Sweep settles what has waited for long, makes losses of what was missing at
+// the last sweep and still is, and lets go of streams that had no datagram for
+// an hour. place is where what is lost now is taken to be lost. With all, all
+// that is missing is a loss. It is to be called once a second or so.
+func (t *Table) Sweep(nowNs int64, place Place, all bool) {
+	t.place.Store(uint32(place))
+	// In pieces: a worker with a new stream is not to wait for all of it.
+	const piece = 1024
+	for i := 0; ; {
+		t.mu.Lock()
+		for end := i + piece; i < end; i++ {
+			if i >= len(t.all) {
+				t.mu.Unlock()
+				return
+			}
+			st := t.all[i]
+			if st.sweep(t, nowNs, place, all) {
+				t.evict(st) // another takes its place, and its turn at the next sweep
+			}
+		}
+		t.mu.Unlock()
+	}
+}
+
+// sweep reports whether the stream is to be let go of.
+func (s *Stream) sweep(t *Table, nowNs int64, place Place, all bool) (idle bool) {
+	s.lock()
+	defer s.unlock()
+	if s.waiting != nil && (all || nowNs-s.lastNs >= holdNs) {
+		s.settle(t, false)
+	}
+	missing := min(s.lost, s.lastLost)
+	if all {
+		missing = s.lost
+	}
+	s.report(missing, place)
+	s.lastLost = s.lost
+	return nowNs-s.lastNs >= idleNs
+}
+
+// Release lets go of all streams of the set, after they have reported.
+func (s *Set) Release(t *Table) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	x := s.index.Load()
+	if x == nil {
+		return
+	}
+	for i := range x.slots {
+		if st := x.slots[i].Load(); st != nil && !st.isGone() {
+			t.evict(st)
+		}
+	}
+	s.index.Store(nil)
+}
+
+// Counts are what a set's streams reported.
+type Counts struct {
+	// Lost counts what is missing, by where and in which unit.
+	Lost [NumPlaces][NumUnits]uint64
+	// Reordered, Duplicates and Restarts count datagrams, of sFlow samples too.
+	Reordered, Duplicates, Restarts uint64
+}
+
+// Add adds o to c.
+func (c *Counts) Add(o *Counts) {
+	for p := range c.Lost {
+		for u := range c.Lost[p] {
+			c.Lost[p][u] += o.Lost[p][u]
+		}
+	}
+	c.Reordered += o.Reordered
+	c.Duplicates += o.Duplicates
+	c.Restarts += o.Restarts
+}
+
+// Counts returns what the streams of the set reported, those that have gone too.
+func (s *Set) Counts() (c Counts) {
+	for p := range s.lost {
+		for u := range s.lost[p] {
+			c.Lost[p][u] = s.lost[p][u].Load()
+		}
+	}
+	c.Reordered, c.Duplicates, c.Restarts = s.reordered.Load(), s.duplicates.Load(), s.restarts.Load()
+	return c
+}
+
+// Take returns the same and sets the set's counters to zero.
+func (s *Set) Take() (c Counts) {
+	for p := range s.lost {
+		for u := range s.lost[p] {
+			c.Lost[p][u] = s.lost[p][u].Swap(0)
+		}
+	}
+	c.Reordered, c.Duplicates, c.Restarts = s.reordered.Swap(0), s.duplicates.Swap(0), s.restarts.Swap(0)
+	return c
+}
+
+// Put adds to the set's counters.
+func (s *Set) Put(c *Counts) {
+	for p := range c.Lost {
+		for u := range c.Lost[p] {
+			s.lost[p][u].Add(c.Lost[p][u])
+		}
+	}
+	s.reordered.Add(c.Reordered)
+	s.duplicates.Add(c.Duplicates)
+	s.restarts.Add(c.Restarts)
+}
+
+// Info describes a stream.
+type Info struct {
+	Key Key
+	// CountsBy is the habit, Unknown if none has proven itself; Unit is what it
+	// counts.
+	CountsBy string
+	Unit     Unit
+	// Observations were made, from FirstNs to LastNs, in Unix nanoseconds.
+	Observations    uint64
+	FirstNs, LastNs int64
+	// SkewNs is how far the exporter's clock was ahead of ours at the last
+	// datagram. HasSkew: the protocol has a clock.
+	SkewNs  int64
+	HasSkew bool
+	// Lost is what was reported; Reordered, Duplicates and Restarts count what
+	// was seen; Strays are numbers that fit nowhere.
+	Lost                                    uint64
+	Reordered, Duplicates, Restarts, Strays uint64
+	// Rate is the sampling rate that was named last, 0 for none.
+	Rate uint32
+	// Next is the number behind the highest seen.
+	Next uint32
+}
+
+// Streams returns what is known of the set's streams, in no order.
+func (s *Set) Streams() []Info {
+	x := s.index.Load()
+	if x == nil {
+		return nil
+	}
+	var list []Info
+	for i := range x.slots {
+		st := x.slots[i].Load()
+		if st == nil {
+			continue
+		}
+		st.lock()
+		if !st.gone {
+			list = append(list, st.info())
+		}
+		st.unlock()
+	}
+	return list
+}
+
+func (s *Stream) info() Info {
+	n := Info{
+		Key: s.key, CountsBy: Unknown, Observations: s.observations,
+		FirstNs: s.firstNs, LastNs: s.lastNs, SkewNs: s.skewNs,
+		HasSkew: s.key.Kind <= IPFIX,
+		Lost:    uint64(s.reported), Reordered: s.reordered, Duplicates: s.duplicates,
+		Restarts: s.restarts, Strays: s.strays, Rate: s.rate, Next: s.expected,
+	}
+	if hy := &hypotheses[s.key.Kind][s.best]; s.proven {
+		n.CountsBy, n.Unit = hy.name, hy.unit
+	}
+	return n
+}

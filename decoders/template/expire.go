@@ -1,0 +1,42 @@
+package template
+
+import "time"
+
+// Expire removes the templates that were not announced for longer than ttl at
+// nowNs (Unix nanoseconds), with use those that were not used either, and
+// returns how many there were. A domain that is left without templates goes
+// with them.
+func (s *Store) Expire(nowNs int64, ttl time.Duration, use bool) int {
+	before := nowNs - int64(ttl)
+	old := func(t *Template) bool {
+		return t.LastSeenNs() < before && !(use && t.LastUsedNs() >= before)
+	}
+	n := 0
+	s.table.Load().each(func(d *Domain) {
+		found := false
+		ids := d.ids.Load()
+		for i := range ids.slots {
+			t := ids.slots[i].Load()
+			found = found || t != nil && !t.gone && old(t)
+		}
+		if !found {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if d.gone {
+			return
+		}
+		for _, t := range d.Templates() {
+			if old(t) { // as of now, under the lock
+				d.remove(t)
+				n++
+				s.totals.Expired++
+			}
+		}
+		if d.plain+d.opts == 0 && d.children == 0 {
+			s.drop(d)
+		}
+	})
+	return n
+}

@@ -1,0 +1,135 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Saved is what a domain holds, in a form to keep and to load again.
+type Saved struct {
+	Key Key
+	// Split says that ports of the address have domains of their own.
+	Split bool
+	// When a data set was decoded, first and last, in Unix nanoseconds; 0 for
+	// never.
+	FirstUseNs, LastUseNs int64
+	// What options data announced; 0 for nothing.
+	Rate, BootMs uint64
+	Samplers     []SavedSampler
+	Templates    []SavedTemplate
+}
+
+// SavedSampler is the sampling rate of one sampler.
+type SavedSampler struct{ ID, Rate uint64 }
+
+// SavedTemplate is one template.
+type SavedTemplate struct {
+	Options bool
+	// Raw is the template record on the wire.
+	Raw []byte
+	// Port is the source port of the last announcement.
+	Port uint16
+	// When it was announced and used last, in Unix nanoseconds; 0 for never.
+	SeenNs, UsedNs int64
+	// Records is the number of records that it decoded.
+	Records uint64
+}
+
+// ErrSaved is the error of a saved domain that no store can have saved.
+var ErrSaved = errors.New("not a saved domain")
+
+// Save fills v with what the domain holds, in the memory that v has. Its Raw
+// slices must not be written to.
+func (d *Domain) Save(v *Saved) {
+	*v = Saved{
+		Key: d.key, Split: d.split.Load(),
+		FirstUseNs: d.firstUse.Load(), LastUseNs: d.lastUse.Load(),
+		Rate: d.sampling.Rate(), BootMs: d.sampling.BootMs(),
+		Samplers: v.Samplers[:0], Templates: v.Templates[:0],
+	}
+	d.sampling.EachSampler(func(id, rate uint64) { v.Samplers = append(v.Samplers, SavedSampler{id, rate}) })
+	for _, t := range d.Templates() {
+		v.Templates = append(v.Templates, SavedTemplate{
+			Options: t.Options, Raw: t.raw, Port: t.Port(),
+			SeenNs: t.LastSeenNs(), UsedNs: t.LastUsedNs(), Records: t.Records(),
+		})
+	}
+}
+
+// Restore adds what was saved to a store that the network does not write to
+// yet. The store's limits hold: what has no room is left out, and counted in
+// left. Domains without a port come before those of their ports. Where the
+// policy of ports is another than it was, templates go to where they would be
+// looked for now.
+func (s *Store) Restore(v *Saved) (left int, err error) {
+	if v.Key.Version != V9 && v.Key.Version != IPFIX {
+		return 0, fmt.Errorf("%w: version %d", ErrSaved, v.Key.Version)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range v.Templates {
+		t := &v.Templates[i]
+		var defs Definitions
+		defs.Init(t.Raw, v.Key.Version, t.Options)
+		if more, ok := defs.Next(); !more || !ok || defs.Def.Withdrawal || len(defs.rest) != 0 {
+			return left, fmt.Errorf("%w: template %d is no template record", ErrSaved, i)
+		}
+		d := s.restored(v, t.Port)
+		if d == nil {
+			left++
+			continue
+		}
+		old := d.own(defs.Def.ID)
+		if old != nil && old.same(&defs.Def) {
+			continue
+		}
+		if change, _ := d.put(&defs.Def, old, t.Port, t.SeenNs); change == Refused {
+			left++
+			continue
+		}
+		kept := d.own(defs.Def.ID)
+		kept.usage.used.Store(t.UsedNs)
+		kept.usage.records.Store(t.Records)
+	}
+	if len(v.Templates) == 0 && s.restored(v, 0) == nil {
+		left++
+	}
+	return left, nil
+}
+
+// restored returns the domain that a saved template belongs to, or nil for want
+// of room. The store is locked.
+func (s *Store) restored(v *Saved, port uint16) *Domain {
+	k := v.Key
+	switch {
+	case s.ports == PortsOff:
+		k.Port = 0
+	case s.ports == PortsOn && k.Port == 0:
+		k.Port = port
+	}
+	var parent *Domain
+	if s.ports == PortsAuto && k.Port != 0 {
+		base := s.base(&k)
+		if parent = s.make(&base, nil, v.LastUseNs); parent == nil {
+			return nil
+		}
+		parent.split.Store(true)
+	}
+	if d := s.find(&k); d != nil && d.restored {
+		return d
+	}
+	d := s.make(&k, parent, v.LastUseNs)
+	if d == nil {
+		return nil
+	}
+	d.restored = true
+	d.split.Store(s.ports == PortsAuto && v.Split)
+	d.firstUse.Store(v.FirstUseNs)
+	d.lastUse.Store(v.LastUseNs)
+	d.sampling.rate.Store(v.Rate)
+	d.sampling.bootMs.Store(v.BootMs)
+	for _, r := range v.Samplers {
+		d.sampling.SetSampler(r.ID, r.Rate)
+	}
+	return d
+}

@@ -1,0 +1,65 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/internal/config"
+)
+
+// state checks that state could be saved.
+func (r *report) state(cfg *config.Config) {
+	path := statePath(cfg)
+	if path == "" {
+		r.ok("state", "not saved: exporters have to announce their templates after a restart (-templates.json.path)")
+		return
+	}
+	dir := filepath.Dir(path)
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		r.warn("state", fmt.Sprintf("%s cannot be saved: %s: %v", path, dir, err), "make the directory, writable for the user that weir runs as")
+		return
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		r.ok("state", path+" (to be made)")
+	case err != nil:
+		r.warn("state", err.Error(), "")
+	case !info.Mode().IsRegular():
+		r.warn("state", path+" is no file", "name a file")
+	default:
+		r.ok("state", fmt.Sprintf("%s, %d KiB", path, info.Size()>>10))
+	}
+}
+
+// memory compares what tables and batches may take with the limit.
+func (r *report) memory(cfg *config.Config) {
+	workers := 0
+	for _, l := range cfg.Listen {
+		workers += l.Count
+	}
+	if len(cfg.XDP.Interfaces) > 0 {
+		if workers = cfg.XDP.Workers; workers == 0 {
+			workers = runtime.NumCPU()
+		}
+	}
+	caps := memoryCaps(cfg, workers)
+	if finding := memoryFinding(cfg, caps); finding != "" {
+		r.warn("memory", finding, "")
+		return
+	}
+	total := int64(0)
+	for _, c := range caps {
+		total += c.Bytes
+	}
+	limit := "no limit"
+	if cfg.MemoryMax > 0 {
+		limit = config.FormatSize(cfg.MemoryMax)
+	}
+	r.ok("memory", fmt.Sprintf("tables and batches may take %d MiB; -memory.max: %s", total>>20, limit))
+}

@@ -1,0 +1,192 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/metrics"
+	"github.com/weirflow/weir/internal/state"
+	"github.com/weirflow/weir/producer"
+)
+
+// newStore returns the template store that the configuration asks for.
+func newStore(cfg *config.Config) *template.Store {
+	t := &cfg.Templates
+	store := producer.NewStore(template.Limits{
+		Domains:            t.MaxDomains,
+		TemplatesPerDomain: t.MaxPerDomain,
+		FieldsPerTemplate:  t.MaxFields,
+		Bytes:              t.MaxBytes,
+		Samplers:           t.MaxSamplers,
+	})
+	store.UsePorts(map[string]template.Ports{
+		"off": template.PortsOff, "on": template.PortsOn, "auto": template.PortsAuto,
+	}[t.KeyPort])
+	return store
+}
+
+// newHeld returns the room for data that comes before its template. Raw output
+// says what is in each datagram, and does not wait.
+func newHeld(cfg *config.Config) *producer.Held {
+	if cfg.Produce == "raw" {
+		return nil
+	}
+	p := &cfg.Templates.Pending
+	return producer.NewHeld(producer.HeldLimits{Bytes: p.Bytes, Sets: p.Sets, AgeNs: int64(p.Age)})
+}
+
+// statePath returns the file that state is kept in, "" for none.
+func statePath(cfg *config.Config) string {
+	if cfg.Templates.StatePath != "" {
+		return cfg.Templates.StatePath
+	}
+	if dir := stateDirectory(); dir != "" {
+		return filepath.Join(dir, "templates.json")
+	}
+	return ""
+}
+
+// stateDirectory returns the folder that systemd gives for state, "" for none.
+func stateDirectory() string {
+	dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":")
+	return dir
+}
+
+// loadState loads what was kept over the restart. It returns nil where nothing
+// is kept. Nothing else works with the sections yet.
+func (c *collection) loadState(sections ...state.Section) *state.File {
+	path := statePath(c.cfg)
+	if path == "" {
+		c.log.Info("no saved state: exporters have to announce their templates after a restart (set -templates.json.path)")
+		return nil
+	}
+	f := state.New(state.Config{
+		Path:     path,
+		Interval: c.cfg.Templates.StateInterval,
+		Activity: c.activity,
+		Logger:   c.log,
+	})
+	for _, s := range sections {
+		f.Register(s)
+	}
+	f.Load()
+	return f
+}
+
+// activity grows with the datagrams that were received.
+func (c *collection) activity() uint64 {
+	n := uint64(0)
+	for _, w := range c.workers {
+		s := w.Snapshot()
+		n += producer.Sum(s.Received[:])
+	}
+	return n
+}
+
+// keep saves state, and forgets templates that are too old, until stopKeeping.
+func (c *collection) keep(store *template.Store) {
+	if c.state != nil {
+		go c.state.Run()
+	}
+	t := &c.cfg.Templates
+	if t.TTL == 0 {
+		return
+	}
+	c.sweep = make(chan struct{})
+	go func() {
+		tick := time.NewTicker(t.SweepInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case now := <-tick.C:
+				if n := store.Expire(now.UnixNano(), t.TTL, t.ExtendOnAccess); n > 0 {
+					c.log.Info("templates forgotten: not announced for too long", "templates", n, "ttl", t.TTL)
+				}
+			case <-c.sweep:
+				return
+			}
+		}
+	}()
+}
+
+// stopKeeping saves state once more. The workers have stopped.
+func (c *collection) stopKeeping(ctx context.Context) error {
+	if c.sweep != nil {
+		close(c.sweep)
+	}
+	if c.state == nil {
+		return nil
+	}
+	if err := c.state.Stop(ctx); err != nil {
+		return fmt.Errorf("save state: %w", err)
+	}
+	return nil
+}
+
+// What tables take, as measured.
+const (
+	exporterBytes = 512      // an entry of the exporter table and of the workers' tables of senders
+	samplerBytes  = 128      // a sampler's rate
+	batchSlack    = 64 << 10 // what a batch has beyond batch.size
+	baseBytes     = 48 << 20 // the program, its stacks, web server and metrics
+	maxExporters  = 100_000
+)
+
+// memoryCaps returns what the parts of a collector of so many workers may take.
+func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
+	t := &cfg.Templates
+	batch := int64(cfg.BatchSize) + batchSlack + int64(cfg.BatchSize)/64*4
+	return []metrics.Cap{
+		{Part: "templates", Bytes: t.MaxBytes},
+		{Part: "samplers", Bytes: int64(t.MaxSamplers) * samplerBytes},
+		{Part: "pending", Bytes: t.Pending.Bytes + int64(t.Pending.Sets)*heldSetBytes},
+		{Part: "batches", Bytes: int64(workers) * int64(cfg.SinkDepth) * batch},
+		{Part: "exporters", Bytes: maxExporters * exporterBytes},
+		{Part: "base", Bytes: baseBytes},
+	}
+}
+
+// heldSetBytes is what a waiting data set takes beside its bytes.
+const heldSetBytes = 320
+
+// limitMemory tells the runtime the limit, and says so where the parts may take
+// more. GOMEMLIMIT counts where -memory.max was not set.
+func limitMemory(cfg *config.Config, workers int, log *slog.Logger) []metrics.Cap {
+	caps := memoryCaps(cfg, workers)
+	if os.Getenv("GOMEMLIMIT") != "" && cfg.Sources["memory.max"] == "default" {
+		log.Info("memory limit of the environment", "GOMEMLIMIT", os.Getenv("GOMEMLIMIT"))
+		return caps
+	}
+	if cfg.MemoryMax == 0 {
+		return caps
+	}
+	debug.SetMemoryLimit(cfg.MemoryMax)
+	if finding := memoryFinding(cfg, caps); finding != "" {
+		log.Warn(finding)
+	}
+	return caps
+}
+
+// memoryFinding says that the parts may take more than the limit; "" if they
+// may not.
+func memoryFinding(cfg *config.Config, caps []metrics.Cap) string {
+	total := int64(0)
+	var parts []string
+	for _, c := range caps {
+		total += c.Bytes
+		parts = append(parts, fmt.Sprintf("%s %d", c.Part, c.Bytes>>20))
+	}
+	if cfg.MemoryMax == 0 || total <= cfg.MemoryMax {
+		return ""
+	}
+	return fmt.Sprintf("-memory.max of %d MiB is less than the %d MiB that tables and batches may take (%s MiB): raise it, or lower -sink.depth, -batch.size, -templates.max-bytes or -templates.pending",
+		cfg.MemoryMax>>20, total>>20, strings.Join(parts, ", "))
+}

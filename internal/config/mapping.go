@@ -1,0 +1,59 @@
+package config
+
+import "strings"
+
+// Mapping says how messages differ from the default.
+type Mapping struct {
+	File   string   // YAML in the form of goflow2; "" is none
+	Hash   []string // fields that keys are made of, beside those of the file
+	Compat string   // "none" or "goflow2"
+}
+
+// options declares what decides on the form of messages, for weir and weir
+// decode alike.
+func (m *Mapping) options() []Option {
+	return []Option{
+		{
+			Name: "mapping", Group: GroupDecode, Default: "", Shape: "file",
+			Value: TextValue(&m.File),
+			Help:  "Mapping file (YAML, as goflow2 has it): fields to add, and where they come from; columns, names and forms in json and text; fields of the key. Empty for none. A collector reads it again at SIGHUP and POST /-/reload.",
+		},
+		{
+			Name: "compat", Group: GroupDecode, Default: "none", Shape: "none|goflow2",
+			Value: ChoiceValue(&m.Compat, Choices{Allowed: []string{"none", "goflow2"}}),
+			Help:  "goflow2 writes the values that weir reads otherwise on purpose as goflow2 v2.2.6 does, its errors included; it costs speed.",
+		},
+		{
+			Name: "format.hash", Group: GroupWrite, Default: "", Shape: "field,...",
+			Value: fieldsValue(&m.Hash),
+			Help:  "Fields that the key of a message is made of, such as SamplerAddress,DstAS or sampler_address,dst_as. Empty for none but those of the mapping file.",
+		},
+	}
+}
+
+// fieldsValue is a list of names of fields, which are looked up later.
+func fieldsValue(p *[]string) Value {
+	return Value{
+		List:  true,
+		Set:   func(s string) error { *p = split(s); return nil },
+		Get:   func() string { return strings.Join(*p, ",") },
+		Check: func() error { return nil },
+	}
+}
+
+// produceOption declares what is made of a datagram.
+func produceOption(p *string) Option {
+	return Option{
+		Name: "produce", Group: GroupDecode, Default: "sample", Shape: "sample|raw",
+		Value: ChoiceValue(p, Choices{Allowed: []string{"sample", "raw"}}),
+		Help:  "What to make of a datagram: sample writes one message per flow or sampled packet, raw one JSON object with all that is in it.",
+	}
+}
+
+// rawFaults checks that raw output is asked for in its one format.
+func rawFaults(produce, format string, at func(option string, err error) []Fault) []Fault {
+	if produce != "raw" || format == "json" {
+		return nil
+	}
+	return at("format", &Problem{Text: "raw output is JSON alone", Allowed: "json, or -produce sample"})
+}

@@ -1,0 +1,183 @@
+package mapping
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/producer"
+)
+
+// maxFile is the largest file that is read, in bytes.
+const maxFile = 1 << 20
+
+// Load reads the mapping file and compiles it. An empty name is no mapping. The
+// notes are settings that work here and do nothing in goflow2. Everything that
+// is wrong comes back at once as a *config.UsageError.
+func Load(name string, s producer.Settings) (p *producer.Program, notes []string, err error) {
+	r := &reader{file: name, lines: map[string]int{}}
+	if name != "" {
+		data, err := read(name)
+		if err != nil {
+			return nil, nil, &config.UsageError{Faults: []config.Fault{{
+				Option: "mapping", Name: "-mapping", Value: strconv.Quote(name), Problem: fmt.Sprintf("cannot read the file: %v", err),
+			}}}
+		}
+		r.parse(data)
+	}
+	p, err = producer.NewProgram(&r.mapping, s)
+	r.problems(err, s)
+	if len(r.faults) > 0 {
+		slices.SortStableFunc(r.faults, func(a, b fault) int { return cmp.Compare(a.line, b.line) })
+		usage := &config.UsageError{}
+		for _, f := range r.faults {
+			usage.Faults = append(usage.Faults, f.Fault)
+		}
+		return nil, nil, usage
+	}
+	if !s.Compat {
+		notes = r.notes
+	}
+	return p, notes, nil
+}
+
+func read(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		var pathErr *os.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err
+		}
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("it is larger than %s", config.FormatSize(maxFile))
+	}
+	return data, err
+}
+
+// fault is one thing wrong and its line, for order.
+type fault struct {
+	config.Fault
+	line int
+}
+
+// reader turns the tree of a document into a mapping.
+type reader struct {
+	file    string
+	mapping producer.Mapping
+	lines   map[string]int // of paths
+	faults  []fault
+	notes   []string
+}
+
+// fault notes something wrong at a line of the file.
+func (r *reader) fault(line int, path, value, problem, allowed string) {
+	f := config.Fault{Option: "mapping", Where: r.file, Name: path, Value: value, Problem: problem, Allowed: allowed}
+	if line > 0 {
+		f.Where += ":" + strconv.Itoa(line)
+	}
+	r.faults = append(r.faults, fault{f, line})
+}
+
+func (r *reader) parse(data []byte) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, second yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return
+	case err != nil:
+		r.syntax(err)
+		return
+	}
+	if len(doc.Content) > 0 {
+		r.root(doc.Content[0])
+	}
+	switch err := dec.Decode(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		r.syntax(err)
+	default:
+		r.fault(second.Line, "", "", "second document in the file", "one")
+	}
+}
+
+var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
+
+// syntax moves the line number, which the YAML library has only in its message,
+// to where the other faults have theirs.
+func (r *reader) syntax(err error) {
+	m := yamlLine.FindStringSubmatch(err.Error())
+	line, _ := strconv.Atoi(m[1]) // digits or nothing
+	r.fault(line, "", "", "not YAML: "+err.Error()[len(m[0]):], "")
+}
+
+// problems turns what the compiler found into faults, unless the same place has
+// one already.
+func (r *reader) problems(err error, s producer.Settings) {
+	var list []error
+	walked := len(r.faults)
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		list = joined.Unwrap()
+	}
+	for _, e := range list {
+		var p *producer.Problem
+		if !errors.As(e, &p) {
+			r.fault(0, "", "", e.Error(), "")
+			continue
+		}
+		if n, ok := hashIndex(p.Path); ok {
+			r.faults = append(r.faults, fault{config.Fault{
+				Option: "format.hash", Name: "-format.hash", Value: strconv.Quote(s.Hash[n]), Problem: p.Text, Allowed: p.Allowed,
+			}, 0})
+			continue
+		}
+		line, at := r.lines[p.Path], p.Path
+		for line == 0 && at != "" { // a key that is not there: its parent
+			at = parent(at)
+			line = r.lines[at]
+		}
+		if slices.ContainsFunc(r.faults[:walked], func(f fault) bool { return entry(f.Name) == entry(p.Path) }) {
+			continue // it is only what is left of an entry that is wrong
+		}
+		value := p.Value
+		if value != "" {
+			value = strconv.Quote(value)
+		}
+		r.fault(line, p.Path, value, p.Text, p.Allowed)
+	}
+}
+
+// hashIndex returns n for the path hash[n].
+func hashIndex(path string) (n int, ok bool) {
+	_, err := fmt.Sscanf(path, "hash[%d]", &n)
+	return n, err == nil
+}
+
+// entry returns the part of a path that names an entry of a list, or all of it.
+func entry(path string) string {
+	head, _, _ := strings.Cut(path, "]")
+	return head
+}
+
+// parent returns the path without its last key or index.
+func parent(path string) string {
+	for i := len(path) - 1; i > 0; i-- {
+		if path[i] == '.' || path[i] == '[' {
+			return path[:i]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,126 @@
+package web
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weirflow/weir/decoders/template"
+)
+
+func start(t *testing.T, cfg Config) *Server {
+	t.Helper()
+	cfg.Addr = "127.0.0.1:0"
+	cfg.Registry = prometheus.NewRegistry()
+	cfg.Templates = template.NewStore(template.DefaultLimits(), nil)
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	s, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.Stop(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func fetch(t *testing.T, method, url, body string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+func TestPages(t *testing.T) {
+	s := start(t, Config{
+		TemplatesPath: "/templates",
+		Detail:        func() string { return "capture eth0 native\n" },
+		Settings:      func() string { return "format  json  default\n" },
+	})
+	base := "http://" + s.Addr().String()
+	for _, c := range []struct {
+		method, path string
+		code         int
+		want         string
+	}{
+		{"GET", "/__health", 503, "not ready"},
+		{"GET", "/config", 200, "format  json  default"},
+		{"GET", "/templates", 200, "{}"},
+		{"GET", "/metrics", 200, ""},
+		{"POST", "/config", 405, ""},
+		{"GET", "/", 404, ""},
+		{"GET", "/config/../etc/passwd", 404, ""},
+	} {
+		code, body := fetch(t, c.method, base+c.path, "")
+		if code != c.code || !strings.Contains(body, c.want) {
+			t.Errorf("%s %s: %d %q, want %d with %q", c.method, c.path, code, body, c.code, c.want)
+		}
+	}
+	s.SetHealthy(true)
+	if code, body := fetch(t, "GET", base+"/__health", ""); code != 200 || body != "OK\ncapture eth0 native\n" {
+		t.Errorf("health: %d %q", code, body)
+	}
+}
+
+func TestPagesThatAreOff(t *testing.T) {
+	s := start(t, Config{})
+	for _, path := range []string{"/templates", "/config"} {
+		if code, _ := fetch(t, "GET", "http://"+s.Addr().String()+path, ""); code != 404 {
+			t.Errorf("%s: %d, want 404", path, code)
+		}
+	}
+}
+
+// A client that sends its header slowly, or too much of it, does not hold a
+// connection for ever.
+func TestHeaderLimit(t *testing.T) {
+	s := start(t, Config{})
+	conn, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	go func() {
+		io.WriteString(conn, "GET /__health HTTP/1.1\r\nHost: x\r\nX: ")
+		for range 1024 {
+			if _, err := io.WriteString(conn, strings.Repeat("x", 1024)); err != nil {
+				return
+			}
+		}
+	}()
+	conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	b, _ := io.ReadAll(conn)
+	if !strings.Contains(string(b), "431") {
+		t.Errorf("answer to an endless header: %q", b)
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	s := start(t, Config{})
+	_, err := Start(Config{Addr: s.Addr().String(), Registry: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), "-addr") {
+		t.Errorf("error %v does not name the flag", err)
+	}
+}

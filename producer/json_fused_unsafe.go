@@ -1,0 +1,88 @@
+//go:build (amd64 || arm64) && !weirsafe
+
+package producer
+
+import (
+	"unsafe"
+)
+
+// fusedJSON says that this build writes JSON from plans.
+const fusedJSON = true
+
+// writeJSON appends the objects of all whole records in body to the batch and
+// returns how many there were. body stands in a datagram, behind its header.
+func (p *Producer) writeJSON(pl *fusedPlan, j *jsonPlan, c *fusedContext, body []byte) int {
+	b := p.batch
+	sep := p.cfg.Separator
+	records := 0
+	buf := b.Buf
+	for ; len(body) >= pl.recordLen; body = body[pl.recordLen:] {
+		rec := body[:pl.recordLen:pl.recordLen]
+		if c.sampling != nil {
+			p.recordPrefix(pl, c, rec)
+		}
+		need := len(c.prefix) + j.maxLen + jsonSlack + len(sep)
+		if cap(buf)-len(buf) < need {
+			buf = grow(buf, need)
+		}
+		out := buf[len(buf) : len(buf)+need : len(buf)+need]
+		end := copy(out, c.prefix)
+		end += j.write(pl, c, rec, out[end:])
+		end += copy(out[end:], sep)
+		buf = buf[:len(buf)+end]
+		b.Ends = append(b.Ends, uint32(len(buf)))
+		records++
+	}
+	b.Buf = buf
+	p.useful += records
+	return records
+}
+
+// write writes what stands behind the prefix of a record's object, and returns
+// its length. The caller guarantees that rec is a whole record of the plan's
+// template with at least 8 bytes before it, and that out has room for the
+// longest object and jsonSlack.
+func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
+	r := unsafe.Pointer(unsafe.SliceData(rec))
+	text := unsafe.Pointer(unsafe.SliceData(j.text))
+	begin := unsafe.Pointer(unsafe.SliceData(out))
+	w := begin
+	for i := range j.ops {
+		o := &j.ops[i]
+		w = putText(w, unsafe.Add(text, o.text.pos), uintptr(o.text.n))
+		at := unsafe.Add(r, o.load.end)
+		switch o.kind {
+		case writesNumber:
+			v := o.load.load(r) >> o.shift & o.load.mask
+			if v < 1e8 {
+				w = put8Digits(w, v)
+			} else {
+				w = putBig(w, v)
+			}
+		case writesAddr4:
+			w = putAddr4(w, load32(at))
+		case writesAddr16:
+			w = putAddr16(w, load64(at), load64(unsafe.Add(at, 8)))
+		case writesNet4:
+			w = putNet4(w, load32(at), o.bits.load(r)&o.bits.mask)
+		case writesNet16:
+			w = putNet16(w, load64(at), load64(unsafe.Add(at, 8)), o.bits.load(r)&o.bits.mask)
+		case writesMAC:
+			w = putMACText(w, o.load.load(r)&o.load.mask)
+		case writesProto:
+			w = putProtocol(w, uint32(o.load.load(r)&o.load.mask))
+		case writesUptime:
+			w = putNumber(w, uptimeToUnix(c.exportNs, c.uptimeMs, load32(at)))
+		case writesNTP:
+			w = putNumber(w, ntpToUnix(load64(at)))
+		case writesStart:
+			w = putNumber(w, pl.start.loadOr(c, rec))
+		case writesEnd:
+			w = putNumber(w, pl.end.loadOr(c, rec))
+		case writesDomain:
+			w = putNumber(w, uint64(c.domain))
+		}
+	}
+	w = putText(w, unsafe.Add(text, j.tail.pos), uintptr(j.tail.n))
+	return int(uintptr(w) - uintptr(begin))
+}

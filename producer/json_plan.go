@@ -1,0 +1,192 @@
+package producer
+
+// A jsonPlan writes the JSON object of a record straight from the record's
+// bytes, for the templates that a fusedPlan serves. The members that a template
+// has no field for are constant, so that what stands between two values that
+// are not is one piece of text, which is copied.
+//
+// The members before time_flow_start_ns are the same for all records of a set,
+// but for the sampling rate where records name one: they are encoded once.
+type jsonPlan struct {
+	ops  []jsonOp
+	text []byte // of all ops, and jsonSlack behind it
+	// maxLen bounds the length of an object, without its prefix.
+	maxLen int
+	// tail is the text behind the last value.
+	tail jsonSpan
+}
+
+// jsonSlack is how far copies of text may read or write beyond its end.
+const jsonSlack = 64
+
+// jsonSpan is a piece of text.
+type jsonSpan struct {
+	pos, n uint32
+}
+
+// jsonKind says what a jsonOp writes.
+type jsonKind uint8
+
+const (
+	writesNumber jsonKind = iota
+	writesAddr4
+	writesAddr16
+	writesNet4
+	writesNet16
+	writesMAC
+	writesProto
+	writesUptime // a time on the exporter's uptime clock, 4 bytes
+	writesNTP
+	writesStart // other times
+	writesEnd
+	writesDomain // the observation domain, which a set gives
+)
+
+var jsonKindNames = [...]string{"number", "addr4", "addr16", "net4", "net16", "mac", "proto", "uptime", "ntp", "start", "end", "domain"}
+
+// jsonOp copies text and writes the value behind it.
+type jsonOp struct {
+	text  jsonSpan
+	kind  jsonKind
+	shift uint8
+	bits  jsonLoad // of a prefix: its length
+	// load is the value; of an address and a time, its offset alone.
+	load jsonLoad
+	// member is what the op writes, for people.
+	member uint8
+}
+
+// jsonLoad says how an integer is read: as the 8 bytes that end where it
+// ends, which lie in the datagram whatever its width, for a record stands
+// behind at least a message's header.
+type jsonLoad struct {
+	end  uint32 // behind the integer, from the record's beginning
+	mask uint64
+}
+
+// jsonMax are the lengths of the longest values.
+var jsonMax = [...]int{writesNumber: 20, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
+	writesProto: 32, writesUptime: 20, writesNTP: 20, writesStart: 20, writesEnd: 20, writesDomain: 20}
+
+// jsonFirst is the first member that is not in the prefix of a set.
+const jsonFirst = 5
+
+// jsonFused makes the JSON plan of a plan that is fused.
+func jsonFused(pl *plan, version uint16) *jsonPlan {
+	b := fuser{plan: &fusedPlan{}, ints: map[int]fusedInt{}, addrs: map[int]fusedSource{}}
+	for _, o := range pl.ops {
+		b.add(o, version)
+	}
+	j := &jsonPlan{}
+	text := ""
+	put := func(o jsonOp, member int) {
+		o.text = jsonSpan{uint32(len(j.text)), uint32(len(text))}
+		o.member = uint8(member)
+		j.text = append(j.text, text...)
+		j.ops = append(j.ops, o)
+		j.maxLen += jsonMax[o.kind]
+		text = ""
+	}
+	for i := jsonFirst; i < len(jsonMembers); i++ {
+		text += jsonBefore(i)
+		if o, ok := b.jsonOp(&jsonMembers[i]); ok {
+			put(o, i)
+			continue
+		}
+		text += b.jsonDefault(&jsonMembers[i])
+	}
+	text += jsonBefore(len(jsonMembers))
+	j.tail = jsonSpan{uint32(len(j.text)), uint32(len(text))}
+	j.text = append(j.text, text...)
+	j.maxLen += len(j.text)
+	j.text = append(j.text, make([]byte, jsonSlack)...)
+	return j
+}
+
+// jsonOp returns the op of a member; false if it is the same in all records.
+func (b *fuser) jsonOp(m *jsonMember) (jsonOp, bool) {
+	load := func(i fusedInt) jsonOp {
+		mask := i.mask
+		if i.width < 8 {
+			mask &= 1<<(8*i.width-i.shift) - 1
+		}
+		return jsonOp{shift: i.shift, load: jsonLoad{i.offset + uint32(i.width), mask}}
+	}
+	switch m.field {
+	case 70:
+		return jsonOp{kind: writesDomain}, true
+	case 111:
+		return b.jsonTime(&b.plan.start, writesStart), true
+	case 112:
+		return b.jsonTime(&b.plan.end, writesEnd), true
+	}
+	switch m.form {
+	case formAddr:
+		a, ok := b.addrs[m.field]
+		kind := writesAddr4
+		if a.length == 16 {
+			kind = writesAddr16
+		}
+		return jsonOp{kind: kind, load: jsonLoad{end: a.offset}}, ok
+	case formNet:
+		a, ok := b.addrs[m.field-10] // src_addr 6 and dst_addr 7; the lengths are 16 and 17
+		kind := writesNet4
+		if a.length == 16 {
+			kind = writesNet16
+		}
+		if !ok {
+			return jsonOp{}, false
+		}
+		o := jsonOp{kind: kind, load: jsonLoad{end: a.offset}}
+		if i, known := b.ints[m.field]; known {
+			o.bits = load(i).load
+			return o, true
+		}
+		return jsonOp{}, false
+	}
+	i, ok := b.ints[m.field]
+	if !ok {
+		return jsonOp{}, false
+	}
+	o := load(i)
+	switch m.form {
+	case formMAC:
+		o.kind = writesMAC
+	case formName:
+		o.kind = writesProto
+	}
+	return o, true
+}
+
+// jsonTime returns the op of a time.
+func (b *fuser) jsonTime(t *fusedTime, other jsonKind) jsonOp {
+	switch {
+	case t.kind == timeUptime && t.width == 4:
+		return jsonOp{kind: writesUptime, load: jsonLoad{end: t.offset}}
+	case t.kind == timeNTP:
+		return jsonOp{kind: writesNTP, load: jsonLoad{end: t.offset}}
+	}
+	return jsonOp{kind: other}
+}
+
+// jsonDefault returns the value of a member that the template has no field for.
+func (b *fuser) jsonDefault(m *jsonMember) string {
+	switch {
+	case m.form == formNumber:
+		return "0"
+	case m.form == formMAC:
+		return "00:00:00:00:00:00"
+	case m.field == 30:
+		return etypeName(b.plan.etype)
+	case m.field == 20:
+		return ProtocolName(0)
+	case m.form == formNet:
+		switch b.addrs[m.field-10].length {
+		case 4:
+			return "0.0.0.0/0"
+		case 16:
+			return "::/0"
+		}
+	}
+	return ""
+}

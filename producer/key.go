@@ -1,0 +1,185 @@
+package producer
+
+import "fmt"
+
+// A keyField is a field that keys are made of.
+type keyField struct {
+	id     fieldID
+	custom *customField
+	kind   fieldKind
+	number int // in the message
+}
+
+// FNV-1, 32 bits (draft-eastlake-fnv section 2).
+const (
+	fnvOffset = 2166136261
+	fnvPrime  = 16777619
+)
+
+// fnv is the hash of a text that is being written.
+type fnv uint32
+
+func (h fnv) byte(c byte) fnv { return h*fnvPrime ^ fnv(c) }
+
+func (h fnv) text(s string) fnv {
+	for i := range len(s) {
+		h = h.byte(s[i])
+	}
+	return h
+}
+
+// number hashes the decimal digits of v.
+func (h fnv) number(v uint64) fnv {
+	var digits [20]byte
+	i := len(digits)
+	for {
+		i--
+		digits[i] = '0' + byte(v%10)
+		if v /= 10; v == 0 {
+			break
+		}
+	}
+	for _, c := range digits[i:] {
+		h = h.byte(c)
+	}
+	return h
+}
+
+// bytes hashes a string of bytes as fmt prints one: [192 0 2 1].
+func (h fnv) bytes(v []byte) fnv {
+	h = h.byte('[')
+	for i, c := range v {
+		if i > 0 {
+			h = h.byte(' ')
+		}
+		if c >= 100 {
+			h = h.byte('0' + c/100)
+		}
+		if c >= 10 {
+			h = h.byte('0' + c/10%10)
+		}
+		h = h.byte('0' + c%10)
+	}
+	return h.byte(']')
+}
+
+// keys compiles formatter.key and the fields of Settings.
+func (c *compiler) keys(hash []string) {
+	p := c.program
+	p.keyShared = true
+	p.wanted = map[int]bool{}
+	add := func(path, name string) {
+		col, ok := c.column(name)
+		if !ok || col.id == fieldICMPName {
+			c.fault(path, name, "unknown field", c.names(false))
+			return
+		}
+		k := keyField{id: col.id, custom: col.custom, kind: col.kind}
+		if k.custom != nil {
+			k.number = k.custom.number
+		} else {
+			k.number = fieldTable[k.id].number
+		}
+		p.key = append(p.key, k)
+		p.wanted[k.number] = true
+		switch k.id {
+		case fieldType, fieldSequence, fieldSampler, fieldTimeReceived, fieldDomain:
+		default:
+			p.keyShared = false
+		}
+	}
+	for i, name := range c.mapping.Key {
+		add(fmt.Sprintf("formatter.key[%d]", i), name)
+	}
+	for i, name := range hash {
+		path := fmt.Sprintf("hash[%d]", i)
+		if plain, ok := FieldName(name); ok && c.customByName(name) == nil {
+			name = plain
+		}
+		add(path, name)
+	}
+}
+
+// keyOf returns the key of a flow.
+func (p *Program) keyOf(f *Flow) uint32 {
+	h := fnv(fnvOffset)
+	for i := range p.key {
+		h = p.key[i].hash(h, f)
+	}
+	return uint32(h)
+}
+
+// hash adds the printed value of the field.
+func (k *keyField) hash(h fnv, f *Flow) fnv {
+	if k.id == fieldCustom {
+		return k.hashCustom(h, f)
+	}
+	switch k.kind {
+	case kindUint32:
+		return h.number(uint64(*f.u32(k.id)))
+	case kindUint64:
+		return h.number(*f.u64(k.id))
+	case kindBytes:
+		return h.bytes(*f.bytes(k.id))
+	case kindUints, kindLayers:
+		h = h.byte('[')
+		for i, v := range *f.uints(k.id) {
+			if i > 0 {
+				h = h.byte(' ')
+			}
+			if k.kind == kindLayers {
+				h = h.text(layerName(v))
+			} else {
+				h = h.number(uint64(v))
+			}
+		}
+		return h.byte(']')
+	case kindBytesList:
+		h = h.byte('[')
+		if k.id == fieldMPLSIP {
+			for i, v := range f.MPLSIP {
+				if i > 0 {
+					h = h.byte(' ')
+				}
+				h = h.bytes(v)
+			}
+			return h.byte(']')
+		}
+		for a := f.RoutingAddresses; len(a) >= 16; a = a[16:] {
+			if len(a) != len(f.RoutingAddresses) {
+				h = h.byte(' ')
+			}
+			h = h.bytes(a[:16])
+		}
+		return h.byte(']')
+	default: // kindType
+		return h.text(typeName(f.Type))
+	}
+}
+
+// hashCustom adds an added field, or nothing where the flow does not have it.
+func (k *keyField) hashCustom(h fnv, f *Flow) fnv {
+	v, at := f.firstCustom(k.custom, 0)
+	if v == nil {
+		return h
+	}
+	if !k.custom.array {
+		return h.custom(v)
+	}
+	h = h.byte('[')
+	for first := true; v != nil; v, at = f.firstCustom(k.custom, at+1) {
+		if !first {
+			h = h.byte(' ')
+		}
+		first = false
+		h = h.custom(v)
+	}
+	return h.byte(']')
+}
+
+func (h fnv) custom(v *customValue) fnv {
+	if v.field.varint {
+		return h.number(v.num)
+	}
+	return h.bytes(v.bytes)
+}

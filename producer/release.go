@@ -1,0 +1,281 @@
+package producer
+
+import "github.com/weirflow/weir/decoders/template"
+
+// Released is what became of a data set that waited for its template. It is
+// valid only while the function that it is given to runs.
+type Released struct {
+	// Meta is that of the set's own datagram.
+	Meta Meta
+	// Key and Sequence are those of its message. The key has the source port.
+	Key      template.Key
+	Sequence uint32
+	Protocol Protocol
+	// Records were produced.
+	Records int
+	// DataRecords were read: those of options data too.
+	DataRecords int
+	// Expired: the template did not come.
+	Expired bool
+	// Decoded and Failed say that the datagram, which was held so far, was
+	// counted as such now.
+	Decoded, Failed bool
+}
+
+// waitKey returns the key by which a set of the message waits.
+func (p *Producer) waitKey(m *message, id uint16) waitKey {
+	k := waitKey{m.key, id}
+	if p.store.PortPolicy() == template.PortsOff {
+		k.key.Port = 0
+	}
+	return k
+}
+
+// hold keeps a set of the datagram in hand until its template is known, or, for
+// one that is known, until those that came before it are decoded. It reports
+// false where there is no room.
+func (p *Producer) hold(m *message, t *template.Template, id uint16, body []byte) bool {
+	h := &p.held
+	if h.room == nil || len(body) == 0 {
+		return false
+	}
+	limits := &h.room.limits
+	k := p.waitKey(m, id)
+	if h.room.sets.Add(1) > int64(limits.Sets) || int64(h.lists[k].bytes+len(body)) > limits.Bytes/8 {
+		h.room.sets.Add(-1)
+		p.Counters.Held.Overflow++
+		return false
+	}
+	c, kept := h.store(body)
+	if c == nil {
+		h.room.sets.Add(-1)
+		p.Counters.Held.Overflow++
+		return false
+	}
+	if h.current == none {
+		h.current = h.newDatagram()
+		h.grams[h.current] = heldDatagram{}
+	}
+	i := h.newSet()
+	h.slab[i] = heldSet{key: k, body: kept, chunk: c, template: t, datagram: h.current}
+	h.append(i)
+	g := &h.grams[h.current]
+	g.sets++
+	g.message = *m
+	p.Counters.Held.Kept++
+	p.Counters.Held.Sets++
+	p.Counters.Held.Bytes += uint64(len(body))
+	return true
+}
+
+// holdDatagram notes what the datagram in hand, of which sets wait, came to so
+// far.
+func (p *Producer) holdDatagram(res *Result) {
+	g := &p.held.grams[p.held.current]
+	g.meta, g.source, g.protocol = p.meta, p.source, res.Protocol
+	g.first = p.first
+	g.ended = p.useful > 0
+	res.Held = !g.ended
+	res.Decoded = g.ended
+}
+
+// learn binds the sets that wait for the template, which was added, to it, so
+// that no redefinition can come between. The store says so to the others.
+func (p *Producer) learn(m *message, domain *template.Domain, id uint16) {
+	h := &p.held
+	if h.sets == 0 {
+		return
+	}
+	k := p.waitKey(m, id)
+	w, ok := h.lists[k]
+	t := domain.Template(id)
+	if !ok || t == nil || w.unbound == none {
+		return
+	}
+	for i := w.unbound; i != none; i = h.slab[i].nextOfKey {
+		if h.slab[i].template == nil {
+			h.slab[i].template = t
+		}
+	}
+	w.unbound = none
+	h.lists[k] = w
+}
+
+// Holds says whether data waits for its template: Release and Expire have to be
+// called from time to time, and the former before any further wait for
+// datagrams.
+func (p *Producer) Holds() bool { return p.held.sets > 0 }
+
+// look finds the waiting sets whose template has become known, whichever
+// worker learned it.
+func (p *Producer) look() {
+	h := &p.held
+	if p.store.Added() == h.seen {
+		return
+	}
+	var all bool
+	h.seen, all = p.store.AddedSince(h.seen, func(k template.Key, id uint16) { h.makeReady(waitKey{k, id}) })
+	// What is added for an address may be what any of its ports waits for.
+	if !all && p.store.PortPolicy() != template.PortsAuto {
+		return
+	}
+	for k, w := range h.lists {
+		if d := p.store.Lookup(&h.grams[h.slab[w.first].datagram].message.key); d != nil && d.Template(k.id) != nil {
+			h.makeReady(k)
+		}
+	}
+}
+
+func (h *held) makeReady(k waitKey) {
+	if w, ok := h.lists[k]; ok && !w.ready {
+		w.ready = true
+		h.lists[k] = w
+		h.ready = append(h.ready, k)
+	}
+}
+
+// maxReleases is how many sets one call of Release decodes.
+const maxReleases = 4096
+
+// Release decodes the sets that wait for a template that is known by now, in the
+// order in which they came, with the header and receive time of their own
+// datagrams. It appends their records to batch until that has size bytes. done,
+// which may be nil, is called after each set. It reports whether there is more
+// to do.
+func (p *Producer) Release(batch *Batch, size int, done func(*Released)) (more bool) {
+	h := &p.held
+	if h.sets == 0 {
+		return false
+	}
+	p.look()
+	left := maxReleases
+	for ; len(h.ready) > 0; h.ready = h.ready[1:] {
+		k := h.ready[0]
+		w, ok := h.lists[k]
+		if !ok {
+			continue
+		}
+		known := true
+		for i, before := w.first, int32(none); i != none; {
+			next := h.slab[i].nextOfKey
+			switch {
+			case h.slab[i].template == nil && !known:
+				before = i
+			case left == 0 || len(batch.Buf) >= size:
+				return true
+			case p.release(i, before, batch, done):
+				left--
+			default: // it was withdrawn again
+				known, before = false, i
+			}
+			i = next
+		}
+		if w, ok = h.lists[k]; ok {
+			w.ready = false
+			h.lists[k] = w
+		}
+	}
+	return false
+}
+
+// release decodes one set and reports whether its template is known.
+func (p *Producer) release(i, before int32, batch *Batch, done func(*Released)) bool {
+	s := &p.held.slab[i]
+	g := &p.held.grams[s.datagram]
+	domain := p.store.Lookup(&g.message.key)
+	t := s.template
+	if t == nil && domain != nil {
+		t = domain.Template(s.key.id)
+	}
+	if t == nil {
+		return false
+	}
+	if domain == nil { // evicted since
+		if domain = p.store.Domain(&g.message.key, g.meta.ReceivedNs); domain == nil {
+			return false
+		}
+	}
+	m := g.message
+	m.records = 0
+	records := len(batch.Ends)
+	p.meta, p.source, p.batch, p.first, p.useful = g.meta, g.source, batch, g.first, 0
+	p.knownSet(&m, domain, t, s.body)
+	p.batch = nil
+	if records == 0 && len(batch.Ends) > 0 {
+		batch.FirstNs = g.meta.ReceivedNs
+	}
+	g.first = p.first
+	p.held.released = Released{Records: len(batch.Ends) - records, DataRecords: m.records}
+	p.Counters.Records[g.protocol] += uint64(p.held.released.Records)
+	p.Counters.Held.Released++
+	p.end(i, before, p.useful > 0 || p.first == ReasonNone, done)
+	return true
+}
+
+// end takes a set out, and counts its datagram where that is decided by it.
+func (p *Producer) end(i, before int32, useful bool, done func(*Released)) {
+	h := &p.held
+	r := &h.released
+	s := &h.slab[i]
+	at := s.datagram
+	g := &h.grams[at]
+	p.Counters.Held.Sets--
+	p.Counters.Held.Bytes -= uint64(len(s.body))
+	h.remove(i, before)
+	g.sets--
+	switch {
+	case g.ended:
+	case useful:
+		g.ended, r.Decoded = true, true
+		p.Counters.Held.Datagrams--
+		p.Counters.Decoded[g.first]++
+	case g.sets == 0:
+		r.Failed = true
+		p.Counters.Held.Datagrams--
+		p.Counters.Failed[g.first]++
+	}
+	r.Meta, r.Key, r.Sequence, r.Protocol = g.meta, g.message.key, g.message.sequence, g.protocol
+	if g.sets == 0 {
+		h.gslots = append(h.gslots, at)
+		if len(h.gslots) == len(h.grams) && len(h.grams) > keepSlots {
+			h.grams, h.gslots = nil, nil
+		}
+	}
+	if done != nil {
+		done(r)
+	}
+}
+
+// Expire gives up the sets that have waited for too long at nowNs (Unix
+// nanoseconds). done, which may be nil, is called after each.
+func (p *Producer) Expire(nowNs int64, done func(*Released)) {
+	h := &p.held
+	for h.oldest != none {
+		// A clock that was set back must not hold them for ever.
+		age := nowNs - h.grams[h.slab[h.oldest].datagram].meta.ReceivedNs
+		if limit := h.room.limits.AgeNs; age < limit && age > -limit {
+			return
+		}
+		p.expire(done)
+	}
+}
+
+// Abandon gives up all sets that wait: no more datagrams will come.
+func (p *Producer) Abandon(done func(*Released)) {
+	for p.held.oldest != none {
+		p.expire(done)
+	}
+}
+
+// expire gives up the oldest set, which is the first of its key too.
+func (p *Producer) expire(done func(*Released)) {
+	h := &p.held
+	g := &h.grams[h.slab[h.oldest].datagram]
+	p.first = g.first
+	p.fault(ReasonTemplateMissing)
+	g.first = p.first
+	p.Counters.SetsWithoutTemplate++
+	p.Counters.Held.Expired++
+	h.released = Released{Expired: true}
+	p.end(h.oldest, none, false, done)
+}

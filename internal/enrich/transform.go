@@ -16,6 +16,7 @@ type Output uint8
 const (
 	OutputJSON Output = iota
 	OutputBin
+	OutputText
 )
 
 // Counts are what became of the messages of a stream.
@@ -36,12 +37,13 @@ type Transformer struct {
 	output    Output
 	separator []byte
 	parser    parser
+	text      *producer.Program
 }
 
 // NewTransformer returns a transformer that writes messages as output says, each
 // followed by separator.
 func NewTransformer(r *Rewriter, output Output, separator string) *Transformer {
-	return &Transformer{rewriter: r, output: output, separator: []byte(separator)}
+	return &Transformer{rewriter: r, output: output, separator: []byte(separator), text: producer.PlainProgram()}
 }
 
 // Begin is called before each block of messages: new databases count from there.
@@ -77,8 +79,11 @@ func (t *Transformer) append(dst []byte, encoding Encoding, msg []byte) ([]byte,
 	}
 	f := &t.parser.flow
 	t.rewriter.enrich(f)
-	if t.output == OutputBin {
+	switch t.output {
+	case OutputBin:
 		return producer.AppendDelimited(dst, f), nil
+	case OutputText:
+		return producer.AppendCountriesText(t.text.AppendText(dst, f), f), nil
 	}
 	return producer.AppendCountriesJSON(producer.AppendJSON(dst, f), f), nil
 }

@@ -8,22 +8,24 @@ import (
 // The fixed versions as templates: what their records hold, in the numbers of
 // version 9. Element 0 is what is left out.
 var (
-	fixedV5     = fuseFixed(8, 4, 12, 4, 15, 4, 10, 2, 14, 2, 2, 4, 1, 4, 22, 4, 21, 4, 7, 2, 11, 2, 0, 1, 6, 1, 4, 1, 5, 1, 16, 2, 17, 2, 9, 1, 13, 1, 0, 2)
-	fixedV7     = fuseFixed(8, 4, 12, 4, 15, 4, 10, 2, 14, 2, 2, 4, 1, 4, 22, 4, 21, 4, 7, 2, 11, 2, 0, 1, 6, 1, 4, 1, 5, 1, 16, 2, 17, 2, 9, 1, 13, 1, 0, 6)
-	fixedV1     = fuseFixed(8, 4, 12, 4, 15, 4, 10, 2, 14, 2, 2, 4, 1, 4, 22, 4, 21, 4, 7, 2, 11, 2, 0, 2, 4, 1, 5, 1, 6, 1, 0, 7)
-	fixedV1Long = fuseFixed(8, 4, 12, 4, 15, 4, 10, 2, 14, 2, 2, 4, 1, 4, 22, 4, 21, 4, 7, 2, 11, 2, 0, 2, 4, 1, 5, 1, 6, 1, 0, 11)
+	fixedV5     = fuseFixed(true, 8, 4, 12, 4, 15, 4, 10, 2, 14, 2, 2, 4, 1, 4, 22, 4, 21, 4, 7, 2, 11, 2, 0, 1, 6, 1, 4, 1, 5, 1, 16, 2, 17, 2, 9, 1, 13, 1, 0, 2)
+	fixedV7     = fuseFixed(true, 8, 4, 12, 4, 15, 4, 10, 2, 14, 2, 2, 4, 1, 4, 22, 4, 21, 4, 7, 2, 11, 2, 0, 1, 6, 1, 4, 1, 5, 1, 16, 2, 17, 2, 9, 1, 13, 1, 0, 6)
+	fixedV1     = fuseFixed(false, 8, 4, 12, 4, 15, 4, 10, 2, 14, 2, 2, 4, 1, 4, 22, 4, 21, 4, 7, 2, 11, 2, 0, 2, 4, 1, 5, 1, 6, 1, 0, 7)
+	fixedV1Long = fuseFixed(false, 8, 4, 12, 4, 15, 4, 10, 2, 14, 2, 2, 4, 1, 4, 22, 4, 21, 4, 7, 2, 11, 2, 0, 2, 4, 1, 5, 1, 6, 1, 0, 11)
 )
 
 // fuseFixed makes the plan of records with these elements and lengths, in
-// turn.
-func fuseFixed(idLengths ...uint16) *plan {
+// turn. fixed says that writeFixed knows them.
+func fuseFixed(fixed bool, idLengths ...uint16) *plan {
 	t := &template.Template{Version: template.V9}
 	for i := 0; i < len(idLengths); i += 2 {
 		t.Fields = append(t.Fields, template.Field{ID: idLengths[i], Length: idLengths[i+1]})
 		t.Length += int(idLengths[i+1])
 	}
 	t.MinLength = t.Length
-	return compilePlan(t)
+	pl := compilePlan(t)
+	pl.fused.fixed = fixed
+	return pl
 }
 
 // fixedPlan returns the plan of a fixed version's records.

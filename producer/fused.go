@@ -36,6 +36,8 @@ type fusedPlan struct {
 	// rest says that writeRest has something to write.
 	rest  bool
 	etype uint32 // 0: none
+	// fixed: the records are those of v5 or v7.
+	fixed bool
 
 	// The rate of a record: by IE 34, else by sampler id. Width 0: not there.
 	interval, sampler fusedInt

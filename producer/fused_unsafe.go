@@ -16,7 +16,11 @@ import (
 func (pl *fusedPlan) write(c *fusedContext, rec, out []byte) int {
 	src := unsafe.Pointer(unsafe.SliceData(rec))
 	dst := unsafe.Pointer(unsafe.SliceData(out))
-	o := copy(out, c.prefix)
+	if pl.fixed {
+		return writeFixed(c, rec, out)
+	}
+	putText(dst, unsafe.Pointer(unsafe.SliceData(c.prefix)), uintptr(len(c.prefix)))
+	o := len(c.prefix)
 	for i := range pl.addr4 {
 		a := &pl.addr4[i]
 		n := int(a.tagLen) + 1

@@ -14,6 +14,7 @@ const storeSlack = 48
 // fusedContext is what the records of a set share, encoded and not.
 type fusedContext struct {
 	prefix   []byte // encoded fields; memory kept from set to set
+	between  []byte // of sFlow's JSON: more of them, behind the sampling rate
 	rate     uint64 // sampling rate of records that name none
 	exportNs uint64
 	uptimeMs uint32
@@ -24,8 +25,11 @@ type fusedContext struct {
 	prefixRate                 uint64
 
 	samplerID, samplerRate uint64 // the sampler that was looked up last
-	fallback               uint64 // the configured default rate
-	long                   bool   // the last message's length took two bytes
+	samplerSource          SamplingSource
+	sources                [NumSamplingSources]int // of the records' rates, where they name any
+	fallback               uint64                  // the configured default rate
+	key                    uint32                  // of all messages, where they share one
+	long                   bool                    // the last message's length took two bytes
 }
 
 // beginFused encodes what all records of a set share.
@@ -36,8 +40,12 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 	c.sampling = nil
 	if pl.interval.width != 0 || pl.sampler.width != 0 {
 		c.sampling = sampling
+		if p.forcedRate() != 0 {
+			c.sampling = nil
+		}
+		c.sources = [NumSamplingSources]int{}
 		c.samplerID, c.samplerRate = 0, 0
-		if sampling != nil && pl.sampler.width != 0 {
+		if c.sampling != nil && pl.sampler.width != 0 {
 			c.samplerRate = c.samplerOr(0)
 		}
 	}
@@ -62,15 +70,21 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 	if pl.end.kind == timeExport {
 		b = appendUint(b, 112, exportNs)
 	}
+	if cap(b)-len(b) < jsonSlack { // it is copied in words
+		b = grow(b, jsonSlack)
+	}
 	c.prefix = b
+	p.shareKey()
 	return c
 }
 
 // samplerOr returns the rate of a sampler, or else that of the set.
 func (c *fusedContext) samplerOr(id uint64) uint64 {
 	if rate := c.sampling.SamplerRate(id); rate != 0 {
+		c.samplerSource = SamplingSampler
 		return rate
 	}
+	c.samplerSource = SamplingDomain
 	return c.rate
 }
 
@@ -78,22 +92,22 @@ func (c *fusedContext) samplerOr(id uint64) uint64 {
 func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte) uint64 {
 	if pl.interval.width != 0 {
 		if rate := loadInt(rec, &pl.interval); rate != 0 {
-			return rate
+			return c.rated(rate, SamplingRecord)
 		}
 	}
 	if pl.sampler.width != 0 {
 		if id := loadInt(rec, &pl.sampler); id != c.samplerID {
 			c.samplerID, c.samplerRate = id, c.samplerOr(id)
 		}
-		return c.samplerRate
+		return c.rated(c.samplerRate, c.samplerSource)
 	}
-	return c.rate
+	return c.rated(c.rate, SamplingDomain)
 }
 
 // writesFused says whether the records of a plan are written without a Flow.
 func (p *Producer) writesFused(pl *plan) bool {
 	switch {
-	case pl.fused == nil:
+	case pl.fused == nil, p.perInterface():
 		return false
 	case p.cfg.Format == FormatBin:
 		return true
@@ -168,7 +182,7 @@ func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
 	b.Buf = buf
 	p.useful += records
 	if p.prog.Keyed() {
-		p.fusedKeys(b, len(b.Ends)-records, c.prefix)
+		p.fusedKeys(b, len(b.Ends)-records)
 	}
 	return records
 }

@@ -1,6 +1,8 @@
 package producer
 
 import (
+	"encoding/binary"
+
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/sflow"
 )
@@ -14,22 +16,28 @@ func (p *Producer) sflow(data []byte) {
 		p.fault(sflowReason(reason))
 		return
 	}
-	fused := fusedSamples && p.cfg.Format == FormatBin && p.cfg.SamplingRate < 1<<32 && p.prog.fusesSamples()
+	p.sflowFacts(&h)
+	fused := p.writesSamples()
 	if fused {
 		p.sflowPrefix(&h)
+		p.shareKey()
+	}
+	count := h.SampleCount
+	if fused {
+		body, count = p.usualSamples(body, count)
 	}
 	var samples sflow.Samples
-	samples.Init(body, h.SampleCount)
+	samples.Init(body, count)
 	for samples.Next() {
 		reason := samples.Err()
 		p.fault(sflowReason(reason))
 		if reason == sflow.ErrSampleShort {
 			continue
 		}
+		p.sampleFacts(&samples.Sample)
 		switch samples.Sample.Kind {
 		case sflow.Flow:
-			if fused && p.parts.gather(samples.Records) {
-				p.writeSample(&samples.Sample, &p.parts)
+			if fused && p.usualSample(&samples) {
 				continue
 			}
 			p.flowSample(&h, &samples, reason == sflow.ErrSampleTruncated)
@@ -46,6 +54,78 @@ func (p *Producer) sflow(data []byte) {
 	p.fault(sflowReason(samples.Err()))
 }
 
+// usualSamples produces the flow samples of the usual kind that body begins
+// with, of count that are announced, and returns what is left for a walk.
+func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
+	const fixed = 32 // bytes of a flow sample before its records
+	for ; count > 0 && len(body) >= 8+fixed; count-- {
+		n := uint64(binary.BigEndian.Uint32(body[4:]))
+		if binary.BigEndian.Uint32(body) != sflow.SampleFlow || n < fixed || n > uint64(len(body)-8) {
+			break
+		}
+		d := body[8 : 8+n]
+		s := &p.parts
+		if !p.gathers(d[fixed:], binary.BigEndian.Uint32(d[28:])) {
+			break
+		}
+		source, rate := binary.BigEndian.Uint32(d[4:]), binary.BigEndian.Uint32(d[8:])
+		p.flowSampleFacts(binary.BigEndian.Uint32(d), source>>24, source&0xffffff, rate)
+		p.countRates(uint64(rate), SamplingRecord, 1)
+		s.rate = p.samplingOr(uint64(rate))
+		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
+		p.putSample(s)
+		body = body[8+min((n+3)&^3, uint64(len(body)-8)):]
+	}
+	return body, count
+}
+
+// usualSample produces the flow sample that a walk is at; false if it is not of
+// the usual kind.
+func (p *Producer) usualSample(samples *sflow.Samples) bool {
+	s := &p.parts
+	if !p.gathers(samples.Records.Rest()) {
+		return false
+	}
+	s.rate = p.samplingOr(uint64(samples.Sample.SamplingRate))
+	p.countRates(uint64(samples.Sample.SamplingRate), SamplingRecord, 1)
+	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output
+	p.putSample(s)
+	return true
+}
+
+// writesSamples says whether samples of the usual kind are written without a
+// Flow.
+func (p *Producer) writesSamples() bool {
+	if !fusedSamples || p.cfg.SamplingRate >= 1<<32 || p.perInterface() {
+		return false
+	}
+	if p.cfg.Format == FormatBin {
+		return p.prog.fusesSamples()
+	}
+	return p.cfg.Format == FormatJSON && p.prog.plain && !p.prog.Keyed() && p.prog.layers == nil
+}
+
+// gathers takes the records of a sample of the usual kind; of JSON, only with
+// a plain frame.
+func (p *Producer) gathers(b []byte, count uint32) bool {
+	if !p.parts.gather(b, count) {
+		return false
+	}
+	if p.prog.layers != nil {
+		p.parts.stack = -1 // the mapping wants to know all layers
+	}
+	return p.cfg.Format == FormatBin || p.parts.stack >= 0
+}
+
+// putSample appends the message of a sample that gathers took.
+func (p *Producer) putSample(s *sampleParts) {
+	if p.cfg.Format == FormatBin {
+		p.writeSample(s)
+	} else {
+		p.writeSampleJSON(s)
+	}
+}
+
 // flowSample produces one flow sample. A sample that is cut is produced only if
 // all of its records are there.
 func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
@@ -53,7 +133,6 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	f.SamplerAddress = h.Agent
 	f.SequenceNum = h.Sequence
 	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
-	f.SamplingRate = p.samplingOr(uint64(s.Sample.SamplingRate))
 	f.InIf, f.OutIf = s.Sample.Input, s.Sample.Output
 	f.Packets = 1
 	for s.Records.Next() {
@@ -66,6 +145,7 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	if cut && reason != sflow.ReasonNone {
 		return
 	}
+	f.SamplingRate = p.rateOf(f, uint64(s.Sample.SamplingRate), SamplingRecord)
 	p.emit(f)
 }
 
@@ -73,6 +153,9 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 // no place for are left out. It reports false if the record is shorter than
 // its format.
 func (p *Producer) flowRecord(format uint32, data []byte, f *Flow) bool {
+	if p.prog.compat && p.compatRecord(format, data, f) {
+		return true
+	}
 	switch format {
 	case sflow.FlowRawHeader:
 		r, ok := sflow.ParseRawHeader(data)
@@ -168,6 +251,10 @@ func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
 // sampledHeader adds what a sampled header says to the flow. What the header
 // does not have is left as it is.
 func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
+	if p.prog.compat && start == packet.StartEthernet {
+		p.compatHeader(b, f)
+		return
+	}
 	h := &p.hdr
 	p.parseHeader(b, start, h)
 	switch {

@@ -8,11 +8,8 @@ import "github.com/weirflow/weir/decoders/sflow"
 // of a Flow.
 const fusedSamples = false
 
-// sampleParts is empty in this build.
-type sampleParts struct{}
-
-func (*sampleParts) gather(sflow.Records) bool { return false }
-
 func (*Producer) sflowPrefix(*sflow.Header) {}
 
-func (*Producer) writeSample(*sflow.Sample, *sampleParts) {}
+func (*Producer) writeSampleJSON(*sampleParts) {}
+
+func (*Producer) writeSample(*sampleParts) {}

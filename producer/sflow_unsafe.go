@@ -3,105 +3,34 @@
 package producer
 
 import (
-	"encoding/binary"
 	"unsafe"
 
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/sflow"
 )
 
-// A flow sample of the usual kind, a sampled header with switch, router and
-// gateway data at most once each, is written straight to protobuf: no two of
-// these records set the same field, so their order does not matter. Any other
-// sample goes by way of a Flow, as all do in a build without unsafe code: that
-// is the safe twin of what is here.
-//
 // Stores are of whole words, and unchecked: writeSample makes sure beforehand
 // that the longest message that the sample can become, and storeSlack, have
-// room. The bytes that are read come as slices of the decoders.
+// room. The bytes that are read come as slices that gather checked.
 
 // fusedSamples says that this build has writeSample.
 const fusedSamples = true
 
-// sampleParts are the records of such a sample.
-type sampleParts struct {
-	header      sflow.RawHeader
-	start       packet.Start
-	vlan        sflow.ExtendedSwitch
-	router      sflow.ExtendedRouter
-	gateway     sflow.ExtendedGateway
-	has         uint8 // partX bits
-	communities int   // how many
-}
-
-const (
-	partHeader = 1 << iota
-	partSwitch
-	partRouter
-	partGateway
-)
-
-// gather reads the records of a sample. It reports false for a sample that has
-// to go by way of a Flow; nothing is counted then.
-func (s *sampleParts) gather(recs sflow.Records) bool {
-	s.has = 0
-	for recs.Next() {
-		r := &recs.Record
-		if r.Enterprise != 0 {
-			continue
-		}
-		part := uint8(0)
-		ok := false
-		switch r.Format {
-		case sflow.FlowRawHeader:
-			part = partHeader
-			s.header, ok = sflow.ParseRawHeader(r.Data)
-			switch s.header.Protocol {
-			case sflow.HeaderEthernet:
-				s.start = packet.StartEthernet
-			case sflow.HeaderIPv4:
-				s.start = packet.StartIPv4
-			case sflow.HeaderIPv6:
-				s.start = packet.StartIPv6
-			case sflow.HeaderMPLS:
-				s.start = packet.StartMPLS
-			default:
-				return false
-			}
-		case sflow.FlowExtendedSwitch:
-			part = partSwitch
-			s.vlan, ok = sflow.ParseExtendedSwitch(r.Data)
-		case sflow.FlowExtendedRouter:
-			part = partRouter
-			s.router, ok = sflow.ParseExtendedRouter(r.Data)
-		case sflow.FlowExtendedGateway:
-			part = partGateway
-			s.gateway, ok = sflow.ParseExtendedGateway(r.Data)
-			s.communities = len(s.gateway.Communities) / 4
-		case sflow.FlowEthernet, sflow.FlowIPv4, sflow.FlowIPv6:
-			return false
-		default:
-			continue
-		}
-		if !ok || s.has&part != 0 {
-			return false
-		}
-		s.has |= part
-	}
-	return recs.Err() == sflow.ReasonNone
-}
-
 // maxLen bounds the length of the sample's message, without its prefix.
 func (s *sampleParts) maxLen(h *packet.Headers) int {
-	n := 34*7 + 2*9 + 4*20 + packet.MaxLayers*(1+5) + 16 + len(h.MPLS)*3 + len(h.RoutingAddrs)*2
-	if s.has&partGateway != 0 {
-		n += 5*(s.gateway.PathLen+s.communities) + 16
+	n := 34*7 + 2*9 + 4*20 + 16 + 5*s.pathLen + 5*(len(s.communities)/4) + 16
+	if s.stack < 0 {
+		n += packet.MaxLayers*(1+5) + len(h.MPLS)*3 + len(h.RoutingAddrs)*2
 	}
 	return n
 }
 
 // sflowPrefix encodes what all flow samples of a datagram share.
 func (p *Producer) sflowPrefix(h *sflow.Header) {
+	if p.cfg.Format == FormatJSON {
+		p.sflowJSONPrefix(h)
+		return
+	}
 	received := uint64(p.meta.ReceivedNs)
 	b := p.fused.prefix[:0]
 	b = append(b, 1<<3, TypeSFlow5)
@@ -111,14 +40,17 @@ func (p *Producer) sflowPrefix(h *sflow.Header) {
 	b = appendUint(b, 110, received)
 	b = appendUint(b, 111, received)
 	b = appendUint(b, 112, received)
+	if cap(b)-len(b) < jsonSlack { // it is copied in words
+		b = grow(b, jsonSlack)
+	}
 	p.fused.prefix = b
 }
 
 // writeSample appends the message of a sample that gather took.
-func (p *Producer) writeSample(smp *sflow.Sample, s *sampleParts) {
+func (p *Producer) writeSample(s *sampleParts) {
 	h := &p.hdr
-	if s.has&partHeader != 0 {
-		p.parseHeader(s.header.Header, s.start, h)
+	if s.stack < 0 {
+		p.parseHeader(s.frame, s.start, h)
 		switch {
 		case h.Malformed:
 			p.fault(ReasonSampledHeader)
@@ -130,8 +62,8 @@ func (p *Producer) writeSample(smp *sflow.Sample, s *sampleParts) {
 	b := p.batch
 	need := prefixRoom + 1 + len(c.prefix) + storeSlack + len(p.cfg.Separator) + s.maxLen(h)
 	var custom []customValue
-	if l := p.prog.layers; l != nil && s.has&partHeader != 0 {
-		custom = p.sampleCustom(l, s.header.Header, h)
+	if l := p.prog.layers; l != nil {
+		custom = p.sampleCustom(l, s.frame, h)
 		need += customLen(custom)
 	}
 	if cap(b.Buf)-len(b.Buf) < need {
@@ -142,27 +74,47 @@ func (p *Producer) writeSample(smp *sflow.Sample, s *sampleParts) {
 	if c.long {
 		room = 2
 	}
-	o := room + copy(out[room:], c.prefix)
-	at := unsafe.Add(unsafe.Pointer(unsafe.SliceData(out)), o)
+	o := room + len(c.prefix)
+	at := unsafe.Add(unsafe.Pointer(unsafe.SliceData(out)), room)
+	at = putText(at, unsafe.Pointer(unsafe.SliceData(c.prefix)), uintptr(len(c.prefix)))
 	w := at
-	w = put1(w, p.samplingOr(uint64(smp.SamplingRate)), 3<<3)
-	w = put2(w, uint64(smp.Input), tagInIf)
-	w = put2(w, uint64(smp.Output), tagOutIf)
-	if s.has&partHeader != 0 {
-		w = put1(w, uint64(s.header.FrameLength), 9<<3)
+	w = put1(w, s.rate, 3<<3)
+	w = put1(w, uint64(s.bytes), 9<<3)
+	if s.stack >= 0 {
+		w = s.writePlain(w)
+	} else {
 		w = writeHeaders(h, w)
 	}
-	if s.has&partSwitch != 0 {
-		w = put2(w, uint64(s.vlan.SrcVLAN), tagSrcVLAN)
-		w = put2(w, uint64(s.vlan.DstVLAN), tagDstVLAN)
+	n := &s.numbers
+	if (n[numInIf]|n[numOutIf]|n[numSrcVLAN]|n[numDstVLAN])>>16 == 0 {
+		w = putHalf2(w, uint64(n[numInIf]), tagInIf)
+		w = putHalf2(w, uint64(n[numOutIf]), tagOutIf)
+		w = putHalf2(w, uint64(n[numSrcVLAN]), tagSrcVLAN)
+		w = putHalf2(w, uint64(n[numDstVLAN]), tagDstVLAN)
+	} else {
+		w = putWord2(w, uint64(n[numInIf]), tagInIf)
+		w = putWord2(w, uint64(n[numOutIf]), tagOutIf)
+		w = putWord2(w, uint64(n[numSrcVLAN]), tagSrcVLAN)
+		w = putWord2(w, uint64(n[numDstVLAN]), tagDstVLAN)
 	}
-	if s.has&partRouter != 0 {
-		w = putAddr(w, 12<<3|wireBytes, 1, s.router.NextHop)
-		w = put2(w, uint64(s.router.SrcMaskLen), tagSrcNet)
-		w = put2(w, uint64(s.router.DstMaskLen), tagDstNet)
+	if (n[numSrcLen]|n[numDstLen])>>8 == 0 {
+		w = putByte2(w, uint64(n[numSrcLen]), tagSrcNet)
+		w = putByte2(w, uint64(n[numDstLen]), tagDstNet)
+	} else {
+		w = putWord2(w, uint64(n[numSrcLen]), tagSrcNet)
+		w = putWord2(w, uint64(n[numDstLen]), tagDstNet)
 	}
-	if s.has&partGateway != 0 {
-		w = s.writeGateway(w)
+	w = put1(w, uint64(n[numNextHopAS]), 13<<3)
+	w = put1(w, uint64(n[numSrcAS]), 14<<3)
+	w = put1(w, uint64(n[numDstAS]), 15<<3)
+	w = putAddr(w, 12<<3|wireBytes, 1, s.nextHop)
+	w = putAddr(w, tagBGPNextHop, 2, s.bgpNextHop)
+	if len(s.communities) > 0 {
+		begin := beginList(w, tagCommunities)
+		w = endList(begin, putWords(begin, s.communities))
+	}
+	if s.pathLen > 0 {
+		w = s.writePath(w)
 	}
 	o += int(uintptr(w) - uintptr(at))
 	o = len(appendCustom(out[:o], custom))
@@ -171,9 +123,89 @@ func (p *Producer) writeSample(smp *sflow.Sample, s *sampleParts) {
 	b.Buf = b.Buf[:len(b.Buf)+o]
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))
 	if p.prog.Keyed() {
-		p.fusedKeys(b, len(b.Ends)-1, c.prefix)
+		p.fusedKeys(b, len(b.Ends)-1)
 	}
 	p.useful++
+}
+
+// stackProtos are the protocols of stacks of headers, by the lowest bits of
+// their index.
+var stackProtos = [...]uint8{stackTCP: 6, stackUDP: 17, stackICMP: 1, stackICM6: 58}
+
+// stackText is what all frames with a stack of headers have in common, as it is
+// written: etype, proto, layer_stack and layer_size. The last byte is the size
+// of the transport header.
+type stackText struct {
+	text [32]byte
+	n    int
+}
+
+var stackTexts = func() (t [numStacks]stackText) {
+	for i := range t {
+		proto, etype, ip := stackProtos[i&3], uint64(etherTypeIPv4), packet.LayerIPv4
+		layers, sizes := []byte{packet.LayerEthernet}, []byte{14}
+		if i&stackVLAN != 0 {
+			layers, sizes = append(layers, packet.LayerDot1Q), append(sizes, 4)
+		}
+		size := byte(20)
+		if i&stackV6 != 0 {
+			etype, ip, size = etherTypeIPv6, packet.LayerIPv6, 40
+		}
+		transport := [...]byte{packet.LayerTCP, packet.LayerUDP, packet.LayerICMP, packet.LayerICMPv6}[i&3]
+		layers, sizes = append(layers, ip, transport), append(sizes, size, 8)
+		b := appendUint(nil, 30, etype)
+		b = appendUint(b, 20, uint64(proto))
+		b = appendBytes(b, 103, layers)
+		b = appendBytes(b, 104, sizes)
+		t[i].n = copy(t[i].text[:], b)
+	}
+	return t
+}()
+
+// writePlain writes the fields of a plain frame.
+func (s *sampleParts) writePlain(w unsafe.Pointer) unsafe.Pointer {
+	n := &s.numbers
+	t := &stackTexts[s.stack&(numStacks-1)]
+	copy32(w, unsafe.Pointer(&t.text))
+	w = unsafe.Add(w, t.n)
+	if s.plain.Proto == 6 {
+		*(*byte)(unsafe.Add(w, -1)) = s.plain.TCPSize
+	}
+	w = putMAC(w, s.srcMAC, tagSrcMAC)
+	w = putMAC(w, s.dstMAC, tagDstMAC)
+	src, dst := unsafe.Pointer(unsafe.SliceData(s.src)), unsafe.Pointer(unsafe.SliceData(s.dst))
+	if s.plain.V6 {
+		*(*uint16)(w) = 6<<3 | wireBytes | 16<<8
+		*(*[16]byte)(unsafe.Add(w, 2)) = *(*[16]byte)(src)
+		*(*uint16)(unsafe.Add(w, 18)) = 7<<3 | wireBytes | 16<<8
+		*(*[16]byte)(unsafe.Add(w, 20)) = *(*[16]byte)(dst)
+		w = unsafe.Add(w, 36)
+		w = putWord2(w, uint64(n[numFlowLabel]), tagFlowLabel)
+	} else {
+		*(*uint64)(w) = 6<<3 | wireBytes | 4<<8 | uint64(*(*uint32)(src))<<16
+		*(*uint64)(unsafe.Add(w, 6)) = 7<<3 | wireBytes | 4<<8 | uint64(*(*uint32)(dst))<<16
+		w = unsafe.Add(w, 12)
+		w = putHalf2(w, uint64(n[numFragID]), tagFragID)
+		w = putByte2(w, uint64(n[numIPFlags]), tagIPFlags)
+	}
+	w = putHalf2(w, uint64(n[numVLAN]), tagVLAN)
+	w = putByte2(w, uint64(n[numTOS]), tagTOS)
+	w = putByte2(w, uint64(n[numTTL]), tagTTL)
+	if s.stack&stackICMP != 0 {
+		w = putByte2(w, uint64(n[numICMPType]), tagICMPType)
+		return putByte2(w, uint64(n[numICMPCode]), tagICMPCode)
+	}
+	w = putHalf2(w, uint64(n[numSrcPort]), tagSrcPort)
+	w = putHalf2(w, uint64(n[numDstPort]), tagDstPort)
+	return putByte2(w, uint64(n[numTCPFlags]), tagTCPFlags)
+}
+
+// putWord2 writes a number below 1<<32 behind a tag of two bytes, or nothing if
+// it is zero, without a branch.
+func putWord2(w unsafe.Pointer, v, tag uint64) unsafe.Pointer {
+	x, n := spread32(v)
+	*(*uint64)(w) = x<<16 | tag
+	return unsafe.Add(w, (2+n)&-int((v+0xffffffff)>>32))
 }
 
 // Tags of two bytes, as they are written: first byte lowest.
@@ -210,205 +242,3 @@ const (
 	tagRouteAddr   = 105<<3&0x7f | 0x80 | wireBytes | 105<<3>>7<<8
 	tagRouteLeft   = 106<<3&0x7f | 0x80 | 106<<3>>7<<8
 )
-
-// put2 writes an integer below 1<<32 behind a tag of two bytes, or nothing if
-// it is zero, and returns where the next field goes. put1 is the same for a tag
-// of one byte.
-func put2(w unsafe.Pointer, v, tag uint64) unsafe.Pointer {
-	if v >= 0x80 {
-		return put2Long(w, v, tag)
-	}
-	*(*uint32)(w) = uint32(v<<16 | tag)
-	return unsafe.Add(w, 3&-int((v+0x7f)>>7))
-}
-
-func put2Long(w unsafe.Pointer, v, tag uint64) unsafe.Pointer {
-	x, n := spread32(v)
-	*(*uint64)(w) = x<<16 | tag
-	return unsafe.Add(w, 2+n)
-}
-
-func put1(w unsafe.Pointer, v, tag uint64) unsafe.Pointer {
-	x, n := spread32(v)
-	*(*uint64)(w) = x<<8 | tag
-	return unsafe.Add(w, (1+n)&-int((v+0xffffffff)>>32))
-}
-
-// putMAC writes an integer of up to 48 bits behind a tag of two bytes, or
-// nothing if it is zero.
-func putMAC(w unsafe.Pointer, v uint64, tag uint16) unsafe.Pointer {
-	if v < 1<<42 {
-		return put48(w, v, tag)
-	}
-	// Seven bytes: the last has no continuation bit.
-	*(*uint16)(w) = tag
-	*(*uint64)(unsafe.Add(w, 2)) = spread56(v) &^ (0x80 << 48)
-	return unsafe.Add(w, 9)
-}
-
-func put48(w unsafe.Pointer, v uint64, tag uint16) unsafe.Pointer {
-	if v == 0 {
-		return w
-	}
-	*(*uint16)(w) = tag
-	w = unsafe.Add(w, 2)
-	for ; v >= 0x80; v >>= 7 {
-		*(*byte)(w) = byte(v) | 0x80
-		w = unsafe.Add(w, 1)
-	}
-	*(*byte)(w) = byte(v)
-	return unsafe.Add(w, 1)
-}
-
-// putAddr writes an address of 4 or 16 bytes, or nothing.
-func putAddr(w unsafe.Pointer, tag uint64, tagLen int, addr []byte) unsafe.Pointer {
-	switch len(addr) {
-	case 4:
-		v := uint64(*(*uint32)(unsafe.Pointer(unsafe.SliceData(addr))))
-		*(*uint64)(w) = tag | 4<<(8*tagLen&63) | v<<(8*(tagLen+1)&63)
-		return unsafe.Add(w, tagLen+5)
-	case 16:
-		*(*uint32)(w) = uint32(tag | 16<<(8*tagLen&63))
-		*(*[16]byte)(unsafe.Add(w, tagLen+1)) = [16]byte(addr)
-		return unsafe.Add(w, tagLen+17)
-	}
-	return w
-}
-
-// writeHeaders writes the fields of a sampled header.
-func writeHeaders(h *packet.Headers, w unsafe.Pointer) unsafe.Pointer {
-	if h.SrcMAC|h.DstMAC != 0 {
-		w = putMAC(w, h.SrcMAC, tagSrcMAC)
-		w = putMAC(w, h.DstMAC, tagDstMAC)
-	}
-	w = put2(w, uint64(h.EtherType), tagEtype)
-	w = put2(w, uint64(h.VLANID), tagVLAN)
-	if h.SrcAddr != nil {
-		w = putAddr(w, 6<<3|wireBytes, 1, h.SrcAddr)
-		w = putAddr(w, 7<<3|wireBytes, 1, h.DstAddr)
-		w = put2(w, uint64(h.Proto), tagProto)
-		w = put2(w, uint64(h.SrcPort), tagSrcPort)
-		w = put2(w, uint64(h.DstPort), tagDstPort)
-		w = put2(w, uint64(h.TOS), tagTOS)
-		w = put2(w, uint64(h.TTL), tagTTL)
-		w = put2(w, uint64(h.TCPFlags), tagTCPFlags)
-		w = put2(w, uint64(h.FragmentID), tagFragID)
-		w = put2(w, uint64(h.FragmentOffset), tagFragOffset)
-		w = put2(w, uint64(h.FlowLabel), tagFlowLabel)
-		w = put2(w, uint64(h.IPFlags), tagIPFlags)
-	}
-	if h.HasICMP {
-		w = put2(w, uint64(h.ICMPType), tagICMPType)
-		w = put2(w, uint64(h.ICMPCode), tagICMPCode)
-	}
-	if len(h.MPLS) > 0 {
-		w = writeMPLS(h.MPLS, w)
-	}
-	if h.Layers > 0 {
-		w = writeLayers(h, w)
-	}
-	if h.HasRouting {
-		for a := h.RoutingAddrs; len(a) >= 16; a = a[16:] {
-			w = putAddr(w, tagRouteAddr, 2, a[:16])
-		}
-		w = put2(w, uint64(h.RoutingSegLeft), tagRouteLeft)
-	}
-	return w
-}
-
-// beginList writes the tag of a packed list and leaves a byte for its length.
-func beginList(w unsafe.Pointer, tag uint16) unsafe.Pointer {
-	*(*uint16)(w) = tag
-	return unsafe.Add(w, 3)
-}
-
-// endList writes the length of the packed list whose elements stand from begin
-// to w, and returns where the next field goes.
-func endList(begin, w unsafe.Pointer) unsafe.Pointer {
-	n := int(uintptr(w) - uintptr(begin))
-	if n < 0x80 {
-		*(*byte)(unsafe.Add(begin, -1)) = byte(n)
-		return w
-	}
-	more := varintLen(uint64(n)) - 1
-	list := unsafe.Slice((*byte)(unsafe.Add(begin, -1)), 1+n+more)
-	copy(list[1+more:], list[1:1+n])
-	appendVarint(list[:0], uint64(n))
-	return unsafe.Add(w, more)
-}
-
-// putElement writes an element of a packed list, zero too.
-func putElement(w unsafe.Pointer, v uint64) unsafe.Pointer {
-	x, n := spread32(v)
-	*(*uint64)(w) = x
-	return unsafe.Add(w, n)
-}
-
-// writeLayers writes layer_stack and layer_size.
-func writeLayers(h *packet.Headers, w unsafe.Pointer) unsafe.Pointer {
-	n := h.Layers
-	*(*uint32)(w) = tagLayerStack | uint32(n)<<16
-	w = unsafe.Add(w, 3)
-	*(*[packet.MaxLayers]byte)(w) = h.LayerStack // below 128, each its own varint
-	begin := beginList(unsafe.Add(w, n), tagLayerSize)
-	w = begin
-	for _, size := range h.LayerSize[:n] {
-		w = putElement(w, uint64(size))
-	}
-	return endList(begin, w)
-}
-
-// writeMPLS writes mpls_ttl and mpls_label.
-func writeMPLS(stack []byte, w unsafe.Pointer) unsafe.Pointer {
-	begin := beginList(w, tagMPLSTTL)
-	w = begin
-	for m := stack; len(m) >= 4; m = m[4:] {
-		w = putElement(w, uint64(m[3]))
-	}
-	w = endList(begin, w)
-	begin = beginList(w, tagMPLSLabel)
-	w = begin
-	for m := stack; len(m) >= 4; m = m[4:] {
-		w = putElement(w, uint64(binary.BigEndian.Uint32(m)>>12))
-	}
-	return endList(begin, w)
-}
-
-// writeGateway writes what gatewayRecord sets.
-func (s *sampleParts) writeGateway(w unsafe.Pointer) unsafe.Pointer {
-	g := &s.gateway
-	w = putAddr(w, tagBGPNextHop, 2, g.NextHop)
-	srcAS, dstAS, nextAS := g.SrcAS, g.AS, uint32(0)
-	if srcAS == 0 {
-		srcAS = g.AS
-	}
-	if g.PathLen > 0 {
-		nextAS, dstAS = g.FirstAS, g.LastAS
-	}
-	w = put1(w, uint64(nextAS), 13<<3)
-	w = put1(w, uint64(srcAS), 14<<3)
-	w = put1(w, uint64(dstAS), 15<<3)
-	if s.communities > 0 {
-		begin := beginList(w, tagCommunities)
-		w = endList(begin, putWords(begin, g.Communities))
-	}
-	if g.PathLen == 0 {
-		return w
-	}
-	begin := beginList(w, tagASPath)
-	w = begin
-	for seg := g.Segments; len(seg) >= 8; {
-		n := int(binary.BigEndian.Uint32(seg[4:]))
-		w = putWords(w, seg[8:8+4*n])
-		seg = seg[8+4*n:]
-	}
-	return endList(begin, w)
-}
-
-// putWords writes big-endian words of 4 bytes as elements of a packed list.
-func putWords(w unsafe.Pointer, words []byte) unsafe.Pointer {
-	for ; len(words) >= 4; words = words[4:] {
-		w = putElement(w, uint64(binary.BigEndian.Uint32(words)))
-	}
-	return w
-}

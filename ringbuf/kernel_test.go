@@ -255,6 +255,7 @@ func TestKernelTwoGoroutines(t *testing.T) {
 	}
 	for i := range uint64(frames) {
 		ledger.Return(i * chunk)
+		ledger.Submit(i * chunk)
 		if fill.Push([]uint64{i * chunk}) != 1 {
 			t.Fatal("the fill ring does not hold all frames")
 		}
@@ -295,6 +296,7 @@ func TestKernelTwoGoroutines(t *testing.T) {
 		for _, addr := range back {
 			binary.LittleEndian.PutUint64(umem[addr+16:], ^uint64(0))
 			ledger.Return(addr)
+			ledger.Submit(addr)
 		}
 		if fill.Push(back) != n {
 			t.Fatal("the fill ring has no room for a frame that came out of it")

@@ -32,6 +32,11 @@ func TestLedger(t *testing.T) {
 		}
 	}
 	panics("frame 1 returned twice", func() { l.Return(2048) })
+	panics("frame 1 came from the kernel", func() { l.Take(2048) }) // nobody's
+	panics("frame 2 given to the kernel", func() { l.Submit(2 * 2048) })
+	l.Submit(2049)
+	panics("frame 1 given to the kernel", func() { l.Submit(2048) })
+	panics("frame 1 returned twice", func() { l.Return(2048) })
 	panics("frame 0 came from the kernel", func() { l.Take(100) })
 	l.Take(4095)
 	panics("frame 1 came from the kernel", func() { l.Take(2048) })

@@ -98,11 +98,12 @@ func (h *AsyncHub) trouble(now time.Time) string {
 	return ""
 }
 
-// lookForStarved notes since when a lane has been without any batch that its
-// worker could fill or the hub could take.
+// lookForStarved notes since when nearly all batches of a lane have been here,
+// so that there are hardly any that the worker could fill. The rest is for the
+// time that the first writes to the spool take.
 func (h *AsyncHub) lookForStarved(now time.Time) {
-	for _, l := range h.lanes {
-		if l.Empty.Len() == 0 && l.Full.Len() == 0 {
+	for i, l := range h.lanes {
+		if h.away[i] >= l.depth-l.depth/8 {
 			if h.starved.IsZero() {
 				h.starved = now
 			}
@@ -275,6 +276,9 @@ func (h *AsyncHub) storeAll() {
 // entries had been. What is appended for them is therefore not to be read
 // before something fails.
 func (h *AsyncHub) preserve() bool {
+	if h.spooling {
+		h.replace()
+	}
 	for _, it := range h.flight {
 		if it.seq == 0 && !it.evicted {
 			if !h.append(it) {
@@ -282,14 +286,22 @@ func (h *AsyncHub) preserve() bool {
 			}
 			h.spool.SkipUnread()
 		}
-		if it.lane >= 0 && h.spooling && it.seq != 0 {
+	}
+	return true
+}
+
+// replace gives the lanes other batches for those that are with the sink, before
+// these are written: a disk may be slow, and a worker waits for a moment only.
+// How much memory that takes is up to how many batches the sink takes.
+func (h *AsyncHub) replace() {
+	for _, it := range h.flight {
+		if it.lane >= 0 {
 			spare := h.takePooled()
 			spare.Worker = it.b.Worker
-			h.lanes[it.lane].Empty.Push(spare)
+			h.home(it, spare)
 			it.lane = -1
 		}
 	}
-	return true
 }
 
 // append writes an item into the spool.
@@ -298,12 +310,10 @@ func (h *AsyncHub) append(it *item) bool {
 	if err != nil {
 		h.spoolErr = err
 		h.bookLosses(change{})
-		h.spoolFault.observe(h.log, Outcome{Reason: h.spoolReason()}, err)
 		return false
 	}
 	it.seq, it.left = seq, nil
 	h.bookLosses(change{})
-	h.spoolFault.observe(h.log, Outcome{}, nil)
 	return true
 }
 
@@ -363,6 +373,9 @@ func (h *AsyncHub) newItem(b *producer.Batch, lane int) *item {
 	}
 	h.order++
 	*it = item{b: b, lane: lane, order: h.order}
+	if lane >= 0 {
+		h.away[lane]++
+	}
 	return it
 }
 
@@ -370,13 +383,19 @@ func (h *AsyncHub) newItem(b *producer.Batch, lane int) *item {
 func (h *AsyncHub) release(it *item) {
 	it.b.Reset()
 	if it.lane >= 0 {
-		// There is room: the lane has no more batches than slots.
-		h.lanes[it.lane].Empty.Push(it.b)
+		h.home(it, it.b)
 	} else if len(h.pool) < h.room {
 		h.pool = append(h.pool, it.b)
 	}
 	*it = item{}
 	h.items = append(h.items, it)
+}
+
+// home sends a batch to the lane that the item's batch is from.
+func (h *AsyncHub) home(it *item, b *producer.Batch) {
+	// There is room: the lane has no more batches than slots.
+	h.lanes[it.lane].Empty.Push(b)
+	h.away[it.lane]--
 }
 
 func (h *AsyncHub) takePooled() *producer.Batch {

@@ -3,9 +3,7 @@ package sink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/weirflow/weir/producer"
@@ -14,9 +12,10 @@ import (
 const (
 	// defaultGrace is under the time for which a worker waits for a batch
 	// before it counts records as lost.
-	defaultGrace  = 100 * time.Millisecond
-	defaultStall  = 2 * time.Second
-	defaultWindow = 32
+	defaultGrace = 100 * time.Millisecond
+	defaultStall = 2 * time.Second
+	// DefaultWindow is the default of AsyncConfig.Window.
+	DefaultWindow = 32
 
 	// asyncPoll is how often a hub that waits for its output looks again.
 	asyncPoll = 10 * time.Millisecond
@@ -36,8 +35,8 @@ type AsyncConfig struct {
 	// Always has every batch written to the spool before it is offered.
 	Always bool
 
-	// Grace is for how long the output may refuse batches, or a lane may
-	// be without an empty one, before the spool is used. 0 means 100 ms.
+	// Grace is for how long the output may refuse batches, or nearly all of
+	// a lane's may be under way, before the spool is used. 0 means 100 ms.
 	Grace time.Duration
 
 	// Stall is for how long batches may be with the output without any of
@@ -58,27 +57,11 @@ type AsyncConfig struct {
 // It is used like a [Hub]: [AsyncHub.Run] is called once, on a goroutine of
 // its own; the other methods may be called by anyone at any time.
 type AsyncHub struct {
-	sink     AsyncSink
-	spool    Spool // nil if there is none
-	lanes    []*Lane
-	cfg      AsyncConfig
-	log      *slog.Logger
-	counters Counters
-
-	bell     chan struct{} // one slot: there may be work
-	stopping chan struct{} // closed by Stop
-	stopOnce sync.Once
-	done     chan struct{} // closed when finish has ended
-	err      error         // result of finish; written before done is closed
-
-	// ctx is done when there is no more time: Run's context or Stop's is.
-	ctx    context.Context
-	cancel context.CancelFunc
-	grace  time.Duration // for a sink to close after ctx is done
-
-	mu      sync.Mutex
-	started bool
-	swept   bool // Stop has counted what came too late
+	frame
+	sink  AsyncSink
+	spool Spool // nil if there is none
+	cfg   AsyncConfig
+	swept bool // Stop has counted what came too late; the frame's mu guards it
 
 	// The rest is the hub goroutine's alone.
 
@@ -95,7 +78,8 @@ type AsyncHub struct {
 	finishing bool          // nothing more is read from the spool
 	draining  bool          // a batch failed: nothing is offered until all came back
 	blocked   time.Time     // since when something is refused; zero: nothing is
-	starved   time.Time     // since when a lane is without an empty batch; zero: none is
+	away      []int         // how many of each lane's batches are here
+	starved   time.Time     // since when nearly all of a lane's batches are; zero: they are not
 	progress  time.Time     // when a batch came back, or the first was handed over
 	retryAt   time.Time     // nothing is offered before
 	backoff   time.Duration // the last pause; 0 after a success
@@ -123,9 +107,6 @@ type item struct {
 // NewAsyncHub returns a hub that will drain lanes into s. The hub owns s and
 // cfg.Spool from here on. Nothing happens before [AsyncHub.Run].
 func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
 	if cfg.Grace <= 0 {
 		cfg.Grace = defaultGrace
 	}
@@ -133,24 +114,19 @@ func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
 		cfg.Stall = defaultStall
 	}
 	if cfg.Window <= 0 {
-		cfg.Window = defaultWindow
+		cfg.Window = DefaultWindow
 	}
 	h := &AsyncHub{
 		sink:       s,
 		spool:      cfg.Spool,
-		lanes:      lanes,
 		cfg:        cfg,
-		log:        cfg.Logger.With("output", s.Name()),
-		bell:       make(chan struct{}, 1),
-		stopping:   make(chan struct{}),
-		done:       make(chan struct{}),
-		grace:      stopGrace,
 		minBackoff: minBackoff,
 		maxBackoff: maxBackoff,
 		fault:      fault{calm: calm},
 		spoolFault: fault{calm: calm},
 	}
-	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.init(s.Name(), lanes, cfg.Logger)
+	h.away = make([]int, len(lanes))
 	h.counters.reasons = len(reasons)
 	h.room = cfg.Window
 	for _, l := range lanes {
@@ -167,18 +143,6 @@ func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
 	return h
 }
 
-// Notify tells the hub that a batch was pushed. A worker calls it once after
-// each push to Full. It never blocks.
-func (h *AsyncHub) Notify() {
-	select {
-	case h.bell <- struct{}{}:
-	default: // the hub will look anyway
-	}
-}
-
-// Counters returns the hub's counters.
-func (h *AsyncHub) Counters() *Counters { return &h.counters }
-
 // Closed returns a channel that is never closed: an output that is away may
 // come back. It is there so that both kinds of hub are used alike.
 func (h *AsyncHub) Closed() <-chan struct{} { return nil }
@@ -191,7 +155,7 @@ func (h *AsyncHub) Reopen(context.Context) error { return nil }
 // deadline. It returns the errors of closing sink and spool.
 func (h *AsyncHub) Run(ctx context.Context) error {
 	if !h.start() {
-		return errors.New("run hub: already run or stopped")
+		return errRunTwice
 	}
 	defer context.AfterFunc(ctx, h.cancel)()
 
@@ -233,19 +197,10 @@ func (h *AsyncHub) Run(ctx context.Context) error {
 	}
 }
 
-// start claims the one run of the hub.
-func (h *AsyncHub) start() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.started {
-		return false
-	}
-	h.started = true
-	return true
-}
-
-// tick gives disk space back while nothing waits in the spool.
+// tick gives disk space back while nothing waits in the spool, and notes that
+// nothing was lost there for a while.
 func (h *AsyncHub) tick() {
+	h.spoolFault.observe(h.log, Outcome{}, nil)
 	if h.spool != nil && !h.spooling && !h.cfg.Always && h.spool.Waiting() == 0 {
 		h.spool.Trim()
 	}
@@ -257,53 +212,21 @@ func (h *AsyncHub) tick() {
 // the spool is left to the next start. The error tells of a failed close and
 // of records that were dropped for want of time.
 func (h *AsyncHub) Stop(ctx context.Context) error {
-	defer context.AfterFunc(ctx, h.cancel)()
-	h.stopOnce.Do(func() { close(h.stopping) })
-	if h.start() {
-		go h.finish() // Run was never called
-	}
-
-	var errs []error
-	select {
-	case <-h.done:
-	case <-ctx.Done():
-		select {
-		case <-h.done:
-		case <-time.After(3 * h.grace): // finish waits for the sink no longer than that
-		}
-	}
-	select {
-	case <-h.done:
-		errs = append(errs, h.err)
+	// finish waits for the sink three times, no longer than grace each.
+	ended := h.end(ctx, h.finish, 3*h.grace)
+	if ended {
 		h.sweep()
-	default:
-		errs = append(errs, fmt.Errorf("output does not come to an end: %w", ctx.Err()))
 	}
-	if n := h.counters.DroppedBy(ReasonShutdown); n > 0 {
-		errs = append(errs, fmt.Errorf("%d records dropped", n))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("stop output %s: %w", h.sink.Name(), err)
-	}
-	return nil
+	return h.verdict(ctx, ended)
 }
 
 // sweep counts what was pushed after the end as dropped by shutdown.
 func (h *AsyncHub) sweep() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.swept {
-		return
-	}
-	h.swept = true
-	for _, lane := range h.lanes {
-		for {
-			b, ok := lane.Full.Pop()
-			if !ok {
-				break
-			}
-			h.counters.settle(Outcome{Dropped: b.Records(), Reason: ReasonShutdown}, 0)
-		}
+	if !h.swept {
+		h.swept = true
+		h.sweepFull()
 	}
 }
 
@@ -337,8 +260,7 @@ func (h *AsyncHub) finish() {
 		}
 		errs = append(errs, h.spool.Close())
 	}
-	h.err = errors.Join(errs...)
-	close(h.done)
+	h.ended(errs...)
 }
 
 // bringIn works until all that is in memory came to its end or into the spool,

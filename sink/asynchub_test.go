@@ -179,6 +179,50 @@ func TestAsyncOutage(t *testing.T) {
 	}
 }
 
+// TestAsyncIdle: a worker that keeps all empty batches for itself is no reason to
+// spool; a sink that has nearly all of them is, before the last is gone.
+func TestAsyncIdle(t *testing.T) {
+	const depth = 16
+	f := sinktest.NewFlaky(1, 100, 5, nil, nil)
+	lanes := sinktest.Lanes(1, depth)
+	hub := sink.NewAsyncHub(f, lanes, sink.AsyncConfig{Grace: time.Millisecond, Spool: openSpool(t, spool.Config{Dir: t.TempDir()})})
+	now := time.Now()
+	turn := func() {
+		for range 5 {
+			hub.Step(now)
+			now = now.Add(10 * time.Millisecond)
+			time.Sleep(time.Millisecond)
+		}
+	}
+	var free []*producer.Batch
+	for b, ok := lanes[0].Empty.Pop(); ok; b, ok = lanes[0].Empty.Pop() {
+		free = append(free, b)
+	}
+	turn()
+	f.SetStuck(true)
+	give := func(n int) {
+		for range n {
+			b := free[len(free)-1]
+			free = free[:len(free)-1]
+			sinktest.Fill(b, 0, 10)
+			lanes[0].Full.Push(b)
+			turn()
+		}
+	}
+	give(depth - depth/8 - 1)
+	if n := hub.Counters().Spooled(); n != 0 || lanes[0].Empty.Len() != 0 {
+		t.Errorf("%d records spooled, though the worker has batches", n)
+	}
+	give(1)
+	if n := hub.Counters().Spooled(); n == 0 || lanes[0].Empty.Len() != depth-depth/8 {
+		t.Errorf("%d records spooled, %d batches came back", n, lanes[0].Empty.Len())
+	}
+	f.SetStuck(false)
+	if err := hub.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func count(parts [][][]byte) (n uint64) {
 	for _, p := range parts {
 		n += uint64(len(p))

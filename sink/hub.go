@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/weirflow/weir/producer"
@@ -24,34 +23,20 @@ const (
 // the workers; it, [Hub.Reopen], [Hub.Stop], [Hub.Closed] and [Hub.Counters]
 // may be called by anyone at any time.
 type Hub struct {
-	sink     Sink
-	ticker   Ticker // the sink, if it is one
-	lanes    []*Lane
-	log      *slog.Logger
-	counters Counters
+	frame
+	sink   Sink
+	ticker Ticker // the sink, if it is one
 
-	bell     chan struct{}   // one slot: there may be work
-	reopens  chan chan error // requests of Reopen
-	stopping chan struct{}   // closed by Stop
-	stopOnce sync.Once
-	done     chan struct{} // closed when finish has ended
-	err      error         // result of finish; written before done is closed
-
-	closed     chan struct{} // closed at the sink's first ErrClosed
-	closedSeen bool          // hub goroutine only
-
-	// ctx is done when no more may be written: Run's context or Stop's is.
-	ctx    context.Context
-	cancel context.CancelFunc
+	reopens    chan chan error // requests of Reopen
+	closed     chan struct{}   // closed at the sink's first ErrClosed
+	closedSeen bool            // hub goroutine only
 
 	fault     fault // hub goroutine only
 	tickEvery time.Duration
-	grace     time.Duration
 
-	// mu orders the hub's goroutine and a Stop that gave up on it. It is
-	// taken twice a batch and never held while the sink is at work.
-	mu        sync.Mutex
-	started   bool
+	// The frame's mu also orders the hub's goroutine and a Stop that gave up
+	// on it, and guards these. It is taken twice a batch and never held
+	// while the sink is at work.
 	abandoned bool // Stop has counted all that was left
 	inHand    int  // records in the batch that the sink has
 }
@@ -59,38 +44,17 @@ type Hub struct {
 // NewHub returns a hub that will drain lanes into s. The hub owns s from here
 // on. Nothing happens before [Hub.Run]. A nil log discards.
 func NewHub(s Sink, lanes []*Lane, log *slog.Logger) *Hub {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
 	h := &Hub{
 		sink:      s,
-		lanes:     lanes,
-		log:       log.With("output", s.Name()),
-		bell:      make(chan struct{}, 1),
 		reopens:   make(chan chan error),
-		stopping:  make(chan struct{}),
-		done:      make(chan struct{}),
 		closed:    make(chan struct{}),
 		fault:     fault{calm: calm},
 		tickEvery: tickEvery,
-		grace:     stopGrace,
 	}
+	h.init(s.Name(), lanes, log)
 	h.ticker, _ = s.(Ticker)
-	h.ctx, h.cancel = context.WithCancel(context.Background())
 	return h
 }
-
-// Notify tells the hub that a batch was pushed. A worker calls it once after
-// each push to Full. It never blocks.
-func (h *Hub) Notify() {
-	select {
-	case h.bell <- struct{}{}:
-	default: // the hub will look anyway
-	}
-}
-
-// Counters returns the hub's counters.
-func (h *Hub) Counters() *Counters { return &h.counters }
 
 // Closed returns a channel that is closed when the sink says for the first
 // time that its output has gone away ([ErrClosed]). The hub goes on, so that
@@ -102,7 +66,7 @@ func (h *Hub) Closed() <-chan struct{} { return h.closed }
 // by shutdown and the sink is closed. It returns what Stop returns.
 func (h *Hub) Run(ctx context.Context) error {
 	if !h.start() {
-		return errors.New("run hub: already run or stopped")
+		return errRunTwice
 	}
 	defer context.AfterFunc(ctx, h.cancel)()
 
@@ -137,17 +101,6 @@ func (h *Hub) Run(ctx context.Context) error {
 		default:
 		}
 	}
-}
-
-// start claims the one run of the hub.
-func (h *Hub) start() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.started {
-		return false
-	}
-	h.started = true
-	return true
 }
 
 func (h *Hub) tick() {
@@ -233,8 +186,7 @@ func (h *Hub) finish() {
 	if err := h.sink.Close(); err != nil {
 		errs = append(errs, err)
 	}
-	h.err = errors.Join(errs...)
-	close(h.done)
+	h.ended(errs...)
 }
 
 // Reopen has the sink reopen its output between two batches and returns the
@@ -263,37 +215,9 @@ func (h *Hub) Reopen(ctx context.Context) error {
 // with. The sink is flushed and closed. The error tells of a failed flush or
 // close and of records that were dropped for want of time.
 func (h *Hub) Stop(ctx context.Context) error {
-	defer context.AfterFunc(ctx, h.cancel)()
-	h.stopOnce.Do(func() { close(h.stopping) })
-	if h.start() {
-		go h.finish() // Run was never called
-	}
-
-	stuck := false
-	select {
-	case <-h.done:
-	case <-ctx.Done():
-		select {
-		case <-h.done:
-		case <-time.After(h.grace):
-			stuck = true
-		}
-	}
+	ended := h.end(ctx, h.finish, h.grace)
 	h.abandon()
-
-	var errs []error
-	if stuck {
-		errs = append(errs, fmt.Errorf("output does not come to an end: %w", ctx.Err()))
-	} else {
-		errs = append(errs, h.err)
-	}
-	if n := h.counters.DroppedBy(ReasonShutdown); n > 0 {
-		errs = append(errs, fmt.Errorf("%d records dropped", n))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("stop output %s: %w", h.sink.Name(), err)
-	}
-	return nil
+	return h.verdict(ctx, ended)
 }
 
 // abandon counts all that is still in the lanes, and the batch that the sink
@@ -309,13 +233,5 @@ func (h *Hub) abandon() {
 	if h.inHand > 0 {
 		h.counters.settle(Outcome{Dropped: h.inHand, Reason: ReasonShutdown}, 0)
 	}
-	for _, lane := range h.lanes {
-		for {
-			b, ok := lane.Full.Pop()
-			if !ok {
-				break
-			}
-			h.counters.settle(Outcome{Dropped: b.Records(), Reason: ReasonShutdown}, 0)
-		}
-	}
+	h.sweepFull()
 }

@@ -14,6 +14,8 @@ import (
 type Lane struct {
 	Full  *ringbuf.SPSC[*producer.Batch] // sealed batches, worker to hub
 	Empty *ringbuf.SPSC[*producer.Batch] // emptied batches, hub to worker
+
+	depth int // how many batches there are
 }
 
 // NewLane returns a lane for the worker of that index with depth batches (at
@@ -21,7 +23,7 @@ type Lane struct {
 // are, so a push to either ring always finds room.
 func NewLane(worker, depth, batchSize int) *Lane {
 	depth = max(depth, 1)
-	l := &Lane{Full: newRing(depth), Empty: newRing(depth)}
+	l := &Lane{Full: newRing(depth), Empty: newRing(depth), depth: depth}
 	for range depth {
 		l.Empty.Push(producer.NewBatch(worker, batchSize))
 	}

@@ -40,6 +40,9 @@ func (p *prober) attachIn(device Interface, program Program, mode Mode) (link.Li
 			r.Holder = holderOf(now.ProgramID)
 			r.Hint = r.Holder.String() + " has the interface and is not evicted: detach it " +
 				"(ip link set dev " + device.Name + " xdp off, or end its process), or use another interface"
+			if r.Holder.Tag == "" {
+				r.Hint += fmt.Sprintf("; bpftool prog show id %d, as root, says which it is", r.Holder.ID)
+			}
 		}
 	}
 	return nil, r

@@ -33,6 +33,8 @@ const (
 	udpHeader      = 8
 	maxExtensions  = 4 // as many as the XDP program skips
 
+	ipv4Fragment = 0x3fff // more fragments, or not the first
+
 	etherIPv4  = 0x0800
 	etherIPv6  = 0x86dd
 	etherVLAN  = 0x8100
@@ -48,14 +50,51 @@ const (
 // parseFrame reads an Ethernet frame. What the XDP program lets through always
 // has a payload, however short; anything else may, or may not.
 func parseFrame(b []byte) (f Frame) {
+	f.parse(b)
+	return f
+}
+
+// parse does the same in place. f is zero before.
+func (f *Frame) parse(b []byte) {
+	if !f.parsePlain(b) {
+		f.parseAny(b)
+	}
+}
+
+// parsePlain reads the frame that nearly all are: IPv4 without options, no tag, a
+// whole datagram in it. It reports whether it is that; otherwise f is as before.
+func (f *Frame) parsePlain(b []byte) bool {
+	const headers = ethernetHeader + ipv4Header + udpHeader
+	if len(b) < headers {
+		return false
+	}
+	h := (*[headers]byte)(b)
+	ip := (*[ipv4Header]byte)(h[ethernetHeader:])
+	udp := (*[udpHeader]byte)(h[ethernetHeader+ipv4Header:])
+	if h[12] != etherIPv4>>8 || h[13] != etherIPv4&0xff || ip[0] != 0x45 || ip[9] != protoUDP ||
+		(uint(ip[6])<<8|uint(ip[7]))&ipv4Fragment != 0 {
+		return false
+	}
+	total, length := uint(ip[2])<<8|uint(ip[3]), uint(udp[4])<<8|uint(udp[5])
+	if length < udpHeader || length+ipv4Header > total || total+ethernetHeader > uint(len(b)) {
+		return false
+	}
+	f.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:])), uint16(udp[0])<<8|uint16(udp[1]))
+	f.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[16:])), uint16(udp[2])<<8|uint16(udp[3]))
+	end := headers - udpHeader + length
+	f.Payload = b[headers:end:end]
+	return true
+}
+
+func (f *Frame) parseAny(b []byte) {
 	if len(b) < ethernetHeader {
-		return f
+		return
 	}
 	kind := binary.BigEndian.Uint16(b[12:])
 	b = b[ethernetHeader:]
 	for kind == etherVLAN || kind == etherQinQ || kind == etherQinQ1 {
 		if len(b) < vlanTag || f.Tags == maxTags {
-			return f
+			return
 		}
 		id := binary.BigEndian.Uint16(b) & 0xfff
 		if f.Tags == 0 {
@@ -73,7 +112,6 @@ func parseFrame(b []byte) (f Frame) {
 	case etherIPv6:
 		f.parseIPv6(b)
 	}
-	return f
 }
 
 func (f *Frame) parseIPv4(b []byte) {
@@ -83,9 +121,8 @@ func (f *Frame) parseIPv4(b []byte) {
 	header := int(b[0]&15) * 4
 	// The IP length decides, not the frame's: short frames are padded.
 	total := int(binary.BigEndian.Uint16(b[2:]))
-	const fragment = 0x3fff // more fragments, or not the first
 	if header < ipv4Header || total < header || total > len(b) ||
-		binary.BigEndian.Uint16(b[6:])&fragment != 0 || b[9] != protoUDP {
+		binary.BigEndian.Uint16(b[6:])&ipv4Fragment != 0 || b[9] != protoUDP {
 		return
 	}
 	f.parseUDP(b[header:total], netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:])))

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+	"reflect"
 	"testing"
 )
 
@@ -211,6 +212,10 @@ func FuzzParseFrame(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		frame := parseFrame(b)
+		var slow Frame
+		if slow.parseAny(b); !reflect.DeepEqual(frame, slow) {
+			t.Errorf("%+v, without the short way %+v", frame, slow)
+		}
 		if frame.Payload != nil && (!frame.Src.Addr().IsValid() || !frame.Dst.Addr().IsValid()) {
 			t.Errorf("a payload and no addresses: %+v", frame)
 		}

@@ -2,7 +2,6 @@ package xdp
 
 import (
 	"fmt"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -22,13 +21,7 @@ type queue struct {
 
 	_ [128]byte // what follows is written by all workers
 
-	// mu makes one producer of all workers, as the kernel wants it. A worker takes
-	// it once for all the chunks of a batch. Rings from each worker to one that
-	// alone fills would need no lock, but cost a push and a pop for each chunk, and
-	// a filler that rests would starve the others; a worker that waits here waits
-	// for a copy of at most 64 addresses.
-	mu   sync.Mutex
-	fill *ringbuf.Fill
+	chunks chunks
 }
 
 // queuePlan is what all queues of a capture have in common.
@@ -76,8 +69,8 @@ func (q *queue) open(plan queuePlan) (err error) {
 	return nil
 }
 
-// openFirst registers the UMEM with the first socket, fills its fill ring with all
-// chunks, and binds it.
+// openFirst registers the UMEM with the first socket, fills its fill ring, and binds
+// it.
 func (q *queue) openFirst(s *socket, chunks int, plan queuePlan) error {
 	reg := umemReg(q.umem.mem, plan.chunk)
 	if err := setOption(s.fd, unix.XDP_UMEM_REG, &reg); err != nil {
@@ -97,10 +90,7 @@ func (q *queue) openFirst(s *socket, chunks int, plan queuePlan) error {
 	if err := q.mapFill(s, size); err != nil {
 		return err
 	}
-	for i := range uint64(chunks) {
-		q.umem.ledger.Return(i * q.umem.chunk)
-		q.fill.Push([]uint64{i * q.umem.chunk})
-	}
+	q.chunks.add(q.umem, chunks, leastReady(plan.workers, plan.ringSize))
 	return q.bindFirst(s, plan)
 }
 
@@ -113,7 +103,7 @@ func (q *queue) mapFill(s *socket, size uint32) error {
 	if q.mapping, err = s.mapRing(unix.XDP_UMEM_PGOFF_FILL_RING, o.Fr, size, addressSize); err != nil {
 		return err
 	}
-	if q.fill, err = ringbuf.NewFill(q.mapping, layoutOf(o.Fr), size); err != nil {
+	if q.chunks.fill, err = ringbuf.NewFill(q.mapping, layoutOf(o.Fr), size); err != nil {
 		return refuse(q.device.Name, stepRings, err)
 	}
 	return nil
@@ -142,23 +132,11 @@ func (q *queue) bindFirst(s *socket, plan queuePlan) error {
 	return nil
 }
 
-// giveBack returns the chunks that a socket's worker holds to the kernel, all at
-// once. Only that worker calls it for the socket.
+// giveBack returns the chunks that a socket's worker holds, all at once. Only that
+// worker calls it for the socket.
 func (q *queue) giveBack(s *socket) {
-	chunks := s.held[:s.n]
+	wake := q.chunks.put(s.held[:s.n])
 	s.n = 0
-	if ringbuf.Poisoned {
-		for _, addr := range chunks {
-			q.umem.ledger.Return(addr)
-		}
-	}
-	q.mu.Lock()
-	pushed := q.fill.Push(chunks)
-	wake := q.fill.NeedWakeup()
-	q.mu.Unlock()
-	if pushed != len(chunks) {
-		panic("xdp: more chunks returned than there are")
-	}
 	if wake {
 		s.kick()
 	}
@@ -170,7 +148,7 @@ func (q *queue) close() {
 	if q.mapping != nil {
 		_ = unix.Munmap(q.mapping)
 	}
-	q.mapping, q.fill = nil, nil
+	q.mapping, q.chunks.fill = nil, nil
 	for i := len(q.sockets) - 1; i >= 0; i-- {
 		q.sockets[i].close()
 	}

@@ -1,6 +1,8 @@
 package xdp
 
 import (
+	"sync/atomic"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/ringbuf"
@@ -20,6 +22,10 @@ type Receiver struct {
 	n       int
 	taken   int // chunks taken since the last Release
 
+	received atomic.Uint64 // frames, those that were no good too; only the worker writes
+
+	touched byte // of no use but that it was read
+
 	bounce []byte // room for packets of several chunks; nil if there are none
 	used   int    // bytes of bounce in use
 
@@ -35,6 +41,9 @@ type packet struct {
 // Fds returns the descriptors of the sockets, by queue, to wait for with poll
 // (POLLIN). They are open until the capture is closed.
 func (r *Receiver) Fds() []int { return r.fds }
+
+// RingSize returns how many frames can wait on each queue.
+func (r *Receiver) RingSize() int { return r.sockets[0].rx.Cap() }
 
 // Receive takes frames from the sockets, up to Batch in all, and returns how many;
 // it does not wait. Frame reads them until Release, which must be called before
@@ -58,14 +67,28 @@ func (r *Receiver) Receive() int {
 	if r.first++; r.first >= len(r.sockets) {
 		r.first = 0
 	}
+	if r.n == 0 {
+		r.idle()
+		return 0
+	}
+	r.received.Store(r.received.Load() + uint64(r.n))
 	return r.n
+}
+
+// idle sees to it that workers that rest with full hands do not leave the kernel
+// without chunks while there are some.
+func (r *Receiver) idle() {
+	for _, s := range r.sockets {
+		if s.queue.chunks.low() {
+			s.queue.giveBack(s)
+		}
+	}
 }
 
 // take takes whole packets from a socket, as many as the batch has room for.
 func (r *Receiver) take(s *socket) {
 	n := s.rx.Peek(Batch - r.taken)
-	if n == 0 && s.pollNow {
-		s.kick()
+	if n == 0 && s.polling != pollNever && s.pollCard() {
 		n = s.rx.Peek(Batch - r.taken)
 	}
 	if n == 0 {
@@ -109,7 +132,13 @@ func (r *Receiver) own(s *socket, d ringbuf.Desc) []byte {
 	return u.view(d)
 }
 
+// add puts a frame into the batch. It looks at its headers already: what another CPU
+// has written must be fetched from there, which takes a while, and here the processor
+// does so for many frames at once.
 func (r *Receiver) add(s *socket, data []byte) {
+	if len(data) > ethernetHeader {
+		r.touched ^= data[ethernetHeader]
+	}
 	r.packets[r.n] = packet{data: data, queue: s.queue.id}
 	r.n++
 }
@@ -140,12 +169,12 @@ func (r *Receiver) gather(s *socket, from, to int) {
 
 // Frame reads the headers of frame i, 0 <= i < n, of the last Receive. Its payload
 // is valid until Release.
-func (r *Receiver) Frame(i int) Frame {
+func (r *Receiver) Frame(i int) (f Frame) {
 	if uint(i) >= uint(r.n) {
 		panic("xdp: frame index out of range of the last Receive")
 	}
 	p := &r.packets[i]
-	f := parseFrame(p.data)
+	f.parse(p.data)
 	f.Queue = p.queue
 	return f
 }

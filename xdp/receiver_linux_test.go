@@ -35,14 +35,11 @@ func newFakeQueue(t *testing.T, id uint32) *fakeQueue {
 	if s.rx, err = ringbuf.NewRX(f.rxMem, fakeLayout, fakeRing); err != nil {
 		t.Fatal(err)
 	}
-	if f.fill, err = ringbuf.NewFill(f.fillMem, fakeLayout, fakeChunks); err != nil {
+	if f.chunks.fill, err = ringbuf.NewFill(f.fillMem, fakeLayout, fakeChunks); err != nil {
 		t.Fatal(err)
 	}
 	f.sockets = []*socket{s}
-	for i := range uint64(fakeChunks) {
-		f.umem.ledger.Return(i * smallChunk)
-		f.fill.Push([]uint64{i * smallChunk})
-	}
+	f.chunks.add(f.umem, fakeChunks, fakeRing)
 	return f
 }
 
@@ -81,8 +78,8 @@ func (f *fakeQueue) packet(frame []byte, size int, more bool) {
 
 func (f *fakeQueue) wantAll(t *testing.T, but int) {
 	t.Helper()
-	if n := f.fill.Len(); n != fakeChunks-but {
-		t.Errorf("%d chunks of %d are in the fill ring, %d should be missing", n, fakeChunks, but)
+	if n := f.chunks.fill.Len() + f.spareLen(); n != fakeChunks-but || f.spareLen() != int(f.chunks.left.Load()) {
+		t.Errorf("%d chunks of %d are in the fill ring or spare, %d should be missing", n, fakeChunks, but)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/bpf"
@@ -22,43 +21,17 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	text := fmt.Sprintf("open xdp on %s: %s: %v", r.Interface, r.Step, r.Err)
+	text := fmt.Sprintf("open xdp on %s: %s: %s", r.Interface, r.Step, r.Reason())
 	if r.Hint != "" {
 		text += ": " + r.Hint
 	}
 	return text
 }
 
+// Reason returns the text of Err, without the step where it begins with that.
+func (r *Refusal) Reason() string { return strings.TrimPrefix(r.Err.Error(), r.Step+": ") }
+
 func (r *Refusal) Unwrap() error { return r.Err }
-
-// Holder is an XDP program on an interface.
-type Holder struct {
-	ID   uint32
-	Name string // of up to 15 bytes; empty if unknown
-	Tag  string // the kernel's hash of the instructions, in hex; empty if unknown
-}
-
-func (h *Holder) String() string {
-	if h.Tag == "" {
-		return fmt.Sprintf("XDP program %d", h.ID)
-	}
-	return fmt.Sprintf("XDP program %d (%q, tag %s)", h.ID, h.Name, h.Tag)
-}
-
-// holderOf names a program as far as this process may know: to look at one of
-// another process needs CAP_SYS_ADMIN.
-func holderOf(id uint32) *Holder {
-	h := &Holder{ID: id}
-	program, err := ebpf.NewProgramFromID(ebpf.ProgramID(id))
-	if err != nil {
-		return h
-	}
-	defer program.Close()
-	if info, err := program.Info(); err == nil {
-		h.Name, h.Tag = info.Name, info.Tag
-	}
-	return h
-}
 
 // Steps of Open that hints depend on.
 const (

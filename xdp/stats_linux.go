@@ -16,13 +16,18 @@ type Stats struct {
 	// wrong: nothing is sent.
 	RXInvalidDescs, TXInvalidDescs, TXRingEmpty uint64
 
+	// Received counts the frames that workers have taken, and Waiting is how many
+	// descriptors are in the RX rings.
+	Received uint64
+	Waiting  int
+
 	// RXHighWater is the most descriptors that waited in any RX ring when it was
 	// looked at, of RXRingSize.
 	RXHighWater, RXRingSize int
-	// FillLen is how many chunks are in the fill ring that has the fewest, of the
-	// Chunks that each queue has. FillHighWater is the most that waited there when
-	// room was looked for.
-	FillLen, FillHighWater, Chunks int
+	// FillLen is how many chunks are in the fill ring that has the fewest, and
+	// SpareLen how many more could be put into the one that has the fewest of these,
+	// of the Chunks that each queue has.
+	FillLen, SpareLen, Chunks int
 }
 
 // Stats returns the counts of all sockets together. After Close it returns what
@@ -38,6 +43,9 @@ func (c *Capture) Stats() Stats {
 
 func (c *Capture) stats() Stats {
 	sum := Stats{RXRingSize: c.cfg.RingSize, Chunks: chunksFor(c.cfg.Workers, c.cfg.RingSize)}
+	for _, r := range c.receivers {
+		sum.Received += r.received.Load()
+	}
 	for i, q := range c.queues {
 		for _, s := range q.sockets {
 			// A kernel before 5.9 knows the first three only; the rest stays zero.
@@ -54,12 +62,14 @@ func (c *Capture) stats() Stats {
 			if s.worker == 0 {
 				sum.RXFillRingEmpty += k.Rx_fill_ring_empty_descs
 			}
+			sum.Waiting += s.rx.Len()
 			sum.RXHighWater = max(sum.RXHighWater, s.rx.HighWater())
 		}
-		sum.FillHighWater = max(sum.FillHighWater, q.fill.HighWater())
-		if n := q.fill.Len(); i == 0 || n < sum.FillLen {
-			sum.FillLen = n
+		fill, spare := q.chunks.fill.Len(), int(q.chunks.left.Load())
+		if i == 0 {
+			sum.FillLen, sum.SpareLen = fill, spare
 		}
+		sum.FillLen, sum.SpareLen = min(sum.FillLen, fill), min(sum.SpareLen, spare)
 	}
 	return sum
 }

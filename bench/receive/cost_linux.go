@@ -12,9 +12,11 @@ import (
 const (
 	// group is how many frames the generator sends at once: a NAPI poll's worth.
 	group = 64
-	// window is how many frames are on their way at most. The ring of a veth holds
-	// 256, and a generator that finds it full loses frames.
-	window = 192
+	// window is how many frames are on their way at most, less than a receiver's ring
+	// holds. Where a thread polls there is also the ring of the veth, which holds 256,
+	// and a generator that finds that full loses frames: there it is threadWindow.
+	window       = 1792
+	threadWindow = 192
 	// coalesce is the time between interrupts that load imitates.
 	coalesce = 200 * time.Microsecond
 )
@@ -34,7 +36,12 @@ func newSeries(list []*way) []*series {
 }
 
 func find(all []*series, name string) []float64 {
-	return all[slices.IndexFunc(all, func(s *series) bool { return s.name == name })].ns
+	for _, s := range all {
+		if s.name == name {
+			return s.ns
+		}
+	}
+	return nil
 }
 
 // above returns the figures of each round less those of a baseline.
@@ -56,7 +63,11 @@ func driver(string) string { return dropped }
 func costs(o options, list []*way, where string) error {
 	total, user := newSeries(list), newSeries(list)
 	count, lost := make([]uint64, len(list)), make([]uint64, len(list))
+	idle := newSeries(list)
 	f := flow{group: group, window: window}
+	if where != "split" {
+		f.window = threadWindow
+	}
 	for round := -1; round < o.rounds; round++ {
 		for i, w := range list {
 			u, err := w.use(o, f, o.slice)
@@ -69,23 +80,26 @@ func costs(o options, list []*way, where string) error {
 			n := float64(u.sent)
 			total[i].ns = append(total[i].ns, float64((u.kernel+u.user).Nanoseconds())/n)
 			user[i].ns = append(user[i].ns, float64(u.user.Nanoseconds())/n)
+			idle[i].ns = append(idle[i].ns, 100*u.idle)
 			count[i] += u.sent
 			lost[i] += u.lost
 		}
 	}
 	net, own := above(total, driver), above(total, ownBaseline)
-	fmt.Printf("\n# cost %s: CPU ns of a datagram on CPU %d: NAPI thread and receiver together; of these, those of the receiver, system calls\n", where, o.recvCPU)
-	fmt.Printf("# included; above %s, where a program in native mode drops all; and above that baseline or, for what gets socket buffers,\n", dropped)
-	fmt.Printf("# %s, where one in generic mode does. Median (min-max) of the rounds\n", droppedS)
+	fmt.Printf("\n# cost %s: CPU time of a datagram in ns, %s; of that, in the receiver's thread, system calls\n", where, map[string]string{
+		"split": fmt.Sprintf("of the sender's thread on CPU %d, in whose softirqs the NAPI poll runs, and of the receiver on CPU %d", o.sendCPU, o.recvCPU),
+		"one":   fmt.Sprintf("of a NAPI thread and the receiver, all on CPU %d", o.recvCPU),
+	}[where])
+	fmt.Printf("# included; above %s, the baseline, where a program in native mode drops all; and above that or, for what gets socket buffers,\n", dropped)
+	fmt.Printf("# %s, where one in generic mode does. idle: how much of the sender's time, not in the cost, it waited for room. Median (min-max)\n", droppedS)
 	what := "cost-" + where
-	fmt.Printf("%-9s %-12s %18s %18s %18s %18s %9s %5s\n", what, "receiver", "ns/datagram", "receiver's thread", "above drop", "above own drop", "datagrams", "lost")
+	fmt.Printf("%-9s %-12s %18s %18s %18s %18s %9s %5s %s\n", what, "receiver", "ns/datagram", "receiver's thread", "above drop", "above own drop", "datagrams", "lost", "idle %")
 	for i, s := range total {
-		fmt.Printf("%-9s %-12s %18s %18s %18s %18s %9d %5d\n", what, s.name, spread(s.ns), spread(user[i].ns), spread(net[i].ns), spread(own[i].ns), count[i], lost[i])
+		fmt.Printf("%-9s %-12s %18s %18s %18s %18s %9d %5d %s\n", what, s.name, spread(s.ns), spread(user[i].ns), spread(net[i].ns), spread(own[i].ns), count[i], lost[i], spread(idle[i].ns))
 	}
-	// The targets are those of receiving alone, frames in the cache.
 	targets := [3]float64{}
 	what = "receive-" + where
-	if where == "near" {
+	if where == "split" {
 		targets, what = [3]float64{8, 4, 1}, "receive"
 	}
 	printRatio(what, net, native, recvmmsg, targets[0])
@@ -105,6 +119,9 @@ func costs(o options, list []*way, where string) error {
 // is wanted, 0 for none.
 func printRatio(what string, all []*series, a, b string, target float64) {
 	x, y := find(all, a), find(all, b)
+	if x == nil || y == nil {
+		return // not measured
+	}
 	ratios := make([]float64, len(x))
 	for i := range ratios {
 		ratios[i] = y[i] / x[i]
@@ -143,7 +160,7 @@ func loads(o options, list []*way, rate float64) error {
 		}
 	}
 	base = median(find(total, dropped))
-	fmt.Printf("\n# load: %.0f datagrams a second in groups of %d, all on CPU %d, which was busy with other things for %.0f %% of the time;\n",
+	fmt.Printf("\n# load: %.0f datagrams a second in groups of %d, received on CPU %d, which was busy with other things for %.0f %% of the time;\n",
 		rate, f.group, o.recvCPU, max(cpu-ours, 0)/took*100)
 	fmt.Printf("# frames that are dropped in the driver cost %.0f ns; busy CPU is of /proc/stat, with all else that ran there\n", base)
 	fmt.Printf("load %-7s %-12s %22s %22s %9s %6s\n", "rate", "receiver", "ns/datagram", "NAPI thread", "busy CPU", "lost")
@@ -162,34 +179,66 @@ func loads(o options, list []*way, rate float64) error {
 type used struct {
 	sent, lost   uint64
 	took         time.Duration
-	kernel, user time.Duration // of the NAPI thread, and of the receiver's
+	kernel, user time.Duration // of what polls, and of the receiver's thread
 	cpu          time.Duration // that the receiver's CPU was busy
+	idle         float64       // part of the sender's time that it waited for room
 }
 
-// use sends for a while, and returns what receiving cost.
+// use sends for a while, and returns what receiving cost. Where no NAPI thread polls,
+// the softirqs do, on the sender's thread or, when that has enough, in ksoftirqd: then
+// kernel is their time together, with the injection in it, but without what the
+// generator did for frames that it did not send.
 func (w *way) use(o options, f flow, d time.Duration) (u used, err error) {
-	l := w.listen(o.recvCPU)
+	var idle idling
+	threads := []int{w.napi}
+	if w.napi == 0 {
+		if threads, err = kernelThreads("ksoftirqd/"); err != nil {
+			return u, err
+		}
+		if idle, err = w.generator.calibrate(); err != nil {
+			return u, err
+		}
+	}
+	l := w.listen(o)
 	defer func() { err = errors.Join(err, l.end()) }()
-	before := w.settled()
+	w.settled()
+	before := w.generator.even()
+	var injection time.Duration
 	read := func(sign time.Duration) error {
-		kernel, err1 := threadTime(w.napi)
-		user, err2 := threadTime(l.thread)
-		cpu, err3 := cpuTime(o.recvCPU)
-		u.kernel, u.user, u.cpu = u.kernel+sign*kernel, u.user+sign*user, u.cpu+sign*cpu
+		user, err1 := threadTime(l.thread)
+		cpu, err2 := cpuTime(o.recvCPU)
+		own, err3 := ownTime()
+		u.user, u.cpu, injection = u.user+sign*user, u.cpu+sign*cpu, injection+sign*own
+		for _, pid := range threads {
+			kernel, err := threadTime(pid)
+			if err != nil {
+				return err
+			}
+			u.kernel += sign * kernel
+		}
 		return errors.Join(err1, err2, err3)
 	}
 	if err := read(-1); err != nil {
 		return u, err
 	}
 	start := time.Now()
-	if _, u.sent, err = w.generator.send(f, d); err != nil {
+	out, err := w.generator.send(f, d)
+	if err != nil {
 		return u, err
 	}
-	u.took = time.Since(start)
+	u.sent, u.took = out.sent, time.Since(start)
 	received := w.settled() - before
 	u.lost = u.sent - min(received, u.sent)
-	// Both threads sleep now: their times are exact.
-	return u, read(1)
+	// The threads sleep now: their times are exact.
+	if err := read(1); err != nil {
+		return u, err
+	}
+	if w.napi == 0 {
+		waited := time.Duration(out.runs)*idle.run + time.Duration(float64(out.idle)*idle.frame)
+		u.kernel += max(injection-waited, 0)
+		u.idle = float64(waited) / float64(injection)
+	}
+	return u, nil
 }
 
 // threadTime returns the CPU time of a thread that sleeps.

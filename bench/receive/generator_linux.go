@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -138,7 +139,7 @@ func instructions(g *generator, index int, paced bool) asm.Instructions {
 		asm.Mov.Reg(asm.R2, asm.R8),
 		asm.Sub.Reg(asm.R2, asm.R1),
 		asm.LoadMem(asm.R3, asm.R7, atWindow, asm.DWord),
-		asm.JGT.Reg(asm.R2, asm.R3, "drop"),
+		asm.JGE.Reg(asm.R2, asm.R3, "drop"),
 	)
 	if paced {
 		list = append(list,
@@ -175,7 +176,10 @@ func instructions(g *generator, index int, paced bool) asm.Instructions {
 		asm.Mov.Imm(asm.R2, 0),
 		asm.FnRedirect.Call(),
 		asm.Return(),
-		asm.Mov.Imm(asm.R0, xdpDrop).WithSymbol("drop"),
+		asm.LoadMem(asm.R1, asm.R7, atIdle, asm.DWord).WithSymbol("drop"),
+		asm.Add.Imm(asm.R1, 1),
+		asm.StoreMem(asm.R7, atIdle, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R0, xdpDrop),
 		asm.Return(),
 	)
 }
@@ -217,36 +221,98 @@ type flow struct {
 	window int     // datagrams that may be on their way; 0 is any number
 }
 
+// attempts is how many frames the generator makes in one run, to send or not: for some
+// 50 ms, or more.
+const attempts = 400_000
+
+// idling is what running the generator costs besides what it sends.
+type idling struct {
+	run   time.Duration // to set up a run and to take it down
+	frame float64       // ns of a frame that is not sent
+}
+
+// calibrate measures it, on the calling thread.
+func (g *generator) calibrate() (c idling, err error) {
+	g.state.window.Store(0)
+	g.state.group.Store(0)
+	least := func(n int) (time.Duration, error) {
+		best := time.Duration(math.MaxInt64)
+		for range 5 {
+			before, err := ownTime()
+			if err != nil {
+				return 0, err
+			}
+			if err := g.run(g.closed, n); err != nil {
+				return 0, err
+			}
+			after, err := ownTime()
+			if err != nil {
+				return 0, err
+			}
+			best = min(best, after-before)
+		}
+		return best, nil
+	}
+	if c.run, err = least(1); err != nil {
+		return c, err
+	}
+	all, err := least(attempts)
+	c.frame = float64(max(all-c.run, 0)) / attempts
+	return c, err
+}
+
+// ownTime returns the CPU time of the calling thread.
+func ownTime() (time.Duration, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		return 0, fmt.Errorf("read CPU time: %w", err)
+	}
+	return time.Duration(ts.Nano()), nil
+}
+
+// even takes what was lost for received, so that it does not count as on its way. The
+// receiver must have settled. It returns the number.
+func (g *generator) even() uint64 {
+	n := g.state.sent.Load()
+	g.state.received.Store(n)
+	return n
+}
+
+// output is what a generator has sent.
+type output struct {
+	sent, idle uint64  // frames, and those that were not sent
+	runs       int     // of the generator
+	rate       float64 // datagrams a second that were kept while it ran
+}
+
 // send sends for a while: in pieces of a part of a second, between which it pauses.
-// It returns the rate that was kept while it sent, and how many datagrams that were.
-func (g *generator) send(f flow, d time.Duration) (rate float64, sent uint64, err error) {
-	const attempts = 400_000 // some 50 ms, or more
+func (g *generator) send(f flow, d time.Duration) (o output, err error) {
 	s := g.state
-	before := s.sent.Load()
+	sent, idle := s.sent.Load(), s.idle.Load()
 	s.size.Store(uint64(f.group - 1))
 	s.group.Store(0)
 	s.window.Store(1 << 62)
 	if f.window > 0 {
-		s.window.Store(uint64(f.window - f.group))
+		s.window.Store(uint64(f.window - f.group + 1))
 	}
 	program := g.closed
 	if f.rate > 0 {
 		program = g.paced
 		s.interval.Store(uint64(float64(f.group) * 1e9 / f.rate))
 	}
-	for took := time.Duration(0); took < d; {
+	for took := time.Duration(0); took < d; o.runs++ {
 		s.first.Store(0)
 		start := time.Now()
 		if err := g.run(program, attempts); err != nil {
-			return 0, 0, err
+			return o, err
 		}
 		if f.rate > 0 {
 			took += time.Duration(s.last.Load() - s.first.Load())
 		} else {
 			took += time.Since(start)
 		}
-		sent = s.sent.Load() - before
-		rate = float64(sent) / took.Seconds()
+		o.sent, o.idle = s.sent.Load()-sent, s.idle.Load()-idle
+		o.rate = float64(o.sent) / took.Seconds()
 	}
-	return rate, sent, nil
+	return o, nil
 }

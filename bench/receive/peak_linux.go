@@ -20,13 +20,13 @@ type listener struct {
 	ended  chan error
 }
 
-func (w *way) listen(cpu int) *listener {
+func (w *way) listen(o options) *listener {
 	l := &listener{ended: make(chan error, 1)}
 	ready := make(chan int)
 	go func() {
 		runtime.LockOSThread() // never unlocked: it is pinned
 		ready <- unix.Gettid()
-		l.ended <- l.run(w, cpu)
+		l.ended <- l.run(w, o.recvCPU)
 	}()
 	l.thread = <-ready
 	return l
@@ -92,7 +92,7 @@ func peaks(o options, list []*way) error {
 	}
 	fmt.Printf("\n# peak: highest rate of which nothing was lost in %v, sender and softirq on CPU %d, receiver on CPU %d; median (min-max) of %d\n",
 		o.peakTime, o.sendCPU, o.recvCPU, o.peakRounds)
-	fmt.Printf("# searches with %d attempts at each rate, and the lowest rate at which all lost something; sender-bound: searches in which no\n", attempts)
+	fmt.Printf("# searches with %d attempts at each rate, and the lowest rate at which all lost something; sender-bound: searches in which no\n", tries)
 	fmt.Println("# more could be offered, without loss")
 	fmt.Printf("peak %-12s %22s %22s %13s\n", "receiver", "lossless kpps", "loss begins kpps", "sender-bound")
 	for i, w := range list {
@@ -103,13 +103,15 @@ func peaks(o options, list []*way) error {
 		fmt.Printf("peak %-12s %22s %22s %8d of %d\n", w.name, spread(lossless[i].ns), begins, bound[i], o.peakRounds)
 	}
 	for _, name := range []string{native, generic, asavieX} {
-		fmt.Printf("ratio peak %s/%s %.2f\n", name, recvmmsg, median(find(lossless, name))/median(find(lossless, recvmmsg)))
+		if a, b := find(lossless, name), find(lossless, recvmmsg); a != nil && b != nil {
+			fmt.Printf("ratio peak %s/%s %.2f\n", name, recvmmsg, median(a)/median(b))
+		}
 	}
 	return nil
 }
 
 func (w *way) peak(o options) (p peak, err error) {
-	l := w.listen(o.recvCPU)
+	l := w.listen(o)
 	defer func() { err = errors.Join(err, l.end()) }()
 	// Upwards in steps, until it loses or the sender is at its end.
 	const step, enough = 1.3, 0.95
@@ -162,23 +164,23 @@ func (w *way) peak(o options) (p peak, err error) {
 	}
 }
 
-// attempts is how often a rate is offered: what else runs on the machine may take a
+// tries is how often a rate is offered: what else runs on the machine may take a
 // CPU away for longer than a ring lasts, or keep the sender from its rate.
-const attempts = 3
+const tries = 3
 
 // offer sends at a rate for a while, and returns the highest rate that was kept
 // without loss, if there was any.
 func (w *way) offer(rate float64, d time.Duration) (best float64, lossless bool, err error) {
 	const close = 0.98
-	for range attempts {
+	for range tries {
 		before := w.settled()
-		got, sent, err := w.generator.send(flow{rate: rate, group: 1}, d)
+		o, err := w.generator.send(flow{rate: rate, group: 1}, d)
 		if err != nil {
 			return 0, false, err
 		}
-		if w.settled()-before >= sent {
-			best, lossless = max(best, got), true
-			if got >= close*rate {
+		if w.settled()-before >= o.sent {
+			best, lossless = max(best, o.rate), true
+			if o.rate >= close*rate {
 				break
 			}
 		}

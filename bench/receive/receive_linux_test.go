@@ -69,7 +69,7 @@ func TestWays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list := ways()
+	list := ways(pause{latency: time.Millisecond})
 	o := options{sendCPU: 0, recvCPU: 1}
 	err = send.do(func() error {
 		for i, w := range list {
@@ -84,7 +84,7 @@ func TestWays(t *testing.T) {
 			return err
 		}
 		for _, w := range list {
-			u, err := w.use(o, flow{group: group, window: window}, 50*time.Millisecond)
+			u, err := w.use(o, flow{group: group, window: threadWindow}, 50*time.Millisecond)
 			if err != nil {
 				return err
 			}
@@ -117,7 +117,7 @@ func TestWays(t *testing.T) {
 				return
 			}
 		}()
-		rate, sent, err := w.generator.send(flow{rate: 10_000, group: 1}, 100*time.Millisecond)
+		out, err := w.generator.send(flow{rate: 10_000, group: 1}, 100*time.Millisecond)
 		if err := errors.Join(err, <-done); err != nil {
 			return err
 		}
@@ -125,8 +125,8 @@ func TestWays(t *testing.T) {
 		for _, n := range seen {
 			total += uint64(n)
 		}
-		if rate <= 0 || rate > 10_500 || total != sent || len(seen) != sources {
-			t.Errorf("%d of %d received from %d sources, at %.0f a second", total, sent, len(seen), rate)
+		if out.rate <= 0 || out.rate > 10_500 || total != out.sent || len(seen) != sources {
+			t.Errorf("%d of %d received from %d sources, at %.0f a second", total, out.sent, len(seen), out.rate)
 		}
 		return nil
 	})

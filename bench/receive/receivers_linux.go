@@ -38,10 +38,46 @@ func (s *sum) look(src netip.AddrPort, payload []byte) {
 	*s += sum(src.Port()) + sum(payload[0])
 }
 
-func pollIn(fd int) error {
+// pause is how a receiver waits when there is nothing, the same for all but
+// net.UDPConn: as the collector does, where datagrams come often it lets them gather
+// for latency, or until there are about gather of them, and otherwise has poll wake it.
+type pause struct {
+	latency time.Duration
+	woken   time.Time // by poll, with something
+	napped  time.Time // when the last nap began, or a longer wait ended
+	since   int       // datagrams from then on
+}
+
+// gather is a quarter of a ring.
+const gather = ringSize / 4
+
+func (p *pause) rest(fd int) error {
+	now := time.Now()
+	if p.latency == 0 || now.Sub(p.woken) >= 2*p.latency {
+		return p.poll(fd, napLimit)
+	}
+	p.woken = time.Time{} // once
+	d := p.latency
+	if before := now.Sub(p.napped); p.since > 0 && before < d*time.Duration(p.since)/gather {
+		d = before * gather / time.Duration(p.since)
+	}
+	p.napped, p.since = now, 0
+	nap := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&nap, nil) // a signal makes it shorter
+	return p.poll(fd, 0)
+}
+
+func (p *pause) poll(fd int, limit time.Duration) error {
 	set := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	if _, err := unix.Poll(set[:], int(napLimit/time.Millisecond)); err != nil && err != unix.EINTR {
+	n, err := unix.Poll(set[:], int(limit/time.Millisecond))
+	if err != nil && err != unix.EINTR {
 		return os.NewSyscallError("poll", err)
+	}
+	if n > 0 {
+		p.woken = time.Now()
+		if limit > 0 {
+			p.napped, p.since = p.woken, 0
+		}
 	}
 	return nil
 }
@@ -84,12 +120,13 @@ func (d *dropAll) receive() (int, error) {
 type ours struct {
 	capture *xdp.Capture
 	r       *xdp.Receiver
+	pause   pause
 	sum     sum
 }
 
-func newOurs(mode xdp.Mode) func(*cable, *side, *generator) (receiver, error) {
+func newOurs(mode xdp.Mode, p pause) func(*cable, *side, *generator) (receiver, error) {
 	return func(c *cable, recv *side, _ *generator) (receiver, error) {
-		o := &ours{}
+		o := &ours{pause: p}
 		if mode == xdp.Generic {
 			if err := c.offload(recv); err != nil {
 				return nil, err
@@ -118,7 +155,7 @@ func newOurs(mode xdp.Mode) func(*cable, *side, *generator) (receiver, error) {
 func (o *ours) receive() (int, error) {
 	n := o.r.Receive()
 	if n == 0 {
-		return 0, pollIn(o.r.Fds()[0])
+		return 0, o.pause.rest(o.r.Fds()[0])
 	}
 	for i := range n {
 		f := o.r.Frame(i)
@@ -128,18 +165,24 @@ func (o *ours) receive() (int, error) {
 		o.sum.look(f.Src, f.Payload)
 	}
 	o.r.Release()
+	o.pause.since += n
 	return n, nil
 }
 
 // theirs is github.com/asavie/xdp, used as its documentation has it, but that it
-// asks poll only when there is nothing.
+// waits only when there is nothing.
 type theirs struct {
-	sock *asavie.Socket
-	sum  sum
+	sock  *asavie.Socket
+	pause pause
+	sum   sum
 }
 
-func newTheirs(c *cable, recv *side, _ *generator) (receiver, error) {
-	t := &theirs{}
+func newTheirs(p pause) func(*cable, *side, *generator) (receiver, error) {
+	return func(c *cable, recv *side, _ *generator) (receiver, error) { return openTheirs(c, recv, p) }
+}
+
+func openTheirs(c *cable, recv *side, p pause) (*theirs, error) {
+	t := &theirs{pause: p}
 	err := recv.do(func() error {
 		program, err := asavie.NewProgram(1)
 		if err != nil {
@@ -173,13 +216,7 @@ func (t *theirs) fill() { t.sock.Fill(t.sock.GetDescs(t.sock.NumFreeFillSlots(),
 func (t *theirs) receive() (int, error) {
 	n := t.sock.NumReceived()
 	if n == 0 {
-		var err error
-		if n, _, err = t.sock.Poll(int(napLimit / time.Millisecond)); err != nil {
-			return 0, os.NewSyscallError("poll", err)
-		}
-	}
-	if n == 0 {
-		return 0, nil
+		return 0, t.pause.rest(t.sock.FD())
 	}
 	descs := t.sock.Receive(n)
 	for i := range descs {
@@ -191,18 +228,24 @@ func (t *theirs) receive() (int, error) {
 		t.sum.look(src, b[etherHeader+ipHeader+udpHeader:])
 	}
 	n = len(descs)
+	t.pause.since += n
 	t.fill()
 	return n, nil
 }
 
 // batched is recvmmsg.
 type batched struct {
-	sock *udp.Socket
-	sum  sum
+	sock  *udp.Socket
+	pause pause
+	sum   sum
 }
 
-func newBatched(c *cable, recv *side, _ *generator) (receiver, error) {
-	b := &batched{}
+func newBatched(p pause) func(*cable, *side, *generator) (receiver, error) {
+	return func(c *cable, recv *side, _ *generator) (receiver, error) { return openBatched(c, recv, p) }
+}
+
+func openBatched(c *cable, recv *side, p pause) (*batched, error) {
+	b := &batched{pause: p}
 	if err := c.offload(recv); err != nil {
 		return nil, err
 	}
@@ -217,11 +260,14 @@ func newBatched(c *cable, recv *side, _ *generator) (receiver, error) {
 }
 
 func (b *batched) receive() (n int, err error) {
-	n, err = b.sock.Receive(napLimit)
+	if n, err = b.sock.TryReceive(); n == 0 && err == nil {
+		return 0, b.pause.rest(b.sock.Fd())
+	}
 	for i := range n {
 		d := b.sock.Datagram(i)
 		b.sum.look(d.Src, d.Payload)
 	}
+	b.pause.since += n
 	return n, err
 }
 

@@ -15,12 +15,13 @@ type state struct {
 	next  atomic.Uint64 // when the next group is due, CLOCK_MONOTONIC ns
 	sent  atomic.Uint64 // frames
 	group atomic.Uint64 // frames left of the group
+	idle  atomic.Uint64 // frames dropped, as there was nothing to send or no room
 	first atomic.Uint64 // when it was run first and last
 	last  atomic.Uint64
 	// Read by it.
 	interval atomic.Uint64 // ns between groups
 	size     atomic.Uint64 // of a group, less one
-	window   atomic.Uint64 // frames that may be on their way for a group to begin
+	window   atomic.Uint64 // a group begins if fewer frames than that are on their way
 
 	_ [64]byte
 	// received is written by the receiver, or the program that drops.
@@ -33,6 +34,7 @@ const (
 	atNext     = int16(unsafe.Offsetof(state{}.next))
 	atSent     = int16(unsafe.Offsetof(state{}.sent))
 	atGroup    = int16(unsafe.Offsetof(state{}.group))
+	atIdle     = int16(unsafe.Offsetof(state{}.idle))
 	atFirst    = int16(unsafe.Offsetof(state{}.first))
 	atLast     = int16(unsafe.Offsetof(state{}.last))
 	atInterval = int16(unsafe.Offsetof(state{}.interval))

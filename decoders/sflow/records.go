@@ -78,3 +78,7 @@ func (r *Records) Next() bool {
 // Err returns, after Next returned false, [ReasonNone], [ErrRecordTruncated],
 // [ErrRecordCount] or [ErrRecordTrailing].
 func (r *Records) Err() Reason { return r.cause }
+
+// Rest returns a view of what is not read yet, and how many records the sample
+// announces in it: before the first Next, all of them.
+func (r *Records) Rest() (b []byte, count uint32) { return r.rest, r.left }

@@ -200,6 +200,7 @@ func (d *Domain) put(def *Definition, old *Template, port uint16, nowNs int64) (
 	}
 	t, fault := New(def)
 	if fault == FaultNone {
+		t.Compiled = s.compile(t)
 		fault = d.admit(t, old, nowNs)
 	}
 	if fault != FaultNone {
@@ -207,7 +208,6 @@ func (d *Domain) put(def *Definition, old *Template, port uint16, nowNs int64) (
 		return Refused, fault
 	}
 	t.seen(port, nowNs)
-	t.Compiled = s.compile(t)
 	d.publish(t, old)
 	if old != nil {
 		return Replaced, FaultNone

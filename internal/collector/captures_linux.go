@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -52,6 +53,7 @@ type capture struct {
 	// past holds the counts of captures that are closed.
 	past     bpf.Verdicts
 	pastXDP  xdp.Stats
+	failed   uint64 // redirects that reached no worker, as far as it is certain
 	lastFail string // the last refusal that was logged
 }
 
@@ -70,8 +72,10 @@ func StartCaptures(cfg CaptureConfig, workers []*Worker) (*Captures, error) {
 			return nil, fmt.Errorf("capture as -xdp.require asks: %w", err)
 		}
 	}
+	watch := newLinkWatch(ctx, cfg.Logger, cfg.Interfaces)
+	c.ended.Go(func() { watch.run(ctx) })
 	for _, one := range c.list {
-		c.ended.Go(func() { c.lookAfter(ctx, one) })
+		c.ended.Go(func() { c.lookAfter(ctx, one, watch.pokes[one.name]) })
 	}
 	return c, nil
 }
@@ -201,6 +205,8 @@ func (c *Captures) detach(one *capture) {
 		one.past[i] += verdicts[i]
 	}
 	one.pastXDP = addStats(one.pastXDP, open.Stats())
+	one.pastXDP.Waiting = 0 // nobody will read it
+	one.failed = max(one.failed, missing(one.past, one.pastXDP))
 	one.program, one.counted = nil, nil
 	c.mu.Unlock()
 	if err := program.Close(); err != nil {
@@ -208,45 +214,81 @@ func (c *Captures) detach(one *capture) {
 	}
 }
 
-// lookAfter keeps one interface captured until ctx is done.
-func (c *Captures) lookAfter(ctx context.Context, one *capture) {
-	wait := healthEvery
-	retry := retryMin
-	down := false
-	for {
+// lookAfter keeps one interface captured until ctx is done. Where it is not, each
+// attempt waits twice as long as the one before, unless the interface has changed.
+func (c *Captures) lookAfter(ctx context.Context, one *capture, changed <-chan struct{}) {
+	retry, eager, down := retryMin, eagerMost, false
+	tried := time.Now()
+	for wait := healthEvery; ; {
+		poked := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
+		case <-changed:
+			poked = true
 		}
 		c.mu.Lock()
 		open := one.open
 		c.mu.Unlock()
-		if open == nil {
-			if c.attach(one) != nil {
-				wait, retry = retry, min(2*retry, retryMax)
+		if open != nil {
+			if c.healthy(one, open, &down) {
+				wait = healthEvery
 				continue
 			}
-			wait, retry, down = healthEvery, retryMin, false
+			poked, eager, retry = true, eagerMost, retryMin
+		}
+		if poked {
+			if eager == 0 {
+				wait = max(retry-time.Since(tried), 0)
+				continue
+			}
+			eager--
+			if !sleep(ctx, eagerPause-time.Since(tried)) {
+				return
+			}
+		}
+		tried = time.Now()
+		if c.attach(one) == nil {
+			wait, retry, eager, down = healthEvery, retryMin, eagerMost, false
 			continue
 		}
-		err := open.Health()
-		switch {
-		case err == nil:
-			if down {
-				one.log.Info("interface is up again")
-			}
-			down = false
-		case errors.Is(err, xdp.ErrDown):
-			if !down {
-				one.log.Warn("interface is down")
-			}
-			down = true
-		default:
-			one.log.Warn("capture lost: its datagrams are received on the sockets until it is back", "error", err)
-			c.detach(one)
-			wait = retryMin
+		wait = retry
+		if retry = min(2*retry, retryMax); retry == retryMax {
+			eager = eagerMost
 		}
+	}
+}
+
+// healthy looks after a capture that is open, and ends one that was lost.
+func (c *Captures) healthy(one *capture, open *xdp.Capture, down *bool) bool {
+	err := open.Health()
+	switch {
+	case err == nil:
+		if *down {
+			one.log.Info("interface is up again")
+		}
+		*down = false
+		return true
+	case errors.Is(err, xdp.ErrDown):
+		if !*down {
+			one.log.Warn("interface is down")
+		}
+		*down = true
+		return true
+	}
+	one.log.Warn("capture lost: its datagrams are received on the sockets until it is back", "error", err)
+	c.detach(one)
+	return false
+}
+
+// sleep waits, and reports whether ctx is not done.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
@@ -277,6 +319,10 @@ func (c *Captures) Stats() []CaptureStats {
 				}
 			}
 			x = addStats(x, one.counted.Stats())
+			// What is on its way at this moment is not lost.
+			if n, onWay := missing(verdicts, x), uint64(redirectBulk*runtime.NumCPU()); n > onWay {
+				one.failed = max(one.failed, n-onWay)
+			}
 		}
 		for i, n := range verdicts {
 			s.Verdicts = append(s.Verdicts, Count{bpf.Verdict(i).String(), n})
@@ -285,6 +331,7 @@ func (c *Captures) Stats() []CaptureStats {
 			{"rx_dropped", x.RXDropped},
 			{"rx_ring_full", x.RXRingFull},
 			{"rx_invalid_descs", x.RXInvalidDescs},
+			{"redirect_failed", one.failed},
 		}
 		s.Rings = []RingFill{{"rx", x.RXHighWater, x.RXRingSize}}
 		all = append(all, s)
@@ -315,9 +362,23 @@ func (c *Captures) Limited(limit int, f func(exporter netip.Addr, n uint64)) {
 	}
 }
 
+// redirectBulk is how many frames a CPU has decided about at most and not yet put into
+// a ring: those of a NAPI poll.
+const redirectBulk = 64
+
+// missing returns how many frames were redirected that no worker has had and of which
+// no socket says that it dropped them. The kernel does not count them: of a socket
+// that is bound to another queue, or closed at that moment.
+func missing(v bpf.Verdicts, x xdp.Stats) uint64 {
+	known := x.Received + x.RXDropped + x.RXRingFull + uint64(x.Waiting)
+	return max(v[bpf.Redirect], known) - known
+}
+
 // addStats adds the counts of b to a; of how full the rings were it takes the
 // greater.
 func addStats(a, b xdp.Stats) xdp.Stats {
+	a.Received += b.Received
+	a.Waiting += b.Waiting
 	a.RXDropped += b.RXDropped
 	a.RXRingFull += b.RXRingFull
 	a.RXInvalidDescs += b.RXInvalidDescs

@@ -18,6 +18,13 @@ const (
 	// spins is how often a worker that had something looks again before it
 	// waits. More of it would take the CPU from the kernel's receive path.
 	spins = 2
+	// fewSockets is how many sockets a worker reads rather than asks which of
+	// them have something.
+	fewSockets = 2
+	// gatherMost is how many datagrams may gather while the worker lets them, at the
+	// rate at which they came before: a part of what a socket's buffer or a ring holds.
+	gatherMost  = 512
+	gatherShare = 4 // of a ring
 )
 
 // sources is where a worker's datagrams come from: its UDP sockets, and its
@@ -38,7 +45,11 @@ type sources struct {
 	ready  []bool        // by socket: may have something
 	rounds int           // since the sockets were looked at for sure
 	idle   int           // rounds in a row without a datagram
-	woken  time.Time     // when the last wait ended with something
+	took   time.Time     // when a round last had a datagram
+	often  bool          // the one before it was less than two latencies ago
+	room   int           // how many datagrams may gather
+	napped time.Time     // when the last nap began, or a longer wait ended
+	since  int           // datagrams taken from then on
 }
 
 // frameSet is a set of receivers on its way to a worker.
@@ -64,7 +75,9 @@ func (s *sources) layOut() {
 		s.fds = append(s.fds, unix.PollFd{Fd: int32(sock.Fd()), Events: unix.POLLIN})
 		s.ready[i] = true
 	}
+	s.room = gatherMost
 	for _, r := range s.frames {
+		s.room = min(s.room, r.RingSize()/gatherShare)
 		for _, fd := range r.Fds() {
 			s.fds = append(s.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 		}
@@ -144,6 +157,7 @@ func (s *sources) turn(w *Worker) (int, error) {
 			return total, err
 		}
 		s.ready[i] = n == sock.Batch()
+		w.local = sock.LocalAddr()
 		for j := range n {
 			d := sock.Datagram(j)
 			w.datagram(&d)
@@ -157,27 +171,46 @@ func (s *sources) turn(w *Worker) (int, error) {
 // round that had n.
 //
 // Where datagrams come often, it lets them gather for a moment of at most the
-// latency: one wake-up then serves many.
+// latency, and no longer than rings and buffers bear: one wake-up then serves many.
 func (s *sources) rest(n int, limit time.Duration) error {
+	s.since += n
 	for _, ready := range s.ready {
 		if ready {
 			return nil
 		}
 	}
 	if n > 0 { // first what is due after them
-		s.idle = 0
+		now := time.Now()
+		s.idle, s.often, s.took = 0, now.Sub(s.took) < 2*s.latency, now
 		return nil
 	}
 	if s.idle++; len(s.frames) > 0 && s.idle <= spins {
 		return nil
 	}
-	if s.latency > 0 && time.Since(s.woken) < 2*s.latency {
-		s.woken = time.Time{} // once: then wait properly
-		nap := unix.NsecToTimespec(int64(s.latency))
-		_ = unix.Nanosleep(&nap, nil) // a signal only makes it shorter
-		return s.poll(0)
+	if s.often {
+		s.often = false // until a round has something again
+		now := time.Now()
+		length := napFor(s.latency, now.Sub(s.napped), s.since, s.room)
+		s.napped, s.since = now, 0
+		nap(length)
+		if len(s.socks) > fewSockets {
+			return s.poll(0)
+		}
+		for i := range s.ready {
+			s.ready[i] = true
+		}
+		return nil
 	}
 	return s.poll(limit)
+}
+
+// napFor returns how long to let datagrams gather, where n came in the time before:
+// the latency, or as long as it takes for room of them to come.
+func napFor(latency, before time.Duration, n, room int) time.Duration {
+	if n == 0 || before >= latency*time.Duration(n)/time.Duration(room) {
+		return latency
+	}
+	return before * time.Duration(room) / time.Duration(n)
 }
 
 // poll waits for any source to have something.
@@ -197,7 +230,9 @@ func (s *sources) poll(limit time.Duration) error {
 	for i := range s.socks {
 		s.ready[i] = s.fds[1+i].Revents != 0
 	}
-	s.woken = time.Now()
+	if limit > 0 { // after a pause: how often they come is to be seen
+		s.napped, s.since = time.Now(), 0
+	}
 	return nil
 }
 
@@ -214,6 +249,7 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 			w.counters.FramesMalformed++
 			continue
 		}
+		w.local = f.Dst
 		w.frame(f.Src, f.Payload, now)
 	}
 	r.Release()

@@ -75,6 +75,7 @@ type Worker struct {
 	patience time.Duration   // how long to wait for a batch
 	behind   bool            // waited in vain since the last batch came back
 	known    map[netip.Addr]*sender
+	local    netip.AddrPort // where the datagram in hand was sent to, as far as is known
 	counters Snapshot
 	stale    bool // the counters are newer than what was published
 	held     heldWork
@@ -98,6 +99,7 @@ type Parts struct {
 	Notify    func()
 	Exporters *Exporters
 	Admission *Admission
+	Errors    *ErrorSamples // nil: none are kept
 	Logger    *slog.Logger
 }
 
@@ -105,6 +107,8 @@ type Parts struct {
 type sender struct {
 	*Exporter
 	next *atomic.Int64 // the exporter's, or its own where the exporter is shared
+	// askAgain is when to look for an entry of its own, in Unix ns; 0 if it has one.
+	askAgain int64
 }
 
 // Snapshot is a consistent copy of a worker's counters.
@@ -276,12 +280,12 @@ func (w *Worker) datagram(d *udp.Datagram) {
 		w.counters.Denied++
 		return
 	}
+	meta := producer.Meta{Source: d.Src, ReceivedNs: d.ReceivedNs, Truncated: d.Truncated, Override: s.override}
 	if !w.parts.Admission.admit(s.next, d.ReceivedNs) {
-		w.counters.Limited++
-		s.limited.Add(1)
+		w.limited(s, meta, d.Payload)
 		return
 	}
-	w.produce(s, producer.Meta{Source: d.Src, ReceivedNs: d.ReceivedNs, Truncated: d.Truncated}, d.Payload)
+	w.produce(s, meta, d.Payload)
 }
 
 // frame takes a datagram that came past the stack. The program has looked at
@@ -294,15 +298,25 @@ func (w *Worker) frame(src netip.AddrPort, payload []byte, receivedNs int64) {
 		w.counters.Denied++
 		return
 	}
-	w.produce(s, producer.Meta{Source: src, ReceivedNs: receivedNs}, payload)
+	w.produce(s, producer.Meta{Source: src, ReceivedNs: receivedNs, Override: s.override}, payload)
 }
 
 // produce decodes a datagram into the open batch.
 func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
+	if w.prod.Stale() { // a mapping was loaded: no batch holds messages of both
+		w.seal()
+		w.prod.Refresh()
+	}
 	batch := w.open()
 	first := batch.Records() == 0
 	res := w.prod.Datagram(batch, meta, payload)
 	s.count(len(payload), &res, meta.ReceivedNs)
+	facts := w.prod.Facts()
+	w.follow(s, facts)
+	if facts.Faults.Any() && w.parts.Errors != nil {
+		w.parts.Errors.keep(&facts.Faults, meta, w.local, payload)
+	}
+	w.keep(s, meta.Source.Addr())
 
 	switch {
 	case batch == w.spare:
@@ -397,21 +411,33 @@ func (w *Worker) publish(wait bool) {
 // back at once.
 const maxKnown = 1 << 17
 
+// askAgain is after how long a sender for which the exporter table had no room
+// is looked for again.
+const askAgain = 10 * time.Second
+
 // sender returns what is known of a source address, nil for one that may not
 // send. The worker keeps those that it has met in a table of its own.
 func (w *Worker) sender(addr netip.Addr) *sender {
 	s, ok := w.known[addr]
+	if ok && s.askAgain != 0 && w.polledAt.UnixNano() > s.askAgain {
+		ok = false
+	}
 	if !ok {
 		if !w.parts.Admission.allowed(addr) {
 			return nil
 		}
-		if len(w.known) >= maxKnown {
+		if len(w.known) >= max(maxKnown, w.parts.Exporters.limit+w.parts.Exporters.limit/4) {
 			clear(w.known)
 		}
 		e := w.parts.Exporters.Get(addr)
+		before := s
 		s = &sender{Exporter: e, next: &e.next}
 		if e.addr != addr {
 			s.next = new(atomic.Int64)
+			if before != nil {
+				s.next = before.next
+			}
+			s.askAgain = w.polledAt.Add(askAgain).UnixNano()
 		}
 		w.known[addr] = s
 	}

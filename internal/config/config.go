@@ -25,6 +25,7 @@ type Config struct {
 	XDP           XDP
 	Latency       time.Duration // longest time that datagrams may gather; 0 for none
 	Exporters     Exporters
+	Watch         Watch
 
 	Produce             string // "sample" or "raw"
 	Mapping             Mapping
@@ -50,6 +51,7 @@ type Config struct {
 	MetricsExporters int    // exporters with metrics of their own
 	LogLevel         slog.Level
 	LogFormat        string // "normal" or "json"
+	Profile          Profile
 
 	// Sources says for each option, by name, where its value came from:
 	// "default", "weir.yaml:12", "WEIR_FORMAT", "-format".

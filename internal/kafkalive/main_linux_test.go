@@ -12,9 +12,9 @@ import (
 	"github.com/weirflow/weir/internal/kafkatest"
 )
 
-// weirProgram and genProgram are the programs under test. TestMain alone writes
+// weirProgram and so on are the programs of the tests. TestMain alone writes
 // them.
-var weirProgram, genProgram string
+var weirProgram, genProgram, replayProgram string
 
 // clusters are the real clusters of this run of tests, by number of brokers.
 // They start when a test first wants them.
@@ -34,8 +34,8 @@ func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "weir-kafkalive-")
 	if err == nil {
 		defer os.RemoveAll(dir)
-		weirProgram, genProgram = filepath.Join(dir, "weir"), filepath.Join(dir, "gen")
-		err = errors.Join(build(weirProgram, "cmd/weir"), build(genProgram, "bench/gen"))
+		weirProgram, genProgram, replayProgram = filepath.Join(dir, "weir"), filepath.Join(dir, "gen"), filepath.Join(dir, "replay")
+		err = errors.Join(build(weirProgram, "cmd/weir"), build(genProgram, "bench/gen"), build(replayProgram, "bench/replay"))
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "build programs:", err)

@@ -70,6 +70,8 @@ type weir struct {
 	listen string // address of the socket
 	web    string // address of the web server
 	client http.Client
+
+	memoryPeak uint64 // as settled found it
 }
 
 // startWeir starts weir and returns when it receives. It listens on a free port

@@ -218,3 +218,26 @@ func lastWord(w *weir, name string) int {
 	}
 	return n
 }
+
+// TestXDPComesBackSoon: an interface that was away for long is captured as soon as it
+// is back, and not only when the next attempt would be due.
+func TestXDPComesBackSoon(t *testing.T) {
+	t.Parallel()
+	l := newXDPLab(t, 1)
+	w := startXDP(l, append(delimited, "-xdp.workers", "1")...)
+	l.disconnect()
+	w.waitFor("no such network interface")
+	time.Sleep(16 * time.Second) // attempts after 1, 3, 7 and 15 s; the next after 31
+	l.connect()
+	back := time.Now()
+	eventually(t, "the interface is captured again", func() bool {
+		return w.scrape().count("capture_opened_total") == 2
+	})
+	took := time.Since(back)
+	if took > 10*time.Second {
+		t.Errorf("captured %v after it was back", took)
+	}
+	t.Logf("captured %v after it was back", took)
+	w.stop()
+	l.noProgram()
+}

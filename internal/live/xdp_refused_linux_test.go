@@ -238,7 +238,7 @@ func TestXDPSecond(t *testing.T) {
 	word := fmt.Sprintf("XDP program %d", holder)
 
 	code, _, stderr := runWeir(t, weirCommand(l.collector, append(args, "-xdp.require", "-addr", "")...))
-	if code != 1 || !strings.Contains(stderr, word) || !strings.Contains(stderr, "not evicted") {
+	if code != 1 || !strings.Contains(stderr, word) || !strings.Contains(stderr, "not evicted") || !strings.Contains(stderr, fmt.Sprintf("(process %d)", first.cmd.Process.Pid)) {
 		t.Errorf("with -xdp.require: code %d, %q", code, stderr)
 	}
 	second := startWeir(t, l.collector, args...)

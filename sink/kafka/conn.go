@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -39,6 +40,7 @@ type conn struct {
 	address   string
 	sendq     chan *request // closed by the loop to end the connection
 	stats     *brokerCounters
+	broken    atomic.Pointer[error] // why the writer has closed the connection
 	up        bool
 	dialing   bool
 	underWay  int
@@ -85,13 +87,13 @@ func (s *Sink) run(c *conn, address string, sendq <-chan *request) {
 		defer close(ended)
 		s.receive(c, nc, sent)
 	}()
-	s.send(c.stats, nc, sendq, sent)
+	s.send(c, nc, sendq, sent)
 	close(sent)
 	<-ended
 }
 
 // send writes requests. After the first that fails it writes no more.
-func (s *Sink) send(stats *brokerCounters, nc net.Conn, sendq <-chan *request, sent chan<- *request) {
+func (s *Sink) send(c *conn, nc net.Conn, sendq <-chan *request, sent chan<- *request) {
 	var failed error
 	var correlation int32
 	var head []byte
@@ -117,12 +119,13 @@ func (s *Sink) send(stats *brokerCounters, nc net.Conn, sendq <-chan *request, s
 		if err != nil {
 			failed = fmt.Errorf("send to broker: %w", err)
 			r.err, r.written = failed, n > 0
+			c.broken.Store(&failed)
 			nc.Close() // the reader too
 		} else {
 			r.written = true
 			s.counters.requests.Add(1)
-			stats.requests.Add(1)
-			stats.bytes.Add(uint64(len(head) + r.size))
+			c.stats.requests.Add(1)
+			c.stats.bytes.Add(uint64(len(head) + r.size))
 		}
 		sent <- r
 	}
@@ -148,6 +151,9 @@ func (s *Sink) receive(c *conn, nc net.Conn, sent <-chan *request) {
 				c.stats.latency.observe(before.Sub(r.sentAt), 1)
 			}
 			if r.err != nil {
+				if why := c.broken.Load(); why != nil && errors.Is(r.err, net.ErrClosed) {
+					r.err = *why // it was the writer that closed it
+				}
 				failed = r.err
 				nc.Close() // the writer too
 			}

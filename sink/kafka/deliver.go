@@ -215,12 +215,17 @@ func (p *partition) resequence() {
 	}
 }
 
-// split makes two sets of one that was too large for the broker.
+// leastLimit is the size to which refused sets make new ones shrink at most.
+const leastLimit = 1000
+
+// split makes two sets of one that was too large for the broker, and has new
+// sets be smaller until metadata is next asked for in the usual course.
 func (l *loop) split(p *partition, s *set, err error, now time.Time) {
 	if s.flows == 1 {
 		l.settle(s, refusal(err), now)
 		return
 	}
+	l.encoder.limit = min(l.encoder.limit, max(s.raw/2, leastLimit))
 	half := (s.flows + 1) / 2
 	part := l.newSet(p)
 	finish := func() {

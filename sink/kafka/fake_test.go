@@ -357,6 +357,26 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// TestTooLargeIsLearned: sets that the broker refuses for their size are made
+// smaller from then on.
+func TestTooLargeIsLearned(t *testing.T) {
+	f := newFake(t, 1, topic, 2)
+	f.MaxSet(4000)
+	c := fakeConfig(f)
+	c.MaxMessageBytes = 50_000
+	s, _ := open(t, c)
+	d := drive(t, s)
+	d.add(1000, 100)
+	d.finish(20 * time.Second)
+	errs := s.Counters().Errors(KindTooLarge)
+	d.add(3000, 100)
+	d.finish(20 * time.Second)
+	if more := s.Counters().Errors(KindTooLarge) - errs; errs == 0 || more > 2 {
+		t.Errorf("%d sets refused at first, and %d later", errs, more)
+	}
+	d.check(fakeReader(f))
+}
+
 // TestLargerThanMax: a message that fits into no set is refused at once.
 func TestLargerThanMax(t *testing.T) {
 	for _, shape := range []Shape{ShapeFlow, ShapeBatch} {

@@ -194,6 +194,9 @@ func (l *loop) learn(a *leadership, now time.Time) {
 		m.want(now.Add(backoff(m.failures)))
 		return
 	}
+	if m.failures == 0 {
+		l.encoder.limit = l.s.set.FlushBytes // the topic may take more by now
+	}
 	m.failures, m.since = 0, time.Time{}
 	m.want(now.Add(refreshEvery + rand.N(refreshEvery/10)))
 }

@@ -13,6 +13,8 @@ const (
 	defaultReserve      = 512 << 20
 	defaultSyncEvery    = time.Second
 	minSegmentBytes     = 4 << 10
+	// leastSegment is how small a disk that is nearly full makes a segment.
+	leastSegment = 1 << 20
 )
 
 // Config says where and how a [Log] keeps its entries.
@@ -26,7 +28,8 @@ type Config struct {
 	MaxBytes int64
 
 	// SegmentBytes is the size at which a new segment is begun; it is cut
-	// down to a quarter of MaxBytes. 0 means 64 MiB.
+	// down to a quarter of MaxBytes, and to an eighth of the disk's free
+	// space. 0 means 64 MiB.
 	SegmentBytes int64
 
 	// Reserve is how many bytes of the file system's free space the log

@@ -45,6 +45,37 @@ func smallDisk(t *testing.T, options string) string {
 	return dir
 }
 
+// TestDeadSpace: entries that are resolved never keep others out, however small
+// the disk, with one entry waiting or none.
+func TestDeadSpace(t *testing.T) {
+	for _, waiting := range []int{0, 1, 3} {
+		dir := smallDisk(t, "size=16m")
+		l := mustOpen(t, Config{Dir: filepath.Join(dir, "spool")})
+		b := producer.NewBatch(0, 0)
+		id := uint64(1)
+		for n := range 400 { // 100 kB each
+			if _, err := l.Append(batch(id, 1000, 90)); err != nil {
+				t.Fatalf("%d waiting, entry %d: %v", waiting, n, err)
+			}
+			id += 1000
+			if n < waiting {
+				continue
+			}
+			e, err := l.Next(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Resolve(e.Seq, b.Records(), nil)
+		}
+		if l.Stats().Bytes > 6<<20 {
+			t.Errorf("%d waiting: %d bytes", waiting, l.Stats().Bytes)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestDiskFull: on a disk that fills up and gets room again, with crashes, all
 // that was taken is delivered once, in order, whole.
 func TestDiskFull(t *testing.T) {

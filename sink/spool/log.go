@@ -26,7 +26,9 @@ type Log struct {
 	lock   *os.File
 	segs   []*segment // the oldest first
 	active *os.File   // open for writing: the last of segs; nil if none is
-	bytes  int64      // of all segments
+	// segment is the size at which the next one is begun.
+	segment int64
+	bytes   int64 // of all segments
 
 	next    uint64 // seq of the next entry
 	count   uint64 // records ever appended
@@ -168,7 +170,15 @@ func (l *Log) append(b *producer.Batch) error {
 		return fmt.Errorf("append to spool: batch of %d bytes is larger than the spool", len(buf))
 	}
 	if err := l.checkSpace(e.size()); err != nil {
-		return err
+		// All that is written may be of no use any more.
+		if l.waiting > 0 || l.active == nil {
+			return err
+		}
+		l.retire()
+		l.dropResolved()
+		if err := l.checkSpace(e.size()); err != nil {
+			return err
+		}
 	}
 	if err := l.makeRoom(e.size()); err != nil {
 		return err
@@ -233,7 +243,7 @@ func (l *Log) checkSpace(size int64) error {
 // segment and under the bound.
 func (l *Log) makeRoom(size int64) error {
 	if l.active != nil {
-		if seg := l.segs[len(l.segs)-1]; seg.end+size > l.cfg.SegmentBytes || l.syncer.failed.Swap(false) {
+		if seg := l.segs[len(l.segs)-1]; seg.end+size > l.segment || l.syncer.failed.Swap(false) {
 			l.retire()
 			l.dropResolved()
 		}
@@ -273,6 +283,12 @@ func (l *Log) begin() error {
 	seg.head.put(&p)
 	if _, err := f.WriteAt(p[:], 0); err != nil {
 		return errors.Join(fmt.Errorf("begin spool segment: %w", spaceError(err)), f.Close(), os.Remove(seg.path))
+	}
+	// What is resolved takes space until its segment ends: on a small disk
+	// that must not be much.
+	l.segment = l.cfg.SegmentBytes
+	if free, _, err := space(l.cfg.Dir); err == nil {
+		l.segment = min(l.segment, max((free-l.cfg.Reserve)/8, leastSegment))
 	}
 	seg.f = f
 	l.segs = append(l.segs, seg)

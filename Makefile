@@ -73,6 +73,15 @@ bench: need-go ## Print our figures: decode-and-produce, encoders, rings, socket
 bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
 	cd bench/peers && $(GO) run . -rounds 7
 
+.PHONY: bench-e2e
+bench-e2e: build ## Measure collectors as processes, over loopback UDP and AF_XDP (root, two CPUs, a quarter of an hour)
+	@scripts/need.sh root
+	@$(GO) build -o $(BIN)/gen ./bench/gen
+	@$(GO) build -o $(BIN)/replay ./bench/replay
+	@$(GO) build -o $(BIN)/e2e ./bench/e2e
+	@GOBIN=$(CURDIR)/$(BIN) $(GO) install github.com/netsampler/goflow2/v2/cmd/goflow2@v2.2.6
+	$(BIN)/e2e -goflow2 $(BIN)/goflow2
+
 .PHONY: profile
 profile: need-go ## Take CPU profiles of decode-and-produce, with their top lists, into bench/results
 	@scripts/profile.sh $(GO)

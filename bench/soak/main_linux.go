@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -153,6 +154,8 @@ func startCollector(o options) (*collector, error) {
 	args := append([]string{
 		"-listen", fmt.Sprintf("flow://127.0.0.1:%d", port), "-addr", fmt.Sprintf("127.0.0.1:%d", web),
 		"-format", "bin", "-transport.file", "/dev/null", "-metrics.exporters", "100",
+		// Forged addresses fill the table before memory is judged.
+		"-exporters.max", strconv.Itoa(3 * o.exporters),
 		"-templates.json.path", filepath.Join(dir, "templates.json"), "-errors.sample", filepath.Join(dir, "errors"),
 	}, o.args...)
 	c.cmd = exec.Command(o.weir, args...)

@@ -1,6 +1,7 @@
 package sequence
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 )
@@ -134,4 +135,26 @@ func TestCaps(t *testing.T) {
 	if list := sets[0].Streams(); len(list) != 1 || list[0].Observations < 2000 {
 		t.Errorf("the one in use was evicted: %+v", list)
 	}
+}
+
+// TestMemory: a stream takes what the memory limit reckons with.
+func TestMemory(t *testing.T) {
+	const n = 50_000
+	sets := make([]Set, n)
+	table := NewTable(n)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range sets {
+		o := Observation{NowNs: 1e18}
+		sets[i].Observe(table, Key{Kind: NetFlow5}, &o)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := int64(after.HeapAlloc-before.HeapAlloc) / n; each > 400 {
+		t.Errorf("%d bytes a stream", each)
+	} else {
+		t.Logf("%d bytes a stream", each)
+	}
+	runtime.KeepAlive(sets)
 }

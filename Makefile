@@ -61,6 +61,11 @@ bench: need-go ## Print our figures: decode-and-produce, encoders, rings, socket
 bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
 	cd bench/peers && $(GO) run . -rounds 7
 
+.PHONY: bench-enrich
+bench-enrich: build ## Measure the enricher beside goflow2's in one run
+	cd bench/peers && $(GO) build -o ../../$(BIN)/goflow2-enricher github.com/netsampler/goflow2/v2/cmd/enricher
+	$(GO) run ./bench/enrich
+
 .PHONY: bench-receive
 bench-receive: need-go ## Measure the cost of receiving beside other ways (root, two CPUs, ten minutes)
 	@scripts/need.sh root

@@ -96,6 +96,11 @@ bench-kafka: need-go ## Measure the output to Kafka beside goflow2's, against a 
 	eval "$$(scripts/kafka up)"; trap 'scripts/kafka down' EXIT; scripts/kafka topic bench 8; \
 		(cd bench/peers && $(GO) run ./kafka -n 7 -compressions none,lz4,zstd)
 
+.PHONY: bench-enrich
+bench-enrich: build ## Measure the enricher beside goflow2's in one run
+	cd bench/peers && $(GO) build -o ../../$(BIN)/goflow2-enricher github.com/netsampler/goflow2/v2/cmd/enricher
+	$(GO) run ./bench/enrich
+
 .PHONY: bench-receive
 bench-receive: need-go ## Measure the cost of receiving beside other ways (root, two CPUs, ten minutes)
 	@scripts/need.sh root

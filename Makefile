@@ -107,6 +107,11 @@ bench-receive: need-go ## Measure the cost of receiving beside other ways (root,
 	$(GO) build -o $(BIN)/receive ./bench/receive
 	$(BIN)/receive
 
+.PHONY: soak
+soak: build ## Run a collector under a mixed load (SOAK="-duration 30m -pps 50000 -exporters 5000") and judge it
+	$(GO) build -o $(BIN)/soak ./bench/soak
+	$(BIN)/soak -weir $(BIN)/weir $(SOAK)
+
 .PHONY: demo
 demo: build ## Show the capture path in network namespaces at rising rates (root)
 	@scripts/need.sh root

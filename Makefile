@@ -33,17 +33,29 @@ test: need-go ## Run all tests with the race detector (as root: those with real 
 	KAFKA_TEST=off $(GO) test -race -tags $(TAGS) -timeout 20m $$($(GO) list ./... | grep -v -e /internal/live -e /xdp$$)
 	@# One after the other: they start collectors and exporters of their own.
 	$(GO) test -race -tags $(TAGS) -timeout 20m -p 1 ./xdp/... ./internal/live/...
-	@echo "not run: the tests against real Kafka clusters, which make test-kafka runs"
+	@echo "not run: the tests against real Kafka clusters, which make test-kafka and make test-kafka-faults run"
 
 .PHONY: test-root
 test-root: need-go ## Run the tests that need root and real exporters, after installing the exporters
 	@scripts/need.sh root exporters
-	CI=true $(GO) test -count=1 -tags $(TAGS) ./bpf/... ./ringbuf/... ./xdp/... ./internal/testnet/... ./internal/udp/... ./sink/... ./internal/live/...
+	KAFKA_TEST=off CI=true $(GO) test -count=1 -tags $(TAGS) ./bpf/... ./ringbuf/... ./xdp/... ./internal/testnet/... ./internal/udp/... ./sink/... ./internal/live/...
 
 .PHONY: test-kafka
 test-kafka: need-go ## Run the tests against real Kafka clusters (Java 17, Maven; minutes)
 	@scripts/need.sh kafka
-	KAFKA_TEST= $(GO) test -count=1 -timeout 20m ./sink/kafka/...
+	KAFKA_TEST= $(GO) test -count=1 -timeout 30m -p 1 ./sink/kafka/... ./internal/kafkalive/...
+
+.PHONY: test-kafka-faults
+test-kafka-faults: need-go ## Do faults to Kafka for 20 s each under 50,000 flows/s, and deliver in every way (root; 45 minutes)
+	@scripts/need.sh kafka root
+	KAFKA_TEST= KAFKA_TEST_FAULTS=full $(GO) test -count=1 -timeout 120m -v ./internal/kafkalive/...
+
+# What of the tests against real Kafka a CI run has time for.
+.PHONY: test-kafka-ci
+test-kafka-ci: need-go
+	@scripts/need.sh kafka root
+	KAFKA_TEST= CI=true $(GO) test -count=1 -timeout 15m -run 'TestRealSecurity|TestRealRefusals|TestRealPipelines' ./sink/kafka/...
+	KAFKA_TEST= CI=true $(GO) test -count=1 -timeout 15m ./internal/kafkalive/...
 
 .PHONY: corpus
 corpus: need-go ## Decode every capture of the corpus (WEIR_CORPUS or ../shared/corpus)
@@ -65,6 +77,20 @@ bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
 bench-enrich: build ## Measure the enricher beside goflow2's in one run
 	cd bench/peers && $(GO) build -o ../../$(BIN)/goflow2-enricher github.com/netsampler/goflow2/v2/cmd/enricher
 	$(GO) run ./bench/enrich
+
+.PHONY: profile
+profile: need-go ## Take CPU profiles of decode-and-produce, with their top lists, into bench/results
+	@scripts/profile.sh $(GO)
+
+.PHONY: compat
+compat: need-go ## Compare every message with goflow2's: captures, synthetic loads, a dozen mappings (minutes)
+	cd bench/peers && $(GO) test -count=1 -timeout 20m -run 'TestCompat|TestRaw' .
+
+.PHONY: bench-kafka
+bench-kafka: need-go ## Measure the output to Kafka beside goflow2's, against a real broker
+	@scripts/need.sh kafka
+	eval "$$(scripts/kafka up)"; trap 'scripts/kafka down' EXIT; scripts/kafka topic bench 8; \
+		(cd bench/peers && $(GO) run ./kafka -n 7 -compressions none,lz4,zstd)
 
 .PHONY: bench-receive
 bench-receive: need-go ## Measure the cost of receiving beside other ways (root, two CPUs, ten minutes)
@@ -109,11 +135,12 @@ packaging: ## Check the systemd unit
 
 .PHONY: ci
 ci: ## What the project's CI runs
-	@scripts/need.sh root exporters cgo protoc clang
+	@scripts/need.sh root exporters cgo protoc clang kafka
 	$(MAKE) check-generated
 	$(MAKE) lint
 	$(MAKE) cross
 	CI=true $(MAKE) test
+	$(MAKE) test-kafka-ci
 	$(MAKE) packaging
 	$(MAKE) fuzz
 

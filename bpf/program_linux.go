@@ -57,6 +57,9 @@ func loadEntry(cfg Config, listens []Listen, entry string) (*Program, error) {
 		}
 		all, err = ebpf.NewCollection(spec)
 	}
+	if errors.Is(err, unix.EPERM) {
+		err = unix.EPERM // the library's text is about locked memory, which it is not
+	}
 	if err != nil {
 		return nil, fmt.Errorf("load program: %w", err)
 	}

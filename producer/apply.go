@@ -158,6 +158,10 @@ func applyTime(code opcode, n uint64, size int, f *Flow, c *recordContext) {
 		if size == 8 {
 			f.TimeFlowEndNs, c.absEnd = ntpToUnix(n), true
 		}
+	case opStartNTPFloat:
+		f.TimeFlowStartNs, c.absStart = compatNTP(n), true
+	case opEndNTPFloat:
+		f.TimeFlowEndNs, c.absEnd = compatNTP(n), true
 	case opStartDelta:
 		f.TimeFlowStartNs, c.absStart = c.exportNs-n*1e3, true
 	case opEndDelta:

@@ -10,7 +10,7 @@ import (
 const fusedJSON = true
 
 // writeJSON appends the objects of all whole records in body to the batch and
-// returns how many there were. body stands in a datagram, behind its header.
+// returns how many there were.
 func (p *Producer) writeJSON(pl *fusedPlan, j *jsonPlan, c *fusedContext, body []byte) int {
 	b := p.batch
 	sep := p.cfg.Separator
@@ -40,8 +40,7 @@ func (p *Producer) writeJSON(pl *fusedPlan, j *jsonPlan, c *fusedContext, body [
 
 // write writes what stands behind the prefix of a record's object, and returns
 // its length. The caller guarantees that rec is a whole record of the plan's
-// template with at least 8 bytes before it, and that out has room for the
-// longest object and jsonSlack.
+// template, and that out has room for the longest object and jsonSlack.
 func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 	r := unsafe.Pointer(unsafe.SliceData(rec))
 	text := unsafe.Pointer(unsafe.SliceData(j.text))

@@ -56,9 +56,8 @@ type jsonOp struct {
 	member uint8
 }
 
-// jsonLoad says how an integer is read: as the 8 bytes that end where it
-// ends, which lie in the datagram whatever its width, for a record stands
-// behind at least a message's header.
+// jsonLoad says how an integer is read: as the 8 bytes that end where it ends,
+// whatever its width.
 type jsonLoad struct {
 	end  uint32 // behind the integer, from the record's beginning
 	mask uint64

@@ -110,7 +110,7 @@ func TestFusedJSONTwins(t *testing.T) {
 			continue
 		}
 		fused++
-		body := make([]byte, 8+3*tpl.Length)
+		body := make([]byte, 3*tpl.Length)
 		for i := range body {
 			if r.IntN(3) > 0 {
 				body[i] = byte(r.Uint32())
@@ -122,14 +122,14 @@ func TestFusedJSONTwins(t *testing.T) {
 		domain := store.Domain(&m.key, 1)
 		domain.Sampling().Set(uint64(r.IntN(1000)))
 		if r.IntN(2) == 0 {
-			domain.Sampling().SetSampler(uint64(body[8]), 12345)
+			domain.Sampling().SetSampler(uint64(body[0]), 12345)
 		}
 		write := func(f func(p *Producer, body []byte)) string {
 			p := New(Config{Format: FormatJSON, Separator: []byte("\r\n"), SamplingRate: 7}, store)
 			p.meta.Source = netip.MustParseAddrPort("[2001:db8::1]:2055")
 			p.source = p.meta.Source.Addr().As16()
 			p.batch = &Batch{}
-			f(p, body[8:])
+			f(p, body)
 			if len(p.batch.Ends) != 3 || p.useful != 3 {
 				t.Fatalf("template %v: %d records", tpl.Fields, len(p.batch.Ends))
 			}
@@ -146,7 +146,7 @@ func TestFusedJSONTwins(t *testing.T) {
 			}
 		})
 		if got != want {
-			t.Fatalf("template %v\nrecords %x\n got %s\nwant %s", tpl.Fields, body[8:], got, want)
+			t.Fatalf("template %v\nrecords %x\n got %s\nwant %s", tpl.Fields, body, got, want)
 		}
 	}
 	if fused < 5000 {

@@ -240,9 +240,21 @@ func putProtocol(w unsafe.Pointer, proto uint32) unsafe.Pointer {
 	return unsafe.Add(w, t.n)
 }
 
-// load reads an integer of the record at rec.
+// load reads the 8 bytes of the record at rec that end where an integer does,
+// or those from the record's beginning where there are fewer.
 func (l *jsonLoad) load(rec unsafe.Pointer) uint64 {
-	return bits.ReverseBytes64(*(*uint64)(unsafe.Add(rec, int(l.end)-8)))
+	if l.end < 8 {
+		return loadFirst(rec, l.end)
+	}
+	return bits.ReverseBytes64(*(*uint64)(unsafe.Add(rec, l.end-8)))
+}
+
+// loadFirst reads the first n bytes at rec.
+func loadFirst(rec unsafe.Pointer, n uint32) (v uint64) {
+	for _, c := range unsafe.Slice((*byte)(rec), n) {
+		v = v<<8 | uint64(c)
+	}
+	return v
 }
 
 func load32(p unsafe.Pointer) uint32 { return bits.ReverseBytes32(*(*uint32)(p)) }

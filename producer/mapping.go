@@ -112,9 +112,9 @@ type Program struct {
 	// keyShared says that all flows of a set, or of an sFlow datagram, have
 	// the same key.
 	keyShared bool
-	// wanted are the fields of a message that the key is made of, for those
-	// that were written without a Flow.
-	wanted map[int]bool
+	// keyPlaces are the places of the key's fields by their number, from 1; nil
+	// for keys that plainKeyOfMessage does not take.
+	keyPlaces []uint8
 
 	// plans says that templates have plans of their own under this program.
 	plans     bool
@@ -165,7 +165,7 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	c.keys(s.Hash)
 	c.program.ipfix = c.elements("ipfix", m.IPFIX)
 	c.program.v9 = c.elements("netflowv9", m.NetFlowV9)
-	c.program.plans = len(c.program.ipfix)+len(c.program.v9) > 0
+	c.program.plans = s.Compat || len(c.program.ipfix)+len(c.program.v9) > 0
 	c.layers()
 	return c.program, errors.Join(c.problems...)
 }

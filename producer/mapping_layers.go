@@ -33,6 +33,7 @@ type layerProgram struct {
 
 	ports    []portRule
 	portBits [16]uint64 // of the low ten bits of the ports
+	numbered bool       // there are some of these
 	// fused says that no rule sets a field of FlowMessage.
 	fused bool
 }
@@ -153,6 +154,7 @@ func (c *compiler) layers() {
 		c.layer(l, fmt.Sprintf("sflow.mapping[%d]", i), &m.Layers[i])
 	}
 	l.sort(c.named)
+	l.numbered = len(l.etypes)+len(l.protos)+len(l.byPort) > 0
 	for i := range m.Ports {
 		c.port(l, fmt.Sprintf("sflow.ports[%d]", i), &m.Ports[i])
 	}
@@ -178,7 +180,7 @@ func (c *compiler) layer(l *layerProgram, path string, r *LayerRule) {
 		c.fault(path+".length", fmt.Sprint(r.Length), "part of a byte in little-endian order", "whole bytes, or endian big")
 	}
 	name := strings.ToLower(r.Layer)
-	if c.program.compat && name != r.Layer {
+	if c.program.compat && (name != r.Layer || name == layerWhole || name == layerPayload || name == layerARP || name == "icmp6") {
 		ok = false // goflow2 does not find it
 	}
 	if name == layerWhole && r.Encap {

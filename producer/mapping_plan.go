@@ -30,8 +30,8 @@ func (p *Producer) planOf(t *template.Template) *plan {
 			mapping = p.prog.v9
 		}
 		m = &mappedPlan{p.prog, pl}
-		if touches(t, mapping) {
-			m.plan = compileMapped(t, mapping)
+		if p.prog.compat || touches(t, mapping) {
+			m.plan = compileMapped(t, mapping, p.prog.compat)
 		}
 		pl.mapped.Store(m)
 	}
@@ -169,7 +169,7 @@ func (p *Producer) parseHeader(b []byte, start packet.Start, h *packet.Headers) 
 }
 
 // fusesSamples tells whether flow samples may be written without a Flow.
-func (p *Program) fusesSamples() bool { return p.layers == nil || p.layers.fused }
+func (p *Program) fusesSamples() bool { return !p.compat && (p.layers == nil || p.layers.fused) }
 
 // sampleCustom returns what the mapping takes from a sampled header. It is valid
 // until the next record.

@@ -19,10 +19,11 @@ type optionsPlan struct {
 	// fields are those that have bytes; nil if the records say nothing that
 	// is of use here.
 	fields []template.Field
+	all    []template.Field // of the template
 }
 
 func compileOptions(t *template.Template) *optionsPlan {
-	p := &optionsPlan{}
+	p := &optionsPlan{all: t.Fields}
 	useful := false
 	for _, f := range t.Fields {
 		switch optionElement(&f) {
@@ -82,6 +83,9 @@ func (p *Producer) options(pl *optionsPlan, domain *template.Domain, rec []byte)
 			sampler, hasSampler = value, true
 		}
 	}
+	if p.prog.compat {
+		space = 0
+	}
 	rate := packetRate(interval, space)
 	if rate == 0 {
 		rate = random
@@ -93,6 +97,7 @@ func (p *Producer) options(pl *optionsPlan, domain *template.Domain, rec []byte)
 		return
 	}
 	s := domain.Sampling()
+	p.rateChange(domain, sampler, hasSampler, rate)
 	s.Set(rate)
 	if hasSampler && !s.SetSampler(sampler, rate) {
 		p.fault(ReasonSamplerLimit)

@@ -66,6 +66,9 @@ const (
 	opFrameSection
 	opIPSection
 	opMapped // by the mapping: see target
+	// As goflow2 converts them: see compat.go.
+	opStartNTPFloat
+	opEndNTPFloat
 )
 
 // elements maps the information elements of IANA's registry to opcodes. Their
@@ -126,6 +129,7 @@ type plan struct {
 	// all lengths; one of fixed length has those that are used.
 	ops      []op
 	variable bool
+	fields   []template.Field // all of the template's
 	// fused writes protobuf without a Flow; nil where the template does not
 	// allow it.
 	fused *fusedPlan
@@ -144,17 +148,20 @@ type op struct {
 }
 
 // compilePlan makes the plan of a data template.
-func compilePlan(t *template.Template) *plan { return compileMapped(t, nil) }
+func compilePlan(t *template.Template) *plan { return compileMapped(t, nil, false) }
 
 // compileMapped makes the plan of a data template under a mapping, which may be
 // nil.
-func compileMapped(t *template.Template, mapping map[elementKey]target) *plan {
-	p := &plan{variable: t.Variable}
+func compileMapped(t *template.Template, mapping map[elementKey]target, compat bool) *plan {
+	p := &plan{variable: t.Variable, fields: t.Fields}
 	offset := uint32(0)
 	for _, f := range t.Fields {
 		code := opSkip
 		if f.PEN == 0 {
 			code = elements[f.ID]
+		}
+		if compat {
+			code = compatCode(code, t.Version)
 		}
 		if to, ok := mapping[elementKey{f.PEN, f.ID}]; ok && f.Length > 0 {
 			to.then = code
@@ -166,7 +173,9 @@ func compileMapped(t *template.Template, mapping map[elementKey]target) *plan {
 		}
 		offset += uint32(f.Length)
 	}
-	p.fused = fuse(p, t)
+	if !compat {
+		p.fused = fuse(p, t)
+	}
 	return p
 }
 
@@ -178,6 +187,7 @@ type recordContext struct {
 	v9       bool
 	bootMs   uint64 // when the exporter booted, by IE 160; 0 if it did not say
 
+	compat               bool   // see compat.go
 	mappedRate           uint64 // what the mapping says is the sampling rate
 	samplingInterval     uint64 // IE 34
 	samplerID            uint64 // IE 48 or 302
@@ -230,6 +240,9 @@ func (c *recordContext) times(f *Flow) {
 	uptimeMs := c.uptimeMs
 	switch {
 	case !start && !end:
+		return
+	case c.compat:
+		c.compatTimes(f)
 		return
 	case c.v9:
 	case c.bootMs != 0:

@@ -59,6 +59,8 @@ const (
 
 	// NumProtocols is the number of protocols, the unknown one included.
 	NumProtocols = int(iota)
+
+	protocolRaw Protocol = 0xff // has been dealt with
 )
 
 var protocolLabels = [NumProtocols]string{
@@ -102,6 +104,9 @@ type Meta struct {
 	ReceivedNs int64
 	// Truncated: the datagram was longer than what is there of it.
 	Truncated bool
+	// Override holds the sampling rates that the configuration sets for the
+	// exporter; nil for none.
+	Override *Override
 }
 
 // Result is what became of a datagram.
@@ -149,6 +154,7 @@ type Producer struct {
 	batch  *Batch
 	first  Reason
 	useful int // pieces that could be used
+	facts  Facts
 
 	held held // data that waits for its template
 }
@@ -166,15 +172,7 @@ func New(cfg Config, store *template.Store) *Producer {
 
 // NewStore returns a template store for the producers of all workers.
 func NewStore(limits template.Limits) *template.Store {
-	return template.NewStore(limits, compile)
-}
-
-// compile is called by the store once for each template.
-func compile(t *template.Template) any {
-	if t.Options {
-		return compileOptions(t)
-	}
-	return compilePlan(t)
+	return template.NewStore(limits, newInterner().compile)
 }
 
 // Datagram decodes one datagram and appends its flow records to batch. It does
@@ -187,6 +185,7 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.first = ReasonNone
 	p.useful = 0
 	p.tally = Tally{}
+	p.beginFacts()
 	p.held.current = none
 	before := len(batch.Ends)
 	if p.cfg.Geo != nil {
@@ -197,7 +196,13 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 		p.fault(ReasonDatagramTruncated)
 	}
 	res := Result{Protocol: Detect(data)}
-	switch res.Protocol {
+	how := res.Protocol
+	if p.cfg.Raw {
+		p.raw(how, data)
+		how = protocolRaw
+	}
+	switch how {
+	case protocolRaw:
 	case ProtocolNetFlowV1, ProtocolNetFlowV5, ProtocolNetFlowV7:
 		p.fixed(data)
 	case ProtocolNetFlowV9:
@@ -234,10 +239,17 @@ func (p *Producer) fault(r Reason) {
 	if p.first == ReasonNone {
 		p.first = r
 	}
+	p.facts.Faults.Add(r)
+	if unsure[r] {
+		p.facts.Uncertain = true
+	}
 }
 
 // note counts something that is not as it should be and costs nothing.
-func (p *Producer) note(r Reason) { p.Counters.Faults[r]++ }
+func (p *Producer) note(r Reason) {
+	p.Counters.Faults[r]++
+	p.facts.Faults.Add(r)
+}
 
 // begin empties the flow and sets what all flows of the datagram share.
 func (p *Producer) begin(flowType uint32) *Flow {
@@ -285,8 +297,12 @@ func (p *Producer) emit(f *Flow) {
 	p.useful++
 }
 
-// samplingOr returns rate, or the configured default where it is unknown.
+// samplingOr returns the rate that the configuration sets for the exporter, else
+// rate, or the configured default where it is unknown.
 func (p *Producer) samplingOr(rate uint64) uint64 {
+	if forced := p.forcedRate(); forced != 0 {
+		return forced
+	}
 	if rate == 0 {
 		return p.cfg.SamplingRate
 	}

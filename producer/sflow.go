@@ -17,9 +17,11 @@ func (p *Producer) sflow(data []byte) {
 		return
 	}
 	p.tally.Agent = h.Agent
-	fused := fusedSamples && p.cfg.SamplingRate < 1<<32 && p.fusesSamples()
+	p.sflowFacts(&h)
+	fused := p.writesSamples()
 	if fused {
 		p.sflowPrefix(&h)
+		p.shareKey()
 	}
 	count := h.SampleCount
 	if fused {
@@ -34,6 +36,7 @@ func (p *Producer) sflow(data []byte) {
 			continue
 		}
 		p.tally.sample(&samples.Sample)
+		p.sampleFacts(&samples.Sample)
 		switch samples.Sample.Kind {
 		case sflow.Flow:
 			if fused && p.usualSample(&samples) {
@@ -67,7 +70,10 @@ func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
 		if !p.gathers(d[fixed:], binary.BigEndian.Uint32(d[28:])) {
 			break
 		}
-		s.rate = p.samplingOr(uint64(binary.BigEndian.Uint32(d[8:])))
+		source, rate := binary.BigEndian.Uint32(d[4:]), binary.BigEndian.Uint32(d[8:])
+		p.flowSampleFacts(binary.BigEndian.Uint32(d), source>>24, source&0xffffff, rate)
+		p.countRates(uint64(rate), SamplingRecord, 1)
+		s.rate = p.samplingOr(uint64(rate))
 		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
 		p.putSample(s)
 		p.tally.Samples[SampleFlow]++
@@ -85,9 +91,22 @@ func (p *Producer) usualSample(samples *sflow.Samples) bool {
 		return false
 	}
 	s.rate = p.samplingOr(uint64(samples.Sample.SamplingRate))
+	p.countRates(uint64(samples.Sample.SamplingRate), SamplingRecord, 1)
 	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output
 	p.putSample(s)
 	return true
+}
+
+// writesSamples says whether samples of the usual kind are written without a
+// Flow.
+func (p *Producer) writesSamples() bool {
+	if !fusedSamples || p.cfg.SamplingRate >= 1<<32 || p.perInterface() {
+		return false
+	}
+	if p.cfg.Format == FormatBin {
+		return p.prog.fusesSamples()
+	}
+	return p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.plain && !p.prog.Keyed() && p.prog.layers == nil
 }
 
 // gathers takes the records of a sample of the usual kind; of JSON, only with
@@ -97,17 +116,9 @@ func (p *Producer) gathers(b []byte, count uint32) bool {
 		return false
 	}
 	if p.prog.layers != nil {
-		p.parts.stack = -1 // the mapping needs to know all layers
+		p.parts.stack = -1 // the mapping wants to know all layers
 	}
 	return p.cfg.Format == FormatBin || p.parts.stack >= 0
-}
-
-// fusesSamples tells whether flow samples may be written without a Flow.
-func (p *Producer) fusesSamples() bool {
-	if p.cfg.Format == FormatBin {
-		return p.prog.fusesSamples()
-	}
-	return p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.layers == nil && p.prog.plain && !p.prog.Keyed()
 }
 
 // putSample appends the message of a sample that gathers took.
@@ -126,7 +137,6 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	f.SamplerAddress = h.Agent
 	f.SequenceNum = h.Sequence
 	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
-	f.SamplingRate = p.samplingOr(uint64(s.Sample.SamplingRate))
 	f.InIf, f.OutIf = s.Sample.Input, s.Sample.Output
 	f.Packets = 1
 	for s.Records.Next() {
@@ -139,6 +149,7 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	if cut && reason != sflow.ReasonNone {
 		return
 	}
+	f.SamplingRate = p.rateOf(f, uint64(s.Sample.SamplingRate), SamplingRecord)
 	p.emit(f)
 }
 
@@ -146,6 +157,9 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 // no place for are left out. It reports false if the record is shorter than
 // its format.
 func (p *Producer) flowRecord(format uint32, data []byte, f *Flow) bool {
+	if p.prog.compat && p.compatRecord(format, data, f) {
+		return true
+	}
 	switch format {
 	case sflow.FlowRawHeader:
 		r, ok := sflow.ParseRawHeader(data)
@@ -241,6 +255,10 @@ func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
 // sampledHeader adds what a sampled header says to the flow. What the header
 // does not have is left as it is.
 func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
+	if p.prog.compat && start == packet.StartEthernet {
+		p.compatHeader(b, f)
+		return
+	}
 	h := &p.hdr
 	p.parseHeader(b, start, h)
 	switch {

@@ -132,7 +132,7 @@ func (p *Producer) writeSample(s *sampleParts) {
 	b.Buf = b.Buf[:len(b.Buf)+o]
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))
 	if p.prog.Keyed() {
-		p.fusedKeys(b, len(b.Ends)-1, c.prefix)
+		p.fusedKeys(b, len(b.Ends)-1)
 	}
 	p.useful++
 }

@@ -71,6 +71,7 @@ func (s *slow) dataRecord(m *slowMessage, t *slowTemplate, values [][]byte) *flo
 	// What the record says beside its flow: IE to number.
 	aside := map[uint16]uint64{}
 	for i, field := range t.fields {
+		s.mapElement(m, field, values[i], f, aside)
 		if field.pen == 0 && len(values[i]) > 0 {
 			slowElement(m, field.id, values[i], f, aside)
 		}
@@ -109,7 +110,10 @@ func (s *slow) dataRecord(m *slowMessage, t *slowTemplate, values [][]byte) *flo
 	}
 
 	sampling := s.sampling[m.slowDomain]
-	f.SamplingRate = aside[34]
+	f.SamplingRate = aside[mappedRate]
+	if f.SamplingRate == 0 {
+		f.SamplingRate = aside[34]
+	}
 	if f.SamplingRate == 0 && sampling != nil {
 		if _, ok := aside[hasSampler]; ok {
 			f.SamplingRate = sampling.samplers[aside[48]]

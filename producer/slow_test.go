@@ -14,7 +14,8 @@ import (
 // the generated struct. It shares with the fast path only the parser of sampled
 // headers, which has an oracle of its own.
 type slow struct {
-	rate      uint64 // of flows whose exporter announced none
+	mapping   *producer.Mapping // may be nil
+	rate      uint64            // of flows whose exporter announced none
 	templates map[slowTemplateKey]*slowTemplate
 	sampling  map[slowDomain]*slowSampling
 	boot      map[slowDomain]uint64 // Unix milliseconds, of options data

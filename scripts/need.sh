@@ -68,6 +68,7 @@ need_kafka() {
 	command -v mvn >/dev/null 2>&1 || install Maven maven
 	command -v openssl >/dev/null 2>&1 || install openssl openssl
 	command -v kcat >/dev/null 2>&1 || install kcat kcat
+	python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || install "Python 3 with venv" python3-venv
 }
 
 need_root() { [ "$(id -u)" = 0 ] || die "root is needed for network namespaces: run sudo make"; }

@@ -18,11 +18,12 @@ const calm = 1 << 12
 // The kernel takes from the fill ring in the order of its entries, so all chunks
 // that are in it get their turn, and a frame is copied into memory that was not
 // touched for as long as that takes: the fewer there are, the more of it is still
-// in the caches. So the ring is kept filled up to a level, and of the spare chunks
+// in the caches. So the ring is kept filled up to a level only, and of the spare chunks
 // those with the lowest addresses are used first: then few are in use, and those
 // that follow each other in the ring are mostly neighbours, which saves address
 // translation. But the ring must last for as long as no worker gives any back: the
-// level is twice as high for a while whenever three quarters were used up at once.
+// level is never below leastReady, and twice as high for a while whenever three
+// quarters were used up at once.
 //
 // Rings from each worker to one that alone fills would need no lock, but cost a push
 // and a pop for each chunk, and a filler that rests would starve the others; a worker

@@ -112,7 +112,8 @@ type Config struct {
 	// long when there is nothing. It needs napi_defer_hard_irqs and
 	// gro_flush_timeout of the interface to be set too. BusyPollBudget is the most
 	// frames a poll; 0 is 64. Where the kernel does not take it the capture goes on
-	// without: [Capture.BusyPolling] says so.
+	// without: [Capture.BusyPolling] says so. Whether the driver can be polled shows
+	// with a queue's first frame; where it cannot, no system calls are made for it.
 	BusyPoll       time.Duration
 	BusyPollBudget int
 	// Load loads the program for what was found of the interface. The program is

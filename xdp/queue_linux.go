@@ -90,7 +90,7 @@ func (q *queue) openFirst(s *socket, chunks int, plan queuePlan) error {
 	if err := q.mapFill(s, size); err != nil {
 		return err
 	}
-	q.chunks.add(q.umem, chunks, plan.ringSize+Batch)
+	q.chunks.add(q.umem, chunks, leastReady(plan.workers, plan.ringSize))
 	return q.bindFirst(s, plan)
 }
 

@@ -1,6 +1,8 @@
 package xdp
 
 import (
+	"sync/atomic"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/ringbuf"
@@ -19,6 +21,8 @@ type Receiver struct {
 	packets [Batch]packet
 	n       int
 	taken   int // chunks taken since the last Release
+
+	received atomic.Uint64 // frames, those that were no good too; only the worker writes
 
 	touched byte // of no use but that it was read
 
@@ -65,7 +69,9 @@ func (r *Receiver) Receive() int {
 	}
 	if r.n == 0 {
 		r.idle()
+		return 0
 	}
+	r.received.Store(r.received.Load() + uint64(r.n))
 	return r.n
 }
 
@@ -82,8 +88,7 @@ func (r *Receiver) idle() {
 // take takes whole packets from a socket, as many as the batch has room for.
 func (r *Receiver) take(s *socket) {
 	n := s.rx.Peek(Batch - r.taken)
-	if n == 0 && s.pollNow {
-		s.kick()
+	if n == 0 && s.polling != pollNever && s.pollCard() {
 		n = s.rx.Peek(Batch - r.taken)
 	}
 	if n == 0 {

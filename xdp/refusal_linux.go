@@ -21,12 +21,15 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string {
-	text := fmt.Sprintf("open xdp on %s: %s: %v", r.Interface, r.Step, r.Err)
+	text := fmt.Sprintf("open xdp on %s: %s: %s", r.Interface, r.Step, r.Reason())
 	if r.Hint != "" {
 		text += ": " + r.Hint
 	}
 	return text
 }
+
+// Reason returns the text of Err, without the step where it begins with that.
+func (r *Refusal) Reason() string { return strings.TrimPrefix(r.Err.Error(), r.Step+": ") }
 
 func (r *Refusal) Unwrap() error { return r.Err }
 

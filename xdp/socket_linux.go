@@ -32,8 +32,18 @@ type socket struct {
 	held    [Batch]uint64 // chunks to be returned, the first n
 	n       int
 	skip    bool // in the middle of a packet that was too long
-	pollNow bool // busy polling: ask the kernel when there is nothing
+	polling polling
 }
+
+// polling says whether to ask the kernel to poll the network card when there is
+// nothing.
+type polling uint8
+
+const (
+	pollNever   polling = iota
+	pollUnknown         // the socket has no NAPI instance yet: it gets one with its first frame
+	pollBusily
+)
 
 // newSocket makes a socket with an RX ring.
 func newSocket(q *queue, worker uint32, ringSize int) (*socket, error) {
@@ -123,8 +133,27 @@ func (s *socket) busyPoll(spin time.Duration, budget int) bool {
 			return false
 		}
 	}
-	s.pollNow = true
+	s.polling = pollUnknown
 	return true
+}
+
+// pollCard polls the network card when there is nothing to receive, if the driver is
+// one that can be polled; it reports whether it did.
+func (s *socket) pollCard() bool {
+	if s.polling == pollUnknown {
+		id, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_INCOMING_NAPI_ID)
+		switch {
+		case err == nil && id != 0:
+			s.polling = pollBusily
+		case err != nil || s.rx.HighWater() > 0:
+			s.polling = pollNever // frames have come, and yet it has none
+		}
+	}
+	if s.polling == pollBusily {
+		s.kick()
+		return true
+	}
+	return false
 }
 
 // kick has the kernel go on with the fill ring, or poll the network card. What it

@@ -16,6 +16,11 @@ type Stats struct {
 	// wrong: nothing is sent.
 	RXInvalidDescs, TXInvalidDescs, TXRingEmpty uint64
 
+	// Received counts the frames that workers have taken, and Waiting is how many
+	// descriptors are in the RX rings.
+	Received uint64
+	Waiting  int
+
 	// RXHighWater is the most descriptors that waited in any RX ring when it was
 	// looked at, of RXRingSize.
 	RXHighWater, RXRingSize int
@@ -38,6 +43,9 @@ func (c *Capture) Stats() Stats {
 
 func (c *Capture) stats() Stats {
 	sum := Stats{RXRingSize: c.cfg.RingSize, Chunks: chunksFor(c.cfg.Workers, c.cfg.RingSize)}
+	for _, r := range c.receivers {
+		sum.Received += r.received.Load()
+	}
 	for i, q := range c.queues {
 		for _, s := range q.sockets {
 			// A kernel before 5.9 knows the first three only; the rest stays zero.
@@ -54,6 +62,7 @@ func (c *Capture) stats() Stats {
 			if s.worker == 0 {
 				sum.RXFillRingEmpty += k.Rx_fill_ring_empty_descs
 			}
+			sum.Waiting += s.rx.Len()
 			sum.RXHighWater = max(sum.RXHighWater, s.rx.HighWater())
 		}
 		fill, spare := q.chunks.fill.Len(), int(q.chunks.left.Load())

@@ -49,6 +49,13 @@ func chunksFor(workers, ringSize int) int {
 	return workers*(ringSize+Batch) + ringSize
 }
 
+// leastReady returns how many of them are in the fill ring at least: so many that the
+// RX rings of half the workers, and of a single one, can fill up before anyone gives
+// back a chunk.
+func leastReady(workers, ringSize int) int {
+	return (workers+1)*ringSize/2 + Batch
+}
+
 // umem is the packet memory of a queue: chunks, each of which belongs at any time
 // to the kernel or to one worker.
 type umem struct {

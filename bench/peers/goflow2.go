@@ -59,9 +59,12 @@ func newGoflow2(workload, formatName string, wrapped bool) (*goflow2, error) {
 	pipe := &utils.PipeConfig{Format: formatter, Transport: sink, Producer: p, NetFlowTemplater: templater}
 	var flow utils.FlowPipe
 	name := "NetFlow"
-	if workload == "sflow" {
+	switch workload {
+	case "sflow":
 		flow, name = utils.NewSFlowPipe(pipe), "sFlow"
-	} else {
+	case "mix", "corpus":
+		flow, name = utils.NewFlowPipe(pipe), "flow"
+	default:
 		flow = utils.NewNetFlowPipe(pipe)
 	}
 	decode := flow.DecodeFlow

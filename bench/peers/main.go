@@ -33,8 +33,9 @@ type peer interface {
 func main() {
 	rounds := flag.Int("rounds", 7, "rounds of each workload and format, at least 5")
 	slice := flag.Duration("slice", 300*time.Millisecond, "CPU time of each peer in a round")
-	only := flag.String("workloads", "nf5,nf9,ipfix,sflow,mix", "workloads to run")
+	only := flag.String("workloads", "nf5,nf9,ipfix,sflow,mix,corpus", "workloads to run; corpus are the captures of WEIR_CORPUS or ../shared/corpus")
 	formats := flag.String("formats", "bin,json", "formats to run")
+	mapping := flag.String("mapping", "", "mapping file: measure weir with it beside weir without")
 	flag.Parse()
 	if *rounds < 5 {
 		fmt.Fprintln(os.Stderr, "peers: -rounds: at least 5, for a median that means something")
@@ -46,12 +47,16 @@ func main() {
 	fmt.Printf("%-6s %-5s %-13s %26s %8s %9s %11s\n", "work", "fmt", "peer", "ns/record", "B/rec", "allocs/rec", "records")
 	for _, name := range strings.Split(*only, ",") {
 		inputs, err := load(name)
+		if err == nil && len(inputs) == 0 {
+			fmt.Printf("# no captures at hand for %s\n", name)
+			continue
+		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "peers:", err)
 			os.Exit(2)
 		}
 		for _, format := range strings.Split(*formats, ",") {
-			if err := compare(name, format, inputs, *rounds, *slice); err != nil {
+			if err := compare(name, format, *mapping, inputs, *rounds, *slice); err != nil {
 				fmt.Fprintln(os.Stderr, "peers:", err)
 				os.Exit(1)
 			}
@@ -61,6 +66,9 @@ func main() {
 
 // load makes the datagrams of a workload.
 func load(name string) ([]input, error) {
+	if name == "corpus" {
+		return corpus()
+	}
 	g, err := workload.New(workload.Config{Workload: name, Exporters: 64, Seed: 1})
 	if err != nil {
 		return nil, fmt.Errorf("make workload: %w", err)
@@ -83,13 +91,18 @@ type result struct {
 	records, missed int
 }
 
-func peers(name, format string) ([]peer, error) {
-	list := []peer{newWeir(format)}
+func peers(name, format, mapping string) ([]peer, error) {
+	w, err := newWeir(format, "weir", "")
+	if err != nil {
+		return nil, err
+	}
+	list := []peer{w}
+	if mapping != "" {
+		mapped, err := newWeir(format, "weir-mapping", mapping)
+		return append(list, mapped), err
+	}
 	if format == "bin" && (name == "nf5" || name == "nf9" || name == "ipfix") {
 		list = append(list, newLimit(name))
-	}
-	if name == "mix" {
-		return list, nil // goflow2 has no pipe for all protocols that its main wraps alike
 	}
 	for _, wrapped := range []bool{false, true} {
 		g, err := newGoflow2(name, format, wrapped)
@@ -102,19 +115,19 @@ func peers(name, format string) ([]peer, error) {
 }
 
 // compare runs all peers of a workload and format round after round.
-func compare(name, format string, inputs []input, rounds int, slice time.Duration) error {
-	list, err := peers(name, format)
+func compare(name, format, mapping string, inputs []input, rounds int, slice time.Duration) error {
+	list, err := peers(name, format, mapping)
 	if err != nil {
 		return err
 	}
 	results := make([][]result, len(list))
 	for i, p := range list {
-		measure(p, inputs, slice/4) // warm up: templates, caches, memory
+		measure(p, inputs, slice/4, name == "corpus") // warm up: templates, caches, memory
 		_ = i
 	}
 	for range rounds {
 		for i, p := range list {
-			results[i] = append(results[i], measure(p, inputs, slice))
+			results[i] = append(results[i], measure(p, inputs, slice, name == "corpus"))
 		}
 	}
 	for i, p := range list {
@@ -136,24 +149,31 @@ func compare(name, format string, inputs []input, rounds int, slice time.Duratio
 		for round := range rounds {
 			a, b := results[0][round].ns, results[i+1][round].ns
 			if p.name() == "limit" {
-				a, b = b, a
+				a, b = b, a // the others are above what they are compared with
 			}
 			ratios = append(ratios, b/a)
 		}
-		fmt.Printf("ratio %s %s %.2f # %s; %.2f-%.2f\n", name, format, median(ratios), ratioOf(p.name()), slices.Min(ratios), slices.Max(ratios))
+		word, what := ratioOf(p.name())
+		fmt.Printf("%s %s %s %.2f # %s; %.2f-%.2f\n", word, name, format, median(ratios), what, slices.Min(ratios), slices.Max(ratios))
 	}
 	return nil
 }
 
-func ratioOf(peer string) string {
-	if peer == "limit" {
-		return "weir / limit"
+// ratioOf returns the word that the line of a peer's ratio begins with, and what
+// it is.
+func ratioOf(peer string) (word, what string) {
+	switch peer {
+	case "limit":
+		return "limit", "weir / limit"
+	case "goflow2-main":
+		return "main", "goflow2-main / weir"
 	}
-	return peer + " / weir"
+	return "ratio", peer + " / weir"
 }
 
-// measure runs a peer over the datagrams for about slice of CPU time.
-func measure(p peer, inputs []input, slice time.Duration) result {
+// measure runs a peer over the datagrams for about slice of CPU time, or for
+// whole passes of at least that.
+func measure(p peer, inputs []input, slice time.Duration, whole bool) result {
 	var r result
 	var before, after runtime.MemStats
 	runtime.GC()
@@ -167,7 +187,7 @@ func measure(p peer, inputs []input, slice time.Duration) result {
 			want += d.records
 			r.records += records
 			bytes += n
-			if i%64 == 63 && cpu()-began >= slice {
+			if !whole && i%64 == 63 && cpu()-began >= slice {
 				break
 			}
 		}

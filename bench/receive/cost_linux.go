@@ -12,9 +12,11 @@ import (
 const (
 	// group is how many frames the generator sends at once: a NAPI poll's worth.
 	group = 64
-	// window is how many frames are on their way at most. The ring of a veth holds
-	// 256, and a generator that finds it full loses frames.
-	window = 192
+	// window is how many frames are on their way at most, less than a receiver's ring
+	// holds. Where a thread polls there is also the ring of the veth, which holds 256,
+	// and a generator that finds that full loses frames: there it is threadWindow.
+	window       = 1792
+	threadWindow = 192
 	// coalesce is the time between interrupts that load imitates.
 	coalesce = 200 * time.Microsecond
 )
@@ -34,7 +36,12 @@ func newSeries(list []*way) []*series {
 }
 
 func find(all []*series, name string) []float64 {
-	return all[slices.IndexFunc(all, func(s *series) bool { return s.name == name })].ns
+	for _, s := range all {
+		if s.name == name {
+			return s.ns
+		}
+	}
+	return nil
 }
 
 // above returns the figures of each round less those of a baseline.
@@ -58,8 +65,8 @@ func costs(o options, list []*way, where string) error {
 	count, lost := make([]uint64, len(list)), make([]uint64, len(list))
 	idle := newSeries(list)
 	f := flow{group: group, window: window}
-	if where == "split" {
-		f.window = o.window
+	if where != "split" {
+		f.window = threadWindow
 	}
 	for round := -1; round < o.rounds; round++ {
 		for i, w := range list {
@@ -79,18 +86,17 @@ func costs(o options, list []*way, where string) error {
 		}
 	}
 	net, own := above(total, driver), above(total, ownBaseline)
-	fmt.Printf("\n# cost %s: CPU ns of a datagram on CPU %d: NAPI thread and receiver together; of these, those of the receiver, system calls\n", where, o.recvCPU)
-	fmt.Printf("# included; above %s, where a program in native mode drops all; and above that baseline or, for what gets socket buffers,\n", dropped)
-	fmt.Printf("# %s, where one in generic mode does. Median (min-max) of the rounds\n", droppedS)
+	fmt.Printf("\n# cost %s: CPU time of a datagram in ns, %s; of that, in the receiver's thread, system calls\n", where, map[string]string{
+		"split": fmt.Sprintf("of the sender's thread on CPU %d, in whose softirqs the NAPI poll runs, and of the receiver on CPU %d", o.sendCPU, o.recvCPU),
+		"one":   fmt.Sprintf("of a NAPI thread and the receiver, all on CPU %d", o.recvCPU),
+	}[where])
+	fmt.Printf("# included; above %s, the baseline, where a program in native mode drops all; and above that or, for what gets socket buffers,\n", dropped)
+	fmt.Printf("# %s, where one in generic mode does. idle: how much of the sender's time, not in the cost, it waited for room. Median (min-max)\n", droppedS)
 	what := "cost-" + where
 	fmt.Printf("%-9s %-12s %18s %18s %18s %18s %9s %5s %s\n", what, "receiver", "ns/datagram", "receiver's thread", "above drop", "above own drop", "datagrams", "lost", "idle %")
 	for i, s := range total {
 		fmt.Printf("%-9s %-12s %18s %18s %18s %18s %9d %5d %s\n", what, s.name, spread(s.ns), spread(user[i].ns), spread(net[i].ns), spread(own[i].ns), count[i], lost[i], spread(idle[i].ns))
 	}
-	if os.Getenv("WAYS") != "" {
-		return nil
-	}
-	// The targets are those of receiving alone, frames in the cache.
 	targets := [3]float64{}
 	what = "receive-" + where
 	if where == "split" {
@@ -113,6 +119,9 @@ func costs(o options, list []*way, where string) error {
 // is wanted, 0 for none.
 func printRatio(what string, all []*series, a, b string, target float64) {
 	x, y := find(all, a), find(all, b)
+	if x == nil || y == nil {
+		return // not measured
+	}
 	ratios := make([]float64, len(x))
 	for i := range ratios {
 		ratios[i] = y[i] / x[i]
@@ -151,7 +160,7 @@ func loads(o options, list []*way, rate float64) error {
 		}
 	}
 	base = median(find(total, dropped))
-	fmt.Printf("\n# load: %.0f datagrams a second in groups of %d, all on CPU %d, which was busy with other things for %.0f %% of the time;\n",
+	fmt.Printf("\n# load: %.0f datagrams a second in groups of %d, received on CPU %d, which was busy with other things for %.0f %% of the time;\n",
 		rate, f.group, o.recvCPU, max(cpu-ours, 0)/took*100)
 	fmt.Printf("# frames that are dropped in the driver cost %.0f ns; busy CPU is of /proc/stat, with all else that ran there\n", base)
 	fmt.Printf("load %-7s %-12s %22s %22s %9s %6s\n", "rate", "receiver", "ns/datagram", "NAPI thread", "busy CPU", "lost")
@@ -192,7 +201,8 @@ func (w *way) use(o options, f flow, d time.Duration) (u used, err error) {
 	}
 	l := w.listen(o)
 	defer func() { err = errors.Join(err, l.end()) }()
-	before := w.settled()
+	w.settled()
+	before := w.generator.even()
 	var injection time.Duration
 	read := func(sign time.Duration) error {
 		user, err1 := threadTime(l.thread)

@@ -10,23 +10,26 @@
 // sender's end of the pair. The receiver's end takes it from its ring in its NAPI
 // poll, and it goes the way of the receiver that is measured. What a receiver does
 // with a datagram is to look at its source address and at the first byte of its
-// payload.
+// payload. All but net.UDPConn wait alike when there is nothing: for a millisecond, or as
+// long as a quarter of a ring takes to come, then by poll.
 //
 // Three things are measured, round after round with all receivers in turn, so that
 // a busy moment of the machine hits all of them:
 //
-//   - cost: the NAPI poll runs in a kernel thread of its own on the receiver's CPU.
-//     So the CPU time of that thread and of the receiver's is all that receiving
-//     costs, and the injection, in another thread, is not in it. The generator keeps
-//     up to 192 frames on their way, and sends 64 more when there is room, so that
-//     nothing is lost and each wake-up is for many. Baselines tell how much of it is
-//     the driver's: XDP programs that drop all, one before a socket buffer is made,
-//     and one after. "near" has the sender on the
-//     receiver's CPU too: a frame is in the cache already, as it almost is after a
-//     network card wrote it there (DDIO). "far" has it on the other CPU: then the
-//     frame must be fetched from that one's cache, which is most of the cost of a
-//     copy, and each way to receive makes one.
-//   - load: the same at a fixed rate. There the receiver sleeps in poll in between,
+//   - cost: the CPU time of all threads that a datagram passes, kernel and user, with
+//     the injection taken off: a baseline, an XDP program that drops all, has the same
+//     generator, cable and driver. "split" has the NAPI poll in the softirqs of the
+//     sender's CPU, as with a network card that interrupts another CPU than the
+//     receiver's: softirqs run on the sender's thread or in ksoftirqd, whose times are
+//     added up with the receiver's. The generator keeps up to 1792 frames on their way,
+//     and makes frames that it does not send when there is no room; what these cost, and
+//     setting up a run, is measured apart and taken off too. "one" has the NAPI poll in
+//     a kernel thread on the receiver's CPU, and the sender there too, which is not
+//     counted: sender, poll and receiver take turns every 64 frames, so that switching
+//     between threads is part of the cost. A second baseline drops all after a socket
+//     buffer was made.
+//   - load: a fixed rate, with the NAPI poll in a thread on the receiver's CPU and the
+//     sender on the other one. There the receiver sleeps in between,
 //     and wake-ups count; frames come in groups as from a network card that
 //     interrupts at most every 200 microseconds. Also what the receiver's CPU as a
 //     whole was busy (/proc/stat), which counts in ticks and has all else that ran.

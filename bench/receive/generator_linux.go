@@ -270,6 +270,14 @@ func ownTime() (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
+// even takes what was lost for received, so that it does not count as on its way. The
+// receiver must have settled. It returns the number.
+func (g *generator) even() uint64 {
+	n := g.state.sent.Load()
+	g.state.received.Store(n)
+	return n
+}
+
 // output is what a generator has sent.
 type output struct {
 	sent, idle uint64  // frames, and those that were not sent

@@ -23,13 +23,17 @@ const usage = `Usage: receive [flags]
 Measures what it costs to receive a datagram of 1400 bytes by AF_XDP (native and
 generic), github.com/asavie/xdp, recvmmsg and net.UDPConn, side by side. As root.
 
-  -rounds N         rounds of cost and load, at least 5 (default 7)
+  -rounds N         rounds of cost and load, at least 5, or 0 to leave both out
+                    (default 7)
   -slice D          time of each receiver in a round of cost (default 400ms)
   -load N,...       rates of load in datagrams a second; empty leaves it out
                     (default 1000,20000,100000)
   -load-time D      time of each receiver in a round of load (default 500ms)
   -peak-rounds N    searches for the peak, 0 leaves it out (default 5)
   -peak-time D      how long a rate must be received without loss (default 1s)
+  -latency D        how long receivers may let datagrams gather (default 1ms)
+  -only NAME,...    measure these ways only: native, generic, asavie, recvmmsg,
+                    net.UDPConn
   -cpus N,N         CPUs of sender and receiver (default 0,1)
 `
 
@@ -82,7 +86,7 @@ type options struct {
 	rounds, peakRounds        int
 	slice, loadTime, peakTime time.Duration
 	latency                   time.Duration
-	window                    int
+	only                      []string // ways; empty: all
 	loads                     []float64
 	sendCPU, recvCPU          int
 }
@@ -105,7 +109,7 @@ func main() {
 
 func parse(args []string) (options, error) {
 	var o options
-	var loads, cpus string
+	var loads, cpus, only string
 	flags := flag.NewFlagSet("receive", flag.ContinueOnError)
 	flags.SetOutput(nowhere{})
 	flags.IntVar(&o.rounds, "rounds", 7, "")
@@ -114,7 +118,7 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&o.loadTime, "load-time", 500*time.Millisecond, "")
 	flags.DurationVar(&o.peakTime, "peak-time", time.Second, "")
 	flags.DurationVar(&o.latency, "latency", time.Millisecond, "")
-	flags.IntVar(&o.window, "window", 1792, "")
+	flags.StringVar(&only, "only", "", "")
 	flags.StringVar(&loads, "load", "1000,20000,100000", "")
 	flags.StringVar(&cpus, "cpus", "0,1", "")
 	if err := flags.Parse(args); err != nil {
@@ -127,7 +131,7 @@ func parse(args []string) (options, error) {
 		}
 	}
 	fault(flags.NArg() > 0, "unexpected argument %q", flags.Arg(0))
-	fault(o.rounds < 5, "-rounds %d: want at least 5, for a median that means something", o.rounds)
+	fault(o.rounds != 0 && o.rounds < 5, "-rounds %d: want 0, or at least 5, for a median that means something", o.rounds)
 	fault(o.peakRounds < 0, "-peak-rounds %d: want 0 or more", o.peakRounds)
 	fault(o.slice <= 0 || o.loadTime <= 0 || o.peakTime <= 0, "-slice, -load-time, -peak-time: want more than 0")
 	for _, text := range strings.FieldsFunc(loads, func(r rune) bool { return r == ',' }) {
@@ -135,6 +139,12 @@ func parse(args []string) (options, error) {
 		fault(err != nil || rate < 1000 || rate > 1e6, "-load %s: want 1000 to 1000000", text)
 		o.loads = append(o.loads, rate)
 	}
+	for _, name := range strings.FieldsFunc(only, func(r rune) bool { return r == ',' }) {
+		known := slices.ContainsFunc(ways(pause{}), func(w *way) bool { return w.name == name })
+		fault(!known, "-only %s: want native, generic, asavie, recvmmsg or net.UDPConn", name)
+		o.only = append(o.only, name)
+	}
+	fault(o.latency < 0, "-latency %v: want 0 or more", o.latency)
 	_, err := fmt.Sscanf(cpus, "%d,%d", &o.sendCPU, &o.recvCPU)
 	fault(err != nil || o.sendCPU < 0 || o.recvCPU < 0 || o.sendCPU == o.recvCPU, "-cpus %s: want two numbers that differ", cpus)
 	return o, errors.Join(faults...)
@@ -156,16 +166,8 @@ func measure(o options) error {
 	if err != nil {
 		return err
 	}
-	list := ways(pause{latency: o.latency})
-	if t := os.Getenv("WAYS"); t != "" {
-		var few []*way
-		for _, w := range list {
-			if strings.HasPrefix(w.name, "drop") || slices.Contains(strings.Split(t, ","), w.name) {
-				few = append(few, w)
-			}
-		}
-		list = few
-	}
+	list := o.choose(ways(pause{latency: o.latency}))
+
 	return send.do(func() error {
 		for i, w := range list {
 			if err := w.setUp(i, send, recv); err != nil {
@@ -173,10 +175,10 @@ func measure(o options) error {
 			}
 		}
 		printHead()
-		for _, p := range []place{{"split", o.sendCPU, mostNice, false}, {"near", o.recvCPU, leastNice, true}, {"far", o.sendCPU, mostNice, true}} {
-			if t := os.Getenv("PLACE"); t != "" && t != p.name {
-				continue
-			}
+		if o.rounds == 0 {
+			o.loads = nil
+		}
+		for _, p := range []place{{"split", o.sendCPU, mostNice, false}, {"one", o.recvCPU, leastNice, true}} {
 			if p.threaded {
 				if err := threaded(list, recv, o.recvCPU); err != nil {
 					return err
@@ -185,9 +187,15 @@ func measure(o options) error {
 			if err := pin(0, p.cpu, p.nice); err != nil {
 				return err
 			}
+			if o.rounds == 0 {
+				break
+			}
 			if err := costs(o, list, p.name); err != nil {
 				return err
 			}
+		}
+		if err := pin(0, o.sendCPU, mostNice); err != nil {
+			return err
 		}
 		for _, rate := range o.loads {
 			if err := loads(o, list, rate); err != nil {
@@ -206,11 +214,21 @@ func measure(o options) error {
 	})
 }
 
-// place is where the sender runs.
+// choose leaves those that are asked for; the baselines always are.
+func (o options) choose(list []*way) []*way {
+	if len(o.only) == 0 {
+		return list
+	}
+	return slices.DeleteFunc(list, func(w *way) bool {
+		return w.name != dropped && w.name != droppedS && !slices.Contains(o.only, w.name)
+	})
+}
+
+// place is where the sender runs, and where the NAPI poll.
 type place struct {
 	name      string
 	cpu, nice int
-	threaded  bool // NAPI
+	threaded  bool // in a thread on the receiver's CPU; otherwise in the sender's softirqs
 }
 
 // Niceness of threads: all that receives goes first.

@@ -103,7 +103,9 @@ func peaks(o options, list []*way) error {
 		fmt.Printf("peak %-12s %22s %22s %8d of %d\n", w.name, spread(lossless[i].ns), begins, bound[i], o.peakRounds)
 	}
 	for _, name := range []string{native, generic, asavieX} {
-		fmt.Printf("ratio peak %s/%s %.2f\n", name, recvmmsg, median(find(lossless, name))/median(find(lossless, recvmmsg)))
+		if a, b := find(lossless, name), find(lossless, recvmmsg); a != nil && b != nil {
+			fmt.Printf("ratio peak %s/%s %.2f\n", name, recvmmsg, median(a)/median(b))
+		}
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (s *sum) look(src netip.AddrPort, payload []byte) {
 type pause struct {
 	latency time.Duration
 	woken   time.Time // by poll, with something
-	napped  time.Time // when the last nap began
+	napped  time.Time // when the last nap began, or a longer wait ended
 	since   int       // datagrams from then on
 }
 
@@ -75,6 +75,9 @@ func (p *pause) poll(fd int, limit time.Duration) error {
 	}
 	if n > 0 {
 		p.woken = time.Now()
+		if limit > 0 {
+			p.napped, p.since = p.woken, 0
+		}
 	}
 	return nil
 }

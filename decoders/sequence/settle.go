@@ -1,5 +1,7 @@
 package sequence
 
+import "sync/atomic"
+
 // settle says what the observations that are held mean. With keep the last ones
 // stay, as what follows them is not known yet.
 func (s *Stream) settle(t *Table, keep bool) {
@@ -130,7 +132,7 @@ func (s *Stream) late(hy *hypothesis, w *waiting, i int) bool {
 		if filled := s.gaps.fill(start, count); filled > 0 {
 			s.lost -= int64(filled)
 			s.reordered++
-			s.set.reordered.Add(1)
+			s.tell(&s.set.reordered)
 			return false
 		}
 	}
@@ -139,8 +141,16 @@ func (s *Stream) late(hy *hypothesis, w *waiting, i int) bool {
 		return true
 	}
 	s.duplicates++
-	s.set.duplicates.Add(1)
+	s.tell(&s.set.duplicates)
 	return false
+}
+
+// tell adds to a counter of the set what is not told by the datagrams of the same
+// agent already.
+func (s *Stream) tell(c *atomic.Uint64) {
+	if s.key.Kind < FlowSample {
+		c.Add(1)
+	}
 }
 
 // goesOn says whether those behind observation i follow it and not what was
@@ -206,7 +216,7 @@ func (s *Stream) miss(start, n uint32) {
 func (s *Stream) restart(hy *hypothesis, h *held) {
 	s.gaps = nil
 	s.restarts++
-	s.set.restarts.Add(1)
+	s.tell(&s.set.restarts)
 	s.fade(holdMax) // it may count otherwise now
 	s.units += uint64(h.count[hy.measure])
 	s.begin(hy, h)

@@ -331,7 +331,7 @@ func (s *Set) Release(t *Table) {
 type Counts struct {
 	// Lost counts what is missing, by where and in which unit.
 	Lost [NumPlaces][NumUnits]uint64
-	// Reordered, Duplicates and Restarts count datagrams, of sFlow samples too.
+	// Reordered, Duplicates and Restarts count datagrams.
 	Reordered, Duplicates, Restarts uint64
 }
 

@@ -6,7 +6,6 @@ import (
 	"math/bits"
 	"slices"
 	"sync/atomic"
-	"time"
 )
 
 // A Domain holds the templates of one Key, and what its options data said. All
@@ -101,8 +100,9 @@ func (t *idTable) has(id uint16) bool {
 	return have != nil && !have.gone
 }
 
-// useStep is how old the time of a last use may be: it is not written more often.
-const useStep = int64(100 * time.Millisecond)
+// useStep is how old the time of a last use may be, in nanoseconds: it is not
+// written more often.
+const useStep = int64(1e8)
 
 // Used counts a data set that was decoded by t, with so many records, at nowNs.
 func (d *Domain) Used(t *Template, records int, nowNs int64) {
@@ -200,6 +200,7 @@ func (d *Domain) put(def *Definition, old *Template, port uint16, nowNs int64) (
 	}
 	t, fault := New(def)
 	if fault == FaultNone {
+		t.Compiled = s.compile(t)
 		fault = d.admit(t, old, nowNs)
 	}
 	if fault != FaultNone {
@@ -210,7 +211,6 @@ func (d *Domain) put(def *Definition, old *Template, port uint16, nowNs int64) (
 	if old != nil {
 		t.usage.announced.Add(old.usage.announced.Load())
 	}
-	t.Compiled = s.compile(t)
 	d.publish(t, old)
 	if old != nil {
 		return Replaced, FaultNone

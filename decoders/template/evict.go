@@ -3,7 +3,6 @@ package template
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // Which domain makes room when the store is full: anyone can forge sources, and
@@ -17,11 +16,12 @@ import (
 // A domain in use for longer than two minutes is never evicted: the newcomer is
 // refused.
 const (
-	established = 2 * time.Minute
-	kept        = time.Hour
+	second      = int64(1e9) // in nanoseconds
+	established = 120 * second
+	kept        = 3600 * second
 	// scanPause is how long the store does not look again where everything
 	// is in use.
-	scanPause = time.Second
+	scanPause = second
 )
 
 // eviction finds domains to evict. It is guarded by the store's lock.
@@ -113,7 +113,7 @@ func (e *eviction) leastUsed(s *Store, nowNs int64, keep *Domain) *Domain {
 				return v.d
 			}
 		}
-		if since := nowNs - e.scannedNs; since >= 0 && since < int64(scanPause) {
+		if since := nowNs - e.scannedNs; since >= 0 && since < scanPause {
 			return nil
 		}
 		e.scan(s, nowNs)
@@ -158,10 +158,10 @@ func (e *eviction) scan(s *Store, nowNs int64) {
 // established says whether the domain's data sets came over more than a short
 // time.
 func (d *Domain) established() bool {
-	return d.lastUse.Load()-d.firstUse.Load() >= int64(established)
+	return d.lastUse.Load()-d.firstUse.Load() >= established
 }
 
 // inUse says whether the domain must not be evicted.
 func (d *Domain) inUse(nowNs int64) bool {
-	return d.established() && nowNs-d.lastUse.Load() < int64(kept)
+	return d.established() && nowNs-d.lastUse.Load() < kept
 }

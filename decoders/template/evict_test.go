@@ -170,7 +170,7 @@ func TestTotals(t *testing.T) {
 				d.Sampling().SetSampler(uint64(r.IntN(5)), 1)
 				continue
 			case n == 15 && r.IntN(50) == 0:
-				s.Expire(now, time.Minute, r.IntN(2) == 0)
+				s.Expire(now, minute, r.IntN(2) == 0)
 				continue
 			default:
 				if tpl := d.Template(256 + uint16(r.IntN(7))); tpl != nil {
@@ -208,8 +208,8 @@ func TestTotals(t *testing.T) {
 			t.Errorf("policy %d: not all limits were reached: %+v, %v", ports, got, refused)
 		}
 		// All that is left can be let go, and then nothing is.
-		s.Expire(now+48*hour, time.Minute, true)
-		s.Expire(now+48*hour, time.Minute, true)
+		s.Expire(now+48*hour, minute, true)
+		s.Expire(now+48*hour, minute, true)
 		if got := s.Totals(); got.Templates != 0 || got.Bytes != int64(got.Domains)*512 || ports != template.PortsAuto && got.Samplers > 0 && got.Domains == 0 {
 			t.Errorf("policy %d: after all expired: %+v", ports, got)
 		}
@@ -247,10 +247,10 @@ func TestExpire(t *testing.T) {
 	d.Put(data(257, 8, 4), 0, 20*minute)
 	held := d.Template(256)
 	use(d, 25*minute)
-	if n := s.Expire(30*minute, 10*time.Minute, true); n != 1 || d.Template(256) != held || s.Lookup(source(2)) != nil {
+	if n := s.Expire(30*minute, 10*minute, true); n != 1 || d.Template(256) != held || s.Lookup(source(2)) != nil {
 		t.Errorf("%d expired with use counted", n)
 	}
-	if n := s.Expire(30*minute, 10*time.Minute, false); n != 1 || d.Template(256) != nil || d.Template(257) == nil {
+	if n := s.Expire(30*minute, 10*minute, false); n != 1 || d.Template(256) != nil || d.Template(257) == nil {
 		t.Errorf("%d expired", n)
 	}
 	if held.Length != 4 {

@@ -1,13 +1,11 @@
 package template
 
-import "time"
-
-// Expire removes the templates that were not announced for longer than ttl at
-// nowNs (Unix nanoseconds), with use those that were not used either, and
+// Expire removes the templates that were not announced for longer than ttlNs
+// (nanoseconds) at nowNs (Unix nanoseconds), with use those that were not used either, and
 // returns how many there were. A domain that is left without templates goes
 // with them.
-func (s *Store) Expire(nowNs int64, ttl time.Duration, use bool) int {
-	before := nowNs - int64(ttl)
+func (s *Store) Expire(nowNs, ttlNs int64, use bool) int {
+	before := nowNs - ttlNs
 	old := func(t *Template) bool {
 		return t.LastSeenNs() < before && !(use && t.LastUsedNs() >= before)
 	}

@@ -21,6 +21,9 @@ type Template struct {
 	Variable bool
 	// Compiled is what the store's compile function made of the template.
 	Compiled any
+	// Shared says that Compiled and Fields serve other templates too. The
+	// compile function sets it, with Fields.
+	Shared bool
 
 	raw []byte // the definition on the wire, to tell a change
 
@@ -63,14 +66,19 @@ func (t *Template) seen(port uint16, nowNs int64) {
 }
 
 // cost returns the memory of a template with what is compiled of it. That of
-// the compiled part is a bound that holds for the producers of this module.
+// the compiled part is a bound that holds for the producers of this module; it
+// is that of the first template of those that share it.
 func (t *Template) cost() int64 {
+	if t.Shared {
+		return sharedCost + int64(len(t.raw))
+	}
 	return templateCost + int64(len(t.raw)) + fieldCost*int64(len(t.Fields))
 }
 
 const (
 	templateCost = 1024
 	fieldCost    = 96
+	sharedCost   = 320 // without the fields and what is compiled
 )
 
 // New makes the template that def describes, without a store. It reports

@@ -41,7 +41,7 @@ func (r *report) noCapture(cfg *config.Config, name string, err error) {
 	finding, advice := fmt.Sprintf("%s: %v", name, err), ""
 	var refusal *xdp.Refusal
 	if errors.As(err, &refusal) {
-		finding, advice = fmt.Sprintf("%s: %s: %v", name, refusal.Step, refusal.Err), refusal.Hint
+		finding, advice = fmt.Sprintf("%s: %s: %s", name, refusal.Step, refusal.Reason()), refusal.Hint
 		if refusal.Holder != nil {
 			finding += " (" + refusal.Holder.String() + ")"
 		}

@@ -38,6 +38,9 @@ func decodeCommand(env Env, args []string) int {
 		return fail(env, err)
 	}
 	err = errors.Join(d.run(), d.out.Flush(), d.out.Close())
+	if cfg.DumpPlans && err == nil {
+		_, err = env.Stdout.Write(producer.AppendPlans(nil, d.store))
+	}
 	if cfg.Stats != "" {
 		err = errors.Join(err, writeStats(cfg.Stats, env.Stderr, d.stats()))
 	}
@@ -59,6 +62,7 @@ type decode struct {
 
 	counters producer.Counters // of all rounds that are over
 	prod     *producer.Producer
+	store    *template.Store // of the round in hand
 	programs *producer.Programs
 	skipped  uint64 // datagrams to other ports than the one asked for
 	captures capture.Stats
@@ -137,9 +141,10 @@ func (d *decode) run() error {
 
 // begin starts a round with no templates known.
 func (d *decode) begin() {
+	d.store = producer.NewStore(template.DefaultLimits())
 	d.prod = producer.New(
 		producerConfig(d.cfg.Produce, d.cfg.Format, d.cfg.TransportFileSep, d.cfg.SamplingRateDefault, d.programs),
-		producer.NewStore(template.DefaultLimits()),
+		d.store,
 	)
 }
 
@@ -204,6 +209,9 @@ func (d *decode) flush() error {
 		return nil
 	}
 	defer d.batch.Reset()
+	if d.cfg.DumpPlans {
+		return nil
+	}
 	if _, err := d.out.Write(context.Background(), d.batch); err != nil {
 		return fmt.Errorf("write flows: %w", err)
 	}

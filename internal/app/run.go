@@ -34,6 +34,10 @@ import (
 // together. It leaves room below the five seconds that a stop may last.
 const stopTimeout = 4 * time.Second
 
+// controlPlaces is how many goroutines beside the workers may run at once: the
+// hub, and the web server or the garbage collector.
+const controlPlaces = 2
+
 // runCommand collects until it is told to stop.
 func runCommand(env Env, args []string) int {
 	cfg, err := config.Parse(args, env.Environ, env.Stderr)
@@ -69,6 +73,11 @@ func runCommand(env Env, args []string) int {
 	// the end of the process.
 	signal.Ignore(syscall.SIGPIPE)
 
+	stopProfiles, err := startProfiles(cfg, log)
+	if err != nil {
+		return fail(env, err)
+	}
+	defer stopProfiles()
 	c, err := newCollection(cfg, programs, log)
 	if err != nil {
 		return fail(env, err)
@@ -95,6 +104,8 @@ type collection struct {
 	source  metrics.Source
 	enrich  *enrich.Databases // nil for none
 	names   *collector.Goflow2Names
+	watcher *watcher                // nil before run
+	errors  *collector.ErrorSamples // nil: none are kept
 	// captures is nil unless interfaces are captured.
 	captures atomic.Pointer[collector.Captures]
 	started  time.Time
@@ -124,7 +135,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 		return nil, err
 	}
 	store := newStore(cfg)
-	exporters := collector.NewExporters()
+	exporters := c.newExporters()
 	if cfg.Goflow2.Metrics == "on" && cfg.Addr != "" {
 		c.names = collector.NewGoflow2Names(cfg.MetricsExporters)
 	}
@@ -143,6 +154,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 		ExporterLimit: cfg.MetricsExporters,
 		Version:       versionLine(),
 		Captures:      &c.captures,
+		Errors:        c.errors,
 		Kafka:         out.kafka,
 		Spool:         out.spool,
 		Databases:     c.enrich,
@@ -156,7 +168,9 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
+			Reload:        c.reloadMapping,
 			Settings:      cfg.Render,
+			Exporters:     web.Exporters{Table: exporters, LostHere: c.lostHere},
 			Logger:        log,
 		})
 		if err != nil {
@@ -176,11 +190,17 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 			n = runtime.NumCPU()
 		}
 	}
+	// A worker keeps its place in the scheduler even while it naps. The rest of
+	// weir has places of its own, so that it never waits for one.
+	if want := n + controlPlaces; runtime.GOMAXPROCS(0) < want && os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(want)
+	}
 	lanes := make([]*sink.Lane, n)
 	for i := range lanes {
 		lanes[i] = sink.NewLane(i, cfg.SinkDepth, cfg.BatchSize)
 	}
 	c.hub, c.out = out.newHub(cfg, lanes, c.log), out
+	c.errors = c.newErrorSamples(store)
 	admission := collector.NewAdmission(cfg.Exporters.Allow, cfg.Exporters.Deny, cfg.Exporters.Rate)
 	records := out.producerConfig(cfg, c.programs)
 	records.Held = newHeld(cfg)
@@ -193,6 +213,7 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 			Exporters: exporters,
 			Admission: admission,
 			Names:     c.names,
+			Errors:    c.errors,
 			Logger:    c.log,
 		}
 		if len(cfg.CPUPin) > 0 {
@@ -331,6 +352,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 			}
 		})
 	}
+	c.watcher = c.watchExporters()
 	err := c.startCaptures()
 	if err != nil {
 		c.log.Error("stopping", "error", err)
@@ -424,7 +446,10 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	var errs []error
 	if err := waitFor(ctx, workers); err != nil {
 		errs = append(errs, fmt.Errorf("stop workers: %w", err))
+	} else if c.errors != nil {
+		c.errors.Close()
 	}
+	c.watcher.stop()
 	errs = append(errs, c.hub.Stop(ctx), c.stopKeeping(ctx))
 	c.closeSockets()
 	for _, w := range c.workers {
@@ -473,6 +498,7 @@ func (c *collection) summary() {
 		"records_written", l.Acknowledged,
 		"records_dropped", l.DroppedRecords(),
 		"records_spooled", l.Spooled,
+		"records_recovered", l.Recovered,
 		"records_in_flight", l.InFlight,
 		"sets_without_template", d.SetsWithoutTemplate,
 		"exporters", c.source.Exporters.Len(),

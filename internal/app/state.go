@@ -107,7 +107,7 @@ func (c *collection) keep(store *template.Store) {
 		for {
 			select {
 			case now := <-tick.C:
-				if n := store.Expire(now.UnixNano(), t.TTL, t.ExtendOnAccess); n > 0 {
+				if n := store.Expire(now.UnixNano(), int64(t.TTL), t.ExtendOnAccess); n > 0 {
 					c.log.Info("templates forgotten: not announced for too long", "templates", n, "ttl", t.TTL)
 				}
 			case <-c.sweep:
@@ -144,7 +144,7 @@ const (
 func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 	t := &cfg.Templates
 	batch := int64(cfg.BatchSize) + batchSlack + int64(cfg.BatchSize)/64*4
-	return []metrics.Cap{
+	caps := []metrics.Cap{
 		{Part: "templates", Bytes: t.MaxBytes},
 		{Part: "samplers", Bytes: int64(t.MaxSamplers) * samplerBytes},
 		{Part: "pending", Bytes: t.Pending.Bytes + int64(t.Pending.Sets)*heldSetBytes},
@@ -152,6 +152,10 @@ func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 		{Part: "exporters", Bytes: maxExporters * exporterBytes},
 		{Part: "base", Bytes: baseBytes},
 	}
+	if cfg.Transport == "kafka" {
+		caps = append(caps, metrics.Cap{Part: "kafka", Bytes: kafkaCap(batch)})
+	}
+	return caps
 }
 
 // heldSetBytes is what a waiting data set takes beside its bytes.

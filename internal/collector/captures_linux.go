@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -52,6 +53,7 @@ type capture struct {
 	// past holds the counts of captures that are closed.
 	past     bpf.Verdicts
 	pastXDP  xdp.Stats
+	failed   uint64 // redirects that reached no worker, as far as it is certain
 	lastFail string // the last refusal that was logged
 }
 
@@ -203,6 +205,8 @@ func (c *Captures) detach(one *capture) {
 		one.past[i] += verdicts[i]
 	}
 	one.pastXDP = addStats(one.pastXDP, open.Stats())
+	one.pastXDP.Waiting = 0 // nobody will read it
+	one.failed = max(one.failed, missing(one.past, one.pastXDP))
 	one.program, one.counted = nil, nil
 	c.mu.Unlock()
 	if err := program.Close(); err != nil {
@@ -315,6 +319,10 @@ func (c *Captures) Stats() []CaptureStats {
 				}
 			}
 			x = addStats(x, one.counted.Stats())
+			// What is on its way at this moment is not lost.
+			if n, onWay := missing(verdicts, x), uint64(redirectBulk*runtime.NumCPU()); n > onWay {
+				one.failed = max(one.failed, n-onWay)
+			}
 		}
 		for i, n := range verdicts {
 			s.Verdicts = append(s.Verdicts, Count{bpf.Verdict(i).String(), n})
@@ -323,6 +331,7 @@ func (c *Captures) Stats() []CaptureStats {
 			{"rx_dropped", x.RXDropped},
 			{"rx_ring_full", x.RXRingFull},
 			{"rx_invalid_descs", x.RXInvalidDescs},
+			{"redirect_failed", one.failed},
 		}
 		s.Rings = []RingFill{{"rx", x.RXHighWater, x.RXRingSize}}
 		all = append(all, s)
@@ -353,9 +362,23 @@ func (c *Captures) Limited(limit int, f func(exporter netip.Addr, n uint64)) {
 	}
 }
 
+// redirectBulk is how many frames a CPU has decided about at most and not yet put into
+// a ring: those of a NAPI poll.
+const redirectBulk = 64
+
+// missing returns how many frames were redirected that no worker has had and of which
+// no socket says that it dropped them. The kernel does not count them: of a socket
+// that is bound to another queue, or closed at that moment.
+func missing(v bpf.Verdicts, x xdp.Stats) uint64 {
+	known := x.Received + x.RXDropped + x.RXRingFull + uint64(x.Waiting)
+	return max(v[bpf.Redirect], known) - known
+}
+
 // addStats adds the counts of b to a; of how full the rings were it takes the
 // greater.
 func addStats(a, b xdp.Stats) xdp.Stats {
+	a.Received += b.Received
+	a.Waiting += b.Waiting
 	a.RXDropped += b.RXDropped
 	a.RXRingFull += b.RXRingFull
 	a.RXInvalidDescs += b.RXInvalidDescs

@@ -277,3 +277,43 @@ func TestSetFramesAfterEnd(t *testing.T) {
 		t.Fatal("SetFrames waits for a worker that has ended")
 	}
 }
+
+// TestRedirectFailed: what was redirected to a socket that cannot take it is counted,
+// though the kernel does not.
+func TestRedirectFailed(t *testing.T) {
+	l := newCaptureLab(t, 1, 1)
+	c := l.capture(CaptureConfig{})
+	unbound, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(unbound)
+	const good, bad = 50, 1000
+	send := func(n int) {
+		for i := range n {
+			l.send(i, netip.AddrPortFrom(numberedAddr(i%16), 1), v5(1))
+		}
+	}
+	send(good)
+	eventually(t, "the first come", func() bool { return l.received() == good })
+	if err := c.list[0].program.SetSocket(0, 0, unbound); err != nil {
+		t.Fatal(err)
+	}
+	send(bad)
+	failed := func() (n uint64) {
+		for _, d := range c.Stats()[0].Dropped {
+			if d.Label == "redirect_failed" {
+				n = d.N
+			}
+		}
+		return n
+	}
+	eventually(t, "most are counted", func() bool { n := failed(); return n > bad/2 && n <= bad })
+	c.Stop()
+	if n := failed(); n != bad {
+		t.Errorf("%d counted in the end, want %d", n, bad)
+	}
+	if n := l.received(); n != good {
+		t.Errorf("%d received, want %d", n, good)
+	}
+}

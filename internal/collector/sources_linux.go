@@ -18,6 +18,9 @@ const (
 	// spins is how often a worker that had something looks again before it
 	// waits. More of it would take the CPU from the kernel's receive path.
 	spins = 2
+	// fewSockets is how many sockets a worker reads rather than asks which of
+	// them have something.
+	fewSockets = 2
 	// gatherMost is how many datagrams may gather while the worker lets them, at the
 	// rate at which they came before: a part of what a socket's buffer or a ring holds.
 	gatherMost  = 512
@@ -42,9 +45,10 @@ type sources struct {
 	ready  []bool        // by socket: may have something
 	rounds int           // since the sockets were looked at for sure
 	idle   int           // rounds in a row without a datagram
-	woken  time.Time     // when the last wait ended with something
+	took   time.Time     // when a round last had a datagram
+	often  bool          // the one before it was less than two latencies ago
 	room   int           // how many datagrams may gather
-	napped time.Time     // when the last nap began
+	napped time.Time     // when the last nap began, or a longer wait ended
 	since  int           // datagrams taken from then on
 }
 
@@ -154,6 +158,7 @@ func (s *sources) turn(w *Worker) (int, error) {
 			return total, err
 		}
 		s.ready[i] = n == sock.Batch()
+		w.local = sock.LocalAddr()
 		for j := range n {
 			d := sock.Datagram(j)
 			w.datagram(&d)
@@ -176,20 +181,26 @@ func (s *sources) rest(n int, limit time.Duration) error {
 		}
 	}
 	if n > 0 { // first what is due after them
-		s.idle = 0
+		now := time.Now()
+		s.idle, s.often, s.took = 0, now.Sub(s.took) < 2*s.latency, now
 		return nil
 	}
 	if s.idle++; len(s.frames) > 0 && s.idle <= spins {
 		return nil
 	}
-	if s.latency > 0 {
-		if now := time.Now(); now.Sub(s.woken) < 2*s.latency {
-			s.woken = time.Time{} // once: then wait properly
-			nap := unix.NsecToTimespec(int64(napFor(s.latency, now.Sub(s.napped), s.since, s.room)))
-			s.napped, s.since = now, 0
-			_ = unix.Nanosleep(&nap, nil) // a signal only makes it shorter
+	if s.often {
+		s.often = false // until a round has something again
+		now := time.Now()
+		length := napFor(s.latency, now.Sub(s.napped), s.since, s.room)
+		s.napped, s.since = now, 0
+		nap(length)
+		if len(s.socks) > fewSockets {
 			return s.poll(0)
 		}
+		for i := range s.ready {
+			s.ready[i] = true
+		}
+		return nil
 	}
 	return s.poll(limit)
 }
@@ -220,7 +231,9 @@ func (s *sources) poll(limit time.Duration) error {
 	for i := range s.socks {
 		s.ready[i] = s.fds[1+i].Revents != 0
 	}
-	s.woken = time.Now()
+	if limit > 0 { // after a pause: how often they come is to be seen
+		s.napped, s.since = time.Now(), 0
+	}
 	return nil
 }
 
@@ -238,6 +251,7 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 			w.counters.FramesMalformed++
 			continue
 		}
+		w.local = f.Dst
 		w.frame(f.Src, f.Payload, now)
 	}
 	r.Release()

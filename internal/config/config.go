@@ -25,6 +25,7 @@ type Config struct {
 	XDP           XDP
 	Latency       time.Duration // longest time that datagrams may gather; 0 for none
 	Exporters     Exporters
+	Watch         Watch
 
 	Produce             string // "sample" or "raw"
 	Mapping             Mapping
@@ -52,6 +53,7 @@ type Config struct {
 	Goflow2          Goflow2
 	LogLevel         slog.Level
 	LogFormat        string // "normal" or "json"
+	Profile          Profile
 
 	// Sources says for each option, by name, where its value came from:
 	// "default", "weir.yaml:12", "WEIR_FORMAT", "-format".

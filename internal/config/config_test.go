@@ -94,6 +94,7 @@ func TestDefaults(t *testing.T) {
 		},
 		MemoryMax: 512 << 20,
 		Spool:     Spool{MaxBytes: 8 << 30, Mode: "outage"},
+		Watch:     Watch{MaxExporters: 100_000, SilentAfter: 5 * time.Minute, ErrorsCount: 16},
 		XDP:       XDP{Mode: "auto", ZeroCopy: "auto", RingSize: 2048},
 		Latency:   time.Millisecond, ReceiveBuffer: 32 << 20, Produce: "sample", Mapping: Mapping{Compat: "none"}, Format: "json", Transport: "file",
 		TransportFileSep: "\n", TransportFileCompress: "none", BatchSize: 256 << 10,

@@ -20,6 +20,7 @@ type Decode struct {
 	Format              string // "json", "text" or "bin"
 	TransportFile       string // path; "" is standard output
 	TransportFileSep    string // bytes after every message
+	DumpPlans           bool   // write what templates became in place of the messages
 	Stats               string // path of the statistics; "-" is standard error, "" is none
 	LogLevel            slog.Level
 	LogFormat           string // "normal" or "json"
@@ -102,6 +103,11 @@ func (d *Decode) options() []Option {
 		formatOption(&d.Format),
 		file,
 		sepOption(&d.TransportFileSep),
+		{
+			Name: "dump-plans", Group: GroupSee, Default: "false", Shape: "true|false", NoEnv: true,
+			Value: SwitchValue(&d.DumpPlans),
+			Help:  "Write to standard output what each template became, in place of the flows: fields, offsets, and how they are written.",
+		},
 		{
 			Name: "stats", Group: GroupSee, Default: "", Shape: "path", NoEnv: true,
 			Value: TextValue(&d.Stats),

@@ -127,6 +127,14 @@ func other(o Option) string {
 		return "error"
 	case "logfmt":
 		return "json"
+	case "exporters.max", "errors.sample.count":
+		return "77"
+	case "exporters.silent-after":
+		return "1m"
+	case "sampling":
+		return "192.0.2.0/24=1000,2001:db8::1@3=500"
+	case "errors.sample":
+		return "/var/lib/weir/errors"
 	case "samplingrate.default", "sink.depth", "metrics.exporters":
 		return "512"
 	case "transport":

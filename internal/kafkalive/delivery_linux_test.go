@@ -77,7 +77,7 @@ func ways(k *kafkatest.Cluster) []way {
 		for _, hashing := range []bool{false, true} {
 			for _, compression := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
 				w := way{
-					name:  fmt.Sprintf("%s/%s/hashing=%v", shape, compression, hashing),
+					name:  fmt.Sprintf("%s %s hashing %v", shape, compression, hashing),
 					args:  []string{"-transport.kafka.brokers", k.Plain, "-transport.kafka.message", shape, "-transport.kafka.compression", compression},
 					batch: shape == "batch",
 				}
@@ -103,7 +103,7 @@ func ways(k *kafkatest.Cluster) []way {
 }
 
 // brief are the ways of the short form, which have everything between them.
-var brief = []string{"flow/none/hashing=false", "batch/zstd/hashing=true", "flow/lz4/hashing=true", "mtls", "scram-sha512 over tls", "plain"}
+var brief = []string{"flow none hashing false", "batch zstd hashing true", "flow lz4 hashing true", "mtls", "scram-sha512 over tls", "plain"}
 
 // TestEveryRecordOnce sends the corpus and synthetic flows to a weir that writes
 // a file, and then to one that writes to Kafka, in every way.

@@ -42,6 +42,8 @@ type Source struct {
 	// Names has who gets goflow2's metrics, nil where they are not wanted.
 	Names *collector.Goflow2Names
 	Kept  Kept
+	// Errors is nil where no samples of errors are kept.
+	Errors *collector.ErrorSamples
 	// Captures points to nil unless interfaces are captured.
 	Captures *atomic.Pointer[collector.Captures]
 }
@@ -120,7 +122,7 @@ var all = []*prometheus.Desc{
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(all, templateDescs, kafkaDescs, enrichDescs) {
+	for _, d := range slices.Concat(all, templateDescs, kafkaDescs, exporterDescs, enrichDescs) {
 		ch <- d
 	}
 }
@@ -170,6 +172,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	c.templates(e, &w.Decode.Held)
 	c.exporters(e)
 	c.databases(e)
+	c.exporterTable(e, &w.Decode)
 	if captures := c.src.Captures.Load(); captures != nil {
 		c.captures(e, captures, w)
 	}
@@ -244,7 +247,6 @@ func (c *Collector) decoding(e emitter, d *producer.Counters) {
 }
 
 func (c *Collector) exporters(e emitter) {
-	e.gauge(exporters, float64(c.src.Exporters.Len()))
 	first, other := c.src.Exporters.Stats(c.src.ExporterLimit)
 	for i := range first {
 		emitExporter(e, first[i].Addr.String(), &first[i])
@@ -260,6 +262,7 @@ func emitExporter(e emitter, name string, s *collector.ExporterStats) {
 	e.count(exporterPartly, s.Incomplete, name)
 	e.count(exporterLimited, s.Limited, name)
 	e.count(exporterExpired, s.Expired, name)
+	emitSequence(e, name, s)
 	if s.LastSeenNs != 0 {
 		e.gauge(exporterSeen, float64(s.LastSeenNs)/1e9, name)
 	}

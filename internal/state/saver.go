@@ -146,7 +146,7 @@ func escape(name string) string {
 }
 
 // poll is how often Run looks for changes.
-const poll = 50 * time.Millisecond
+const poll = 20 * time.Millisecond
 
 // Run saves what changes until Stop.
 func (f *File) Run() {

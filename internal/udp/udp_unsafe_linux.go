@@ -74,7 +74,7 @@ func (v *vector) receive(fd int) (int, unix.Errno) {
 		h.SetControllen(int(unsafe.Sizeof(control{})))
 		h.Flags = 0
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&v.headers[0])),
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&v.headers[0])),
 		uintptr(len(v.headers)), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		v.used = len(v.headers) // which of them the kernel touched is not known

@@ -32,10 +32,14 @@ type Config struct {
 	// Detail returns what /__health says behind OK, whole lines; nil for
 	// nothing.
 	Detail func() string
+	// Reload is called for POST /-/reload; nil for no such page.
+	Reload func() error
 	// Settings returns the effective configuration for /config: names, values
 	// and where each came from, without secrets; nil for no such page.
 	Settings func() string
-	Logger   *slog.Logger
+	// Exporters is what /exporters reads; a nil Table for no such page.
+	Exporters Exporters
+	Logger    *slog.Logger
 }
 
 // maxBody is the most bytes that the body of a request may have: no page needs
@@ -64,8 +68,14 @@ func Start(cfg Config) (*Server, error) {
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}))
 	mux.HandleFunc("GET /__health", s.health)
+	if cfg.Reload != nil {
+		mux.Handle("POST /-/reload", &reloadHandler{reload: cfg.Reload})
+	}
 	if cfg.TemplatesPath != "" {
 		mux.Handle("GET "+cfg.TemplatesPath, templatesHandler{cfg.Templates})
+	}
+	if cfg.Exporters.Table != nil {
+		mux.Handle("GET /exporters", exportersHandler{cfg.Exporters, cfg.Templates})
 	}
 	if cfg.Settings != nil {
 		mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {

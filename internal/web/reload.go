@@ -1,0 +1,27 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+)
+
+// reloadHandler has what can be read again read again.
+type reloadHandler struct {
+	mu     sync.Mutex // one at a time
+	reload func() error
+}
+
+// ServeHTTP answers 200, or 422 with what is wrong, one fault a line; the
+// collector then goes on as it was.
+func (h *reloadHandler) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err := h.reload(); err != nil {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprintln(w, err)
+		return
+	}
+	fmt.Fprintln(w, "reloaded")
+}

@@ -1,0 +1,163 @@
+package producer
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"github.com/weirflow/weir/decoders/template"
+)
+
+var opcodeNames = [...]string{
+	opSkip: "-", opBytes: "bytes", opPackets: "packets", opProto: "proto", opTOS: "ip_tos", opTCPFlags: "tcp_flags",
+	opSrcPort: "src_port", opDstPort: "dst_port", opSrcAddr4: "src_addr", opDstAddr4: "dst_addr", opSrcAddr6: "src_addr",
+	opDstAddr6: "dst_addr", opSrcNet: "src_net", opDstNet: "dst_net", opInIf: "in_if", opOutIf: "out_if", opNextHop: "next_hop",
+	opBGPNextHop: "bgp_next_hop", opSrcAS: "src_as", opDstAS: "dst_as", opFlowLabel: "ipv6_flow_label",
+	opICMPTypeCode: "icmp_type, icmp_code", opICMPType: "icmp_type", opICMPCode: "icmp_code", opMPLSIP: "mpls_ip",
+	opLabel1: "mpls_label 1", opLabel2: "mpls_label 2", opLabel3: "mpls_label 3", opTTL: "ip_ttl", opFragmentID: "fragment_id",
+	opFragmentOffset: "fragment_offset", opIPFlags: "ip_flags", opSrcMAC: "src_mac", opDstMAC: "dst_mac",
+	opVLAN: "vlan_id, src_vlan", opDstVLAN: "dst_vlan", opIPVersion: "etype", opForwardingStatus: "forwarding_status",
+	opObservationPoint: "observation_point_id", opSamplingInterval: "sampling_rate", opSamplerID: "sampling_rate, by sampler",
+	opStartUptime: "time_flow_start_ns, by uptime", opEndUptime: "time_flow_end_ns, by uptime",
+	opStartSeconds: "time_flow_start_ns, seconds", opEndSeconds: "time_flow_end_ns, seconds",
+	opStartMillis: "time_flow_start_ns, milliseconds", opEndMillis: "time_flow_end_ns, milliseconds",
+	opStartNTP: "time_flow_start_ns, NTP", opEndNTP: "time_flow_end_ns, NTP",
+	opStartDelta: "time_flow_start_ns, microseconds before export", opEndDelta: "time_flow_end_ns, microseconds before export",
+	opBootMillis: "boot time, for uptimes", opFrameSize: "bytes, packets", opFrameSection: "sampled frame", opIPSection: "sampled packet",
+	opMapped: "by the mapping",
+}
+
+// AppendPlans appends a description of the plans that the store's templates
+// became, for people: each plan once, with the number of templates that share
+// it and the first of them, its fields, and the tables of its fused form.
+func AppendPlans(dst []byte, store *template.Store) []byte {
+	type use struct {
+		first *template.Template
+		key   template.Key
+		count int
+	}
+	uses := map[any]*use{}
+	var order []any
+	for _, d := range store.Domains() {
+		for _, t := range d.Templates() {
+			u := uses[t.Compiled]
+			if u == nil {
+				u = &use{first: t, key: d.Key()}
+				uses[t.Compiled] = u
+				order = append(order, t.Compiled)
+			}
+			u.count++
+		}
+	}
+	for i, c := range order {
+		u := uses[c]
+		name := "NetFlow v9"
+		if u.first.Version == template.IPFIX {
+			name = "IPFIX"
+		}
+		kind := "data"
+		if u.first.Options {
+			kind = "options"
+		}
+		length := strconv.Itoa(u.first.Length) + " bytes a record"
+		if u.first.Variable {
+			length = "at least " + strconv.Itoa(u.first.MinLength) + " bytes a record"
+		}
+		dst = fmt.Appendf(dst, "plan %d: %s, %s, %d fields, %s\n", i+1, name, kind, len(u.first.Fields), length)
+		dst = fmt.Appendf(dst, "  templates: %d, the first is %d of exporter %v, domain %d\n",
+			u.count, u.first.ID, netip.AddrFrom16(u.key.Exporter).Unmap(), u.key.Domain)
+		if pl, ok := c.(*plan); ok {
+			dst = pl.appendFields(dst, u.first)
+			dst = pl.appendFused(dst)
+		} else {
+			dst = append(dst, "  read for sampling rates and boot times\n"...)
+		}
+	}
+	return dst
+}
+
+// appendFields describes what becomes of each field of the template.
+func (pl *plan) appendFields(dst []byte, t *template.Template) []byte {
+	dst = append(dst, "  offset  bytes  element       becomes\n"...)
+	offset := 0
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		at, length, element := strconv.Itoa(offset), strconv.Itoa(int(f.Length)), strconv.Itoa(int(f.ID))
+		if t.Variable {
+			at = "-"
+		}
+		if f.Length == template.VariableLength {
+			length = "var"
+		}
+		code := opSkip
+		if f.PEN == 0 {
+			code = elements[f.ID]
+		} else {
+			element = fmt.Sprintf("%d/%d", f.PEN, f.ID)
+		}
+		dst = fmt.Appendf(dst, "  %6s  %5s  %-12s  %s\n", at, length, element, opcodeNames[code])
+		offset += int(f.Length)
+	}
+	return dst
+}
+
+// appendFused describes the tables of the fused plan.
+func (pl *plan) appendFused(dst []byte) []byte {
+	f := pl.fused
+	if f == nil {
+		return append(dst, "  not fused: records go by way of a Flow\n"...)
+	}
+	dst = append(dst, "  fused, table@offset:field of FlowMessage:"...)
+	begin := len(dst)
+	for _, a := range f.addr4 {
+		dst = fmt.Appendf(dst, " addr4@%d", a.offset)
+	}
+	for _, a := range f.addr16 {
+		dst = fmt.Appendf(dst, " addr16@%d", a.offset)
+	}
+	for _, table := range []struct {
+		name string
+		ops  []fusedOp
+	}{
+		{"int1", f.int1Tag1}, {"int1", f.int1Tag2}, {"int2", f.int2Tag1}, {"int2", f.int2Tag2},
+		{"int4", f.int4Tag1}, {"int4", f.int4Tag2}, {"int8", f.int8Tag1},
+	} {
+		for _, o := range table.ops {
+			dst = fmt.Appendf(dst, " %s@%d:%d", table.name, o.offset, fieldOfTag(o.tag))
+		}
+	}
+	for i := range f.other {
+		o := &f.other[i]
+		dst = fmt.Appendf(dst, " bits(%d bytes>>%d&%#x)@%d:%d", o.width, o.shift, o.mask, o.offset, fieldOfTag(o.tag))
+	}
+	for i, t := range []fusedTime{f.start, f.end} {
+		if t.kind != timeExport {
+			dst = fmt.Appendf(dst, " %s(%s)@%d", []string{"start", "end"}[i], timeNames[t.kind], t.offset)
+		}
+	}
+	for _, i := range []struct {
+		name string
+		fusedInt
+	}{{"rate", f.interval}, {"sampler", f.sampler}} {
+		if i.width != 0 {
+			dst = fmt.Appendf(dst, " %s@%d", i.name, i.offset)
+		}
+	}
+	if n := len(f.custom); n > 0 {
+		dst = fmt.Appendf(dst, " %d of the mapping", n)
+	}
+	if len(dst) == begin {
+		dst = append(dst, " nothing of a record"...)
+	}
+	return fmt.Appendf(dst, "; at most %d bytes a message beside what a set shares\n", f.maxLen)
+}
+
+var timeNames = [...]string{timeExport: "export", timeUptime: "uptime", timeSeconds: "s", timeMillis: "ms", timeNTP: "NTP", timeDelta: "us"}
+
+// fieldOfTag returns the number of a field by its tag as it is written.
+func fieldOfTag(tag uint16) int {
+	if tag < 0x80 {
+		return int(tag >> 3)
+	}
+	return int(tag&0x7f|tag>>8<<7) >> 3
+}

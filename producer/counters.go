@@ -20,6 +20,10 @@ type Counters struct {
 	// Records counts the flow records that were produced, by protocol.
 	Records [NumProtocols]uint64
 
+	// Sampling counts the same records by where their sampling rate came from,
+	// and SamplingChanges the rates that options data changed.
+	Sampling        [NumSamplingSources]uint64
+	SamplingChanges uint64
 	// OptionsRecords counts the records of options data sets.
 	OptionsRecords uint64
 	// SetsWithoutTemplate counts the data sets whose template is unknown.
@@ -64,6 +68,10 @@ func (c *Counters) Add(o *Counters) {
 		c.Records[i] += o.Records[i]
 	}
 	c.Held.add(&o.Held)
+	for i := range c.Sampling {
+		c.Sampling[i] += o.Sampling[i]
+	}
+	c.SamplingChanges += o.SamplingChanges
 	c.OptionsRecords += o.OptionsRecords
 	c.SetsWithoutTemplate += o.SetsWithoutTemplate
 	c.TemplatesAdded += o.TemplatesAdded

@@ -25,8 +25,11 @@ type fusedContext struct {
 	prefixRate                 uint64
 
 	samplerID, samplerRate uint64 // the sampler that was looked up last
-	fallback               uint64 // the configured default rate
-	long                   bool   // the last message's length took two bytes
+	samplerSource          SamplingSource
+	sources                [NumSamplingSources]int // of the records' rates, where they name any
+	fallback               uint64                  // the configured default rate
+	key                    uint32                  // of all messages, where they share one
+	long                   bool                    // the last message's length took two bytes
 }
 
 // beginFused encodes what all records of a set share.
@@ -37,8 +40,12 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 	c.sampling = nil
 	if pl.interval.width != 0 || pl.sampler.width != 0 {
 		c.sampling = sampling
+		if p.forcedRate() != 0 {
+			c.sampling = nil
+		}
+		c.sources = [NumSamplingSources]int{}
 		c.samplerID, c.samplerRate = 0, 0
-		if sampling != nil && pl.sampler.width != 0 {
+		if c.sampling != nil && pl.sampler.width != 0 {
 			c.samplerRate = c.samplerOr(0)
 		}
 	}
@@ -67,14 +74,17 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 		b = grow(b, jsonSlack)
 	}
 	c.prefix = b
+	p.shareKey()
 	return c
 }
 
 // samplerOr returns the rate of a sampler, or else that of the set.
 func (c *fusedContext) samplerOr(id uint64) uint64 {
 	if rate := c.sampling.SamplerRate(id); rate != 0 {
+		c.samplerSource = SamplingSampler
 		return rate
 	}
+	c.samplerSource = SamplingDomain
 	return c.rate
 }
 
@@ -82,27 +92,27 @@ func (c *fusedContext) samplerOr(id uint64) uint64 {
 func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte) uint64 {
 	if pl.interval.width != 0 {
 		if rate := loadInt(rec, &pl.interval); rate != 0 {
-			return rate
+			return c.rated(rate, SamplingRecord)
 		}
 	}
 	if pl.sampler.width != 0 {
 		if id := loadInt(rec, &pl.sampler); id != c.samplerID {
 			c.samplerID, c.samplerRate = id, c.samplerOr(id)
 		}
-		return c.samplerRate
+		return c.rated(c.samplerRate, c.samplerSource)
 	}
-	return c.rate
+	return c.rated(c.rate, SamplingDomain)
 }
 
 // writesFused says whether the records of a plan are written without a Flow.
 func (p *Producer) writesFused(pl *plan) bool {
 	switch {
-	case pl.fused == nil:
+	case pl.fused == nil, p.perInterface():
 		return false
 	case p.cfg.Format == FormatBin:
 		return true
 	}
-	return fusedJSON && p.cfg.Format == FormatJSON && p.prog.plain && !p.prog.Keyed() && len(pl.targets) == 0
+	return fusedJSON && p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.plain && !p.prog.Keyed() && len(pl.targets) == 0
 }
 
 // writeRecords appends the messages of all whole records in body to the batch
@@ -147,6 +157,9 @@ func (p *Producer) recordPrefix(pl *fusedPlan, c *fusedContext, rec []byte) {
 // writeFused appends the messages of all whole records in body to the batch
 // and returns how many there were.
 func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
+	if p.cfg.Geo != nil {
+		return p.writeEnriched(pl, c, body)
+	}
 	b := p.batch
 	sep := p.cfg.Separator
 	need := prefixRoom + 1 + len(c.prefix) + pl.maxLen + storeSlack + len(sep)
@@ -172,7 +185,7 @@ func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
 	b.Buf = buf
 	p.useful += records
 	if p.prog.Keyed() {
-		p.fusedKeys(b, len(b.Ends)-records, c.prefix)
+		p.fusedKeys(b, len(b.Ends)-records)
 	}
 	return records
 }

@@ -67,7 +67,6 @@ func (h fnv) bytes(v []byte) fnv {
 func (c *compiler) keys(hash []string) {
 	p := c.program
 	p.keyShared = true
-	p.wanted = map[int]bool{}
 	add := func(path, name string) {
 		col, ok := c.column(name)
 		if !ok || col.id == fieldICMPName {
@@ -81,13 +80,13 @@ func (c *compiler) keys(hash []string) {
 			k.number = fieldTable[k.id].number
 		}
 		p.key = append(p.key, k)
-		p.wanted[k.number] = true
 		switch k.id {
 		case fieldType, fieldSequence, fieldSampler, fieldTimeReceived, fieldDomain:
 		default:
 			p.keyShared = false
 		}
 	}
+	defer p.placeKeys()
 	for i, name := range c.mapping.Key {
 		add(fmt.Sprintf("formatter.key[%d]", i), name)
 	}
@@ -99,6 +98,25 @@ func (c *compiler) keys(hash []string) {
 		add(path, name)
 	}
 }
+
+// placeKeys notes where the fields of the key are kept while a message is read,
+// if they are few and no lists.
+func (p *Program) placeKeys() {
+	if len(p.key) == 0 || len(p.key) > maxPlain {
+		return
+	}
+	places := make([]uint8, maxFieldNumber+1)
+	for i, k := range p.key {
+		if k.custom != nil || k.kind == kindUints || k.kind == kindLayers || k.kind == kindBytesList {
+			return
+		}
+		places[k.number] = uint8(i + 1)
+	}
+	p.keyPlaces = places
+}
+
+// maxFieldNumber is the largest number of a field of FlowMessage.
+const maxFieldNumber = 112
 
 // keyOf returns the key of a flow.
 func (p *Program) keyOf(f *Flow) uint32 {

@@ -3,13 +3,11 @@ package producer
 import "encoding/binary"
 
 // fusedKeys adds the keys of the messages at and behind place first of the
-// batch, which were written without a Flow. prefix are the encoded fields that
-// they share.
-func (p *Producer) fusedKeys(b *Batch, first int, prefix []byte) {
+// batch, which were written without a Flow.
+func (p *Producer) fusedKeys(b *Batch, first int) {
 	if p.prog.keyShared {
-		key := p.prog.keyOfMessage(prefix)
 		for range len(b.Ends) - first {
-			b.Keys = append(b.Keys, key)
+			b.Keys = append(b.Keys, p.fused.key)
 		}
 		return
 	}
@@ -20,12 +18,95 @@ func (p *Producer) fusedKeys(b *Batch, first int, prefix []byte) {
 	}
 }
 
+// shareKey notes the key that all messages with the encoded prefix share, if
+// they do.
+func (p *Producer) shareKey() {
+	if p.prog.keyShared && p.prog.Keyed() {
+		p.fused.key = p.prog.keyOfMessage(p.fused.prefix)
+	}
+}
+
 // keyOfMessage returns the key of an encoded message without its length. The
 // message is one that this package wrote.
 func (p *Program) keyOfMessage(msg []byte) uint32 {
+	if p.keyPlaces != nil {
+		return p.plainKeyOfMessage(msg)
+	}
 	h := fnv(fnvOffset)
 	for i := range p.key {
 		h = p.key[i].hashMessage(h, msg)
+	}
+	return uint32(h)
+}
+
+// maxPlain is the number of fields of a key that plainKeyOfMessage takes.
+const maxPlain = 8
+
+// plainKeyOfMessage is keyOfMessage for keys of a few fields of FlowMessage that
+// are no lists, in one pass.
+func (p *Program) plainKeyOfMessage(msg []byte) uint32 {
+	var at [maxPlain]int // where the values begin, 0 for those that are not there
+	places := p.keyPlaces
+	for i := 0; i < len(msg); {
+		number := int(msg[i])
+		wire := number & 7
+		i++
+		if number >= 0x80 {
+			number = number&0x7f | int(msg[i])<<7
+			i++
+			if number >= 0x80<<7 { // an added field of a large number
+				for msg[i-1] >= 0x80 {
+					i++
+				}
+				number = len(places) << 3
+			}
+		}
+		if number >>= 3; number < len(places) && places[number] != 0 {
+			at[places[number]-1] = i
+		}
+		if wire == wireVarint {
+			for msg[i] >= 0x80 {
+				i++
+			}
+			i++
+			continue
+		}
+		n := int(msg[i])
+		i++
+		for shift := 7; msg[i-1] >= 0x80; shift += 7 {
+			n = n&(1<<shift-1) | int(msg[i])<<shift
+			i++
+		}
+		i += n
+	}
+	h := fnv(fnvOffset)
+	for i := range p.key {
+		k := &p.key[i]
+		from := at[places[k.number]-1]
+		if k.kind == kindBytes {
+			if from == 0 {
+				h = h.byte('[').byte(']')
+			} else { // an address: its length is one byte
+				h = h.bytes(msg[from+1 : from+1+int(msg[from])])
+			}
+			continue
+		}
+		v := uint64(0)
+		if from > 0 {
+			for shift := 0; ; shift += 7 {
+				c := msg[from]
+				v |= uint64(c&0x7f) << shift
+				from++
+				if c < 0x80 {
+					break
+				}
+			}
+		}
+		if k.kind == kindType {
+			h = h.text(typeName(uint32(v)))
+		} else {
+			h = h.number(v)
+		}
 	}
 	return uint32(h)
 }

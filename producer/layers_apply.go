@@ -36,25 +36,21 @@ func (p *Producer) mapLayers(l *layerProgram, b []byte, h *packet.Headers, f *Fl
 	}
 	off := 0
 	for i := range h.Layers {
-		encap := i >= h.BaseLayers
 		kind := kindLayer
 		if k := int(h.LayerStack[i]); k < kindLayer {
 			kind = k
 		}
 		if l.any>>kind&1 != 0 {
-			for j := range l.kinds[kind] {
-				if r := &l.kinds[kind][j]; r.encap == encap {
-					p.mapBits(r, b, off, f)
+			encap := i >= h.BaseLayers
+			rules := l.kinds[kind]
+			for j := range rules {
+				if rules[j].encap == encap {
+					p.mapBits(&rules[j], b, off, f)
 				}
 			}
 		}
-		if t := uint32(h.LayerType[i]); t >= 256 {
-			p.mapNumbered(l.etypes, t, encap, b, off, f)
-		} else if t > 0 || kind == kindLayer && i > 0 && h.LayerStack[i-1] == packet.LayerIPv6 {
-			p.mapNumbered(l.protos, t, encap, b, off, f)
-		}
-		if p.portLayers>>i&1 != 0 {
-			p.mapNumbered(l.byPort, p.portLayer[i], encap, b, off, f)
+		if l.numbered {
+			p.mapAnnounced(l, b, h, i, off, f)
 		}
 		off += int(h.LayerSize[i])
 	}
@@ -68,6 +64,19 @@ func (p *Producer) mapLayers(l *layerProgram, b []byte, h *packet.Headers, f *Fl
 	}
 	if len(l.payload) > 0 {
 		p.mapPayload(l, b, h, f)
+	}
+}
+
+// mapAnnounced maps layer i, which begins at off, by what announces it.
+func (p *Producer) mapAnnounced(l *layerProgram, b []byte, h *packet.Headers, i, off int, f *Flow) {
+	encap := i >= h.BaseLayers
+	if t := uint32(h.LayerType[i]); t >= 256 {
+		p.mapNumbered(l.etypes, t, encap, b, off, f)
+	} else if t > 0 || h.LayerStack[i] == packet.LayerCustom && i > 0 && h.LayerStack[i-1] == packet.LayerIPv6 {
+		p.mapNumbered(l.protos, t, encap, b, off, f)
+	}
+	if p.portLayers>>i&1 != 0 {
+		p.mapNumbered(l.byPort, p.portLayer[i], encap, b, off, f)
 	}
 }
 

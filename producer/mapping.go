@@ -108,13 +108,14 @@ type Program struct {
 	// plain says that JSON is what AppendJSON writes.
 	plain   bool
 	columns []column
+	fast    [2]fastColumns // by notation
 	key     []keyField
 	// keyShared says that all flows of a set, or of an sFlow datagram, have
 	// the same key.
 	keyShared bool
-	// wanted are the fields of a message that the key is made of, for those
-	// that were written without a Flow.
-	wanted map[int]bool
+	// keyPlaces are the places of the key's fields by their number, from 1; nil
+	// for keys that plainKeyOfMessage does not take.
+	keyPlaces []uint8
 
 	// plans says that templates have plans of their own under this program.
 	plans     bool
@@ -162,6 +163,7 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	c := compiler{mapping: m, program: &Program{compat: s.Compat}}
 	c.customFields()
 	c.columns()
+	c.program.compileFast()
 	c.keys(s.Hash)
 	c.program.ipfix = c.elements("ipfix", m.IPFIX)
 	c.program.v9 = c.elements("netflowv9", m.NetFlowV9)

@@ -33,6 +33,7 @@ type layerProgram struct {
 
 	ports    []portRule
 	portBits [16]uint64 // of the low ten bits of the ports
+	numbered bool       // there are some of these
 	// fused says that no rule sets a field of FlowMessage.
 	fused bool
 }
@@ -153,6 +154,7 @@ func (c *compiler) layers() {
 		c.layer(l, fmt.Sprintf("sflow.mapping[%d]", i), &m.Layers[i])
 	}
 	l.sort(c.named)
+	l.numbered = len(l.etypes)+len(l.protos)+len(l.byPort) > 0
 	for i := range m.Ports {
 		c.port(l, fmt.Sprintf("sflow.ports[%d]", i), &m.Ports[i])
 	}

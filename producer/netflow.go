@@ -3,6 +3,7 @@ package producer
 import (
 	"github.com/weirflow/weir/decoders/ipfix"
 	"github.com/weirflow/weir/decoders/netflow"
+	"github.com/weirflow/weir/decoders/sequence"
 	"github.com/weirflow/weir/decoders/template"
 )
 
@@ -21,13 +22,20 @@ func (p *Producer) fixed(data []byte) {
 	case rest > 0 && !allZero(body[n*h.RecordLen:]):
 		p.fault(templateReason(template.FaultTrailingBytes))
 	}
+	p.fixedFacts(&h, n)
 	exportNs := uint64(h.UnixSecs)*1e9 + uint64(h.UnixNsecs)
 	if pl := fixedPlan(&h); p.writesFused(pl) && !p.prog.compat {
 		c := p.beginFused(pl.fused, flowType(h.Version), h.Sequence, 0, exportNs, h.UptimeMs, h.SamplingInterval(), nil)
-		p.writeRecords(pl, template.V9, c, body[:n*h.RecordLen])
+		p.countRates(c.rate, SamplingRecord, p.writeRecords(pl, template.V9, c, body[:n*h.RecordLen]))
+		p.tally.set(SetData, n)
+		p.tally.fusedEnd(pl.fused, c, body, n)
 		return
 	}
 	p.fixedRecords(&h, exportNs, body[:n*h.RecordLen])
+	p.tally.set(SetData, n)
+	if n > 0 {
+		p.tally.FlowEndNs = p.flow.TimeFlowEndNs
+	}
 }
 
 // flowType returns the type of the flows of a fixed version.
@@ -48,7 +56,6 @@ func (p *Producer) fixedRecords(h *netflow.Fixed, exportNs uint64, body []byte) 
 		h.ParseRecord(body, &r)
 		f := p.begin(flowType(h.Version))
 		f.SequenceNum = h.Sequence
-		f.SamplingRate = p.samplingOr(h.SamplingInterval())
 		f.TimeFlowStartNs = uptimeToUnix(exportNs, h.UptimeMs, r.FirstMs)
 		f.TimeFlowEndNs = uptimeToUnix(exportNs, h.UptimeMs, r.LastMs)
 		if p.prog.compat {
@@ -62,6 +69,7 @@ func (p *Producer) fixedRecords(h *netflow.Fixed, exportNs uint64, body []byte) 
 		f.IPTOS, f.TCPFlags = uint32(r.TOS), uint32(r.TCPFlags)
 		f.SrcAS, f.DstAS = uint32(r.SrcAS), uint32(r.DstAS)
 		f.SrcNet, f.DstNet = uint32(r.SrcMask), uint32(r.DstMask)
+		f.SamplingRate = p.rateOf(f, h.SamplingInterval(), SamplingRecord)
 		p.emit(f)
 	}
 }
@@ -76,6 +84,8 @@ type message struct {
 	records  int    // templates, options and data records that were read
 	sets     int
 	held     int // sets that wait for their template
+
+	templates, options int // of records
 }
 
 // netflow9 produces the records of a v9 datagram.
@@ -93,6 +103,7 @@ func (p *Producer) netflow9(data []byte) {
 		uptimeMs: h.UptimeMs,
 	}
 	p.sets(&m, body, netflow.SetTemplates, netflow.SetOptionsTemplates)
+	p.messageFacts(sequence.NetFlow9, &m)
 	// Exporters count records, or sets, or some of them. Where sets could
 	// not be read there is nothing to compare.
 	if c := int(h.Count); c != m.records && c != m.sets && p.first == ReasonNone && m.held == 0 {
@@ -109,6 +120,7 @@ func (p *Producer) ipfix(data []byte) {
 	}
 	if int(h.Length) != len(data) {
 		p.fault(ReasonLengthMismatch)
+		p.facts.Uncertain = int(h.Length) > len(data)
 	}
 	m := message{
 		key:      template.Key{Exporter: p.source, Domain: h.DomainID, Port: p.meta.Source.Port(), Version: template.IPFIX},
@@ -117,6 +129,7 @@ func (p *Producer) ipfix(data []byte) {
 		exportNs: uint64(h.ExportTime) * 1e9,
 	}
 	p.sets(&m, body, ipfix.SetTemplates, ipfix.SetOptionsTemplates)
+	p.messageFacts(sequence.IPFIX, &m)
 }
 
 // sets walks the sets of a message.
@@ -146,6 +159,11 @@ func (p *Producer) sets(m *message, body []byte, idTemplates, idOptions uint16) 
 // templateSet stores the templates of a set, and returns the message's domain,
 // which the first template of an exporter makes.
 func (p *Producer) templateSet(m *message, domain *template.Domain, body []byte, options bool) *template.Domain {
+	kind, before := SetTemplates, m.records
+	if options {
+		kind = SetOptionsTemplates
+	}
+	defer func() { p.tally.set(kind, m.records-before) }()
 	var defs template.Definitions
 	defs.Init(body, m.key.Version, options)
 	for {
@@ -154,6 +172,7 @@ func (p *Producer) templateSet(m *message, domain *template.Domain, body []byte,
 			return domain
 		}
 		m.records++
+		m.templates++
 		if !ok {
 			p.fault(templateReason(defs.Fault))
 			continue
@@ -206,12 +225,16 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 	}
 	if t == nil || p.held.sets != 0 && p.held.waits(p.waitKey(m, id)) {
 		if p.hold(m, t, id, body) {
+			p.tally.WithoutTemplate++
 			m.held++
+			p.facts.Uncertain = true
 			return
 		}
 	}
 	if t == nil {
 		p.Counters.SetsWithoutTemplate++
+		p.facts.Uncertain = true
+		p.tally.WithoutTemplate++
 		p.fault(ReasonTemplateMissing)
 		return
 	}
@@ -227,18 +250,28 @@ func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Tem
 		opts := t.Compiled.(*optionsPlan)
 		for recs.Next() {
 			m.records++
+			m.options++
 			p.useful++
 			p.Counters.OptionsRecords++
 			p.options(opts, domain, recs.Record)
 		}
+		p.tally.set(SetOptionsData, m.records-before)
 	} else if pl := p.planOf(t); p.writesFused(pl) {
 		s := domain.Sampling()
 		c := p.beginFused(pl.fused, m.flowType, m.sequence, m.key.Domain, m.exportNs, m.uptimeMs, s.Rate(), s)
-		m.records += p.writeRecords(pl, t.Version, c, body)
+		n := p.writeRecords(pl, t.Version, c, body)
+		m.records += n
+		p.countSampled(c, n)
+		p.tally.set(SetData, n)
+		p.tally.fusedEnd(pl.fused, c, body, n)
 	} else {
 		for recs.Next() {
 			m.records++
 			p.dataRecord(m, pl, domain, recs.Record)
+		}
+		p.tally.set(SetData, m.records-before)
+		if m.records > before {
+			p.tally.FlowEndNs = p.flow.TimeFlowEndNs
 		}
 	}
 	domain.Used(t, m.records-before, p.meta.ReceivedNs)
@@ -265,16 +298,16 @@ func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec
 	}
 	p.fill(pl, rec, f, &c)
 
-	rate := c.mappedRate
+	rate, src := c.mappedRate, SamplingRecord
 	if rate == 0 {
 		rate = c.samplingInterval
 	}
 	if rate == 0 && c.hasSampler {
-		rate = domain.Sampling().SamplerRate(c.samplerID)
+		rate, src = domain.Sampling().SamplerRate(c.samplerID), SamplingSampler
 	}
 	if rate == 0 {
-		rate = domain.Sampling().Rate()
+		rate, src = domain.Sampling().Rate(), SamplingDomain
 	}
-	f.SamplingRate = p.samplingOr(rate)
+	f.SamplingRate = p.rateOf(f, rate, src)
 	p.emit(f)
 }

@@ -97,6 +97,7 @@ func (p *Producer) options(pl *optionsPlan, domain *template.Domain, rec []byte)
 		return
 	}
 	s := domain.Sampling()
+	p.rateChange(domain, sampler, hasSampler, rate)
 	s.Set(rate)
 	if hasSampler && !s.SetSampler(sampler, rate) {
 		p.fault(ReasonSamplerLimit)

@@ -8,6 +8,7 @@ import (
 	"github.com/weirflow/weir/decoders/netflow"
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // Format is the encoding of the messages.
@@ -33,6 +34,9 @@ type Config struct {
 	Separator []byte
 	// SamplingRate is given to flows whose exporter announced none.
 	SamplingRate uint64
+	// Geo, unless it is nil, says where addresses belong: it is added to every
+	// flow. A cache is for one producer.
+	Geo *geo.Cache
 	// Programs holds the mapping that is in force; nil for none.
 	Programs *Programs
 	// Held has room for data that comes before its template; nil holds none.
@@ -100,6 +104,9 @@ type Meta struct {
 	ReceivedNs int64
 	// Truncated: the datagram was longer than what is there of it.
 	Truncated bool
+	// Override holds the sampling rates that the configuration sets for the
+	// exporter; nil for none.
+	Override *Override
 }
 
 // Result is what became of a datagram.
@@ -133,6 +140,7 @@ type Producer struct {
 	hdr   packet.Headers
 	fused fusedContext
 	parts sampleParts
+	tally Tally
 
 	// scratch holds the values of a record that are no views into the datagram.
 	scratch []byte
@@ -146,6 +154,7 @@ type Producer struct {
 	batch  *Batch
 	first  Reason
 	useful int // pieces that could be used
+	facts  Facts
 
 	held held // data that waits for its template
 }
@@ -175,8 +184,13 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.batch = batch
 	p.first = ReasonNone
 	p.useful = 0
+	p.beginFacts()
+	p.tally = Tally{}
 	p.held.current = none
 	before := len(batch.Ends)
+	if p.cfg.Geo != nil {
+		p.cfg.Geo.Begin()
+	}
 
 	if meta.Truncated {
 		p.fault(ReasonDatagramTruncated)
@@ -225,10 +239,17 @@ func (p *Producer) fault(r Reason) {
 	if p.first == ReasonNone {
 		p.first = r
 	}
+	p.facts.Faults.Add(r)
+	if unsure[r] {
+		p.facts.Uncertain = true
+	}
 }
 
 // note counts something that is not as it should be and costs nothing.
-func (p *Producer) note(r Reason) { p.Counters.Faults[r]++ }
+func (p *Producer) note(r Reason) {
+	p.Counters.Faults[r]++
+	p.facts.Faults.Add(r)
+}
 
 // begin empties the flow and sets what all flows of the datagram share.
 func (p *Producer) begin(flowType uint32) *Flow {
@@ -252,15 +273,21 @@ func (p *Producer) samplerAddress() []byte {
 // emit appends the flow to the batch.
 func (p *Producer) emit(f *Flow) {
 	b := p.batch
+	if p.cfg.Geo != nil {
+		f.Enrich(p.cfg.Geo)
+	}
 	switch {
 	case p.cfg.Format == FormatBin:
 		b.Buf = AppendDelimited(b.Buf, f)
 	case p.cfg.Format == FormatText:
-		b.Buf = p.prog.appendText(b.Buf, f, notationText)
+		b.Buf = p.prog.appendFast(b.Buf, f, notationText)
 	case p.prog.plain:
 		b.Buf = appendJSON(b.Buf, f)
 	default:
-		b.Buf = p.prog.appendText(b.Buf, f, notationJSON)
+		b.Buf = p.prog.appendFast(b.Buf, f, notationJSON)
+	}
+	if p.cfg.Geo != nil {
+		b.Buf = appendWhereabouts(b.Buf, f, p.cfg.Format)
 	}
 	b.Buf = append(b.Buf, p.cfg.Separator...)
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))
@@ -270,8 +297,12 @@ func (p *Producer) emit(f *Flow) {
 	p.useful++
 }
 
-// samplingOr returns rate, or the configured default where it is unknown.
+// samplingOr returns the rate that the configuration sets for the exporter, else
+// rate, or the configured default where it is unknown.
 func (p *Producer) samplingOr(rate uint64) uint64 {
+	if forced := p.forcedRate(); forced != 0 {
+		return forced
+	}
 	if rate == 0 {
 		return p.cfg.SamplingRate
 	}

@@ -16,9 +16,12 @@ func (p *Producer) sflow(data []byte) {
 		p.fault(sflowReason(reason))
 		return
 	}
+	p.sflowFacts(&h)
+	p.tally.Agent = h.Agent
 	fused := p.writesSamples()
 	if fused {
 		p.sflowPrefix(&h)
+		p.shareKey()
 	}
 	count := h.SampleCount
 	if fused {
@@ -32,6 +35,8 @@ func (p *Producer) sflow(data []byte) {
 		if reason == sflow.ErrSampleShort {
 			continue
 		}
+		p.sampleFacts(&samples.Sample)
+		p.tally.sample(&samples.Sample)
 		switch samples.Sample.Kind {
 		case sflow.Flow:
 			if fused && p.usualSample(&samples) {
@@ -65,9 +70,14 @@ func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
 		if !p.gathers(d[fixed:], binary.BigEndian.Uint32(d[28:])) {
 			break
 		}
-		s.rate = p.samplingOr(uint64(binary.BigEndian.Uint32(d[8:])))
+		source, rate := binary.BigEndian.Uint32(d[4:]), binary.BigEndian.Uint32(d[8:])
+		p.flowSampleFacts(binary.BigEndian.Uint32(d), source>>24, source&0xffffff, rate)
+		p.countRates(uint64(rate), SamplingRecord, 1)
+		s.rate = p.samplingOr(uint64(rate))
 		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
 		p.putSample(s)
+		p.tally.Samples[SampleFlow]++
+		p.tally.SampleRecords[SampleFlow] += min(binary.BigEndian.Uint32(d[28:]), uint32(n/8))
 		body = body[8+min((n+3)&^3, uint64(len(body)-8)):]
 	}
 	return body, count
@@ -81,6 +91,7 @@ func (p *Producer) usualSample(samples *sflow.Samples) bool {
 		return false
 	}
 	s.rate = p.samplingOr(uint64(samples.Sample.SamplingRate))
+	p.countRates(uint64(samples.Sample.SamplingRate), SamplingRecord, 1)
 	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output
 	p.putSample(s)
 	return true
@@ -89,13 +100,13 @@ func (p *Producer) usualSample(samples *sflow.Samples) bool {
 // writesSamples says whether samples of the usual kind are written without a
 // Flow.
 func (p *Producer) writesSamples() bool {
-	if !fusedSamples || p.cfg.SamplingRate >= 1<<32 {
+	if !fusedSamples || p.cfg.SamplingRate >= 1<<32 || p.perInterface() {
 		return false
 	}
 	if p.cfg.Format == FormatBin {
 		return p.prog.fusesSamples()
 	}
-	return p.cfg.Format == FormatJSON && p.prog.plain && !p.prog.Keyed() && p.prog.layers == nil
+	return p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.plain && !p.prog.Keyed() && p.prog.layers == nil
 }
 
 // gathers takes the records of a sample of the usual kind; of JSON, only with
@@ -126,7 +137,6 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	f.SamplerAddress = h.Agent
 	f.SequenceNum = h.Sequence
 	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
-	f.SamplingRate = p.samplingOr(uint64(s.Sample.SamplingRate))
 	f.InIf, f.OutIf = s.Sample.Input, s.Sample.Output
 	f.Packets = 1
 	for s.Records.Next() {
@@ -139,6 +149,7 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	if cut && reason != sflow.ReasonNone {
 		return
 	}
+	f.SamplingRate = p.rateOf(f, uint64(s.Sample.SamplingRate), SamplingRecord)
 	p.emit(f)
 }
 

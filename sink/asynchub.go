@@ -12,9 +12,10 @@ import (
 const (
 	// defaultGrace is under the time for which a worker waits for a batch
 	// before it counts records as lost.
-	defaultGrace  = 100 * time.Millisecond
-	defaultStall  = 2 * time.Second
-	defaultWindow = 32
+	defaultGrace = 100 * time.Millisecond
+	defaultStall = 2 * time.Second
+	// DefaultWindow is the default of AsyncConfig.Window.
+	DefaultWindow = 32
 
 	// asyncPoll is how often a hub that waits for its output looks again.
 	asyncPoll = 10 * time.Millisecond
@@ -113,7 +114,7 @@ func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
 		cfg.Stall = defaultStall
 	}
 	if cfg.Window <= 0 {
-		cfg.Window = defaultWindow
+		cfg.Window = DefaultWindow
 	}
 	h := &AsyncHub{
 		sink:       s,

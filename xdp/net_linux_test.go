@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/bpf"
@@ -215,21 +214,6 @@ func (l *lab) programOn() (id uint32) {
 		l.t.Fatal(err)
 	}
 	return id
-}
-
-// route lets the collector's stack take datagrams of any source: they need a way
-// back.
-func (l *lab) route() {
-	l.t.Helper()
-	links := l.collector.Netlink()
-	link, err := links.LinkByName("veth0")
-	if err == nil {
-		_, all, _ := net.ParseCIDR("0.0.0.0/0")
-		err = links.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: all})
-	}
-	if err != nil {
-		l.t.Fatal(err)
-	}
 }
 
 // listen opens an ordinary socket on the collector.

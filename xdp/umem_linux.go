@@ -49,10 +49,11 @@ func chunksFor(workers, ringSize int) int {
 	return workers*(ringSize+Batch) + ringSize
 }
 
-// leastReady returns how many of them are in the fill ring at least: half of what one
-// worker's RX ring holds, and for each other worker a quarter more.
+// leastReady returns how many of them are in the fill ring at least: so many that the
+// RX rings of half the workers, and of a single one, can fill up before anyone gives
+// back a chunk.
 func leastReady(workers, ringSize int) int {
-	return (workers+1)*ringSize/4 + Batch
+	return (workers+1)*ringSize/2 + Batch
 }
 
 // umem is the packet memory of a queue: chunks, each of which belongs at any time

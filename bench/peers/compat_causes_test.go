@@ -104,8 +104,6 @@ var causes = []cause{
 		func(d *difference) bool { return strings.HasPrefix(d.mapping, "08") && d.custom }},
 	{"layers of the documentation", "the layers 0, 7, arp and icmp6, and names in capitals, are found; goflow2 has them in its documentation alone", false,
 		func(d *difference) bool { return strings.HasPrefix(d.mapping, "11") && d.custom }},
-	{"mapped in cut headers", "goflow2 maps a layer of which nothing is there, to zeros; weir takes it for absent", false,
-		func(d *difference) bool { return sampled(d) && d.custom && (d.weir == "" || d.weir == "(no column)") }},
 }
 
 // version is that of the datagram, 5 for sFlow too.

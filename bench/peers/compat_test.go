@@ -191,3 +191,27 @@ func (r *run) difference(d *difference) {
 		r.first[what] = d.String()
 	}
 }
+
+// TestCausesDocumented holds docs/migrating-from-goflow2.md to the table of
+// causes, and to what -compat goflow2 does about each.
+func TestCausesDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "migrating-from-goflow2.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]string{}
+	for _, line := range strings.Split(string(text), "\n") {
+		if cells := strings.Split(line, " | "); len(cells) == 3 {
+			rows[strings.TrimPrefix(cells[0], "| ")] = strings.TrimSuffix(cells[2], " |")
+		}
+	}
+	for _, c := range causes {
+		want := "as goflow2"
+		if c.always {
+			want = "stays"
+		}
+		if rows[c.name] != want {
+			t.Errorf("row %q says %q of -compat goflow2, the table of causes %q", c.name, rows[c.name], want)
+		}
+	}
+}

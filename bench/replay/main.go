@@ -51,6 +51,17 @@ standard input) to a collector, in the order they were captured.
                   if the target is in 127.0.0.0/8, and is refused if not. A port that
                   is taken is replaced by a free one
 
+What is to go wrong on the way, as a share of the datagrams, such as 1% or 0.01:
+
+  -drop S         leave out
+  -reorder S      send behind 1 to 8 later ones of the same source
+  -duplicate S    send twice
+  -seed N         chooses which (default 1)
+                  With any of them the summary has "truth": for each exporter, protocol
+                  and domain, and for each source of sFlow samples, what was dropped in
+                  datagrams, records, flows and templates, and how many were reordered
+                  and duplicated. Use it with -loop 1
+
 Without sockets, as Ethernet frames (Linux, as root):
 
   -interface X    put frames on this interface instead; -to is where they are addressed
@@ -79,6 +90,7 @@ type options struct {
 	rewriteTime bool
 	keepSource  bool
 	files       []string
+	impair      impairment
 
 	iface   string           // send frames on it; empty: datagrams by sockets
 	send    string           // how
@@ -131,6 +143,7 @@ func parseOptions(args []string) (options, error) {
 	var o options
 	var to, mac string
 	var port int
+	var drop, reorder, duplicate string
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&to, "to", "", "")
@@ -140,6 +153,10 @@ func parseOptions(args []string) (options, error) {
 	flags.IntVar(&port, "port", 0, "")
 	flags.BoolVar(&o.rewriteTime, "rewrite-time", false, "")
 	flags.BoolVar(&o.keepSource, "keep-source", false, "")
+	flags.StringVar(&drop, "drop", "0", "")
+	flags.StringVar(&reorder, "reorder", "0", "")
+	flags.StringVar(&duplicate, "duplicate", "0", "")
+	flags.Uint64Var(&o.impair.seed, "seed", 1, "")
 	flags.StringVar(&o.iface, "interface", "", "")
 	flags.StringVar(&o.send, "send", sendAuto, "")
 	flags.StringVar(&mac, "to-mac", "", "")
@@ -160,6 +177,15 @@ func parseOptions(args []string) (options, error) {
 	}
 	fault(to == "", "-to is missing")
 	fault(len(o.files) == 0, "no capture file is named")
+	for _, s := range []struct {
+		name, text string
+		share      *float64
+	}{{"drop", drop, &o.impair.drop}, {"reorder", reorder, &o.impair.reorder}, {"duplicate", duplicate, &o.impair.duplicate}} {
+		var err error
+		*s.share, err = parseShare(s.text)
+		fault(err != nil, "-%s %v", s.name, err)
+	}
+	fault(o.impair.drop+o.impair.reorder > 1, "-drop and -reorder are more than all together")
 	fault(o.pps < 0 || math.IsNaN(o.pps) || math.IsInf(o.pps, 0), "-pps %v: want 0 or more", o.pps)
 	fault(o.loop < 0, "-loop %d: want 0 or more", o.loop)
 	fault(o.duration < 0, "-duration %v: want 0 or more", o.duration)

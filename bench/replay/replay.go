@@ -19,8 +19,9 @@ type replayer struct {
 	options
 	load  *workload
 	out   output
-	next  int // in load.datagrams
-	loops int // finished
+	next  int       // in load.datagrams
+	loops int       // finished
+	bad   *impairer // nil: all is sent as it is
 	counters
 }
 
@@ -31,6 +32,9 @@ func replay(ctx context.Context, o options, stderr io.Writer) (*summary, error) 
 		return nil, err
 	}
 	r := &replayer{options: o, load: load}
+	if o.impair.any() {
+		r.bad = newImpairer(o.impair, load)
+	}
 	if o.iface != "" {
 		// The thread has the network namespace, and sleeps exactly.
 		runtime.LockOSThread()
@@ -48,6 +52,10 @@ func replay(ctx context.Context, o options, stderr io.Writer) (*summary, error) 
 	start := time.Now()
 	reporting := r.report(stderr, start)
 	interrupted := r.run(ctx, start)
+	if r.bad != nil {
+		r.bad.finish(func(i int) { r.out.put(i, r.loops, time.Now(), &r.counters) })
+		r.out.flush(&r.counters)
+	}
 	took := time.Since(start)
 	r.out.finish(&r.counters)
 	reporting()
@@ -138,7 +146,11 @@ func (r *replayer) run(ctx context.Context, start time.Time) (interrupted bool) 
 func (r *replayer) sendNext(n int, now time.Time) int {
 	taken := 0
 	for taken < n && (r.loop == 0 || r.loops < r.loop) {
-		r.out.put(r.next, r.loops, now, &r.counters)
+		if r.bad != nil {
+			r.bad.next(r.next, r.load.datagrams[r.next].source, func(i int) { r.out.put(i, r.loops, now, &r.counters) })
+		} else {
+			r.out.put(r.next, r.loops, now, &r.counters)
+		}
 		taken++
 		if r.next++; r.next == len(r.load.datagrams) {
 			r.next = 0

@@ -83,6 +83,7 @@ type summary struct {
 	PPS          float64           `json:"pps"`
 	BitsPerSec   float64           `json:"bits_per_second"` // of UDP payload
 	Interrupted  bool              `json:"interrupted"`
+	Truth        []*truth          `json:"truth,omitempty"` // of -drop, -reorder and -duplicate
 	// Frames is of -interface, whether the interface dropped them or not: the kernel
 	// need not say which. Dropped is what the interface counted meanwhile, of whoever
 	// sent it.
@@ -99,7 +100,12 @@ func (r *replayer) summary(took time.Duration, interrupted bool) *summary {
 		send = w.injector.kind()
 		sources = max(sources, w.synthetic)
 	}
+	var truths []*truth
+	if r.bad != nil {
+		truths = r.bad.truths(r.load)
+	}
 	return &summary{
+		Truth:        truths,
 		Interface:    r.iface,
 		Send:         send,
 		Frames:       r.frames.Load(),

@@ -179,6 +179,7 @@ func TestHabits(t *testing.T) {
 						if !near(lostOf(&c, info.Unit), n.lost, 0.01) || lostOf(&c, info.Unit) != allLost(&c) {
 							t.Errorf("lost %v, want %d %v", c.Lost, n.lost, hy.unit)
 						}
+						c.Reordered, c.Duplicates, c.Restarts = info.Reordered, info.Duplicates, info.Restarts
 						if !near(c.Reordered, n.reordered, 0.02) || !near(c.Duplicates, n.duplicated, 0.02) || c.Restarts > 0 {
 							t.Errorf("reordered %d, want %d; duplicates %d, want %d; restarts %d; strays %d",
 								c.Reordered, n.reordered, c.Duplicates, n.duplicated, c.Restarts, info.Strays)
@@ -260,8 +261,8 @@ func TestRestarts(t *testing.T) {
 					set.Observe(table, Key{Kind: Kind(kind)}, &o)
 				}
 				table.Sweep(s.nowNs, Network, true)
-				c := set.Counts()
-				if allLost(&c) != 0 || c.Duplicates+c.Reordered > 0 || c.Restarts != 3 {
+				c, info := set.Counts(), set.Streams()[0]
+				if allLost(&c) != 0 || info.Duplicates+info.Reordered > 0 || info.Restarts != 3 {
 					t.Errorf("%v %s after %d: %+v", Kind(kind), hy.name, after, c)
 				}
 			}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/sink"
 	"github.com/weirflow/weir/sink/kafka"
 	"github.com/weirflow/weir/sink/spool"
 )
@@ -53,6 +54,14 @@ func kafkaConfig(cfg *config.Config, log *slog.Logger) kafka.Config {
 		Format:           format,
 		Logger:           log,
 	}
+}
+
+// kafkaCap returns how much memory the Kafka output may take beside the lanes'
+// batches, of which each has so many bytes: batches in place of those that it
+// holds, copies of what is in them, compressed and not, and those read from the
+// spool.
+func kafkaCap(batch int64) int64 {
+	return 3*kafka.DefaultBufferBytes + sink.DefaultWindow*batch
 }
 
 // openKafka opens the Kafka sink and its spool. The cluster need not be there.

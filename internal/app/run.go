@@ -21,6 +21,7 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/internal/state"
 	"github.com/weirflow/weir/internal/udp"
@@ -101,6 +102,10 @@ type collection struct {
 	workers []*collector.Worker
 	web     *web.Server
 	source  metrics.Source
+	watcher *watcher                // nil before run
+	errors  *collector.ErrorSamples // nil: none are kept
+	enrich  *enrich.Databases       // nil for none
+	names   *collector.Goflow2Names
 	// captures is nil unless interfaces are captured.
 	captures atomic.Pointer[collector.Captures]
 	started  time.Time
@@ -112,6 +117,9 @@ type collection struct {
 // received before run.
 func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Logger) (_ *collection, err error) {
 	c := &collection{cfg: cfg, programs: programs, log: log, started: time.Now()}
+	if c.enrich, err = openDatabases(&cfg.Enrich, "enrich.", log); err != nil {
+		return nil, err
+	}
 	out, err := openOutput(cfg, log)
 	if err != nil {
 		return nil, err
@@ -127,7 +135,10 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 		return nil, err
 	}
 	store := newStore(cfg)
-	exporters := collector.NewExporters()
+	exporters := c.newExporters()
+	if cfg.Goflow2.Metrics == "on" && cfg.Addr != "" {
+		c.names = collector.NewGoflow2Names(cfg.MetricsExporters)
+	}
 	if err := c.makeWorkers(out, store, exporters); err != nil {
 		return nil, err
 	}
@@ -143,18 +154,23 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 		ExporterLimit: cfg.MetricsExporters,
 		Version:       versionLine(),
 		Captures:      &c.captures,
+		Errors:        c.errors,
 		Kafka:         out.kafka,
 		Spool:         out.spool,
+		Databases:     c.enrich,
+		Names:         c.names,
 	}
 	if cfg.Addr != "" {
 		c.web, err = web.Start(web.Config{
 			Addr:          cfg.Addr,
 			TemplatesPath: cfg.TemplatesPath,
+			MetricsPath:   cfg.Goflow2.MetricsPath,
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
 			Reload:        c.reloadMapping,
 			Settings:      cfg.Render,
+			Exporters:     web.Exporters{Table: exporters, LostHere: c.lostHere},
 			Logger:        log,
 		})
 		if err != nil {
@@ -184,17 +200,20 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 		lanes[i] = sink.NewLane(i, cfg.SinkDepth, cfg.BatchSize)
 	}
 	c.hub, c.out = out.newHub(cfg, lanes, c.log), out
+	c.errors = c.newErrorSamples(store)
 	admission := collector.NewAdmission(cfg.Exporters.Allow, cfg.Exporters.Deny, cfg.Exporters.Rate)
 	records := out.producerConfig(cfg, c.programs)
 	records.Held = newHeld(cfg)
 	for i := range n {
 		parts := collector.Parts{
 			CPU:       -1,
-			Producer:  producer.New(records, store),
+			Producer:  producer.New(c.withGeo(records), store),
 			Lane:      lanes[i],
 			Notify:    c.hub.Notify,
 			Exporters: exporters,
 			Admission: admission,
+			Errors:    c.errors,
+			Names:     c.names,
 			Logger:    c.log,
 		}
 		if len(cfg.CPUPin) > 0 {
@@ -333,6 +352,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 			}
 		})
 	}
+	c.watcher = c.watchExporters()
 	err := c.startCaptures()
 	if err != nil {
 		c.log.Error("stopping", "error", err)
@@ -343,6 +363,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 		c.web.SetHealthy(true)
 		c.log.Info("serving http", "address", c.web.Addr())
 	}
+	defer c.watchDatabases()()
 	c.keep(c.source.Templates)
 	watchdogDone := make(chan struct{})
 	go c.watchdog(watchdogDone)
@@ -425,7 +446,10 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	var errs []error
 	if err := waitFor(ctx, workers); err != nil {
 		errs = append(errs, fmt.Errorf("stop workers: %w", err))
+	} else if c.errors != nil {
+		c.errors.Close()
 	}
+	c.watcher.stop()
 	errs = append(errs, c.hub.Stop(ctx), c.stopKeeping(ctx))
 	c.closeSockets()
 	for _, w := range c.workers {
@@ -474,6 +498,7 @@ func (c *collection) summary() {
 		"records_written", l.Acknowledged,
 		"records_dropped", l.DroppedRecords(),
 		"records_spooled", l.Spooled,
+		"records_recovered", l.Recovered,
 		"records_in_flight", l.InFlight,
 		"sets_without_template", d.SetsWithoutTemplate,
 		"exporters", c.source.Exporters.Len(),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/internal/state"
@@ -133,25 +134,31 @@ func (c *collection) stopKeeping(ctx context.Context) error {
 
 // What tables take, as measured.
 const (
-	exporterBytes = 512      // an entry of the exporter table and of the workers' tables of senders
+	exporterBytes = 768      // an entry of the exporter table and of the workers' tables of senders
+	streamBytes   = 400      // a sequence of numbers
+	waitingBytes  = 64 << 20 // numbers of sequences that wait to be understood, and gaps
 	samplerBytes  = 128      // a sampler's rate
 	batchSlack    = 64 << 10 // what a batch has beyond batch.size
 	baseBytes     = 48 << 20 // the program, its stacks, web server and metrics
-	maxExporters  = 100_000
 )
 
 // memoryCaps returns what the parts of a collector of so many workers may take.
 func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 	t := &cfg.Templates
 	batch := int64(cfg.BatchSize) + batchSlack + int64(cfg.BatchSize)/64*4
-	return []metrics.Cap{
+	caps := []metrics.Cap{
 		{Part: "templates", Bytes: t.MaxBytes},
 		{Part: "samplers", Bytes: int64(t.MaxSamplers) * samplerBytes},
 		{Part: "pending", Bytes: t.Pending.Bytes + int64(t.Pending.Sets)*heldSetBytes},
 		{Part: "batches", Bytes: int64(workers) * int64(cfg.SinkDepth) * batch},
-		{Part: "exporters", Bytes: maxExporters * exporterBytes},
+		{Part: "exporters", Bytes: int64(cfg.Watch.MaxExporters) * exporterBytes},
+		{Part: "sequences", Bytes: int64(collector.MaxStreams(cfg.Watch.MaxExporters))*streamBytes + waitingBytes},
 		{Part: "base", Bytes: baseBytes},
 	}
+	if cfg.Transport == "kafka" {
+		caps = append(caps, metrics.Cap{Part: "kafka", Bytes: kafkaCap(batch)})
+	}
+	return caps
 }
 
 // heldSetBytes is what a waiting data set takes beside its bytes.

@@ -1,16 +1,20 @@
 package collector
 
 import (
+	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/weirflow/weir/decoders/sequence"
 	"github.com/weirflow/weir/producer"
 )
 
-// maxExporters bounds the table that source addresses, which anyone can forge,
-// make entries of.
-const maxExporters = 100_000
+// DefaultMaxExporters bounds the table that source addresses, which anyone can
+// forge, make entries of.
+const DefaultMaxExporters = 100_000
 
 // An Exporter counts what came from one source address. Its counters are
 // written by the workers that receive from it, as a rule one, and may be read
@@ -26,6 +30,13 @@ type Exporter struct {
 	limited    atomic.Uint64
 	expired    atomic.Uint64 // data sets that waited for their template in vain
 	next       atomic.Int64  // when its next datagram is due by the rate limit, in Unix ns
+	protocols  atomic.Uint32 // a bit for each that was seen
+	gone       atomic.Bool   // evicted: what is counted has to be handed on
+
+	streams  sequence.Set
+	override *producer.Override // sampling rates of the configuration, or nil
+
+	watched
 }
 
 func (e *Exporter) count(size int, res *producer.Result, nowNs int64) {
@@ -40,6 +51,9 @@ func (e *Exporter) count(size int, res *producer.Result, nowNs int64) {
 		e.failed.Add(1)
 	case res.Reason != producer.ReasonNone:
 		e.incomplete.Add(1)
+	}
+	if bit := uint32(1) << res.Protocol; e.protocols.Load()&bit == 0 {
+		e.protocols.Or(bit)
 	}
 	e.lastSeen.Store(nowNs)
 }
@@ -64,6 +78,8 @@ type ExporterStats struct {
 	Limited uint64
 	// Expired data sets waited for a template that did not come.
 	Expired uint64
+	// Sequence is what its sequence numbers tell.
+	Sequence sequence.Counts
 }
 
 func (e *Exporter) stats() ExporterStats {
@@ -77,86 +93,235 @@ func (e *Exporter) stats() ExporterStats {
 		Incomplete: e.incomplete.Load(),
 		Limited:    e.limited.Load(),
 		Expired:    e.expired.Load(),
+		Sequence:   e.streams.Counts(),
 	}
+}
+
+// add adds o's counters to s.
+func (s *ExporterStats) add(o *ExporterStats) {
+	s.Datagrams += o.Datagrams
+	s.Bytes += o.Bytes
+	s.Records += o.Records
+	s.Failed += o.Failed
+	s.Incomplete += o.Incomplete
+	s.Limited += o.Limited
+	s.Expired += o.Expired
+	s.Sequence.Add(&o.Sequence)
+	s.LastSeenNs = max(s.LastSeenNs, o.LastSeenNs)
+}
+
+// handOn adds what e counts to another and sets it to zero. It may be called
+// again for what was counted meanwhile.
+func (e *Exporter) handOn(to *Exporter) {
+	to.datagrams.Add(e.datagrams.Swap(0))
+	to.bytes.Add(e.bytes.Swap(0))
+	to.records.Add(e.records.Swap(0))
+	to.failed.Add(e.failed.Swap(0))
+	to.incomplete.Add(e.incomplete.Swap(0))
+	to.limited.Add(e.limited.Swap(0))
+	to.expired.Add(e.expired.Swap(0))
+	counts := e.streams.Take()
+	to.streams.Put(&counts)
+	if seen := e.lastSeen.Load(); seen > to.lastSeen.Load() {
+		to.lastSeen.Store(seen)
+	}
+}
+
+// ExportersConfig says how a table of exporters works. What is zero has a
+// default.
+type ExportersConfig struct {
+	// Max is the number of exporters that have entries of their own.
+	Max int
+	// SilentAfter is after how long without a datagram an exporter counts as
+	// silent; 0 for never.
+	SilentAfter time.Duration
+	// Sampling are the sampling rates that the configuration sets.
+	Sampling []SamplingRule
+	// Logger is told of new, silent and returning exporters; nil for nobody.
+	Logger *slog.Logger
 }
 
 // Exporters is the table of source addresses. All methods may be called by any
 // goroutine. Workers look an address up when they meet it first.
+//
+// Once the table is full, a new exporter takes the place of the least useful one
+// of a few: one that never sent a record, or has not for long. One that has sent
+// records for minutes is left alone as long as it does; where there are only
+// such, new ones share an entry. What an exporter that makes room has counted is
+// added to that entry: sums over all never go back.
 type Exporters struct {
-	other *Exporter
-	limit int
+	other    *Exporter
+	limit    int
+	cfg      ExportersConfig
+	sampling *samplingRules
+	table    *sequence.Table
+	notices  *notices
+	watch    watch
+
+	overflowed atomic.Uint64 // look-ups that found no room
+	evicted    atomic.Uint64
 
 	mu    sync.RWMutex
 	all   map[netip.Addr]*Exporter
-	order []*Exporter // as they were first seen
+	slots []*Exporter // by number; nil where one was evicted
+	free  []int       // numbers of those
 }
 
-// NewExporters returns an empty table.
-func NewExporters() *Exporters {
+// MaxStreams is how many sequences of numbers are followed beside so many
+// exporters.
+func MaxStreams(exporters int) int { return max(sequence.DefaultStreams, 2*exporters) }
+
+// NewExporters returns an empty table with defaults.
+func NewExporters() *Exporters { return NewExporterTable(ExportersConfig{}) }
+
+// NewExporterTable returns an empty table.
+func NewExporterTable(cfg ExportersConfig) *Exporters {
+	if cfg.Max == 0 {
+		cfg.Max = DefaultMaxExporters
+	}
 	return &Exporters{
-		other: &Exporter{},
-		limit: maxExporters,
-		all:   map[netip.Addr]*Exporter{},
+		other:    &Exporter{},
+		limit:    cfg.Max,
+		cfg:      cfg,
+		sampling: newSamplingRules(cfg.Sampling),
+		table:    sequence.NewTable(MaxStreams(cfg.Max)),
+		notices:  newNotices(cfg.Logger),
+		all:      map[netip.Addr]*Exporter{},
 	}
 }
 
-// Get returns the exporter with that address. Once the table is full, all new
+// Get returns the exporter with that address. Where the table has no room, new
 // addresses share one.
 func (t *Exporters) Get(addr netip.Addr) *Exporter {
 	t.mu.RLock()
 	e, ok := t.all[addr]
-	full := len(t.all) >= t.limit
 	t.mu.RUnlock()
 	if ok {
 		return e
-	}
-	if full {
-		return t.other
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e, ok := t.all[addr]; ok {
 		return e
 	}
-	if len(t.all) >= t.limit {
+	if len(t.all) >= t.limit && !t.makeRoom(time.Now().UnixNano()) {
+		t.overflowed.Add(1)
 		return t.other
 	}
-	e = &Exporter{addr: addr}
+	e = &Exporter{addr: addr, override: t.sampling.of(addr)}
 	t.all[addr] = e
-	t.order = append(t.order, e)
+	if n := len(t.free); n > 0 {
+		e.slot = t.free[n-1]
+		t.free = t.free[:n-1]
+		t.slots[e.slot] = e
+	} else {
+		e.slot = len(t.slots)
+		t.slots = append(t.slots, e)
+	}
 	return e
+}
+
+// candidates is how many exporters are looked at to find one that makes room.
+const candidates = 32
+
+// makeRoom evicts the least useful of a few exporters, if there is one that may
+// be. The table is locked.
+func (t *Exporters) makeRoom(nowNs int64) bool {
+	var worst *Exporter
+	var worth worth
+	for i := range min(candidates, len(t.slots)) {
+		if len(t.slots) > candidates {
+			i = rand.IntN(len(t.slots))
+		}
+		e := t.slots[i]
+		if e == nil {
+			continue
+		}
+		if w := e.worth(nowNs); worst == nil || w.less(worth) {
+			worst, worth = e, w
+		}
+	}
+	if worst == nil || worth.class == classLive {
+		return false
+	}
+	t.evict(worst)
+	return true
+}
+
+// evict takes an exporter out of the table. The table is locked.
+func (t *Exporters) evict(e *Exporter) {
+	delete(t.all, e.addr)
+	t.slots[e.slot] = nil
+	t.free = append(t.free, e.slot)
+	e.gone.Store(true)
+	e.streams.Release(t.table)
+	e.handOn(t.other)
+	t.evicted.Add(1)
+}
+
+// settle hands on what a worker counted in an exporter that was evicted
+// meanwhile.
+func (t *Exporters) settle(e *Exporter) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e.streams.Release(t.table)
+	e.handOn(t.other)
 }
 
 // Len returns how many exporters have entries of their own.
 func (t *Exporters) Len() int {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return len(t.order)
+	return len(t.all)
 }
 
-// Stats returns the counters of the first limit exporters in the order in
-// which they were first seen, and the sum of all others, whose Addr is the
-// zero Addr.
+// Stats returns the counters of the exporters with the first limit entries, as
+// a rule those that were first seen, and the sum of all others, whose Addr is
+// the zero Addr. An exporter that is in the sum never leaves it.
 func (t *Exporters) Stats(limit int) (first []ExporterStats, other ExporterStats) {
+	// Nobody is to hand on what it counted meanwhile. Workers wait for the lock
+	// only to add an exporter.
 	t.mu.RLock()
-	order := t.order
-	t.mu.RUnlock()
-	n := min(limit, len(order))
-	first = make([]ExporterStats, n)
-	for i, e := range order[:n] {
-		first[i] = e.stats()
+	defer t.mu.RUnlock()
+	n := min(limit, len(t.slots))
+	first = make([]ExporterStats, 0, n)
+	for _, e := range t.slots[:n] {
+		if e != nil {
+			first = append(first, e.stats())
+		}
 	}
 	other = t.other.stats()
-	for _, e := range order[n:] {
-		s := e.stats()
-		other.Datagrams += s.Datagrams
-		other.Bytes += s.Bytes
-		other.Records += s.Records
-		other.Failed += s.Failed
-		other.Incomplete += s.Incomplete
-		other.Limited += s.Limited
-		other.Expired += s.Expired
-		other.LastSeenNs = max(other.LastSeenNs, s.LastSeenNs)
+	for _, e := range t.slots[n:] {
+		if e != nil {
+			s := e.stats()
+			other.add(&s)
+		}
 	}
 	return first, other
+}
+
+// TableStats says how full the table is.
+type TableStats struct {
+	// Exporters have entries of their own; Max is how many may.
+	Exporters, Max int
+	// Evicted made room for others; Overflowed counts look-ups that found none.
+	Evicted, Overflowed uint64
+	// New, Silent and Returned count exporters that began to send, ended, and
+	// began again.
+	New, Silent, Returned uint64
+	// SilentNow is how many are silent at present.
+	SilentNow int
+	// Streams are those of sequence numbers.
+	Streams sequence.Stats
+}
+
+// TableStats returns how full the table is.
+func (t *Exporters) TableStats() TableStats {
+	return TableStats{
+		Exporters: t.Len(), Max: t.limit,
+		Evicted: t.evicted.Load(), Overflowed: t.overflowed.Load(),
+		New: t.watch.fresh.Load(), Silent: t.watch.silent.Load(), Returned: t.watch.returned.Load(),
+		SilentNow: int(t.watch.silentNow.Load()),
+		Streams:   t.table.Stats(),
+	}
 }

@@ -4,7 +4,9 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/weirflow/weir/decoders/sequence"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -20,6 +22,7 @@ func TestExportersCap(t *testing.T) {
 	table.limit = 3
 	for i := range 5 {
 		e := table.Get(numberedAddr(i))
+		e.usefulFirst, e.usefulLast = 1, time.Now().UnixNano() // it stays
 		if again := table.Get(numberedAddr(i)); again != e {
 			t.Errorf("exporter %d has two entries", i)
 		}
@@ -68,7 +71,6 @@ func TestExportersConcurrently(t *testing.T) {
 	table := NewExporters()
 	table.limit = 50
 	const workers, addrs, rounds = 4, 100, 20
-	var all [workers][addrs]*Exporter
 	var ended sync.WaitGroup
 	for w := range workers {
 		ended.Go(func() {
@@ -76,7 +78,9 @@ func TestExportersConcurrently(t *testing.T) {
 				for i := range addrs {
 					e := table.Get(numberedAddr((i*7 + w) % addrs))
 					e.count(1, &producer.Result{Decoded: true}, 1)
-					all[w][(i*7+w)%addrs] = e
+					if e.gone.Load() {
+						table.settle(e)
+					}
 				}
 				table.Stats(10)
 				table.Len()
@@ -84,19 +88,8 @@ func TestExportersConcurrently(t *testing.T) {
 		})
 	}
 	ended.Wait()
-	shared := 0
-	for i := range addrs {
-		for w := 1; w < workers; w++ {
-			if all[w][i] != all[0][i] {
-				t.Errorf("exporter %d has two entries", i)
-			}
-		}
-		if all[0][i] == table.other {
-			shared++
-		}
-	}
-	if shared != addrs-50 || table.Len() != 50 {
-		t.Errorf("%d share an entry, %d have their own", shared, table.Len())
+	if table.Len() != 50 || table.TableStats().Evicted == 0 {
+		t.Errorf("%d have entries: %+v", table.Len(), table.TableStats())
 	}
 	first, other := table.Stats(50)
 	sum := other.Datagrams
@@ -105,5 +98,66 @@ func TestExportersConcurrently(t *testing.T) {
 	}
 	if sum != workers*addrs*rounds {
 		t.Errorf("%d datagrams counted, want %d", sum, workers*addrs*rounds)
+	}
+}
+
+// TestExportersEviction: forged sources take each other's places, and never those
+// of exporters that have sent flows for minutes. No sum goes back.
+func TestExportersEviction(t *testing.T) {
+	table := NewExporters()
+	table.limit = 100
+	at := time.Now().Add(-10 * time.Minute)
+	useful := func(e *Exporter) { e.count(100, &producer.Result{Decoded: true, Records: 3}, at.UnixNano()) }
+	real := make([]*Exporter, 60)
+	for i := range real {
+		real[i] = table.Get(numberedAddr(i))
+	}
+	for range 150 { // seconds
+		for _, e := range real {
+			useful(e)
+		}
+		at = at.Add(time.Second)
+		table.Sweep(at, sequence.Network)
+	}
+	sent := uint64(60 * 150)
+	last := uint64(0)
+	for i := range 20_000 {
+		e := table.Get(numberedAddr(1000 + i))
+		res := &producer.Result{Reason: producer.ReasonUnknownVersion}
+		if i%2 == 0 {
+			res = &producer.Result{Decoded: true, Records: 1} // a forged record
+		}
+		e.count(10, res, at.UnixNano()+int64(i))
+		sent++
+		if i%1000 == 0 {
+			first, other := table.Stats(80)
+			sum := other.Datagrams
+			for _, s := range first {
+				sum += s.Datagrams
+			}
+			if sum != sent || other.Datagrams < last {
+				t.Fatalf("%d counted of %d, %d in others after %d", sum, sent, other.Datagrams, last)
+			}
+			last = other.Datagrams
+		}
+	}
+	for i, e := range real {
+		if e.gone.Load() || table.Get(numberedAddr(i)) != e {
+			t.Errorf("exporter %d, which sends, was evicted", i)
+		}
+	}
+	if st := table.TableStats(); st.Exporters != 100 || st.Evicted < 19_000 {
+		t.Errorf("%+v", st)
+	}
+	// A table of nothing but such has no room.
+	for range 150 {
+		for i := range 100 {
+			useful(table.Get(numberedAddr(i)))
+		}
+		at = at.Add(time.Second)
+		table.Sweep(at, sequence.Network)
+	}
+	if table.Get(numberedAddr(500_000)) != table.other || table.TableStats().Overflowed == 0 {
+		t.Errorf("a new exporter took the place of one that sends: %+v", table.TableStats())
 	}
 }

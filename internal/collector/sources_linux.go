@@ -152,11 +152,13 @@ func (s *sources) turn(w *Worker) (int, error) {
 		if !s.ready[i] {
 			continue
 		}
+		w.goflow2.from(i)
 		n, err := sock.TryReceive()
 		if err != nil {
 			return total, err
 		}
 		s.ready[i] = n == sock.Batch()
+		w.local = sock.LocalAddr()
 		for j := range n {
 			d := sock.Datagram(j)
 			w.datagram(&d)
@@ -241,6 +243,7 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 	if n == 0 {
 		return 0
 	}
+	w.goflow2.from(fromFrames)
 	now := time.Now().UnixNano()
 	for i := range n {
 		f := r.Frame(i)
@@ -248,6 +251,7 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 			w.counters.FramesMalformed++
 			continue
 		}
+		w.local = f.Dst
 		w.frame(f.Src, f.Payload, now)
 	}
 	r.Release()

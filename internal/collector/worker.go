@@ -75,6 +75,8 @@ type Worker struct {
 	patience time.Duration   // how long to wait for a batch
 	behind   bool            // waited in vain since the last batch came back
 	known    map[netip.Addr]*sender
+	local    netip.AddrPort // where the datagram in hand was sent to, as far as is known
+	goflow2  *Goflow2       // nil unless goflow2's metrics are wanted
 	counters Snapshot
 	stale    bool // the counters are newer than what was published
 	held     heldWork
@@ -98,13 +100,19 @@ type Parts struct {
 	Notify    func()
 	Exporters *Exporters
 	Admission *Admission
-	Logger    *slog.Logger
+	Errors    *ErrorSamples // nil: none are kept
+	// Names has who gets goflow2's metrics, nil where they are not wanted.
+	Names  *Goflow2Names
+	Logger *slog.Logger
 }
 
 // sender is what a worker knows of a source address.
 type sender struct {
 	*Exporter
 	next *atomic.Int64 // the exporter's, or its own where the exporter is shared
+	// askAgain is when to look for an entry of its own, in Unix ns; 0 if it has one.
+	askAgain int64
+	goflow2  *Goflow2Exporter
 }
 
 // Snapshot is a consistent copy of a worker's counters.
@@ -150,6 +158,7 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 		free:     make([]*producer.Batch, 0, parts.Lane.Empty.Cap()),
 		known:    map[netip.Addr]*sender{},
 		patience: sinkPatience,
+		goflow2:  newGoflow2(parts.Names, len(parts.Sockets)),
 	}
 	w.held.done = w.released
 	return w, nil
@@ -192,6 +201,7 @@ func (w *Worker) Run() error {
 	}
 	defer close(w.done)
 	defer w.publish(true)
+	defer w.goflow2.release()
 	for !w.stopping.Load() {
 		n, err := w.src.next(w, w.wait())
 		if err != nil {
@@ -263,6 +273,7 @@ func (w *Worker) tend(n int) {
 		w.polledAt = now
 		w.pollDrops()
 	}
+	w.goflow2.release()
 	w.publish(n == 0)
 }
 
@@ -276,12 +287,13 @@ func (w *Worker) datagram(d *udp.Datagram) {
 		w.counters.Denied++
 		return
 	}
+	meta := producer.Meta{Source: d.Src, ReceivedNs: d.ReceivedNs, Truncated: d.Truncated, Override: s.override}
 	if !w.parts.Admission.admit(s.next, d.ReceivedNs) {
-		w.counters.Limited++
-		s.limited.Add(1)
+		w.limited(s, meta, d.Payload)
+		w.goflow2.dropped(s.goflow2, len(d.Payload))
 		return
 	}
-	w.produce(s, producer.Meta{Source: d.Src, ReceivedNs: d.ReceivedNs, Truncated: d.Truncated}, d.Payload)
+	w.produce(s, meta, d.Payload)
 }
 
 // frame takes a datagram that came past the stack. The program has looked at
@@ -294,7 +306,7 @@ func (w *Worker) frame(src netip.AddrPort, payload []byte, receivedNs int64) {
 		w.counters.Denied++
 		return
 	}
-	w.produce(s, producer.Meta{Source: src, ReceivedNs: receivedNs}, payload)
+	w.produce(s, producer.Meta{Source: src, ReceivedNs: receivedNs, Override: s.override}, payload)
 }
 
 // produce decodes a datagram into the open batch.
@@ -305,8 +317,18 @@ func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
 	}
 	batch := w.open()
 	first := batch.Records() == 0
+	began := w.goflow2.begin()
 	res := w.prod.Datagram(batch, meta, payload)
 	s.count(len(payload), &res, meta.ReceivedNs)
+	facts := w.prod.Facts()
+	w.follow(s, facts)
+	if facts.Faults.Any() && w.parts.Errors != nil {
+		w.parts.Errors.keep(&facts.Faults, meta, w.local, payload)
+	}
+	w.keep(s, meta.Source.Addr())
+	if w.goflow2 != nil {
+		w.goflow2.count(s.goflow2, w.prod.Tally(), &res, len(payload), meta.ReceivedNs, began)
+	}
 
 	switch {
 	case batch == w.spare:
@@ -401,22 +423,35 @@ func (w *Worker) publish(wait bool) {
 // back at once.
 const maxKnown = 1 << 17
 
+// askAgain is after how long a sender for which the exporter table had no room
+// is looked for again.
+const askAgain = 10 * time.Second
+
 // sender returns what is known of a source address, nil for one that may not
 // send. The worker keeps those that it has met in a table of its own.
 func (w *Worker) sender(addr netip.Addr) *sender {
 	s, ok := w.known[addr]
+	if ok && s.askAgain != 0 && w.polledAt.UnixNano() > s.askAgain {
+		ok = false
+	}
 	if !ok {
 		if !w.parts.Admission.allowed(addr) {
 			return nil
 		}
-		if len(w.known) >= maxKnown {
+		if len(w.known) >= max(maxKnown, w.parts.Exporters.limit+w.parts.Exporters.limit/4) {
 			clear(w.known)
 		}
 		e := w.parts.Exporters.Get(addr)
+		before := s
 		s = &sender{Exporter: e, next: &e.next}
 		if e.addr != addr {
 			s.next = new(atomic.Int64)
+			if before != nil {
+				s.next = before.next
+			}
+			s.askAgain = w.polledAt.Add(askAgain).UnixNano()
 		}
+		s.goflow2 = w.goflow2.exporter(e.addr)
 		w.known[addr] = s
 	}
 	return s

@@ -323,21 +323,24 @@ func TestRefusedAndGarbage(t *testing.T) {
 func TestKnownIsBounded(t *testing.T) {
 	r := newRig(t, rigConfig{})
 	addr := netip.MustParseAddr("192.0.2.1")
-	before := r.sender(addr)
+	r.sender(addr)
 	for i := range maxKnown {
 		r.sender(numberedAddr(i))
 	}
 	if n := len(r.known); n > maxKnown {
 		t.Errorf("%d senders are known, want %d at most", n, maxKnown)
 	}
+	before := r.sender(addr) // another may have taken its place
 	if after := r.sender(addr); after.Exporter != before.Exporter || after.next != before.next {
 		t.Error("an exporter that came back is another")
 	}
-	if n := r.exporters.Len(); n != maxExporters {
-		t.Errorf("%d exporters have entries, want %d", n, maxExporters)
+	if n := r.exporters.Len(); n != DefaultMaxExporters {
+		t.Errorf("%d exporters have entries, want %d", n, DefaultMaxExporters)
 	}
 	// Those without an entry each have a limit of their own.
-	a, b := r.sender(numberedAddr(maxKnown-1)), r.sender(numberedAddr(maxKnown-2))
+	r.exporters.limit = 0
+	r.exporters.slots = nil
+	a, b := r.sender(numberedAddr(maxKnown+1)), r.sender(numberedAddr(maxKnown+2))
 	if a.Exporter != b.Exporter || a.next == b.next {
 		t.Error("two exporters without entries share a limit, or have counts of their own")
 	}

@@ -169,7 +169,7 @@ func (y *yamlReader) value(o *Option, n *yaml.Node, path string) {
 	case n.Kind == yaml.SequenceNode && o.Value.List:
 		parts := make([]string, 0, len(n.Content))
 		for _, item := range n.Content {
-			text, ok := y.scalar(o, item, path)
+			text, ok := y.element(o, item, path)
 			if !ok {
 				return
 			}
@@ -189,6 +189,36 @@ func (y *yamlReader) value(o *Option, n *yaml.Node, path string) {
 		}
 	}
 	y.settings = append(y.settings, s)
+}
+
+// element returns the text of an element of a list: a scalar, or a mapping where
+// the option takes one.
+func (y *yamlReader) element(o *Option, n *yaml.Node, path string) (string, bool) {
+	if n.Kind != yaml.MappingNode || o.Value.Entry == nil {
+		return y.scalar(o, n, path)
+	}
+	fields := map[string]string{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		text, ok := y.scalar(o, value, path+"."+key.Value)
+		if !ok {
+			return "", false
+		}
+		if _, twice := fields[key.Value]; twice {
+			y.fault(key, path+"."+key.Value, "", "key appears twice", "each key once")
+			return "", false
+		}
+		if strings.Contains(text, ",") {
+			y.fault(value, path+"."+key.Value, show(text), "a comma in a value", o.Shape)
+			return "", false
+		}
+		fields[key.Value] = text
+	}
+	text, err := o.Value.Entry(fields)
+	for _, p := range asProblems(err) {
+		y.fault(n, path, p.Part, p.Text, p.Allowed)
+	}
+	return text, err == nil
 }
 
 // scalar returns the text of a scalar as it stands in the file, if the option

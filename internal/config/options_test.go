@@ -16,7 +16,7 @@ func TestEveryOption(t *testing.T) {
 	envs, keys := map[string]string{}, map[string]string{}
 	for _, o := range (&Config{}).options() {
 		t.Run(o.Name, func(t *testing.T) {
-			if !regexp.MustCompile(`^[a-z]+([.-][a-z]+)*$`).MatchString(o.Name) {
+			if !regexp.MustCompile(`^[a-z]+([.-][a-z]+2?)*$`).MatchString(o.Name) {
 				t.Errorf("name %q", o.Name)
 			}
 			if o.Group == "" || o.Shape == "" || !strings.HasSuffix(o.Help, ".") {
@@ -127,6 +127,14 @@ func other(o Option) string {
 		return "error"
 	case "logfmt":
 		return "json"
+	case "exporters.max", "errors.sample.count":
+		return "77"
+	case "exporters.silent-after":
+		return "1m"
+	case "sampling":
+		return "192.0.2.0/24=1000,2001:db8::1@3=500"
+	case "errors.sample":
+		return "/var/lib/weir/errors"
 	case "samplingrate.default", "sink.depth", "metrics.exporters":
 		return "512"
 	case "transport":
@@ -249,6 +257,9 @@ func TestOldNames(t *testing.T) {
 			if s != "" {
 				set++
 			}
+		}
+		if old.onlyTrue {
+			set-- // noEffect and refusal
 		}
 		if set != 1 || old.to != "" && find(options, old.to) == nil {
 			t.Errorf("%+v", old)

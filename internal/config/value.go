@@ -23,6 +23,9 @@ type Value struct {
 	// List is true where the text is a comma separated list, which the
 	// file may hold as a sequence.
 	List bool
+	// Entry, of a list, turns an element that the file has as a mapping of keys
+	// to scalars into text. Its error is a *Problem. Nil allows none.
+	Entry func(fields map[string]string) (string, error)
 	// Switch is true for truth values, whose flag may stand alone.
 	Switch bool
 	// Text is true where any text is allowed, so that a value that YAML

@@ -45,7 +45,7 @@ var rules = []rule{
 	{"internal/config", []string{"internal/config"}, []string{"github.com/prometheus"}},
 	{"internal/udp", []string{"internal/udp"}, []string{"github.com/prometheus"}},
 	{"internal/capture", []string{"internal/capture"}, []string{"github.com/prometheus"}},
-	{"internal/collector", []string{"internal/udp", "producer", "sink", "decoders", "xdp", "bpf"}, []string{"github.com/prometheus"}},
+	{"internal/collector", []string{"internal/udp", "internal/capture", "producer", "sink", "decoders", "xdp", "bpf"}, []string{"github.com/prometheus"}},
 }
 
 // sources calls f for every Go file of the module.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
+	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
 	"github.com/weirflow/weir/sink/kafka"
@@ -36,7 +37,13 @@ type Source struct {
 	// Kafka and Spool are nil where there is none.
 	Kafka *kafka.Sink
 	Spool *spool.Log
+	// Databases is nil where flows are not enriched.
+	Databases *enrich.Databases
+	// Names has who gets goflow2's metrics, nil where they are not wanted.
+	Names *collector.Goflow2Names
 	Kept  Kept
+	// Errors is nil where no samples of errors are kept.
+	Errors *collector.ErrorSamples
 	// Captures points to nil unless interfaces are captured.
 	Captures *atomic.Pointer[collector.Captures]
 }
@@ -48,6 +55,9 @@ type Collector struct{ src Source }
 // and those of the process.
 func NewRegistry(src Source) *prometheus.Registry {
 	r := prometheus.NewRegistry()
+	if src.Names != nil {
+		r.MustRegister(&goflow2Collector{src: src})
+	}
 	r.MustRegister(
 		&Collector{src: src},
 		collectors.NewGoCollector(),
@@ -112,7 +122,7 @@ var all = []*prometheus.Desc{
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(all, templateDescs, kafkaDescs) {
+	for _, d := range slices.Concat(all, templateDescs, kafkaDescs, exporterDescs, enrichDescs) {
 		ch <- d
 	}
 }
@@ -161,6 +171,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 
 	c.templates(e, &w.Decode.Held)
 	c.exporters(e)
+	c.exporterTable(e, &w.Decode)
+	c.databases(e)
 	if captures := c.src.Captures.Load(); captures != nil {
 		c.captures(e, captures, w)
 	}
@@ -235,7 +247,6 @@ func (c *Collector) decoding(e emitter, d *producer.Counters) {
 }
 
 func (c *Collector) exporters(e emitter) {
-	e.gauge(exporters, float64(c.src.Exporters.Len()))
 	first, other := c.src.Exporters.Stats(c.src.ExporterLimit)
 	for i := range first {
 		emitExporter(e, first[i].Addr.String(), &first[i])
@@ -251,6 +262,7 @@ func emitExporter(e emitter, name string, s *collector.ExporterStats) {
 	e.count(exporterPartly, s.Incomplete, name)
 	e.count(exporterLimited, s.Limited, name)
 	e.count(exporterExpired, s.Expired, name)
+	emitSequence(e, name, s)
 	if s.LastSeenNs != 0 {
 		e.gauge(exporterSeen, float64(s.LastSeenNs)/1e9, name)
 	}

@@ -3,6 +3,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,10 @@ type Config struct {
 	Addr string
 	// TemplatesPath is the path of the template listing; empty for none.
 	TemplatesPath string
-	Registry      *prometheus.Registry
-	Templates     *template.Store
+	// MetricsPath is the path of the metrics; empty for /metrics.
+	MetricsPath string
+	Registry    *prometheus.Registry
+	Templates   *template.Store
 	// Detail returns what /__health says behind OK, whole lines; nil for
 	// nothing.
 	Detail func() string
@@ -34,7 +37,9 @@ type Config struct {
 	// Settings returns the effective configuration for /config: names, values
 	// and where each came from, without secrets; nil for no such page.
 	Settings func() string
-	Logger   *slog.Logger
+	// Exporters is what /exporters reads; a nil Table for no such page.
+	Exporters Exporters
+	Logger    *slog.Logger
 }
 
 // maxBody is the most bytes that the body of a request may have: no page needs
@@ -59,7 +64,7 @@ func Start(cfg Config) (*Server, error) {
 	}
 	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{})}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{
+	mux.Handle("GET "+cmp.Or(cfg.MetricsPath, "/metrics"), promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}))
 	mux.HandleFunc("GET /__health", s.health)
@@ -68,6 +73,9 @@ func Start(cfg Config) (*Server, error) {
 	}
 	if cfg.TemplatesPath != "" {
 		mux.Handle("GET "+cfg.TemplatesPath, templatesHandler{cfg.Templates})
+	}
+	if cfg.Exporters.Table != nil {
+		mux.Handle("GET /exporters", exportersHandler{cfg.Exporters, cfg.Templates})
 	}
 	if cfg.Settings != nil {
 		mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {

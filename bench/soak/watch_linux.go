@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// metrics are the sums of a scrape by name, and by name with one label.
+type metrics map[string]float64
+
+// scrape reads the collector's metrics.
+func (c *collector) scrape() (metrics, error) {
+	client := http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get(c.base + "/metrics")
+	if err != nil {
+		return nil, fmt.Errorf("scrape: %w", err)
+	}
+	defer res.Body.Close()
+	m := metrics{}
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		line := lines.Text()
+		at := strings.LastIndexByte(line, ' ')
+		if at < 0 || line[0] == '#' {
+			continue
+		}
+		v, err := strconv.ParseFloat(line[at+1:], 64)
+		if err != nil {
+			return nil, fmt.Errorf("scrape: %q: %w", line, err)
+		}
+		name, labels, _ := strings.Cut(line[:at], "{")
+		m[name] += v
+		for _, label := range strings.Split(strings.TrimSuffix(labels, "}"), ",") {
+			m[name+"{"+label] += v
+		}
+	}
+	return m, lines.Err()
+}
+
+// sample is one look at the collector.
+type sample struct {
+	at                  time.Duration
+	rss                 float64 // bytes
+	goroutines, fds     int
+	cpu                 float64 // seconds
+	received, dropped   float64
+	exporters, template float64
+}
+
+// watch looks at the collector from time to time.
+type watch struct {
+	o       options
+	c       *collector
+	l       *load
+	began   time.Time
+	samples []sample
+	last    metrics
+}
+
+func (w *watch) run(ctx context.Context) error {
+	fmt.Printf("%8s %9s %9s %8s %8s %10s %8s %6s %5s %9s %9s\n",
+		"time", "sent/s", "recv/s", "dropped", "late", "RSS MiB", "CPU %", "gorout", "fds", "exporters", "templates")
+	tick := time.NewTicker(w.o.interval)
+	defer tick.Stop()
+	sent := uint64(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		s, err := w.look()
+		if err != nil {
+			return err
+		}
+		before := sample{}
+		if n := len(w.samples); n > 0 {
+			before = w.samples[n-1]
+		}
+		w.samples = append(w.samples, s)
+		seconds := (s.at - before.at).Seconds()
+		now := w.l.sent.Load()
+		fmt.Printf("%8s %9.0f %9.0f %8.0f %8d %10.1f %8.1f %6d %5d %9.0f %9.0f\n", s.at.Round(time.Second),
+			float64(now-sent)/seconds, (s.received-before.received)/seconds, s.dropped, w.l.late.Load(), s.rss/(1<<20),
+			100*(s.cpu-before.cpu)/seconds, s.goroutines, s.fds, s.exporters, s.template)
+		sent = now
+	}
+}
+
+func (w *watch) look() (sample, error) {
+	m, err := w.c.scrape()
+	if err != nil {
+		return sample{}, err
+	}
+	w.last = m
+	s := sample{
+		at: time.Since(w.began), goroutines: int(m["go_goroutines"]), cpu: m["process_cpu_seconds_total"],
+		received: m["weir_datagrams_received_total"], dropped: m["weir_socket_dropped_total"],
+		exporters: m["weir_exporters"], template: m["weir_templates"],
+	}
+	proc := filepath.Join("/proc", strconv.Itoa(w.c.cmd.Process.Pid))
+	text, err := os.ReadFile(filepath.Join(proc, "statm"))
+	if err != nil {
+		return s, fmt.Errorf("read memory: %w", err)
+	}
+	fields := strings.Fields(string(text))
+	pages, err := strconv.ParseFloat(fields[1], 64)
+	if err != nil {
+		return s, fmt.Errorf("read memory: %w", err)
+	}
+	s.rss = pages * float64(os.Getpagesize())
+	list, err := os.ReadDir(filepath.Join(proc, "fd"))
+	if err != nil {
+		return s, fmt.Errorf("read files: %w", err)
+	}
+	s.fds = len(list)
+	return s, nil
+}
+
+// settle waits until nothing is on its way any more.
+func (w *watch) settle() error {
+	last := -1.0
+	for range 60 {
+		time.Sleep(2 * time.Second)
+		m, err := w.c.scrape()
+		if err != nil {
+			return err
+		}
+		w.last = m
+		if r := m["weir_datagrams_received_total"]; r == last && m["weir_records_in_flight"] == 0 && m["weir_datagrams_held"] == 0 {
+			return nil
+		} else {
+			last = r
+		}
+	}
+	return nil
+}
+
+// slope returns the growth of memory in bytes an hour, after the warm-up, by
+// least squares, and the mean.
+func (w *watch) slope() (perHour, mean float64) {
+	var n, sx, sy, sxx, sxy float64
+	for _, s := range w.samples {
+		if s.at < w.o.warmUp {
+			continue
+		}
+		x := s.at.Hours()
+		n++
+		sx += x
+		sy += s.rss
+		sxx += x * x
+		sxy += x * s.rss
+	}
+	if n < 2 {
+		return 0, 0
+	}
+	return (n*sxy - sx*sy) / (n*sxx - sx*sx), sy / n
+}
+
+// verdict prints what is as it should be and what is not.
+func (w *watch) verdict() bool {
+	m, l := w.last, w.l
+	good := true
+	check := func(ok bool, format string, args ...any) {
+		word := "ok  "
+		if !ok {
+			word, good = "FAIL", false
+		}
+		fmt.Printf("%s %s\n", word, fmt.Sprintf(format, args...))
+	}
+	sent, received, dropped := float64(l.sent.Load()), m["weir_datagrams_received_total"], m["weir_socket_dropped_total"]
+	var last sample
+	goroutines, fds := [2]int{math.MaxInt, 0}, [2]int{math.MaxInt, 0}
+	for _, s := range w.samples {
+		if s.at >= w.o.warmUp {
+			goroutines = [2]int{min(goroutines[0], s.goroutines), max(goroutines[1], s.goroutines)}
+			fds = [2]int{min(fds[0], s.fds), max(fds[1], s.fds)}
+		}
+		last = s
+	}
+	fmt.Printf("\nrate: %.0f packets/s sent on average of %.0f asked for; %.0f records/s; CPU of the collector %.0f %% of one\n",
+		sent/last.at.Seconds(), w.o.pps, m["weir_records_produced_total"]/last.at.Seconds(), 100*last.cpu/last.at.Seconds())
+	perHour, mean := w.slope()
+	grown := perHour * (last.at - w.o.warmUp).Hours()
+	check(math.Abs(grown) < 0.05*mean, "memory: %.1f MiB on average after %v, slope %+.2f MiB/h, %+.2f MiB over the run (less than 5 %% wanted)",
+		mean/(1<<20), w.o.warmUp, perHour/(1<<20), grown/(1<<20))
+	check(goroutines[1]-goroutines[0] <= 3, "goroutines: %d to %d", goroutines[0], goroutines[1])
+	check(fds[1]-fds[0] <= 3, "files: %d to %d", fds[0], fds[1])
+	check(sent == received+dropped, "datagrams: %.0f sent = %.0f received + %.0f dropped at the socket", sent, received, dropped)
+	ended := m["weir_datagrams_total"]
+	check(received == ended, "datagrams: %.0f received = %.0f that ended in a counter", received, ended)
+	produced := m["weir_records_produced_total"]
+	out := m["weir_records_sink_total"]
+	check(produced == out, "records: %.0f produced = %.0f acknowledged or dropped", produced, out)
+	flows := float64(l.flows.Load())
+	if dropped == 0 {
+		check(math.Abs(produced-flows) <= 5*float64(l.garbage.Load()), "records: %.0f sent, %.0f produced, of which some of %d garbage datagrams", flows, produced, l.garbage.Load())
+	}
+	lost := m["weir_exporter_lost_total{unit=\"datagrams\""]
+	check(lost <= dropped, "lost: %.0f datagrams of v9 and sFlow, %.0f flows, %.0f records, %.0f samples by sequence; %.0f datagrams dropped at the socket",
+		lost, m["weir_exporter_lost_total{unit=\"flows\""], m["weir_exporter_lost_total{unit=\"records\""], m["weir_exporter_lost_total{unit=\"samples\""], dropped)
+	restarts, truth := m["weir_exporter_restarts_total"], float64(l.restarted.Load())
+	check(math.Abs(restarts-truth) <= 0.02*truth+5, "restarts: %.0f told, %.0f made", restarts, truth)
+	check(m["weir_exporters"] <= 100_000, "exporters: %.0f of %.0f, %.0f evicted; %d garbage datagrams, %d templates redefined",
+		m["weir_exporters"], m["weir_exporters_max"], m["weir_exporters_evicted_total"], l.garbage.Load(), l.churned.Load())
+	if good {
+		fmt.Println("verdict: as it should be")
+	} else {
+		fmt.Println("verdict: NOT as it should be")
+	}
+	return good
+}

@@ -1,0 +1,298 @@
+package collector
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirflow/weir/decoders/template"
+	pcap "github.com/weirflow/weir/internal/capture"
+	"github.com/weirflow/weir/producer"
+)
+
+// errorQueue is how many samples may wait to be written.
+const errorQueue = 64
+
+// ErrorSamples keeps the first datagrams of each reason for which one could not
+// be decoded, or only in part: as frames with Ethernet, IP and UDP headers in a
+// capture for each reason. A worker only copies the datagram; a goroutine writes
+// it. Workers and Stats may be called by any goroutine.
+type ErrorSamples struct {
+	dir   string
+	count int
+	store *template.Store
+	log   *slog.Logger
+
+	left    [producer.NumReasons]atomic.Int32 // to keep
+	queue   chan errorSample
+	done    sync.WaitGroup
+	written atomic.Uint64
+	dropped atomic.Uint64 // the queue was full
+	failed  atomic.Uint64 // could not be written
+	said    time.Time     // when a failure was logged; the writer's own
+}
+
+type errorSample struct {
+	reasons producer.Reasons
+	meta    producer.Meta
+	local   netip.AddrPort
+	payload []byte
+}
+
+// ErrorSampleStats counts samples.
+type ErrorSampleStats struct{ Written, Dropped, Failed uint64 }
+
+// NewErrorSamples keeps count datagrams of each reason in dir, which is made if it
+// is not there. What earlier runs left there counts, and stays. That the folder
+// cannot be used is logged and costs the samples only.
+func NewErrorSamples(dir string, count int, store *template.Store, log *slog.Logger) *ErrorSamples {
+	s := &ErrorSamples{dir: dir, count: count, store: store, log: log, queue: make(chan errorSample, errorQueue)}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		log.Warn("samples of errors cannot be kept", "error", err)
+	}
+	for i := range s.left {
+		s.left[i].Store(int32(max(count-s.has(producer.Reason(i)), 0)))
+	}
+	s.done.Go(s.write)
+	return s
+}
+
+// Stats returns what became of samples.
+func (s *ErrorSamples) Stats() ErrorSampleStats {
+	return ErrorSampleStats{s.written.Load(), s.dropped.Load(), s.failed.Load()}
+}
+
+// Close writes what waits. No worker runs any more.
+func (s *ErrorSamples) Close() {
+	close(s.queue)
+	s.done.Wait()
+}
+
+func (s *ErrorSamples) path(r producer.Reason) string {
+	return filepath.Join(s.dir, r.String()+".pcap")
+}
+
+// has returns how many samples of a reason are there.
+func (s *ErrorSamples) has(r producer.Reason) int {
+	in, err := pcap.Open(s.path(r))
+	if err != nil {
+		return 0
+	}
+	defer in.Close()
+	n := 0
+	for {
+		if _, err := in.Next(); err != nil {
+			return min(n, s.count)
+		}
+		n++
+	}
+}
+
+// keep takes a copy of a datagram if one is wanted for any of the reasons.
+func (s *ErrorSamples) keep(reasons *producer.Reasons, meta producer.Meta, local netip.AddrPort, payload []byte) {
+	var wanted producer.Reasons
+	reasons.Each(func(r producer.Reason) {
+		if s.left[r].Load() > 0 && s.left[r].Add(-1) >= 0 {
+			wanted.Add(r)
+		}
+	})
+	if !wanted.Any() {
+		return
+	}
+	select {
+	case s.queue <- errorSample{wanted, meta, local, append([]byte(nil), payload...)}:
+	default:
+		s.dropped.Add(1)
+		wanted.Each(func(r producer.Reason) { s.left[r].Add(1) })
+	}
+}
+
+// write writes samples until the queue is closed.
+func (s *ErrorSamples) write() {
+	for sample := range s.queue {
+		frames := s.frames(&sample)
+		sample.reasons.Each(func(r producer.Reason) {
+			if err := s.append(r, frames); err != nil {
+				s.failed.Add(1)
+				if time.Since(s.said) > time.Minute {
+					s.said = time.Now()
+					s.log.Warn("sample of an error not kept", "reason", r.String(), "error", err)
+				}
+				return
+			}
+			s.written.Add(1)
+		})
+	}
+}
+
+// append writes frames behind those of a reason's capture. One that cannot take
+// all of them is cut back to what it had.
+func (s *ErrorSamples) append(r producer.Reason, frames []byte) (err error) {
+	f, err := os.OpenFile(s.path(r), os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return fmt.Errorf("open capture: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("seek in capture: %w", err)
+	}
+	if size < pcapHeaderLen {
+		size = 0
+		frames = append(pcapHeader(), frames...)
+	}
+	if _, err = f.WriteAt(frames, size); err != nil {
+		return fmt.Errorf("write capture: %w", errors.Join(err, f.Truncate(size)))
+	}
+	return nil
+}
+
+// frames are the records of a sample in a capture: the datagram, and before it,
+// where it has data sets, one with their templates.
+func (s *ErrorSamples) frames(e *errorSample) []byte {
+	src, dst := e.meta.Source, e.local
+	if addr := dst.Addr().Unmap(); !addr.IsValid() || addr.IsUnspecified() || addr.Is4() != src.Addr().Is4() {
+		dst = netip.AddrPortFrom(ownAddress(src), dst.Port())
+	}
+	dst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
+	var b []byte
+	if t := s.templates(e); t != nil {
+		b = appendFrame(b, src, dst, e.meta.ReceivedNs, t, false)
+	}
+	return appendFrame(b, src, dst, e.meta.ReceivedNs, e.payload, e.meta.Truncated)
+}
+
+// ownAddress returns the address of this host that an exporter sends to as a
+// rule: the one that an answer would come from.
+func ownAddress(exporter netip.AddrPort) netip.Addr {
+	if c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(exporter)); err == nil {
+		defer c.Close()
+		if a, ok := c.LocalAddr().(*net.UDPAddr); ok {
+			return a.AddrPort().Addr().Unmap().WithZone("")
+		}
+	}
+	if exporter.Addr().Is4() {
+		return netip.IPv4Unspecified()
+	}
+	return netip.IPv6Unspecified()
+}
+
+// templates returns a message with the templates of a datagram's data sets, as far
+// as they are known and fit, or nil.
+func (s *ErrorSamples) templates(e *errorSample) []byte {
+	version, length := uint16(0), 0
+	switch producer.Detect(e.payload) {
+	case producer.ProtocolNetFlowV9:
+		version, length = template.V9, 20
+	case producer.ProtocolIPFIX:
+		version, length = template.IPFIX, 16
+	}
+	if length == 0 || len(e.payload) < length {
+		return nil
+	}
+	// The domain stands at the end of both headers.
+	key := template.Key{
+		Exporter: e.meta.Source.Addr().As16(), Version: version,
+		Domain: binary.BigEndian.Uint32(e.payload[length-4:]),
+	}
+	domain := s.store.Lookup(&key)
+	if domain == nil {
+		return nil
+	}
+	b := append([]byte(nil), e.payload[:length]...)
+	records := uint16(0)
+	done := map[uint16]bool{}
+	var sets template.Sets
+	for sets.Init(e.payload[length:]); sets.Next(); {
+		t := domain.Template(sets.ID)
+		if sets.ID < 256 || t == nil || done[sets.ID] || len(b)+len(t.Raw())+4 > 60000 {
+			continue
+		}
+		done[sets.ID] = true
+		id := uint16(0) // of v9: 0 and 1; of IPFIX 2 and 3
+		if version == template.IPFIX {
+			id = 2
+		}
+		if t.Options {
+			id++
+		}
+		b = binary.BigEndian.AppendUint16(b, id)
+		b = binary.BigEndian.AppendUint16(b, uint16(4+len(t.Raw())))
+		b = append(b, t.Raw()...)
+		records++
+	}
+	if records == 0 {
+		return nil
+	}
+	if version == template.IPFIX {
+		binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
+	} else {
+		binary.BigEndian.PutUint16(b[2:], records)
+	}
+	return b
+}
+
+// pcapHeaderLen is the length of a capture's header
+// (draft-ietf-opsawg-pcap section 4).
+const pcapHeaderLen = 24
+
+// pcapHeader is that of a capture of Ethernet frames with times in nanoseconds,
+// little-endian.
+func pcapHeader() []byte {
+	b := binary.LittleEndian.AppendUint32(nil, 0xa1b23c4d)
+	b = binary.LittleEndian.AppendUint16(b, 2)
+	b = binary.LittleEndian.AppendUint16(b, 4)
+	b = append(b, make([]byte, 8)...)
+	b = binary.LittleEndian.AppendUint32(b, 1<<18)
+	return binary.LittleEndian.AppendUint32(b, 1)
+}
+
+// appendFrame appends the record of a frame with the payload. One that is cut has
+// a UDP header that promises a byte more. Checksums are left out: 0 is none.
+func appendFrame(b []byte, src, dst netip.AddrPort, atNs int64, payload []byte, cut bool) []byte {
+	payload = payload[:min(len(payload), 65535-8-40)]
+	total := 8 + len(payload)
+	if cut {
+		total++
+	}
+	var frame []byte
+	frame = append(frame, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2) // locally administered
+	if src.Addr().Is4() {
+		frame = append(frame, 0x08, 0, 0x45, 0)
+		frame = binary.BigEndian.AppendUint16(frame, uint16(20+total))
+		frame = append(frame, 0, 0, 0x40, 0, 64, 17, 0, 0)
+	} else {
+		frame = append(frame, 0x86, 0xdd, 0x60, 0, 0, 0)
+		frame = binary.BigEndian.AppendUint16(frame, uint16(total))
+		frame = append(frame, 17, 64)
+	}
+	frame = append(frame, src.Addr().AsSlice()...)
+	frame = append(frame, dst.Addr().AsSlice()...)
+	if src.Addr().Is4() {
+		sum := uint32(0)
+		for i := 14; i < 34; i += 2 {
+			sum += uint32(binary.BigEndian.Uint16(frame[i:]))
+		}
+		sum = sum>>16 + sum&0xffff
+		binary.BigEndian.PutUint16(frame[24:], ^uint16(sum>>16+sum))
+	}
+	frame = binary.BigEndian.AppendUint16(frame, src.Port())
+	frame = binary.BigEndian.AppendUint16(frame, dst.Port())
+	frame = binary.BigEndian.AppendUint16(frame, uint16(total))
+	frame = append(append(frame, 0, 0), payload...)
+
+	b = binary.LittleEndian.AppendUint32(b, uint32(atNs/1e9))
+	b = binary.LittleEndian.AppendUint32(b, uint32(atNs%1e9))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(frame)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(frame)+total-8-len(payload)))
+	return append(b, frame...)
+}

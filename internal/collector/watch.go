@@ -1,0 +1,255 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirflow/weir/decoders/sequence"
+)
+
+const (
+	// established is for how long an exporter must have sent records to be left
+	// alone when the table is full.
+	established = int64(2 * time.Minute)
+	// idleAfter is after how long without a record it no longer is.
+	idleAfter = int64(10 * time.Minute)
+	// markEvery is how often counters are noted for the rates of the last
+	// minute.
+	markEvery = int64(10 * time.Second)
+	marks     = 7
+)
+
+// watched is what Sweep knows of an exporter. It is guarded by the table's lock.
+type watched struct {
+	slot      int // its number
+	announced bool
+	silent    bool
+	records0  uint64 // at the last sweep
+	// When records came first and last, in Unix ns of a sweep; 0 for never.
+	usefulFirst, usefulLast int64
+	firstSeen               int64
+	marks                   [marks]mark // the newest first
+}
+
+// mark is what the counters were at a time in Unix ns.
+type mark struct {
+	atNs               int64
+	datagrams, records uint64
+}
+
+// rates returns datagrams and records a second over the last minute, or since the
+// exporter was first seen.
+func (e *Exporter) rates(nowNs int64) (datagrams, records float64) {
+	from := mark{atNs: e.firstSeen}
+	for _, m := range e.marks {
+		if m.atNs == 0 {
+			break
+		}
+		from = m
+		if nowNs-m.atNs >= int64(time.Minute) {
+			break
+		}
+	}
+	seconds := float64(nowNs-from.atNs) / 1e9
+	if from.atNs == 0 || seconds <= 0 {
+		return 0, 0
+	}
+	seconds = max(seconds, 1)
+	return float64(e.datagrams.Load()-from.datagrams) / seconds, float64(e.records.Load()-from.records) / seconds
+}
+
+// What an exporter's entry is worth when there is no room.
+const (
+	classUseless = iota // it never sent a record
+	classPassing        // it did for a moment
+	classGone           // it did for long, and no longer does
+	classLive           // it does
+)
+
+// worth orders exporters by what their entries are worth.
+type worth struct {
+	class  int
+	seenNs int64
+}
+
+func (w worth) less(o worth) bool {
+	if w.class != o.class {
+		return w.class < o.class
+	}
+	return w.seenNs < o.seenNs
+}
+
+func (e *Exporter) worth(nowNs int64) worth {
+	w := worth{seenNs: e.lastSeen.Load()}
+	switch {
+	case e.records.Load() == 0:
+		w.class = classUseless
+	case e.usefulLast-e.usefulFirst < established:
+		w.class = classPassing
+	case nowNs-e.usefulLast > idleAfter:
+		w.class = classGone
+	default:
+		w.class = classLive
+	}
+	return w
+}
+
+// watch counts what Sweep saw.
+type watch struct {
+	fresh, silent, returned atomic.Uint64
+	silentNow               atomic.Int64
+}
+
+// Sweep is called once a second: it makes losses of what is missing, notes the
+// rates, and tells of new, silent and returning exporters. place is where what
+// is lost now is taken to be lost.
+func (t *Exporters) Sweep(now time.Time, place sequence.Place) {
+	nowNs := now.UnixNano()
+	t.table.Sweep(nowNs, place, false)
+	const piece = 1024
+	silent := int64(0)
+	for from := 0; ; from += piece {
+		t.mu.Lock()
+		if from >= len(t.slots) {
+			t.mu.Unlock()
+			break
+		}
+		for _, e := range t.slots[from:min(from+piece, len(t.slots))] {
+			if e != nil {
+				t.look(e, nowNs)
+				if e.silent {
+					silent++
+				}
+			}
+		}
+		t.mu.Unlock()
+	}
+	t.watch.silentNow.Store(silent)
+	t.notices.flush(now)
+}
+
+// Finish makes losses of all that is missing. Workers have ended.
+func (t *Exporters) Finish(place sequence.Place) { t.table.Sweep(time.Now().UnixNano(), place, true) }
+
+// look does what is due for one exporter.
+func (t *Exporters) look(e *Exporter, nowNs int64) {
+	seen := e.lastSeen.Load()
+	if seen == 0 {
+		return // all of its datagrams were refused
+	}
+	if e.firstSeen == 0 {
+		e.firstSeen = min(seen, nowNs)
+	}
+	if records := e.records.Load(); records != e.records0 {
+		e.records0 = records
+		e.usefulLast = nowNs
+		if e.usefulFirst == 0 {
+			e.usefulFirst = nowNs
+		}
+	}
+	if nowNs-e.marks[0].atNs >= markEvery {
+		copy(e.marks[1:], e.marks[:])
+		e.marks[0] = mark{nowNs, e.datagrams.Load(), e.records.Load()}
+	}
+	if !e.announced && e.datagrams.Load() > e.failed.Load() {
+		e.announced = true
+		t.watch.fresh.Add(1)
+		t.notices.tell(noticeNew, e.addr)
+	}
+	after := int64(t.cfg.SilentAfter)
+	if after == 0 || !e.announced {
+		return
+	}
+	switch quiet := nowNs-seen >= after; {
+	case quiet && !e.silent:
+		e.silent = true
+		t.watch.silent.Add(1)
+		t.notices.tell(noticeSilent, e.addr, "last_seen", time.Unix(0, seen).UTC().Format(time.RFC3339))
+	case !quiet && e.silent:
+		e.silent = false
+		t.watch.returned.Add(1)
+		t.notices.tell(noticeBack, e.addr)
+	}
+}
+
+// What is told of exporters.
+const (
+	noticeNew = iota
+	noticeSilent
+	noticeBack
+	noticeRate
+	numNotices
+)
+
+var noticeTexts = [numNotices]string{"new exporter", "exporter is silent", "exporter is back", "sampling rate changed"}
+
+const (
+	// noticeBurst lines of a kind may come at once, then one every noticeEvery.
+	noticeBurst = 20
+	noticeEvery = time.Second
+)
+
+// notices logs what happens to exporters, of each kind only so much: anyone can
+// forge a million of them.
+type notices struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	kinds [numNotices]struct {
+		due  time.Time // when the bucket is full again
+		left uint64    // lines that were left out
+	}
+	said time.Time // when what was left out was told
+}
+
+func newNotices(log *slog.Logger) *notices {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &notices{log: log}
+}
+
+// tell logs a line, or counts that it did not.
+func (n *notices) tell(kind int, exporter netip.Addr, attrs ...any) {
+	n.mu.Lock()
+	k := &n.kinds[kind]
+	now := time.Now()
+	if k.due.Before(now) {
+		k.due = now
+	}
+	if k.due.Sub(now) >= noticeBurst*noticeEvery {
+		k.left++
+		n.mu.Unlock()
+		return
+	}
+	k.due = k.due.Add(noticeEvery)
+	n.mu.Unlock()
+	level := slog.LevelInfo
+	if kind == noticeSilent {
+		level = slog.LevelWarn
+	}
+	n.log.Log(context.Background(), level, noticeTexts[kind], append([]any{"exporter", exporter}, attrs...)...)
+}
+
+// flush tells, every ten seconds, how much was left out.
+func (n *notices) flush(now time.Time) {
+	n.mu.Lock()
+	var left [numNotices]uint64
+	if now.Sub(n.said) >= 10*time.Second {
+		for i := range n.kinds {
+			left[i], n.kinds[i].left = n.kinds[i].left, 0
+		}
+		n.said = now
+	}
+	n.mu.Unlock()
+	for kind, count := range left {
+		if count > 0 {
+			n.log.Info(fmt.Sprintf("%s: not logged one by one", noticeTexts[kind]), "exporters", count)
+		}
+	}
+}

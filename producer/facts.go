@@ -1,0 +1,220 @@
+package producer
+
+import (
+	"github.com/weirflow/weir/decoders/ipfix"
+	"github.com/weirflow/weir/decoders/netflow"
+	"github.com/weirflow/weir/decoders/sequence"
+	"github.com/weirflow/weir/decoders/sflow"
+	"github.com/weirflow/weir/decoders/template"
+)
+
+// Facts is what the last datagram says of its sequence and of sampling. It is
+// valid until the next one; so are its slices.
+type Facts struct {
+	// Numbered says that the datagram has a sequence number, and so that Kind,
+	// Domain and Observation are set.
+	Numbered bool
+	Kind     sequence.Kind
+	// Domain is the observation domain, the source id or the engine; Agent and
+	// SubAgent stand for it in sFlow. Agent is a view of the datagram.
+	Domain   uint64
+	Agent    []byte
+	SubAgent uint32
+	sequence.Observation
+	// Samples are the numbered samples of an sFlow datagram.
+	Samples []SampleFact
+	// Change is a sampling rate that options data changed.
+	Change RateChange
+	// Faults are the reasons of all that was wrong.
+	Faults Reasons
+}
+
+// SampleFact is what a sample says of its sequence.
+type SampleFact struct {
+	Kind     sequence.Kind
+	Sequence uint32
+	Source   uint64 // class and index
+	Rate     uint32
+}
+
+// RateChange is a sampling rate that was announced anew, Before 0 if there is
+// none.
+type RateChange struct {
+	Domain        uint32
+	Sampler       uint64
+	HasSampler    bool
+	Before, After uint64
+}
+
+// Reasons is a set of reasons.
+type Reasons [(NumReasons + 63) / 64]uint64
+
+// Add adds a reason.
+func (r *Reasons) Add(reason Reason) { r[reason/64] |= 1 << (reason % 64) }
+
+// Any says whether there is one.
+func (r *Reasons) Any() bool { return *r != Reasons{} }
+
+// Each calls f for each of them.
+func (r *Reasons) Each(f func(Reason)) {
+	for i := range NumReasons {
+		if r[i/64]>>(i%64)&1 != 0 {
+			f(Reason(i))
+		}
+	}
+}
+
+// Facts returns what the last datagram says of its sequence and of sampling.
+func (p *Producer) Facts() *Facts { return &p.facts }
+
+// unsure are the reasons that leave open how many records a datagram has.
+var unsure = [NumReasons]bool{
+	ReasonDatagramTruncated: true,
+	ReasonTemplateMissing:   true,
+
+	reasonTemplate + Reason(template.FaultSetLength):         true,
+	reasonTemplate + Reason(template.FaultSetOverrun):        true,
+	reasonTemplate + Reason(template.FaultTrailingBytes):     true,
+	reasonTemplate + Reason(template.FaultReservedSet):       true,
+	reasonTemplate + Reason(template.FaultTemplateTruncated): true,
+	reasonTemplate + Reason(template.FaultRecordTruncated):   true,
+
+	reasonSFlow + Reason(sflow.ErrSampleTruncated): true,
+	reasonSFlow + Reason(sflow.ErrSampleShort):     true,
+	reasonSFlow + Reason(sflow.ErrSampleCount):     true,
+}
+
+// beginFacts forgets those of the datagram before.
+func (p *Producer) beginFacts() {
+	f := &p.facts
+	f.Numbered = false
+	f.Observation = sequence.Observation{NowNs: p.meta.ReceivedNs}
+	f.Samples = f.Samples[:0]
+	f.Change.Before = 0
+	f.Faults = Reasons{}
+}
+
+// fixedFacts notes the sequence of a v5 or v7 datagram of n records.
+func (p *Producer) fixedFacts(h *netflow.Fixed, n int) {
+	f := &p.facts
+	switch h.Version {
+	case netflow.V5:
+		f.Kind = sequence.NetFlow5
+	case netflow.V7:
+		f.Kind = sequence.NetFlow7
+	default:
+		return // v1 has no numbers
+	}
+	f.Numbered = true
+	f.Domain = uint64(h.EngineType)<<8 | uint64(h.EngineID)
+	f.Sequence, f.UptimeMs, f.HasUptime = h.Sequence, h.UptimeMs, true
+	f.ExportNs = int64(h.UnixSecs)*1e9 + int64(h.UnixNsecs)
+	f.Records, f.Flows = h.Count, h.Count
+	f.Uncertain = n != int(h.Count)
+	f.Rate = uint32(h.SamplingInterval())
+}
+
+// messageFacts notes the sequence of a v9 or IPFIX message that was walked.
+func (p *Producer) messageFacts(kind sequence.Kind, m *message) {
+	f := &p.facts
+	f.Numbered = true
+	f.Kind, f.Domain = kind, uint64(m.key.Domain)
+	f.Sequence, f.UptimeMs, f.HasUptime = m.sequence, m.uptimeMs, kind == sequence.NetFlow9
+	f.ExportNs = int64(m.exportNs)
+	f.Templates = uint16(m.templates)
+	f.Records = uint16(m.records - m.templates)
+	f.Flows = uint16(m.records - m.templates - m.options)
+}
+
+// sflowFacts notes the sequence of an sFlow datagram, before its samples.
+func (p *Producer) sflowFacts(h *sflow.Header) {
+	f := &p.facts
+	f.Numbered = true
+	f.Kind, f.Agent, f.SubAgent = sequence.SFlow, h.Agent, h.SubAgentID
+	f.Sequence, f.UptimeMs, f.HasUptime = h.Sequence, h.UptimeMs, true
+}
+
+// sampleFacts notes the sequence of a sample.
+func (p *Producer) sampleFacts(s *sflow.Sample) {
+	if s.Kind == sflow.Flow {
+		p.flowSampleFacts(s.Sequence, s.SourceClass, s.SourceIndex, s.SamplingRate)
+		return
+	}
+	f := &p.facts
+	f.Records++
+	f.Flows++
+	fact := SampleFact{Sequence: s.Sequence, Source: uint64(s.SourceClass)<<32 | uint64(s.SourceIndex)}
+	switch s.Kind {
+	case sflow.Counter:
+		fact.Kind = sequence.CounterSample
+	case sflow.Drop:
+		fact.Kind = sequence.DropSample
+	default:
+		return
+	}
+	f.Samples = append(f.Samples, fact)
+}
+
+// rateChange notes that options data is about to set another rate than it did.
+func (p *Producer) rateChange(domain *template.Domain, sampler uint64, hasSampler bool, rate uint64) {
+	before := domain.Sampling().Rate()
+	if hasSampler {
+		before = domain.Sampling().SamplerRate(sampler)
+	}
+	if before == 0 || before == rate {
+		return
+	}
+	p.Counters.SamplingChanges++
+	p.facts.Change = RateChange{domain.Key().Domain, sampler, hasSampler, before, rate}
+}
+
+// flowSampleFacts notes the sequence of a flow sample.
+func (p *Producer) flowSampleFacts(number, class, index, rate uint32) {
+	f := &p.facts
+	f.Records++
+	f.Flows++
+	f.Samples = append(f.Samples, SampleFact{
+		Kind: sequence.FlowSample, Sequence: number, Source: uint64(class)<<32 | uint64(index), Rate: rate,
+	})
+}
+
+// Peek returns what a datagram's header says of its sequence, for one that is
+// not decoded. How many records a v9 or IPFIX message has is left open. The
+// result is that of [Producer.Facts].
+func (p *Producer) Peek(meta Meta, data []byte) *Facts {
+	p.meta = meta
+	p.beginFacts()
+	switch Detect(data) {
+	case ProtocolNetFlowV5, ProtocolNetFlowV7:
+		if h, _, err := netflow.ParseFixed(data); err == nil {
+			p.fixedFacts(&h, int(h.Count))
+		}
+	case ProtocolNetFlowV9:
+		if h, _, err := netflow.ParseHeader(data); err == nil {
+			p.messageFacts(sequence.NetFlow9, &message{
+				key: template.Key{Domain: h.SourceID}, sequence: h.Sequence,
+				exportNs: uint64(h.UnixSecs) * 1e9, uptimeMs: h.UptimeMs,
+			})
+			p.facts.Uncertain = true
+		}
+	case ProtocolIPFIX:
+		if h, _, err := ipfix.ParseHeader(data); err == nil {
+			p.messageFacts(sequence.IPFIX, &message{
+				key: template.Key{Domain: h.DomainID}, sequence: h.Sequence, exportNs: uint64(h.ExportTime) * 1e9,
+			})
+			p.facts.Uncertain = true
+		}
+	case ProtocolSFlow:
+		if h, body, err := sflow.ParseHeader(data); err == nil {
+			p.sflowFacts(&h)
+			var samples sflow.Samples
+			for samples.Init(body, h.SampleCount); samples.Next(); {
+				if samples.Err() != sflow.ErrSampleShort {
+					p.sampleFacts(&samples.Sample)
+				}
+			}
+			p.facts.Uncertain = samples.Err() != sflow.ReasonNone
+		}
+	}
+	return &p.facts
+}

@@ -1,0 +1,112 @@
+package producer
+
+// SamplingSource is where a record's sampling rate came from.
+type SamplingSource uint8
+
+// Sources, the first that knows a rate counts, but an override always does.
+const (
+	// SamplingRecord: the record, the sFlow sample or the v5 header names it.
+	SamplingRecord SamplingSource = iota
+	// SamplingSampler: options data announced it for the sampler that the
+	// record names.
+	SamplingSampler
+	// SamplingDomain: options data announced it for the observation domain.
+	SamplingDomain
+	// SamplingOverride: the configuration sets it.
+	SamplingOverride
+	// SamplingDefault: the configuration's rate for those that name none.
+	SamplingDefault
+	// SamplingNone: it is not known.
+	SamplingNone
+	// NumSamplingSources is the number of sources.
+	NumSamplingSources = int(iota)
+)
+
+// String returns the source's name, as it appears in metrics.
+func (s SamplingSource) String() string {
+	return [NumSamplingSources]string{"record", "sampler", "domain", "override", "default", "none"}[s]
+}
+
+// An Override is what the configuration says of an exporter's sampling rates,
+// whatever the exporter says. It is not changed once made, and read by all
+// workers.
+type Override struct {
+	// Rate is that of the exporter, 0 for what it says itself.
+	Rate uint64
+	// Interfaces are the rates of single interfaces, by index: that of the one
+	// by which a flow came in counts, else that of the one by which it went out.
+	Interfaces map[uint32]uint64
+}
+
+// rateOf returns the sampling rate of a flow that is complete otherwise, and
+// counts where it came from. rate is what is known of it from src, 0 for
+// nothing.
+func (p *Producer) rateOf(f *Flow, rate uint64, src SamplingSource) uint64 {
+	if o := p.meta.Override; o != nil {
+		forced := o.Rate
+		if r := o.Interfaces[f.InIf]; r != 0 {
+			forced = r
+		} else if r := o.Interfaces[f.OutIf]; r != 0 {
+			forced = r
+		}
+		if forced != 0 {
+			p.Counters.Sampling[SamplingOverride]++
+			return forced
+		}
+	}
+	p.countRates(rate, src, 1)
+	return p.samplingOr(rate)
+}
+
+// countRates counts n records whose rate came from src, if it is not 0.
+func (p *Producer) countRates(rate uint64, src SamplingSource, n int) {
+	switch {
+	case p.forcedRate() != 0:
+		src = SamplingOverride
+	case rate != 0:
+	case p.cfg.SamplingRate != 0:
+		src = SamplingDefault
+	default:
+		src = SamplingNone
+	}
+	p.Counters.Sampling[src] += uint64(n)
+}
+
+// forcedRate returns the rate that the configuration sets for the exporter, 0
+// for none.
+func (p *Producer) forcedRate() uint64 {
+	if o := p.meta.Override; o != nil {
+		return o.Rate
+	}
+	return 0
+}
+
+// perInterface says that rates depend on the flow's interfaces.
+func (p *Producer) perInterface() bool {
+	return p.meta.Override != nil && len(p.meta.Override.Interfaces) > 0
+}
+
+// countSampled does what countRates does for the n records of a set, where some
+// name their rate or sampler.
+func (p *Producer) countSampled(c *fusedContext, n int) {
+	if c.sampling == nil {
+		p.countRates(c.rate, SamplingDomain, n)
+		return
+	}
+	for src, n := range c.sources {
+		p.Counters.Sampling[src] += uint64(n)
+	}
+}
+
+// rated returns rate and counts where it came from.
+func (c *fusedContext) rated(rate uint64, src SamplingSource) uint64 {
+	switch {
+	case rate != 0:
+	case c.fallback != 0:
+		src = SamplingDefault
+	default:
+		src = SamplingNone
+	}
+	c.sources[src]++
+	return rate
+}

@@ -72,7 +72,7 @@ func TestEvictionOrder(t *testing.T) {
 	if !known(s, 3) || !known(s, 1) || !known(s, 29) {
 		t.Error("a domain that is used again and again made room for others")
 	}
-	for _, i := range []int{6, 7} { // 28 goes, and 29
+	for _, i := range []int{6, 7} { // in the place of two of those
 		use(announce(s, i, now+30*second), now+30*second)
 	}
 	now += 30 * second

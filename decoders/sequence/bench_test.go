@@ -162,6 +162,27 @@ func TestMemory(t *testing.T) {
 // TestWaitingCaps: numbers that wait to be understood, and gaps, are bounded for
 // all streams together, and streams go on without.
 func TestWaitingCaps(t *testing.T) {
+	// Streams that nothing explains do not keep what they have.
+	mad := NewTable(maxWaiting + 100)
+	wild := make([]Set, maxWaiting+100)
+	for n := range uint32(holdMax + 4) {
+		for i := range wild {
+			o := Observation{NowNs: 1e18, Sequence: n * n * 7919}
+			wild[i].Observe(mad, Key{Kind: FlowSample}, &o)
+		}
+	}
+	if n := mad.waiting.Load(); n > 100 {
+		t.Errorf("%d streams without a habit wait", n)
+	}
+	for n := range uint32(40) { // and are heard again when they make sense
+		o := Observation{NowNs: 1e18, Sequence: n + n/36}
+		wild[0].Observe(mad, Key{Kind: FlowSample}, &o)
+	}
+	mad.Sweep(1e18, Network, true)
+	if c := wild[0].Counts(); lostOf(&c, Samples) != 1 {
+		t.Errorf("%+v, %+v", c, wild[0].Streams())
+	}
+
 	const more = 100
 	table := NewTable(maxGapLists + more)
 	sets := make([]Set, maxGapLists+more)

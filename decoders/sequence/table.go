@@ -341,6 +341,9 @@ func (s *Stream) sweep(t *Table, nowNs int64, place Place, all bool) (idle bool)
 	defer s.unlock()
 	if s.waiting != nil && (all || nowNs-s.lastNs >= holdNs) {
 		s.settle(t, false)
+		if s.waiting != nil && t.waiting.Load() > maxWaiting/2 {
+			s.giveUp(t) // others need the room
+		}
 	}
 	missing := min(s.lost, s.lastLost)
 	if all {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/weirflow/weir/decoders/sequence"
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/metrics"
@@ -133,11 +134,11 @@ func (c *collection) stopKeeping(ctx context.Context) error {
 
 // What tables take, as measured.
 const (
-	exporterBytes = 512      // an entry of the exporter table and of the workers' tables of senders
+	exporterBytes = 700      // an entry of the exporter table and of the workers' tables of senders
+	streamBytes   = 350      // the sequence of an observation domain or source
 	samplerBytes  = 128      // a sampler's rate
 	batchSlack    = 64 << 10 // what a batch has beyond batch.size
 	baseBytes     = 48 << 20 // the program, its stacks, web server and metrics
-	maxExporters  = 100_000
 )
 
 // memoryCaps returns what the parts of a collector of so many workers may take.
@@ -149,7 +150,8 @@ func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 		{Part: "samplers", Bytes: int64(t.MaxSamplers) * samplerBytes},
 		{Part: "pending", Bytes: t.Pending.Bytes + int64(t.Pending.Sets)*heldSetBytes},
 		{Part: "batches", Bytes: int64(workers) * int64(cfg.SinkDepth) * batch},
-		{Part: "exporters", Bytes: maxExporters * exporterBytes},
+		{Part: "exporters", Bytes: int64(cfg.Watch.MaxExporters) * exporterBytes},
+		{Part: "sequences", Bytes: int64(max(sequence.DefaultStreams, 2*cfg.Watch.MaxExporters)) * streamBytes},
 		{Part: "base", Bytes: baseBytes},
 	}
 	if cfg.Transport == "kafka" {
@@ -159,7 +161,7 @@ func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 }
 
 // heldSetBytes is what a waiting data set takes beside its bytes.
-const heldSetBytes = 320
+const heldSetBytes = 448
 
 // limitMemory tells the runtime the limit, and says so where the parts may take
 // more. GOMEMLIMIT counts where -memory.max was not set.

@@ -91,6 +91,7 @@ var moves = []struct{ series, by string }{
 	{`memory_cap_bytes{part="pending"}`, "templates"},
 	{`memory_cap_bytes{part="batches"}`, "templates"},
 	{`memory_cap_bytes{part="exporters"}`, "templates"},
+	{`memory_cap_bytes{part="sequences"}`, "templates"},
 	{`memory_cap_bytes{part="base"}`, "templates"},
 	{`sflow_samples_total{kind="counter"}`, "datagrams"},
 	{`sflow_samples_total{kind="drop"}`, "datagrams"},

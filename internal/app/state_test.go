@@ -53,8 +53,8 @@ func TestExportersSection(t *testing.T) {
 
 func TestMemoryFinding(t *testing.T) {
 	cfg := config.Default()
-	if f := memoryFinding(cfg, memoryCaps(cfg, 4)); f != "" {
-		t.Errorf("the defaults with four workers: %s", f)
+	if f := memoryFinding(cfg, memoryCaps(cfg, 2)); f != "" {
+		t.Errorf("the defaults with two workers: %s", f)
 	}
 	if f := memoryFinding(cfg, memoryCaps(cfg, 64)); !strings.Contains(f, "less than") || !strings.Contains(f, "batches") {
 		t.Errorf("with 64 workers: %q", f)

@@ -69,6 +69,7 @@ func AppendPlans(dst []byte, store *template.Store) []byte {
 		if pl, ok := c.(*plan); ok {
 			dst = pl.appendFields(dst, u.first)
 			dst = pl.appendFused(dst)
+			dst = pl.appendJSON(dst, u.first.Version)
 		} else {
 			dst = append(dst, "  read for sampling rates and boot times\n"...)
 		}
@@ -150,6 +151,28 @@ func (pl *plan) appendFused(dst []byte) []byte {
 		dst = append(dst, " nothing of a record"...)
 	}
 	return fmt.Appendf(dst, "; at most %d bytes a message beside what a set shares\n", f.maxLen)
+}
+
+// appendJSON describes the plan of JSON: the values between constant text.
+func (pl *plan) appendJSON(dst []byte, version uint16) []byte {
+	if pl.fused == nil || len(pl.targets) > 0 {
+		return dst
+	}
+	j := jsonFused(pl, version)
+	dst = append(dst, "  JSON, kind@offset:member:"...)
+	for i := range j.ops {
+		o := &j.ops[i]
+		at := o.load.end
+		switch o.kind {
+		case writesNumber, writesMAC, writesProto:
+			dst = fmt.Appendf(dst, " %s<@%d:%s", jsonKindNames[o.kind], at, jsonMembers[o.member].key)
+		case writesDomain, writesStart, writesEnd:
+			dst = fmt.Appendf(dst, " %s", jsonKindNames[o.kind])
+		default:
+			dst = fmt.Appendf(dst, " %s@%d:%s", jsonKindNames[o.kind], at, jsonMembers[o.member].key)
+		}
+	}
+	return fmt.Appendf(dst, "; <@: the offset behind it; %d bytes of text between them\n", len(j.text)-jsonSlack)
 }
 
 var timeNames = [...]string{timeExport: "export", timeUptime: "uptime", timeSeconds: "s", timeMillis: "ms", timeNTP: "NTP", timeDelta: "us"}

@@ -1,6 +1,11 @@
 package producer
 
-import "github.com/weirflow/weir/producer/geo"
+import (
+	"cmp"
+	"encoding/binary"
+
+	"github.com/weirflow/weir/producer/geo"
+)
 
 // Numbers of the fields that enrichment adds; they are no part of the schema.
 const (
@@ -23,7 +28,11 @@ func appendCountry(b []byte, field int, c geo.Country) []byte {
 // AppendCountriesJSON puts the countries of f into the JSON object that b ends
 // with, as its last two members.
 func AppendCountriesJSON(b []byte, f *Flow) []byte {
-	b = append(b[:len(b)-1], `,"src_country":"`...)
+	b = b[:len(b)-1]
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = append(b, `"src_country":"`...)
 	b = appendLetters(b, f.SrcCountry)
 	b = append(b, `","dst_country":"`...)
 	return append(appendLetters(b, f.DstCountry), '"', '}')
@@ -33,6 +42,18 @@ func AppendCountriesJSON(b []byte, f *Flow) []byte {
 func AppendCountriesText(b []byte, f *Flow) []byte {
 	b = appendLetters(append(b, " src_country="...), f.SrcCountry)
 	return appendLetters(append(b, " dst_country="...), f.DstCountry)
+}
+
+// appendWhereabouts puts the countries into a message that b ends with; into
+// protobuf they were written with the rest.
+func appendWhereabouts(b []byte, f *Flow, format Format) []byte {
+	switch format {
+	case FormatJSON:
+		return AppendCountriesJSON(b, f)
+	case FormatText:
+		return AppendCountriesText(b, f)
+	}
+	return b
 }
 
 func appendLetters(b []byte, c geo.Country) []byte {
@@ -46,16 +67,112 @@ func appendLetters(b []byte, c geo.Country) []byte {
 // know stays as it is.
 func (f *Flow) Enrich(c *geo.Cache) {
 	src, dst := c.Find(f.SrcAddr), c.Find(f.DstAddr)
-	if src.AS != 0 {
-		f.SrcAS = src.AS
-	}
-	if dst.AS != 0 {
-		f.DstAS = dst.AS
-	}
-	if src.Country != 0 {
-		f.SrcCountry = src.Country
-	}
-	if dst.Country != 0 {
-		f.DstCountry = dst.Country
-	}
+	f.SrcAS, f.DstAS = cmp.Or(src.AS, f.SrcAS), cmp.Or(dst.AS, f.DstAS)
+	f.SrcCountry, f.DstCountry = cmp.Or(src.Country, f.SrcCountry), cmp.Or(dst.Country, f.DstCountry)
 }
+
+// fusedEnrich is what enriching the records of a fused plan takes.
+type fusedEnrich struct {
+	// plan is the fused plan without the AS numbers, which are written behind
+	// it, by whoever knows them best.
+	plan         *fusedPlan
+	src, dst     fusedSource // addresses; length 0: not there
+	srcAS, dstAS fusedInt    // width 0: not there
+}
+
+// enrich makes it of what the fuser has collected; the plan is finished.
+func (b *fuser) enrich() fusedEnrich {
+	e := fusedEnrich{src: b.addrs[6], dst: b.addrs[7], srcAS: b.ints[14], dstAS: b.ints[15]}
+	plain := *b.plan
+	// They have the highest numbers of those whose tag is one byte: they are
+	// the last in their tables.
+	for _, table := range []*[]fusedOp{&plain.int1Tag1, &plain.int2Tag1, &plain.int4Tag1, &plain.int8Tag1} {
+		for n := len(*table); n > 0 && (*table)[n-1].tag >= 14<<3; n-- {
+			*table = (*table)[:n-1]
+		}
+	}
+	plain.other = nil
+	for _, f := range b.plan.other {
+		if f.tagLen != 1 || f.tag < 14<<3 {
+			plain.other = append(plain.other, f)
+		}
+	}
+	e.plan = &plain
+	return e
+}
+
+// Tags of the countries, as they are written: first byte lowest.
+const (
+	tagSrcCountry = (fieldSrcCountry<<3|wireBytes)&0x7f | 0x80 | fieldSrcCountry<<3>>7<<8
+	tagDstCountry = (fieldDstCountry<<3|wireBytes)&0x7f | 0x80 | fieldDstCountry<<3>>7<<8
+)
+
+// enrichRoom is what writeEnriched may add to a message.
+const enrichRoom = 2*6 + 2*5
+
+// writeEnriched is writeFused with what the cache knows of the addresses.
+func (p *Producer) writeEnriched(pl *fusedPlan, c *fusedContext, body []byte) int {
+	b, e := p.batch, &pl.enrich
+	sep := p.cfg.Separator
+	need := prefixRoom + 1 + len(c.prefix) + pl.maxLen + enrichRoom + storeSlack + len(sep)
+	records := 0
+	buf := b.Buf
+	for len(body) >= pl.recordLen {
+		if cap(buf)-len(buf) < need {
+			buf = grow(buf, need)
+		}
+		out := buf[len(buf) : len(buf)+need : len(buf)+need]
+		room := 1
+		if c.long {
+			room = 2
+		}
+		rec := body[:pl.recordLen:pl.recordLen]
+		end := room + e.plan.write(c, rec, out[room:])
+		end = e.append(p.cfg.Geo, rec, out, end)
+		end = putLength(out, room, end, c)
+		end += copy(out[end:], sep)
+		buf = buf[:len(buf)+end]
+		b.Ends = append(b.Ends, uint32(len(buf)))
+		body = body[pl.recordLen:]
+		records++
+	}
+	b.Buf = buf
+	p.useful += records
+	if p.prog.Keyed() {
+		p.fusedKeys(b, len(b.Ends)-records)
+	}
+	return records
+}
+
+// append writes the AS numbers and countries of a record behind the o bytes that
+// are there, and returns where the message ends.
+func (e *fusedEnrich) append(cache *geo.Cache, rec, out []byte, o int) int {
+	src := cache.Find(rec[e.src.offset : e.src.offset+uint32(e.src.length)])
+	dst := cache.Find(rec[e.dst.offset : e.dst.offset+uint32(e.dst.length)])
+	if src.AS == 0 && e.srcAS.width != 0 {
+		src.AS = uint32(loadInt(rec, &e.srcAS))
+	}
+	if dst.AS == 0 && e.dstAS.width != 0 {
+		dst.AS = uint32(loadInt(rec, &e.dstAS))
+	}
+	o = putInt(out, o, 14<<3, 1, uint64(src.AS))
+	o = putInt(out, o, 15<<3, 1, uint64(dst.AS))
+	o = writeCountry(out, o, tagSrcCountry, src.Country)
+	return writeCountry(out, o, tagDstCountry, dst.Country)
+}
+
+// writeCountry writes a country behind its tag, or nothing.
+func writeCountry(out []byte, o int, tag uint64, c geo.Country) int {
+	binary.LittleEndian.PutUint64(out[o:], tag|2<<16|uint64(c>>8)<<24|uint64(c&0xff)<<32)
+	return o + 5&-int((uint64(c)+0xffff)>>16)
+}
+
+// PlainProgram returns the program of no mapping.
+func PlainProgram() *Program { return noProgram() }
+
+// AppendJSON is the function of that name, faster where the machine allows it.
+func (p *Program) AppendJSON(dst []byte, f *Flow) []byte { return appendJSON(dst, f) }
+
+// AppendText appends f as key=value pairs with spaces between them, without a line
+// end: the same values as AppendJSON.
+func (p *Program) AppendText(dst []byte, f *Flow) []byte { return p.appendText(dst, f, notationText) }

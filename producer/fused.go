@@ -42,6 +42,7 @@ type fusedPlan struct {
 	// The rate of a record: by IE 34, else by sampler id. Width 0: not there.
 	interval, sampler fusedInt
 
+	enrich fusedEnrich
 	custom []fusedCustom // fields that a mapping adds
 }
 
@@ -297,6 +298,7 @@ func (b *fuser) finish() *fusedPlan {
 		p.maxLen += p.custom[i].maxLen()
 	}
 	p.rest = len(p.other) > 0 || len(p.custom) > 0 || timed && !p.uptimes && !p.ntps || p.interval.width != 0 || p.sampler.width != 0
+	p.enrich = b.enrich()
 	return p
 }
 

@@ -112,7 +112,7 @@ func (p *Producer) writesFused(pl *plan) bool {
 	case p.cfg.Format == FormatBin:
 		return true
 	}
-	return fusedJSON && p.cfg.Format == FormatJSON && p.prog.plain && !p.prog.Keyed() && len(pl.targets) == 0
+	return fusedJSON && p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.plain && !p.prog.Keyed() && len(pl.targets) == 0
 }
 
 // writeRecords appends the messages of all whole records in body to the batch
@@ -157,6 +157,9 @@ func (p *Producer) recordPrefix(pl *fusedPlan, c *fusedContext, rec []byte) {
 // writeFused appends the messages of all whole records in body to the batch
 // and returns how many there were.
 func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
+	if p.cfg.Geo != nil {
+		return p.writeEnriched(pl, c, body)
+	}
 	b := p.batch
 	sep := p.cfg.Separator
 	need := prefixRoom + 1 + len(c.prefix) + pl.maxLen + storeSlack + len(sep)

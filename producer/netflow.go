@@ -27,9 +27,15 @@ func (p *Producer) fixed(data []byte) {
 	if pl := fixedPlan(&h); p.writesFused(pl) && !p.prog.compat {
 		c := p.beginFused(pl.fused, flowType(h.Version), h.Sequence, 0, exportNs, h.UptimeMs, h.SamplingInterval(), nil)
 		p.countRates(c.rate, SamplingRecord, p.writeRecords(pl, template.V9, c, body[:n*h.RecordLen]))
+		p.tally.set(SetData, n)
+		p.tally.fusedEnd(pl.fused, c, body, n)
 		return
 	}
 	p.fixedRecords(&h, exportNs, body[:n*h.RecordLen])
+	p.tally.set(SetData, n)
+	if n > 0 {
+		p.tally.FlowEndNs = p.flow.TimeFlowEndNs
+	}
 }
 
 // flowType returns the type of the flows of a fixed version.
@@ -153,6 +159,11 @@ func (p *Producer) sets(m *message, body []byte, idTemplates, idOptions uint16) 
 // templateSet stores the templates of a set, and returns the message's domain,
 // which the first template of an exporter makes.
 func (p *Producer) templateSet(m *message, domain *template.Domain, body []byte, options bool) *template.Domain {
+	kind, before := SetTemplates, m.records
+	if options {
+		kind = SetOptionsTemplates
+	}
+	defer func() { p.tally.set(kind, m.records-before) }()
 	var defs template.Definitions
 	defs.Init(body, m.key.Version, options)
 	for {
@@ -214,6 +225,7 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 	}
 	if t == nil || p.held.sets != 0 && p.held.waits(p.waitKey(m, id)) {
 		if p.hold(m, t, id, body) {
+			p.tally.WithoutTemplate++
 			m.held++
 			p.facts.Uncertain = true
 			return
@@ -222,6 +234,7 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 	if t == nil {
 		p.Counters.SetsWithoutTemplate++
 		p.facts.Uncertain = true
+		p.tally.WithoutTemplate++
 		p.fault(ReasonTemplateMissing)
 		return
 	}
@@ -242,16 +255,23 @@ func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Tem
 			p.Counters.OptionsRecords++
 			p.options(opts, domain, recs.Record)
 		}
+		p.tally.set(SetOptionsData, m.records-before)
 	} else if pl := p.planOf(t); p.writesFused(pl) {
 		s := domain.Sampling()
 		c := p.beginFused(pl.fused, m.flowType, m.sequence, m.key.Domain, m.exportNs, m.uptimeMs, s.Rate(), s)
 		n := p.writeRecords(pl, t.Version, c, body)
 		m.records += n
 		p.countSampled(c, n)
+		p.tally.set(SetData, n)
+		p.tally.fusedEnd(pl.fused, c, body, n)
 	} else {
 		for recs.Next() {
 			m.records++
 			p.dataRecord(m, pl, domain, recs.Record)
+		}
+		p.tally.set(SetData, m.records-before)
+		if m.records > before {
+			p.tally.FlowEndNs = p.flow.TimeFlowEndNs
 		}
 	}
 	domain.Used(t, m.records-before, p.meta.ReceivedNs)

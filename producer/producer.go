@@ -8,6 +8,7 @@ import (
 	"github.com/weirflow/weir/decoders/netflow"
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // Format is the encoding of the messages.
@@ -33,6 +34,9 @@ type Config struct {
 	Separator []byte
 	// SamplingRate is given to flows whose exporter announced none.
 	SamplingRate uint64
+	// Geo, unless it is nil, says where addresses belong: it is added to every
+	// flow. A cache is for one producer.
+	Geo *geo.Cache
 	// Programs holds the mapping that is in force; nil for none.
 	Programs *Programs
 	// Held has room for data that comes before its template; nil holds none.
@@ -136,6 +140,7 @@ type Producer struct {
 	hdr   packet.Headers
 	fused fusedContext
 	parts sampleParts
+	tally Tally
 
 	// scratch holds the values of a record that are no views into the datagram.
 	scratch []byte
@@ -180,8 +185,12 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.first = ReasonNone
 	p.useful = 0
 	p.beginFacts()
+	p.tally = Tally{}
 	p.held.current = none
 	before := len(batch.Ends)
+	if p.cfg.Geo != nil {
+		p.cfg.Geo.Begin()
+	}
 
 	if meta.Truncated {
 		p.fault(ReasonDatagramTruncated)
@@ -264,15 +273,21 @@ func (p *Producer) samplerAddress() []byte {
 // emit appends the flow to the batch.
 func (p *Producer) emit(f *Flow) {
 	b := p.batch
+	if p.cfg.Geo != nil {
+		f.Enrich(p.cfg.Geo)
+	}
 	switch {
 	case p.cfg.Format == FormatBin:
 		b.Buf = AppendDelimited(b.Buf, f)
 	case p.cfg.Format == FormatText:
-		b.Buf = p.prog.appendText(b.Buf, f, notationText)
+		b.Buf = p.prog.appendFast(b.Buf, f, notationText)
 	case p.prog.plain:
 		b.Buf = appendJSON(b.Buf, f)
 	default:
-		b.Buf = p.prog.appendText(b.Buf, f, notationJSON)
+		b.Buf = p.prog.appendFast(b.Buf, f, notationJSON)
+	}
+	if p.cfg.Geo != nil {
+		b.Buf = appendWhereabouts(b.Buf, f, p.cfg.Format)
 	}
 	b.Buf = append(b.Buf, p.cfg.Separator...)
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))

@@ -17,6 +17,7 @@ func (p *Producer) sflow(data []byte) {
 		return
 	}
 	p.sflowFacts(&h)
+	p.tally.Agent = h.Agent
 	fused := p.writesSamples()
 	if fused {
 		p.sflowPrefix(&h)
@@ -35,6 +36,7 @@ func (p *Producer) sflow(data []byte) {
 			continue
 		}
 		p.sampleFacts(&samples.Sample)
+		p.tally.sample(&samples.Sample)
 		switch samples.Sample.Kind {
 		case sflow.Flow:
 			if fused && p.usualSample(&samples) {
@@ -74,6 +76,8 @@ func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
 		s.rate = p.samplingOr(uint64(rate))
 		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
 		p.putSample(s)
+		p.tally.Samples[SampleFlow]++
+		p.tally.SampleRecords[SampleFlow] += min(binary.BigEndian.Uint32(d[28:]), uint32(n/8))
 		body = body[8+min((n+3)&^3, uint64(len(body)-8)):]
 	}
 	return body, count
@@ -102,7 +106,7 @@ func (p *Producer) writesSamples() bool {
 	if p.cfg.Format == FormatBin {
 		return p.prog.fusesSamples()
 	}
-	return p.cfg.Format == FormatJSON && p.prog.plain && !p.prog.Keyed() && p.prog.layers == nil
+	return p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.plain && !p.prog.Keyed() && p.prog.layers == nil
 }
 
 // gathers takes the records of a sample of the usual kind; of JSON, only with

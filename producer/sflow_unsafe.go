@@ -3,10 +3,12 @@
 package producer
 
 import (
+	"cmp"
 	"unsafe"
 
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/sflow"
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // Stores are of whole words, and unchecked: writeSample makes sure beforehand
@@ -18,7 +20,7 @@ const fusedSamples = true
 
 // maxLen bounds the length of the sample's message, without its prefix.
 func (s *sampleParts) maxLen(h *packet.Headers) int {
-	n := 34*7 + 2*9 + 4*20 + 16 + 5*s.pathLen + 5*(len(s.communities)/4) + 16
+	n := 34*7 + 2*9 + 2*5 + 4*20 + 16 + 5*s.pathLen + 5*(len(s.communities)/4) + 16
 	if s.stack < 0 {
 		n += packet.MaxLayers*(1+5) + len(h.MPLS)*3 + len(h.RoutingAddrs)*2
 	}
@@ -105,8 +107,15 @@ func (p *Producer) writeSample(s *sampleParts) {
 		w = putWord2(w, uint64(n[numDstLen]), tagDstNet)
 	}
 	w = put1(w, uint64(n[numNextHopAS]), 13<<3)
-	w = put1(w, uint64(n[numSrcAS]), 14<<3)
-	w = put1(w, uint64(n[numDstAS]), 15<<3)
+	srcAS, dstAS := n[numSrcAS], n[numDstAS]
+	if p.cfg.Geo != nil {
+		src, dst := p.whereabouts(s)
+		srcAS, dstAS = cmp.Or(src.AS, srcAS), cmp.Or(dst.AS, dstAS)
+		w = putCountry(w, tagSrcCountry, src.Country)
+		w = putCountry(w, tagDstCountry, dst.Country)
+	}
+	w = put1(w, uint64(srcAS), 14<<3)
+	w = put1(w, uint64(dstAS), 15<<3)
 	w = putAddr(w, 12<<3|wireBytes, 1, s.nextHop)
 	w = putAddr(w, tagBGPNextHop, 2, s.bgpNextHop)
 	if len(s.communities) > 0 {
@@ -126,6 +135,20 @@ func (p *Producer) writeSample(s *sampleParts) {
 		p.fusedKeys(b, len(b.Ends)-1)
 	}
 	p.useful++
+}
+
+// whereabouts returns what is known of a sample's addresses.
+func (p *Producer) whereabouts(s *sampleParts) (src, dst geo.Answer) {
+	if s.stack >= 0 {
+		return p.cfg.Geo.Find(s.src), p.cfg.Geo.Find(s.dst)
+	}
+	return p.cfg.Geo.Find(p.hdr.SrcAddr), p.cfg.Geo.Find(p.hdr.DstAddr)
+}
+
+// putCountry writes a country behind its tag, or nothing.
+func putCountry(w unsafe.Pointer, tag uint64, c geo.Country) unsafe.Pointer {
+	*(*uint64)(w) = tag | 2<<16 | uint64(c>>8)<<24 | uint64(c&0xff)<<32
+	return unsafe.Add(w, 5&-int((uint64(c)+0xffff)>>16))
 }
 
 // stackProtos are the protocols of stacks of headers, by the lowest bits of

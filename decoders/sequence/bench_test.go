@@ -1,6 +1,7 @@
 package sequence
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 )
@@ -133,5 +134,73 @@ func TestCaps(t *testing.T) {
 	}
 	if list := sets[0].Streams(); len(list) != 1 || list[0].Observations < 2000 {
 		t.Errorf("the one in use was evicted: %+v", list)
+	}
+}
+
+// TestMemory: a stream takes what the memory limit reckons with.
+func TestMemory(t *testing.T) {
+	const n = 50_000
+	sets := make([]Set, n)
+	table := NewTable(n)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range sets {
+		o := Observation{NowNs: 1e18}
+		sets[i].Observe(table, Key{Kind: NetFlow5}, &o)
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := int64(after.HeapAlloc-before.HeapAlloc) / n; each > 400 {
+		t.Errorf("%d bytes a stream", each)
+	} else {
+		t.Logf("%d bytes a stream", each)
+	}
+	runtime.KeepAlive(sets)
+}
+
+// TestWaitingCaps: numbers that wait to be understood, and gaps, are bounded for
+// all streams together, and streams go on without.
+func TestWaitingCaps(t *testing.T) {
+	const more = 100
+	table := NewTable(maxGapLists + more)
+	sets := make([]Set, maxGapLists+more)
+	o := Observation{NowNs: 1e18}
+	step := func(sets []Set, sequence uint32) {
+		for i := range sets {
+			o.Sequence = sequence
+			sets[i].Observe(table, Key{Kind: NetFlow9}, &o)
+		}
+	}
+	step(sets, 0)
+	step(sets, 1000) // not understood: it waits
+	if n, over := table.waiting.Load(), table.Stats().Overflowed; n != maxWaiting || over != maxGapLists+more-maxWaiting {
+		t.Errorf("%d wait, %d overflowed", n, over)
+	}
+	table.Sweep(o.NowNs+holdNs, Network, true)
+	for from := 0; from < len(sets); from += maxWaiting / 2 { // a part at a time
+		part := sets[from:min(from+maxWaiting/2, len(sets))]
+		for n := range uint32(12) {
+			step(part, 2000+n)
+		}
+		for n := range uint32(12) {
+			step(part, 2020+n) // eight are lost
+		}
+		table.Sweep(o.NowNs+holdNs, Network, true)
+	}
+	if n := table.gaps.Load(); n != maxGapLists {
+		t.Errorf("%d lists of gaps", n)
+	}
+	for i := range sets {
+		// Of those that could wait, the first numbers are known, too.
+		if c := sets[i].Counts(); lostOf(&c, Datagrams)%999 != 8 {
+			t.Fatalf("stream %d: %+v, %+v", i, c, sets[i].Streams())
+		}
+	}
+	for range 20 {
+		table.Sweep(o.NowNs+gapNs, Network, false)
+	}
+	if n := table.gaps.Load(); n != 0 {
+		t.Errorf("%d lists of gaps after a minute", n)
 	}
 }

@@ -9,7 +9,7 @@ func (s *Stream) settle(t *Table, keep bool) {
 	hs := hypotheses[s.key.Kind]
 	was := s.best
 	hadProof := s.proven
-	s.choose(hs)
+	s.choose(t, hs)
 	if !s.proven {
 		if w.n == holdMax { // the oldest will not be explained any more
 			s.forget(hs, holdMax/2)
@@ -29,7 +29,7 @@ func (s *Stream) settle(t *Table, keep bool) {
 	special := w.baseFlags&flagSpecial != 0
 	for i := 0; i < n; i++ {
 		s.jumps -= min(s.jumps, 1)
-		if s.place(hy, w, i, special) {
+		if s.place(t, hy, w, i, special) {
 			newest = i
 		}
 		special = w.list[i].flags&flagSpecial != 0
@@ -62,7 +62,7 @@ func (s *Stream) forget(hs []hypothesis, n int) {
 
 // place says what observation i means under the hypothesis in force. It reports
 // whether it is the newest now. special: the one before had more than flows.
-func (s *Stream) place(hy *hypothesis, w *waiting, i int, special bool) bool {
+func (s *Stream) place(t *Table, hy *hypothesis, w *waiting, i int, special bool) bool {
 	h := &w.list[i]
 	unsure := h.uncertain(hy)
 	start := h.start(hy)
@@ -80,7 +80,7 @@ func (s *Stream) place(hy *hypothesis, w *waiting, i int, special bool) bool {
 		s.advance(hy, h)
 		return true
 	case s.wentBack(h) && !s.returns(hy, w, i):
-		s.restart(hy, h)
+		s.restart(t, hy, h)
 		return true
 	case ahead > 0 && s.plausible(h, uint32(ahead)):
 		switch {
@@ -88,18 +88,18 @@ func (s *Stream) place(hy *hypothesis, w *waiting, i int, special bool) bool {
 		case hy.measure != byDatagram && (special && hy.own == 0 || h.flags&flagSpecial != 0 && hy.own == 1) && s.specialHits <= s.specialMisses:
 			// Templates or options are counted in a way that is not known.
 		default:
-			s.miss(s.expected, uint32(ahead))
+			s.miss(t, s.expected, uint32(ahead))
 		}
 		s.advance(hy, h)
 		return true
 	case ahead < 0 && uint32(-ahead) <= s.window():
-		return s.late(hy, w, i)
+		return s.late(t, hy, w, i)
 	case s.returns(hy, w, i):
 		s.strays++
 		s.jumped()
 		return false
 	}
-	s.restart(hy, h)
+	s.restart(t, hy, h)
 	s.jumped()
 	return true
 }
@@ -116,7 +116,7 @@ func (s *Stream) jumped() {
 }
 
 // late places one from before the newest.
-func (s *Stream) late(hy *hypothesis, w *waiting, i int) bool {
+func (s *Stream) late(t *Table, hy *hypothesis, w *waiting, i int) bool {
 	h := &w.list[i]
 	start, count := h.start(hy), uint32(h.count[hy.measure])
 	if h.uncertain(hy) {
@@ -137,7 +137,7 @@ func (s *Stream) late(hy *hypothesis, w *waiting, i int) bool {
 		}
 	}
 	if s.goesOn(hy, w, i) {
-		s.restart(hy, h)
+		s.restart(t, hy, h)
 		return true
 	}
 	s.duplicates++
@@ -204,17 +204,19 @@ func (s *Stream) plausible(h *held, ahead uint32) bool {
 }
 
 // miss notes a gap.
-func (s *Stream) miss(start, n uint32) {
-	if s.gaps == nil {
-		s.gaps = new(gaps)
-	}
+func (s *Stream) miss(t *Table, start, n uint32) {
 	s.lost += int64(n)
+	if s.gaps == nil {
+		if s.gaps = t.getGaps(); s.gaps == nil {
+			return
+		}
+	}
 	s.gaps.add(start, n, s.expected-s.window())
 }
 
 // restart begins anew with h.
-func (s *Stream) restart(hy *hypothesis, h *held) {
-	s.gaps = nil
+func (s *Stream) restart(t *Table, hy *hypothesis, h *held) {
+	s.dropGaps(t)
 	s.restarts++
 	s.tell(&s.set.restarts)
 	s.fade(holdMax) // it may count otherwise now

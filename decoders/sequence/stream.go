@@ -48,7 +48,6 @@ type Stream struct {
 	proven bool  // it has proven itself
 
 	specialHits, specialMisses uint8  // of the hypothesis in force, behind templates and options
-	lastFlags                  uint8  // of the observation before
 	jumps                      uint8  // numbers that went astray lately, times 8
 	scored                     uint16 // pairs that misses is of
 
@@ -141,7 +140,11 @@ func (s *Stream) observe(t *Table, o *Observation) (rateBefore uint32) {
 	}
 	foretold := s.score(hs, &h)
 	if s.waiting == nil {
-		s.waiting = t.getWaiting()
+		if s.waiting = t.getWaiting(); s.waiting == nil {
+			s.begin(hy, &h) // go on from here
+			s.last = h
+			return rateBefore
+		}
 		s.waiting.based(hs, &s.last)
 		if s.proven {
 			s.waiting.base[s.best] = s.expected
@@ -236,7 +239,7 @@ func (s *Stream) proves(i int) bool {
 
 // choose picks the hypothesis that has been wrong the least. One in force stays
 // unless another is better.
-func (s *Stream) choose(hs []hypothesis) {
+func (s *Stream) choose(t *Table, hs []hypothesis) {
 	best, found := 0, false
 	for i := range hs {
 		if !s.proves(i) {
@@ -262,7 +265,7 @@ func (s *Stream) choose(hs []hypothesis) {
 	changed := best != int(s.best)
 	s.best, s.proven = uint8(best), true
 	if changed {
-		s.gaps = nil
+		s.dropGaps(t)
 		s.units, s.average = 0, 0
 		s.specialHits, s.specialMisses = 0, 0
 		if w := s.waiting; w != nil {

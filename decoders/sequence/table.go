@@ -32,6 +32,12 @@ const (
 	idleNs = int64(3600 * 1e9)
 	// holdNs is how long an observation is held when nothing follows it.
 	holdNs = int64(2 * 1e9)
+	// maxWaiting is how many streams may have observations waiting at a time, and
+	// maxGapLists how many have their gaps known one by one.
+	maxWaiting  = 1 << 15
+	maxGapLists = 1 << 16
+	// gapNs is after how long without a datagram nothing comes late any more.
+	gapNs = int64(60 * 1e9)
 	// candidates is how many streams are looked at to find one that was not
 	// used for long.
 	candidates = 16
@@ -42,7 +48,9 @@ const (
 type Table struct {
 	seed    maphash.Seed
 	limit   int
-	waits   sync.Pool // of *waiting
+	waits   sync.Pool    // of *waiting
+	waiting atomic.Int64 // of those in use
+	gaps    atomic.Int64 // lists in use
 	place   atomic.Uint32
 	evicted atomic.Uint64
 	over    atomic.Uint64
@@ -58,20 +66,48 @@ func NewTable(limit int) *Table {
 	return t
 }
 
+// getWaiting returns nil where too many streams have observations waiting.
 func (t *Table) getWaiting() *waiting {
+	if t.waiting.Add(1) > maxWaiting {
+		t.waiting.Add(-1)
+		t.over.Add(1)
+		return nil
+	}
 	w := t.waits.Get().(*waiting)
 	w.n, w.quiet = 0, 0
 	return w
 }
 
-func (t *Table) putWaiting(w *waiting) { t.waits.Put(w) }
+func (t *Table) putWaiting(w *waiting) {
+	t.waiting.Add(-1)
+	t.waits.Put(w)
+}
+
+// getGaps returns nil where too many streams have gaps.
+func (t *Table) getGaps() *gaps {
+	if t.gaps.Add(1) > maxGapLists {
+		t.gaps.Add(-1)
+		t.over.Add(1)
+		return nil
+	}
+	return new(gaps)
+}
+
+// dropGaps forgets what may still come.
+func (s *Stream) dropGaps(t *Table) {
+	if s.gaps != nil {
+		s.gaps = nil
+		t.gaps.Add(-1)
+	}
+}
 
 // Stats says how full the table is.
 type Stats struct {
 	// Streams are followed now; Evicted were, and made room for others.
 	Streams int
 	Evicted uint64
-	// Overflowed counts the observations that no stream was there for.
+	// Overflowed counts the observations that no stream was there for, or that
+	// could not wait to be understood, and gaps that are known in sum only.
 	Overflowed uint64
 }
 
@@ -230,8 +266,11 @@ func (t *Table) grow(s *Set, x *index) *index {
 func (t *Table) oldest() *Stream {
 	var oldest *Stream
 	var ns int64
-	for range min(candidates, len(t.all)) {
-		st := t.all[rand.IntN(len(t.all))]
+	for i := range min(candidates, len(t.all)) {
+		if len(t.all) > candidates {
+			i = rand.IntN(len(t.all))
+		}
+		st := t.all[i]
 		st.lock()
 		last := st.lastNs
 		st.unlock()
@@ -253,7 +292,8 @@ func (t *Table) evict(st *Stream) {
 		st.waiting = nil
 	}
 	st.report(st.lost, Place(t.place.Load()))
-	st.gone, st.gaps = true, nil
+	st.gone = true
+	st.dropGaps(t)
 	st.unlock()
 	last := len(t.all) - 1
 	t.all[st.slot] = t.all[last]
@@ -307,6 +347,9 @@ func (s *Stream) sweep(t *Table, nowNs int64, place Place, all bool) (idle bool)
 		missing = s.lost
 	}
 	s.report(missing, place)
+	if s.lastLost == s.lost && s.gaps != nil && nowNs-s.lastNs >= gapNs {
+		s.dropGaps(t)
+	}
 	s.lastLost = s.lost
 	return nowNs-s.lastNs >= idleNs
 }

@@ -208,6 +208,9 @@ func (d *Domain) put(def *Definition, old *Template, port uint16, nowNs int64) (
 		return Refused, fault
 	}
 	t.seen(port, nowNs)
+	if old != nil {
+		t.usage.announced.Add(old.usage.announced.Load())
+	}
 	d.publish(t, old)
 	if old != nil {
 		return Replaced, FaultNone

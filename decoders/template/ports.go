@@ -109,6 +109,7 @@ type usage struct {
 	// last data set, in Unix nanoseconds.
 	seen, used atomic.Int64
 	records    atomic.Uint64 // decoded by the template
+	announced  atomic.Uint64 // announcements of the id, also as other templates
 	port       atomic.Uint32 // source port of the last announcement
-	_          [36]byte
+	_          [28]byte
 }

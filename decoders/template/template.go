@@ -52,8 +52,13 @@ func (t *Template) Port() uint16 { return uint16(t.usage.port.Load()) }
 // Raw returns the template record on the wire. It must not be written to.
 func (t *Template) Raw() []byte { return t.raw }
 
+// Announced returns how often a template of the id was announced since the id was
+// last withdrawn, or since the start.
+func (t *Template) Announced() uint64 { return t.usage.announced.Load() }
+
 // seen notes an announcement.
 func (t *Template) seen(port uint16, nowNs int64) {
+	t.usage.announced.Add(1)
 	t.usage.seen.Store(nowNs)
 	if t.usage.port.Load() != uint32(port) {
 		t.usage.port.Store(uint32(port))

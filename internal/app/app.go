@@ -54,6 +54,7 @@ const helpText = `weir receives NetFlow, IPFIX and sFlow and writes the flows as
   weir [run] [flags]          collect until SIGTERM; weir -h lists the flags
   weir decode [flags] FILE... write the flows in pcap and pcapng captures
   weir check [flags]          say what this host and configuration would do
+  weir check -goflow2 "LINE"  a command line of goflow2 as one of weir, and what differs
   weir help [command]         this text, or the flags of a command
   weir version                the version
 

@@ -19,6 +19,9 @@ import (
 // checkCommand says what this host and configuration would do. It leaves
 // nothing behind: no file is made, no port stays open.
 func checkCommand(env Env, args []string) int {
+	if line, ok := goflow2Line(args); ok {
+		return checkGoflow2(env, line)
+	}
 	cfg, err := config.Parse(args, env.Environ, env.Stderr)
 	if err != nil {
 		return fail(env, err)
@@ -37,6 +40,7 @@ func checkCommand(env Env, args []string) int {
 	}
 	r.sockets(cfg)
 	r.captures(cfg)
+	r.databases(cfg)
 	r.mapping(cfg)
 	r.cpus(cfg)
 	r.state(cfg)
@@ -185,7 +189,7 @@ func (r *report) http(cfg *config.Config) {
 		r.refuse("http", err.Error(), `choose another -addr, or -addr "" for none`)
 		return
 	}
-	r.ok("http", "http://"+l.Addr().String()+"/metrics")
+	r.ok("http", "http://"+l.Addr().String()+cfg.Goflow2.MetricsPath)
 	_ = l.Close() // nobody has connected
 }
 

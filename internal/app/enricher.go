@@ -119,26 +119,13 @@ func newEnricher(cfg *config.Enricher, stdin io.Reader, log *slog.Logger) (*enri
 }
 
 func enricherOutput(format string) enrich.Output {
-	if format == "bin" {
+	switch format {
+	case "bin":
 		return enrich.OutputBin
+	case "text":
+		return enrich.OutputText
 	}
 	return enrich.OutputJSON
-}
-
-// openDatabases opens the databases that are named, nil for none. prefix is what
-// the names of their options begin with.
-func openDatabases(cfg *config.Enrich, prefix string, log *slog.Logger) (*enrich.Databases, error) {
-	if cfg.ASN == "" && cfg.Country == "" {
-		return nil, nil
-	}
-	d, err := enrich.Open(enrich.Config{ASN: cfg.ASN, Country: cfg.Country, Logger: log})
-	if err != nil {
-		return nil, &config.UsageError{Faults: []config.Fault{{
-			Name: "-" + prefix + "asn, -" + prefix + "country", Problem: err.Error(),
-			Allowed: "a MaxMind database (mmdb) of AS numbers, and one of countries",
-		}}}
-	}
-	return d, nil
 }
 
 // run enriches until the input ends, a signal comes over stop, or something fails
@@ -166,8 +153,8 @@ func (e *enricher) run(stop, hup <-chan os.Signal) error {
 		err = nil
 	}
 	err = errors.Join(err, e.source.stop(e.feed))
-	if err == nil {
-		err = e.feed.settle()
+	if !errors.Is(err, sink.ErrClosed) { // what is whole is written, whatever came behind it
+		err = errors.Join(err, e.feed.settle())
 	}
 	stopCtx, cancelStop := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancelStop()

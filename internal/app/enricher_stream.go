@@ -83,6 +83,7 @@ func (s *streamSource) step(ctx context.Context, f *feed) error {
 		f.transformer.Counts.Bytes += uint64(len(b.data))
 		s.empty <- b.data
 		if err := s.cut(f, false); err != nil {
+			s.ended = true
 			return err
 		}
 	case <-wait.C:

@@ -21,6 +21,7 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/internal/state"
 	"github.com/weirflow/weir/internal/udp"
@@ -103,6 +104,8 @@ type collection struct {
 	source  metrics.Source
 	watcher *watcher                // nil before run
 	errors  *collector.ErrorSamples // nil: none are kept
+	enrich  *enrich.Databases       // nil for none
+	names   *collector.Goflow2Names
 	// captures is nil unless interfaces are captured.
 	captures atomic.Pointer[collector.Captures]
 	started  time.Time
@@ -114,6 +117,9 @@ type collection struct {
 // received before run.
 func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Logger) (_ *collection, err error) {
 	c := &collection{cfg: cfg, programs: programs, log: log, started: time.Now()}
+	if c.enrich, err = openDatabases(&cfg.Enrich, "enrich.", log); err != nil {
+		return nil, err
+	}
 	out, err := openOutput(cfg, log)
 	if err != nil {
 		return nil, err
@@ -130,14 +136,16 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 	}
 	store := newStore(cfg)
 	exporters := c.newExporters()
+	if cfg.Goflow2.Metrics == "on" && cfg.Addr != "" {
+		c.names = collector.NewGoflow2Names(cfg.MetricsExporters)
+	}
 	if err := c.makeWorkers(out, store, exporters); err != nil {
 		return nil, err
 	}
 	c.state = c.loadState(state.Templates(store, log), exportersSection(exporters))
+	limit, caps := limitMemory(cfg, len(c.workers), log)
 	c.source = metrics.Source{
-		Kept: metrics.Kept{
-			State: c.state, Caps: limitMemory(cfg, len(c.workers), log), MemoryMax: cfg.MemoryMax,
-		},
+		Kept: metrics.Kept{State: c.state, Caps: caps, MemoryMax: limit},
 		Workers:       c.workers,
 		Sink:          c.hub.Counters(),
 		Exporters:     exporters,
@@ -148,11 +156,14 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 		Errors:        c.errors,
 		Kafka:         out.kafka,
 		Spool:         out.spool,
+		Databases:     c.enrich,
+		Names:         c.names,
 	}
 	if cfg.Addr != "" {
 		c.web, err = web.Start(web.Config{
 			Addr:          cfg.Addr,
 			TemplatesPath: cfg.TemplatesPath,
+			MetricsPath:   cfg.Goflow2.MetricsPath,
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
@@ -195,12 +206,13 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 	for i := range n {
 		parts := collector.Parts{
 			CPU:       -1,
-			Producer:  producer.New(records, store),
+			Producer:  producer.New(c.withGeo(records), store),
 			Lane:      lanes[i],
 			Notify:    c.hub.Notify,
 			Exporters: exporters,
 			Admission: admission,
 			Errors:    c.errors,
+			Names:     c.names,
 			Logger:    c.log,
 		}
 		if len(cfg.CPUPin) > 0 {
@@ -350,6 +362,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 		c.web.SetHealthy(true)
 		c.log.Info("serving http", "address", c.web.Addr())
 	}
+	defer c.watchDatabases()()
 	c.keep(c.source.Templates)
 	watchdogDone := make(chan struct{})
 	go c.watchdog(watchdogDone)

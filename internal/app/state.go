@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/weirflow/weir/decoders/sequence"
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/internal/state"
@@ -134,8 +134,9 @@ func (c *collection) stopKeeping(ctx context.Context) error {
 
 // What tables take, as measured.
 const (
-	exporterBytes = 700      // an entry of the exporter table and of the workers' tables of senders
-	streamBytes   = 350      // the sequence of an observation domain or source
+	exporterBytes = 768      // an entry of the exporter table and of the workers' tables of senders
+	streamBytes   = 400      // a sequence of numbers
+	waitingBytes  = 64 << 20 // numbers of sequences that wait to be understood, and gaps
 	samplerBytes  = 128      // a sampler's rate
 	batchSlack    = 64 << 10 // what a batch has beyond batch.size
 	baseBytes     = 48 << 20 // the program, its stacks, web server and metrics
@@ -151,7 +152,7 @@ func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 		{Part: "pending", Bytes: t.Pending.Bytes + int64(t.Pending.Sets)*heldSetBytes},
 		{Part: "batches", Bytes: int64(workers) * int64(cfg.SinkDepth) * batch},
 		{Part: "exporters", Bytes: int64(cfg.Watch.MaxExporters) * exporterBytes},
-		{Part: "sequences", Bytes: int64(max(sequence.DefaultStreams, 2*cfg.Watch.MaxExporters)) * streamBytes},
+		{Part: "sequences", Bytes: int64(collector.MaxStreams(cfg.Watch.MaxExporters))*streamBytes + waitingBytes},
 		{Part: "base", Bytes: baseBytes},
 	}
 	if cfg.Transport == "kafka" {
@@ -163,36 +164,52 @@ func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 // heldSetBytes is what a waiting data set takes beside its bytes.
 const heldSetBytes = 448
 
-// limitMemory tells the runtime the limit, and says so where the parts may take
-// more. GOMEMLIMIT counts where -memory.max was not set.
-func limitMemory(cfg *config.Config, workers int, log *slog.Logger) []metrics.Cap {
-	caps := memoryCaps(cfg, workers)
-	if os.Getenv("GOMEMLIMIT") != "" && cfg.Sources["memory.max"] == "default" {
+// limitMemory tells the runtime the limit, and returns it with what the parts may
+// take: 0 for none. A limit that was asked for and is less is said. One that was
+// not asked for is no less than what they may take. GOMEMLIMIT counts where
+// -memory.max was not set.
+func limitMemory(cfg *config.Config, workers int, log *slog.Logger) (limit int64, caps []metrics.Cap) {
+	caps = memoryCaps(cfg, workers)
+	asked := cfg.Sources["memory.max"] != "default"
+	if !asked && os.Getenv("GOMEMLIMIT") != "" {
+		limit = debug.SetMemoryLimit(-1) // asks only
 		log.Info("memory limit of the environment", "GOMEMLIMIT", os.Getenv("GOMEMLIMIT"))
-		return caps
+		return limit, caps
 	}
 	if cfg.MemoryMax == 0 {
-		return caps
+		return 0, caps
 	}
-	debug.SetMemoryLimit(cfg.MemoryMax)
+	limit = cfg.MemoryMax
+	if total := sumOf(caps); !asked && total > limit {
+		limit = total
+		log.Info("memory limit raised to what tables and batches may take (-memory.max sets another)", "mib", limit>>20)
+	}
+	debug.SetMemoryLimit(limit)
 	if finding := memoryFinding(cfg, caps); finding != "" {
 		log.Warn(finding)
 	}
-	return caps
+	return limit, caps
 }
 
-// memoryFinding says that the parts may take more than the limit; "" if they
-// may not.
-func memoryFinding(cfg *config.Config, caps []metrics.Cap) string {
+func sumOf(caps []metrics.Cap) int64 {
 	total := int64(0)
-	var parts []string
 	for _, c := range caps {
 		total += c.Bytes
-		parts = append(parts, fmt.Sprintf("%s %d", c.Part, c.Bytes>>20))
 	}
-	if cfg.MemoryMax == 0 || total <= cfg.MemoryMax {
+	return total
+}
+
+// memoryFinding says that the parts may take more than the limit that was asked
+// for; "" if they may not.
+func memoryFinding(cfg *config.Config, caps []metrics.Cap) string {
+	total := sumOf(caps)
+	if cfg.MemoryMax == 0 || total <= cfg.MemoryMax || cfg.Sources["memory.max"] == "default" {
 		return ""
 	}
-	return fmt.Sprintf("-memory.max of %d MiB is less than the %d MiB that tables and batches may take (%s MiB): raise it, or lower -sink.depth, -batch.size, -templates.max-bytes or -templates.pending",
+	var parts []string
+	for _, c := range caps {
+		parts = append(parts, fmt.Sprintf("%s %d", c.Part, c.Bytes>>20))
+	}
+	return fmt.Sprintf("-memory.max of %d MiB is less than the %d MiB that tables and batches may take (%s MiB): raise it, or lower -sink.depth, -batch.size, -exporters.max, -templates.max-bytes or -templates.pending",
 		cfg.MemoryMax>>20, total>>20, strings.Join(parts, ", "))
 }

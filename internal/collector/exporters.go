@@ -167,6 +167,10 @@ type Exporters struct {
 	free  []int       // numbers of those
 }
 
+// MaxStreams is how many sequences of numbers are followed beside so many
+// exporters.
+func MaxStreams(exporters int) int { return max(sequence.DefaultStreams, 2*exporters) }
+
 // NewExporters returns an empty table with defaults.
 func NewExporters() *Exporters { return NewExporterTable(ExportersConfig{}) }
 
@@ -180,7 +184,7 @@ func NewExporterTable(cfg ExportersConfig) *Exporters {
 		limit:    cfg.Max,
 		cfg:      cfg,
 		sampling: newSamplingRules(cfg.Sampling),
-		table:    sequence.NewTable(max(sequence.DefaultStreams, 2*cfg.Max)),
+		table:    sequence.NewTable(MaxStreams(cfg.Max)),
 		notices:  newNotices(cfg.Logger),
 		all:      map[netip.Addr]*Exporter{},
 	}
@@ -225,8 +229,11 @@ const candidates = 32
 func (t *Exporters) makeRoom(nowNs int64) bool {
 	var worst *Exporter
 	var worth worth
-	for range min(candidates, len(t.slots)) {
-		e := t.slots[rand.IntN(len(t.slots))]
+	for i := range min(candidates, len(t.slots)) {
+		if len(t.slots) > candidates {
+			i = rand.IntN(len(t.slots))
+		}
+		e := t.slots[i]
 		if e == nil {
 			continue
 		}

@@ -48,6 +48,7 @@ type rigConfig struct {
 	admission *Admission
 	exporters *Exporters
 	store     *template.Store
+	programs  *producer.Programs // nil for no mapping
 	notify    func()
 	lane      *sink.Lane
 	index     int
@@ -80,7 +81,7 @@ func newRig(t *testing.T, cfg rigConfig) *rig {
 	r := &rig{t: t, lane: cfg.lane, exporters: cfg.exporters, ended: make(chan error, 1)}
 	parts := Parts{
 		CPU: -1, Lane: cfg.lane, Notify: cfg.notify, Exporters: cfg.exporters, Admission: cfg.admission,
-		Producer: producer.New(producer.Config{Format: producer.FormatBin}, cfg.store),
+		Producer: producer.New(producer.Config{Format: producer.FormatBin, Programs: cfg.programs}, cfg.store),
 		Logger:   slog.New(slog.DiscardHandler),
 	}
 	for range max(cfg.sockets, 1) {

@@ -152,6 +152,7 @@ func (s *sources) turn(w *Worker) (int, error) {
 		if !s.ready[i] {
 			continue
 		}
+		w.goflow2.from(i)
 		n, err := sock.TryReceive()
 		if err != nil {
 			return total, err
@@ -242,6 +243,7 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 	if n == 0 {
 		return 0
 	}
+	w.goflow2.from(fromFrames)
 	now := time.Now().UnixNano()
 	for i := range n {
 		f := r.Frame(i)

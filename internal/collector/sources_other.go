@@ -23,6 +23,7 @@ func (s *sources) close() {}
 func (s *sources) next(w *Worker, limit time.Duration) (int, error) {
 	n, err := s.sock.Receive(limit)
 	w.local = s.sock.LocalAddr()
+	w.goflow2.from(0)
 	for i := range n {
 		d := s.sock.Datagram(i)
 		w.datagram(&d)

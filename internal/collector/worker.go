@@ -76,6 +76,7 @@ type Worker struct {
 	behind   bool            // waited in vain since the last batch came back
 	known    map[netip.Addr]*sender
 	local    netip.AddrPort // where the datagram in hand was sent to, as far as is known
+	goflow2  *Goflow2       // nil unless goflow2's metrics are wanted
 	counters Snapshot
 	stale    bool // the counters are newer than what was published
 	held     heldWork
@@ -100,7 +101,9 @@ type Parts struct {
 	Exporters *Exporters
 	Admission *Admission
 	Errors    *ErrorSamples // nil: none are kept
-	Logger    *slog.Logger
+	// Names has who gets goflow2's metrics, nil where they are not wanted.
+	Names  *Goflow2Names
+	Logger *slog.Logger
 }
 
 // sender is what a worker knows of a source address.
@@ -109,6 +112,7 @@ type sender struct {
 	next *atomic.Int64 // the exporter's, or its own where the exporter is shared
 	// askAgain is when to look for an entry of its own, in Unix ns; 0 if it has one.
 	askAgain int64
+	goflow2  *Goflow2Exporter
 }
 
 // Snapshot is a consistent copy of a worker's counters.
@@ -154,6 +158,7 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 		free:     make([]*producer.Batch, 0, parts.Lane.Empty.Cap()),
 		known:    map[netip.Addr]*sender{},
 		patience: sinkPatience,
+		goflow2:  newGoflow2(parts.Names, len(parts.Sockets)),
 	}
 	w.held.done = w.released
 	return w, nil
@@ -196,6 +201,7 @@ func (w *Worker) Run() error {
 	}
 	defer close(w.done)
 	defer w.publish(true)
+	defer w.goflow2.release()
 	for !w.stopping.Load() {
 		n, err := w.src.next(w, w.wait())
 		if err != nil {
@@ -267,6 +273,7 @@ func (w *Worker) tend(n int) {
 		w.polledAt = now
 		w.pollDrops()
 	}
+	w.goflow2.release()
 	w.publish(n == 0)
 }
 
@@ -283,6 +290,7 @@ func (w *Worker) datagram(d *udp.Datagram) {
 	meta := producer.Meta{Source: d.Src, ReceivedNs: d.ReceivedNs, Truncated: d.Truncated, Override: s.override}
 	if !w.parts.Admission.admit(s.next, d.ReceivedNs) {
 		w.limited(s, meta, d.Payload)
+		w.goflow2.dropped(s.goflow2, len(d.Payload))
 		return
 	}
 	w.produce(s, meta, d.Payload)
@@ -309,6 +317,7 @@ func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
 	}
 	batch := w.open()
 	first := batch.Records() == 0
+	began := w.goflow2.begin()
 	res := w.prod.Datagram(batch, meta, payload)
 	s.count(len(payload), &res, meta.ReceivedNs)
 	facts := w.prod.Facts()
@@ -317,6 +326,9 @@ func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
 		w.parts.Errors.keep(&facts.Faults, meta, w.local, payload)
 	}
 	w.keep(s, meta.Source.Addr())
+	if w.goflow2 != nil {
+		w.goflow2.count(s.goflow2, w.prod.Tally(), &res, len(payload), meta.ReceivedNs, began)
+	}
 
 	switch {
 	case batch == w.spare:
@@ -439,6 +451,7 @@ func (w *Worker) sender(addr netip.Addr) *sender {
 			}
 			s.askAgain = w.polledAt.Add(askAgain).UnixNano()
 		}
+		s.goflow2 = w.goflow2.exporter(e.addr)
 		w.known[addr] = s
 	}
 	return s

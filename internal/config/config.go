@@ -30,6 +30,7 @@ type Config struct {
 	Produce             string // "sample" or "raw"
 	Mapping             Mapping
 	SamplingRateDefault uint64 // rate of exporters that announce none; 0 for none
+	Enrich              Enrich
 
 	Format                      string        // "json", "text" or "bin"
 	Transport                   string        // "file"
@@ -49,6 +50,7 @@ type Config struct {
 	Addr             string // host:port of the web server; "" is none
 	TemplatesPath    string // path of the templates page; "" is none
 	MetricsExporters int    // exporters with metrics of their own
+	Goflow2          Goflow2
 	LogLevel         slog.Level
 	LogFormat        string // "normal" or "json"
 	Profile          Profile
@@ -172,6 +174,9 @@ func (c *Config) together(have []Fault) []Fault {
 	}
 	if c.TransportFile == "" && c.TransportFileRotateInterval != 0 {
 		out = append(out, c.faultsOf(interval, &Problem{Text: text, Allowed: allowed})...)
+	}
+	if c.TemplatesPath != "" && c.TemplatesPath == c.Goflow2.MetricsPath && !concerns(have, "templates.path") {
+		out = append(out, c.faultsOf("metrics.path", &Problem{Text: "path is that of the templates too", Allowed: "another path than templates.path"})...)
 	}
 	rotates := c.TransportFileRotateSize != 0 || c.TransportFileRotateInterval != 0
 	if c.TransportFileCompress == "zstd" && !rotates && !concerns(have, size) && !concerns(have, interval) {

@@ -99,7 +99,7 @@ func TestDefaults(t *testing.T) {
 		Latency:   time.Millisecond, ReceiveBuffer: 32 << 20, Produce: "sample", Mapping: Mapping{Compat: "none"}, Format: "json", Transport: "file",
 		TransportFileSep: "\n", TransportFileCompress: "none", BatchSize: 256 << 10,
 		Linger: 100 * time.Millisecond, SinkDepth: 64, Addr: "127.0.0.1:8080", TemplatesPath: "/templates",
-		MetricsExporters: 1000, LogLevel: slog.LevelInfo, LogFormat: "normal",
+		MetricsExporters: 1000, Goflow2: Goflow2{MetricsPath: "/metrics", Metrics: "on"}, LogLevel: slog.LevelInfo, LogFormat: "normal",
 	}
 	sources := c.Sources
 	c.Sources, c.origins = nil, nil

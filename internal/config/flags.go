@@ -89,9 +89,18 @@ func (t *Table) scanFlags(args []string) flagScan {
 			}
 			out.settings = append(out.settings, s)
 		case old != nil && old.noEffect != "":
-			if take() {
-				out.note("-" + name + " has no effect: " + old.noEffect)
+			if old.isSwitch && !hasValue && !(i+1 < len(args) && isTruth(args[i+1])) {
+				value, hasValue = "true", true
 			}
+			if !take() {
+				continue
+			}
+			if on, err := strconv.ParseBool(value); old.onlyTrue && (err != nil || !on) {
+				f.Problem = old.refusal
+				out.faults = append(out.faults, f)
+				continue
+			}
+			out.note("-" + name + " has no effect: " + old.noEffect)
 		case old != nil:
 			if !old.isSwitch && i+1 < len(args) {
 				take()

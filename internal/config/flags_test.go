@@ -30,13 +30,12 @@ func TestFlagFaults(t *testing.T) {
 			`-templates.ttl.extend-on-access "x": not a truth value; allowed: true, false`,
 		}},
 		{[]string{"-netflow.templates", "x"}, []string{`-netflow.templates "x": ` + ownSaving}},
-		{[]string{"-reuseport", "-workers=2", "-metrics.path=/m"}, []string{
-			`-reuseport: sockets share a port by count in the address; write -listen netflow://:2055/?count=4`,
-			`-workers "2": each socket has its own worker; write their number into the address, -listen netflow://:2055/?count=4`,
-			`-metrics.path "/m": metrics are always at /metrics of the web server; set its address with -addr`,
+		{[]string{"-format.protobuf.fixedlen=false", "-metrics.path=m", "-metrics.goflow2=maybe"}, []string{
+			`-metrics.path "m": path does not start with /; allowed: a path that starts with /, has letters, digits and -._~/ only and is neither / nor /metrics nor /__health, or empty for no such page`,
+			`-metrics.goflow2 "maybe": unknown choice; allowed: on (or true), off (or false)`,
+			`-format.protobuf.fixedlen "false": messages of -format bin always begin with their length; remove the flag, and have readers expect the length`,
 		}},
-		{[]string{"-format.protobuf.fixedlen=true", "-format.selector=x"}, []string{
-			`-format.protobuf.fixedlen "true": messages of -format bin always begin with their length; remove the flag`,
+		{[]string{"-format.selector=x"}, []string{
 			`-format.selector "x": name the fields of json and text in a mapping file, under formatter.fields`,
 		}},
 		// Both of two values of one flag are checked.

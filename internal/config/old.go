@@ -3,13 +3,15 @@ package config
 import "strings"
 
 // An oldName is a flag of goflow2, or of its older releases, that is not an
-// option here. Exactly one of to, noEffect and refusal is set.
+// option here. Exactly one of to, noEffect and refusal is set; with onlyTrue,
+// noEffect and refusal.
 type oldName struct {
 	name     string
 	isPrefix bool   // name stands for all names that begin with it
 	isSwitch bool   // the flag takes no value from the next argument
 	to       string // the option that means the same
 	noEffect string // why the flag is accepted and does nothing
+	onlyTrue bool   // it is, if it is set to true; refusal holds else
 	refusal  string // why it is refused, and what to do instead
 }
 
@@ -27,10 +29,11 @@ func oldNames() []oldName {
 		{name: "err.cnt", noEffect: ownMuting},
 		{name: "err.int", noEffect: ownMuting},
 
-		{name: "reuseport", isSwitch: true, refusal: "sockets share a port by count in the address; write -listen netflow://:2055/?count=4"},
-		{name: "workers", refusal: "each socket has its own worker; write their number into the address, -listen netflow://:2055/?count=4"},
-		{name: "metrics.path", refusal: "metrics are always at /metrics of the web server; set its address with -addr"},
-		{name: "format.protobuf.fixedlen", isSwitch: true, refusal: "messages of -format bin always begin with their length; remove the flag"},
+		{name: "reuseport", isSwitch: true, noEffect: "sockets share a port wherever count in the listen address is above 1"},
+		{name: "workers", noEffect: "each socket has its own worker; for more than one write their number into the address, -listen netflow://:2055/?count=4"},
+		{name: "transport.kafka.log.err", isSwitch: true, noEffect: "errors of Kafka are always logged, and counted"},
+		{name: "format.protobuf.fixedlen", isSwitch: true, onlyTrue: true, noEffect: "messages of -format bin always begin with their length",
+			refusal: "messages of -format bin always begin with their length; remove the flag, and have readers expect the length"},
 		{name: "format.selector", refusal: "name the fields of json and text in a mapping file, under formatter.fields"},
 		{name: "netflow.templates", isPrefix: true, refusal: ownSaving},
 	}

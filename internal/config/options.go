@@ -27,7 +27,7 @@ func (c *Config) table() *Table {
 // options declares every option of weir once. Options that weir decode shares
 // are declared below, by functions of their own.
 func (c *Config) options() []Option {
-	return slices.Concat(c.listenOptions(), c.captureOptions(), c.watchOptions(), c.templateOptions(), c.otherOptions(), c.Mapping.options(), c.kafkaOptions(), c.Profile.options())
+	return slices.Concat(c.listenOptions(), c.captureOptions(), c.watchOptions(), c.templateOptions(), c.otherOptions(), c.Mapping.options(), c.Enrich.options("enrich."), c.kafkaOptions(), c.Goflow2.options(), c.Profile.options())
 }
 
 // listenOptions declares the options of the sockets.

@@ -16,7 +16,7 @@ func TestEveryOption(t *testing.T) {
 	envs, keys := map[string]string{}, map[string]string{}
 	for _, o := range (&Config{}).options() {
 		t.Run(o.Name, func(t *testing.T) {
-			if !regexp.MustCompile(`^[a-z]+([.-][a-z]+)*$`).MatchString(o.Name) {
+			if !regexp.MustCompile(`^[a-z]+([.-][a-z]+2?)*$`).MatchString(o.Name) {
 				t.Errorf("name %q", o.Name)
 			}
 			if o.Group == "" || o.Shape == "" || !strings.HasSuffix(o.Help, ".") {
@@ -257,6 +257,9 @@ func TestOldNames(t *testing.T) {
 			if s != "" {
 				set++
 			}
+		}
+		if old.onlyTrue {
+			set-- // noEffect and refusal
 		}
 		if set != 1 || old.to != "" && find(options, old.to) == nil {
 			t.Errorf("%+v", old)

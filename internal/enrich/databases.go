@@ -42,7 +42,21 @@ type file struct {
 	missing bool
 }
 
-// Open reads the databases. The error is that of the first that is no good.
+// A FileError is a database that is no good. It wraps the reason.
+type FileError struct {
+	Kind Kind
+	Path string
+	Err  error
+}
+
+// Error returns the reason, which names the file.
+func (e *FileError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// Open reads the databases. The error is a *FileError, of the first that is no
+// good.
 func Open(cfg Config) (*Databases, error) {
 	d := &Databases{every: cfg.Every, log: cfg.Logger}
 	if d.every == 0 {
@@ -58,7 +72,7 @@ func Open(cfg Config) (*Databases, error) {
 		began := time.Now()
 		db, err := load(f.path, f.kind)
 		if err != nil {
-			return nil, err
+			return nil, &FileError{f.kind, f.path, err}
 		}
 		f.use(db)
 		d.files = append(d.files, f)

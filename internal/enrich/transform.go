@@ -16,6 +16,7 @@ type Output uint8
 const (
 	OutputJSON Output = iota
 	OutputBin
+	OutputText
 )
 
 // Counts are what became of the messages of a stream.
@@ -36,12 +37,13 @@ type Transformer struct {
 	output    Output
 	separator []byte
 	parser    parser
+	plain     *producer.Program
 }
 
 // NewTransformer returns a transformer that writes messages as output says, each
 // followed by separator.
 func NewTransformer(r *Rewriter, output Output, separator string) *Transformer {
-	return &Transformer{rewriter: r, output: output, separator: []byte(separator)}
+	return &Transformer{rewriter: r, output: output, separator: []byte(separator), plain: producer.PlainProgram()}
 }
 
 // Begin is called before each block of messages: new databases count from there.
@@ -77,10 +79,13 @@ func (t *Transformer) append(dst []byte, encoding Encoding, msg []byte) ([]byte,
 	}
 	f := &t.parser.flow
 	t.rewriter.enrich(f)
-	if t.output == OutputBin {
+	switch t.output {
+	case OutputBin:
 		return producer.AppendDelimited(dst, f), nil
+	case OutputText:
+		return producer.AppendCountriesText(t.plain.AppendText(dst, f), f), nil
 	}
-	return producer.AppendCountriesJSON(producer.AppendJSON(dst, f), f), nil
+	return producer.AppendCountriesJSON(t.plain.AppendJSON(dst, f), f), nil
 }
 
 // enrich adds to a flow what is known of its addresses.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -137,6 +138,17 @@ func TestWaysAgree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// Text has the same values.
+	toText, _ := run(t, bin.Buf, 4096, enrich.OutputText, "\n")
+	var first map[string]any
+	if err := json.Unmarshal(binToJSON.Message(0), &first); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"src_addr", "src_country", "dst_country", "type"} {
+		if want := fmt.Sprintf("%s=%v", key, first[key]); !strings.Contains(string(toText.Message(0)), want) {
+			t.Errorf("%s is not in %s", want, toText.Message(0))
+		}
+	}
 	// JSON to protobuf: all but EtherTypes without a name and values that have
 	// no name either.
 	jsonToBin, _ := run(t, text.Buf, 4096, enrich.OutputBin, "")
@@ -234,7 +246,7 @@ func TestBrokenStreams(t *testing.T) {
 
 func TestTransformDoesNotAllocate(t *testing.T) {
 	in := synthetic(t, producer.FormatBin, "")
-	for _, output := range []enrich.Output{enrich.OutputBin, enrich.OutputJSON} {
+	for _, output := range []enrich.Output{enrich.OutputBin, enrich.OutputJSON, enrich.OutputText} {
 		tr := enrich.NewTransformer(rewriter(t, 0), output, "\n")
 		b := producer.NewBatch(0, 4<<20)
 		i := 0

@@ -40,6 +40,18 @@ func (r *rig) outage(way string) func() error {
 	}
 }
 
+// outageMetrics are those that an outage moves.
+var outageMetrics = []string{
+	`records_sink_total{outcome="acknowledged"}`, `records_sink_total{outcome="spooled"}`, "records_spooled", "records_in_flight",
+	"spool_bytes", "spool_oldest_seconds", "kafka_available", `kafka_errors_total{kind="connection"}`,
+	"kafka_messages_total", "kafka_requests_total", `kafka_bytes_total{form="sent"}`, `kafka_bytes_total{form="uncompressed"}`,
+	"kafka_delivery_seconds_count", "kafka_delivery_seconds_sum", `kafka_delivery_seconds_bucket{le="+Inf"}`, "kafka_held_bytes",
+	`kafka_broker_requests_total{broker="1"}`, `kafka_broker_request_bytes_total{broker="1"}`, `kafka_broker_requests_in_flight{broker="1"}`,
+	`kafka_broker_request_seconds_count{broker="1"}`, `kafka_broker_request_seconds_sum{broker="1"}`,
+	"kafka_control_requests_total", "kafka_control_responses_total", `kafka_control_bytes_total{direction="sent"}`,
+	`kafka_control_bytes_total{direction="received"}`, "kafka_control_seconds_total",
+}
+
 func TestBrokerStopped(t *testing.T) {
 	for name, args := range map[string][]string{"flow": nil, "batch": batchShape} {
 		t.Run(name, func(t *testing.T) {
@@ -52,6 +64,10 @@ func TestBrokerStopped(t *testing.T) {
 			r.checkAll(res)
 			if res.most.spooled == 0 {
 				t.Error("nothing was spooled")
+			}
+			r.checkMoved(outageMetrics...)
+			if n := res.metrics.get("kafka_delivery_seconds_count"); n != res.end.acked {
+				t.Errorf("the delivery of %d flows was timed, %d are acknowledged", n, res.end.acked)
 			}
 			r.report(fmt.Sprintf("broker stopped for %v", r.pace.fault), res, "")
 		})
@@ -216,6 +232,7 @@ func TestSpoolDiskFull(t *testing.T) {
 	if res.account.repeated != 0 || res.end.dropped == 0 || res.end.dropped != res.metrics.get(`records_dropped_total{reason="disk_full"}`) {
 		t.Errorf("%d repeated, %d dropped: %s", res.account.repeated, res.end.dropped, res.drops())
 	}
+	r.checkMoved(`records_sink_total{outcome="dropped"}`, `records_dropped_total{reason="disk_full"}`, `spool_errors_total{operation="append"}`)
 	r.report(fmt.Sprintf("broker stopped for %v, the spool's disk has 64 MiB", r.pace.fault), res, "all missing are counted: "+res.drops())
 }
 
@@ -304,6 +321,7 @@ func TestWeirKilled(t *testing.T) {
 	if a.missing > nobody+onlyInMemory+uint64(r.pace.pps*24) {
 		t.Errorf("%d missing: %v", a.missing, a.runs)
 	}
+	r.checkMoved("spool_recovered_records")
 	r.report("weir kill -9 in an outage, started again before the broker", res,
 		fmt.Sprintf("recovered %d of %d spooled at the last look; missing are %d runs of numbers, at the time of the kill", res.end.recovered, before.spooled, len(a.runs)))
 }

@@ -55,6 +55,8 @@ type rig struct {
 	most  maxima
 	bad   []string // ledgers that do not add up
 	looks int
+	first metrics         // as they were at the first look
+	moved map[string]bool // series that have changed since, or came later
 }
 
 // maxima are the largest values seen.
@@ -128,6 +130,14 @@ func (r *rig) look() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.looks++
+	if r.first == nil {
+		r.first, r.moved = m, map[string]bool{}
+	}
+	for name, v := range m {
+		if was, ok := r.first[name]; !ok && v != 0 || ok && v != was {
+			r.moved[name] = true
+		}
+	}
 	if b.produced+b.recovered != b.acked+b.dropped+b.spooled+b.inFlight || b.inFlight > 1<<40 {
 		r.bad = append(r.bad, fmt.Sprintf("%+v", b))
 	}
@@ -230,6 +240,16 @@ func (r *rig) report(name string, res result, remark string) {
 		defer f.Close()
 		if _, err := fmt.Fprintln(f, line); err != nil {
 			r.t.Fatal(err)
+		}
+	}
+}
+
+// checkMoved fails the test unless each of the metrics has moved.
+func (r *rig) checkMoved(names ...string) {
+	r.t.Helper()
+	for _, name := range names {
+		if !r.moved[name] {
+			r.t.Errorf("weir_%s is not there, or never moved", name)
 		}
 	}
 }

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// program is the program under test. TestMain alone writes it.
-var program string
+// program and enricher are the programs under test. TestMain alone writes them.
+var program, enricher string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
-// run builds weir the way this test is built, with the race detector or without,
+// run builds the programs the way this test is built, with the race detector or without,
 // and runs the tests.
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "weir-live-")
@@ -23,8 +23,8 @@ func run(m *testing.M) int {
 		err = os.Chmod(dir, 0o755) // one test starts weir as another user
 	}
 	if err == nil {
-		program = filepath.Join(dir, "weir")
-		err = build(program)
+		program, enricher = filepath.Join(dir, "weir"), filepath.Join(dir, "enricher")
+		err = build(dir + "/")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "build weir:", err)
@@ -45,7 +45,7 @@ func build(path string) error {
 			}
 		}
 	}
-	out, err := exec.Command("go", append(args, "github.com/weirflow/weir/cmd/weir")...).CombinedOutput()
+	out, err := exec.Command("go", append(args, "github.com/weirflow/weir/cmd/weir", "github.com/weirflow/weir/cmd/enricher")...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}

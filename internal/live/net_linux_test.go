@@ -86,6 +86,11 @@ type metrics map[string]float64
 
 // get fetches a page of weir's web server.
 func (w *weir) get(path string) (status int, body string, err error) {
+	return w.getFrom("127.0.0.1:8080", path)
+}
+
+// getFrom fetches a page of a web server on weir's host.
+func (w *weir) getFrom(server, path string) (status int, body string, err error) {
 	client := http.Client{
 		Timeout: patience,
 		Transport: &http.Transport{
@@ -99,7 +104,7 @@ func (w *weir) get(path string) (status int, body string, err error) {
 			},
 		},
 	}
-	res, err := client.Get("http://127.0.0.1:8080" + path)
+	res, err := client.Get("http://" + server + path)
 	if err != nil {
 		return 0, "", err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
+	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
 	"github.com/weirflow/weir/sink/kafka"
@@ -36,6 +37,10 @@ type Source struct {
 	// Kafka and Spool are nil where there is none.
 	Kafka *kafka.Sink
 	Spool *spool.Log
+	// Databases is nil where flows are not enriched.
+	Databases *enrich.Databases
+	// Names has who gets goflow2's metrics, nil where they are not wanted.
+	Names *collector.Goflow2Names
 	Kept  Kept
 	// Errors is nil where no samples of errors are kept.
 	Errors *collector.ErrorSamples
@@ -50,6 +55,9 @@ type Collector struct{ src Source }
 // and those of the process.
 func NewRegistry(src Source) *prometheus.Registry {
 	r := prometheus.NewRegistry()
+	if src.Names != nil {
+		r.MustRegister(&goflow2Collector{src: src})
+	}
 	r.MustRegister(
 		&Collector{src: src},
 		collectors.NewGoCollector(),
@@ -114,7 +122,7 @@ var all = []*prometheus.Desc{
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(all, templateDescs, kafkaDescs, exporterDescs) {
+	for _, d := range slices.Concat(all, templateDescs, kafkaDescs, exporterDescs, enrichDescs) {
 		ch <- d
 	}
 }
@@ -164,6 +172,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	c.templates(e, &w.Decode.Held)
 	c.exporters(e)
 	c.exporterTable(e, &w.Decode)
+	c.databases(e)
 	if captures := c.src.Captures.Load(); captures != nil {
 		c.captures(e, captures, w)
 	}

@@ -3,6 +3,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,10 @@ type Config struct {
 	Addr string
 	// TemplatesPath is the path of the template listing; empty for none.
 	TemplatesPath string
-	Registry      *prometheus.Registry
-	Templates     *template.Store
+	// MetricsPath is the path of the metrics; empty for /metrics.
+	MetricsPath string
+	Registry    *prometheus.Registry
+	Templates   *template.Store
 	// Detail returns what /__health says behind OK, whole lines; nil for
 	// nothing.
 	Detail func() string
@@ -61,7 +64,7 @@ func Start(cfg Config) (*Server, error) {
 	}
 	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{})}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{
+	mux.Handle("GET "+cmp.Or(cfg.MetricsPath, "/metrics"), promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
 	}))
 	mux.HandleFunc("GET /__health", s.health)

@@ -67,7 +67,7 @@ func TestPages(t *testing.T) {
 	}{
 		{"GET", "/__health", 503, "not ready"},
 		{"GET", "/config", 200, "format  json  default"},
-		{"GET", "/templates", 200, "{}"},
+		{"GET", "/templates", 200, "{\n}"},
 		{"GET", "/metrics", 200, ""},
 		{"POST", "/config", 405, ""},
 		{"GET", "/", 404, ""},

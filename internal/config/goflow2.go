@@ -1,0 +1,287 @@
+package config
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// goflow2Flags are the flags of goflow2: those of release v2.2.6, then those of
+// its development since, then those of older releases. true: a switch.
+func goflow2Flags() map[string]bool {
+	flags := map[string]bool{}
+	for _, name := range strings.Fields(`
+		listen loglevel logfmt produce format transport err.cnt err.int addr templates.path mapping
+		transport.file transport.file.sep
+		transport.kafka.tls.client transport.kafka.tls.key transport.kafka.tls.ca transport.kafka.sasl
+		transport.kafka.topic transport.kafka.srv transport.kafka.brokers transport.kafka.maxmsgbytes
+		transport.kafka.flushbytes transport.kafka.flushfreq transport.kafka.version transport.kafka.compression
+
+		templates.ttl templates.sweep-interval templates.json.path templates.json.interval
+
+		workers metrics.addr metrics.path format.hash format.selector
+		netflow.templates samplingrate.fallback transport.kafka.compression.type
+
+		db.asn db.country samplingrate`) {
+		flags[name] = false
+	}
+	for _, name := range strings.Fields(`
+		v transport.kafka.tls transport.kafka.tls.insecure transport.kafka.hashing
+		templates.ttl.extend-on-access
+		reuseport format.protobuf.fixedlen transport.kafka.log.err`) {
+		flags[name] = true
+	}
+	return flags
+}
+
+// A Translation is a command line of goflow2 as one of weir.
+type Translation struct {
+	// Line is the new command line, quoted for a shell.
+	Line string
+	// Changes are differences in the command line, Defaults those in what
+	// happens without a flag for it. Both are sentences.
+	Changes, Defaults []string
+	// Refused are the flags that cannot be had; the line goes without them.
+	Refused []string
+}
+
+// Translate turns a command line of goflow2, as one would type it, into one of
+// weir. Pipes into goflow2's enricher are translated too; other commands in the
+// line are left as they are. The error tells why the line cannot be read.
+func Translate(line string) (*Translation, error) {
+	words, err := splitWords(line)
+	if err != nil {
+		return nil, err
+	}
+	t := &Translation{}
+	var out []string
+	found := false
+	for first := true; len(words) > 0; first = false {
+		n := slices.IndexFunc(words, func(w word) bool { return w.operator && w.text == "|" })
+		if n < 0 {
+			n = len(words)
+		}
+		if !first {
+			out = append(out, "|")
+		}
+		ours, text := t.command(words[:n], first)
+		found = found || ours
+		out = append(out, text...)
+		words = words[min(n+1, len(words)):]
+	}
+	if !found {
+		return nil, fmt.Errorf("no command of goflow2 in it: want goflow2 or enricher, and its flags")
+	}
+	t.Line = strings.Join(out, " ")
+	return t, nil
+}
+
+// command translates one command of a pipe. It reports whether it was one of
+// goflow2's.
+func (t *Translation) command(words []word, first bool) (ours bool, out []string) {
+	at := slices.IndexFunc(words, func(w word) bool { return program(w.text) != "" })
+	if at < 0 {
+		if !first || len(words) == 0 || !strings.HasPrefix(words[0].text, "-") {
+			return false, quoteWords(words)
+		}
+		out = []string{"weir"} // flags alone
+	} else {
+		if slices.ContainsFunc(words[:at], func(w word) bool { return w.text == "docker" || w.text == "podman" }) {
+			t.Changes = append(t.Changes, "run weir instead of the container: there is no image of it")
+		} else {
+			out = quoteWords(slices.DeleteFunc(words[:at:at], func(w word) bool { return w.text == "$" })) // sudo, variables
+		}
+		out = append(out, program(words[at].text))
+	}
+	words = words[at+1:]
+	end := slices.IndexFunc(words, func(w word) bool { return w.operator })
+	if end < 0 {
+		end = len(words)
+	}
+	args := make([]string, end)
+	for i, w := range words[:end] {
+		args[i] = w.text
+	}
+	return true, append(append(out, t.flags(out[len(out)-1], args)...), quoteWords(words[end:])...)
+}
+
+// program returns what a program of goflow2's is called here, "" for others.
+func program(name string) string {
+	name, _, _ = strings.Cut(path.Base(name), ":")
+	switch {
+	case strings.HasPrefix(name, "goflow"):
+		return "weir"
+	case strings.HasPrefix(name, "enricher"):
+		return "enricher"
+	}
+	return ""
+}
+
+// flags translates the flags of one command.
+func (t *Translation) flags(program string, args []string) (out []string) {
+	c, e := &Config{}, &Enricher{}
+	options := c.options()
+	if program == "enricher" {
+		options = e.options()
+	}
+	known := goflow2Flags()
+	values := map[string]string{}
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if len(arg) < 2 || arg[0] != '-' {
+			t.Refused = append(t.Refused, fmt.Sprintf("%s is no flag", show(arg)))
+			continue
+		}
+		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
+		isSwitch := known[name]
+		switch {
+		case hasValue:
+		case isSwitch:
+			value = "true"
+		case i+1 < len(args):
+			i++
+			value = args[i]
+		}
+		if name == "v" || name == "version" {
+			out = append(out, "-v")
+			continue
+		}
+		text, keep := t.flag(options, name, value)
+		if keep != "" {
+			values[keep] = text
+			out = append(out, quote("-"+keep+"="+text))
+		}
+	}
+	if _, ok := values["addr"]; !ok && program == "weir" {
+		if o := find(options, "addr"); o.Default != ":8080" {
+			out = append(out, "-addr=:8080")
+			t.Changes = append(t.Changes, "-addr=:8080 is goflow2's default; that of weir is "+o.Default)
+		}
+	}
+	t.defaults(program, values)
+	t.verify(program, out)
+	return out
+}
+
+// flag translates one flag; name is "" for one that is left out.
+func (t *Translation) flag(options []Option, flag, value string) (text, name string) {
+	o, old := find(options, flag), findOld(flag)
+	if o == nil && old != nil && old.to != "" {
+		if o = find(options, old.to); o != nil {
+			t.Changes = append(t.Changes, fmt.Sprintf("-%s is called -%s", flag, o.Name))
+		}
+	}
+	switch {
+	case o != nil:
+		return t.value(o.Name, value), o.Name
+	case old != nil && old.noEffect != "" && (!old.onlyTrue || isTrue(value)):
+		t.Changes = append(t.Changes, fmt.Sprintf("-%s is left out: %s", flag, old.noEffect))
+	case old != nil && old.refusal != "":
+		t.Refused = append(t.Refused, fmt.Sprintf("-%s %s: %s", flag, show(value), old.refusal))
+	default:
+		why := "neither goflow2 nor weir has such a flag"
+		if _, known := goflow2Flags()[flag]; known {
+			why = "not an option of this command"
+		}
+		t.Refused = append(t.Refused, fmt.Sprintf("-%s %s: %s", flag, show(value), why))
+	}
+	return "", ""
+}
+
+func isTrue(s string) bool {
+	b, err := strconv.ParseBool(s)
+	return err == nil && b
+}
+
+// value translates the value of an option.
+func (t *Translation) value(name, value string) string {
+	switch {
+	case name == "format" && value == "pb":
+		t.Changes = append(t.Changes, "the format pb is called bin; both names work")
+		return "bin"
+	case name == "listen":
+		return t.listen(value)
+	}
+	return value
+}
+
+// listen takes the parameters that mean nothing out of listen addresses.
+func (t *Translation) listen(value string) string {
+	uris := strings.Split(value, ",")
+	for i, uri := range uris {
+		base, query, ok := strings.Cut(uri, "?")
+		params, err := url.ParseQuery(query)
+		if !ok || err != nil {
+			continue
+		}
+		for _, name := range []string{"workers", "blocking", "queue_size"} {
+			if !params.Has(name) {
+				continue
+			}
+			params.Del(name)
+			if note := listenNote(name); !slices.Contains(t.Changes, note) {
+				t.Changes = append(t.Changes, note)
+			}
+		}
+		if uris[i] = base; len(params) > 0 {
+			uris[i] += "?" + params.Encode()
+		}
+	}
+	return strings.Join(uris, ",")
+}
+
+// defaults adds what happens otherwise without a flag for it.
+func (t *Translation) defaults(program string, values map[string]string) {
+	add := func(text string) { t.Defaults = append(t.Defaults, program+": "+text) }
+	_, sep := values["transport.file.sep"]
+	kafka := values["transport"] == "kafka"
+	if values["format"] == "bin" && !kafka && !sep {
+		add(`a line end follows every protobuf message, as with goflow2; -transport.file.sep= leaves it out`)
+	}
+	if kafka {
+		if _, ok := values["transport.kafka.linger"]; !ok {
+			add("messages are sent to Kafka after 100 ms at the latest, where goflow2 waits for 5 s; -transport.kafka.linger=5s does as well")
+		}
+		add("a message counts as written when all in-sync replicas have it, where goflow2 asks the leader alone: -transport.kafka.acks=1")
+		add("a cluster that is away at the start is waited for; with -spool.dir flows go to disk meanwhile")
+	}
+	if program == "enricher" {
+		add("what a database does not know stays as the exporter said it, where goflow2 sets 0")
+		return
+	}
+	add("each socket has one worker on a thread of its own: count in -listen is their number; goflow2 has two workers a socket")
+	add("templates belong to the exporter's address, whatever its source port")
+	if values["addr"] != "" || !slices.Contains(sortedKeys(values), "addr") {
+		add("/metrics has weir's own names beside goflow2's; -metrics.goflow2=off leaves goflow2's out")
+	}
+}
+
+// verify has the new command line parsed.
+func (t *Translation) verify(program string, quoted []string) {
+	args := make([]string, 0, len(quoted))
+	for _, q := range quoted {
+		if words, err := splitWords(q); err == nil && len(words) == 1 {
+			args = append(args, words[0].text)
+		}
+	}
+	var err error
+	if program == "enricher" {
+		_, err = ParseEnricher(args, []string{"KAFKA_SASL_USER=u", "KAFKA_SASL_PASS=p"}, io.Discard)
+	} else {
+		_, err = parse(args, []string{"KAFKA_SASL_USER=u", "KAFKA_SASL_PASS=p"}, io.Discard, anyAddress)
+	}
+	if err != nil {
+		t.Refused = append(t.Refused, strings.Split(err.Error(), "\n")...)
+	}
+}
+
+// anyAddress stands for looking names up, which a translation does not.
+func anyAddress(context.Context, string, string) ([]netip.Addr, error) {
+	return []netip.Addr{netip.IPv6Unspecified()}, nil
+}

@@ -145,7 +145,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 	c.state = c.loadState(state.Templates(store, log), exportersSection(exporters))
 	limit, caps := limitMemory(cfg, len(c.workers), log)
 	c.source = metrics.Source{
-		Kept: metrics.Kept{State: c.state, Caps: caps, MemoryMax: limit},
+		Kept:          metrics.Kept{State: c.state, Caps: caps, MemoryMax: limit},
 		Workers:       c.workers,
 		Sink:          c.hub.Counters(),
 		Exporters:     exporters,

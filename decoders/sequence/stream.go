@@ -22,6 +22,10 @@ const (
 	sampled = 8
 	// memory is how many pairs a hypothesis is judged by at most.
 	memory = 2048
+	// maxWaiting is how many streams may have observations waiting at a time, and
+	// maxGapLists how many have their gaps known one by one.
+	maxWaiting  = 1 << 15
+	maxGapLists = 1 << 16
 	// maxGaps is how many gaps of a stream are known one by one.
 	maxGaps = 64
 	// uptimeSlack is how far back, in ms, uptime may go without a restart.
@@ -250,7 +254,10 @@ func (s *Stream) scoreSpecial(hit bool) {
 // a row that it foretold, or by more of them with a few that it did not.
 func (s *Stream) proves(i int) bool {
 	hits, known := bits.OnesCount32(s.hits[i]), bits.OnesCount32(s.known[i])
-	return hits >= 2*proof && 3*hits >= 2*known || hits >= proof && hits == known && !s.mute
+	if s.mute { // it has many chances
+		return hits >= 3*proof && 4*hits >= 3*known
+	}
+	return hits >= 2*proof && 3*hits >= 2*known || hits >= proof && hits == known
 }
 
 // choose picks the hypothesis that has been wrong the least. One in force stays

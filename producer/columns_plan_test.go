@@ -88,3 +88,39 @@ func TestColumnPlans(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedColumns compares columns that the samples of a datagram share, with
+// the same of each sample alone, which a rule for a field of FlowMessage asks for.
+func TestSharedColumns(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	datagram := sflowDatagram(flowSample(rawHeader(vlanFrame), gateway()), expandedSample(rawHeader(tcpFrame)), flowSample(rawHeader(tcpFrame[:30])))
+	for range 500 {
+		m := &producer.Mapping{Render: map[string]producer.Renderer{}}
+		names := append(producer.FieldNames(), "icmp_name")
+		r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		m.Fields = names[:1+r.IntN(len(names)-1)]
+		for _, name := range m.Fields {
+			if render := producer.Renderer(1 + r.IntN(int(producer.RenderString))); r.IntN(3) == 0 && name != "icmp_name" && render != producer.RenderNetwork {
+				m.Render[name] = render
+			}
+		}
+		for _, format := range []producer.Format{producer.FormatJSON, producer.FormatText} {
+			var out [2][]byte
+			for i := range out {
+				m.Layers = nil
+				if i == 1 {
+					m.Layers = []producer.LayerRule{{Layer: "teredo", Length: 8, Destination: "in_if"}}
+				}
+				p := producer.New(producer.Config{Format: format, Programs: program(t, m, producer.Settings{})}, producer.NewStore(template.DefaultLimits()))
+				batch := producer.NewBatch(0, 64<<10)
+				for _, a := range arrivals(datagram, v9(set(0, tpl(256, flowFields...))), v9(set(256, flowRecord(1))), datagram) {
+					p.Datagram(batch, a.meta, a.data)
+				}
+				out[i] = batch.Buf
+			}
+			if !bytes.Equal(out[0], out[1]) {
+				t.Fatalf("columns %v, renderers %v:\nshared %s\nalone  %s", m.Fields, m.Render, out[0], out[1])
+			}
+		}
+	}
+}

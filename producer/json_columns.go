@@ -116,6 +116,51 @@ func (p *Producer) columnSet(c *fusedContext, rate uint64) {
 	}
 }
 
+// sharedBySamples tells whether all flow samples of an sFlow datagram have the
+// same value of a field.
+func sharedBySamples(id fieldID) bool {
+	return isShared(id) || id == fieldTimeStart || id == fieldTimeEnd
+}
+
+// sampleSet makes the values that the flow samples of a datagram share, where
+// they are columns of the program.
+func (p *Producer) sampleSet(agent []byte, sequence uint32) {
+	c := &p.fused
+	if p.cfg.Format == FormatBin || p.prog.plain && p.cfg.Format == FormatJSON || p.prog.layers != nil && !p.prog.layers.fused {
+		return
+	}
+	n := notationJSON
+	if p.cfg.Format == FormatText {
+		n = notationText
+	}
+	f := p.begin(TypeSFlow5)
+	f.SamplerAddress, f.SequenceNum = agent, sequence
+	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
+	c.shared, c.ends = c.shared[:0], c.ends[:0]
+	for i := range p.prog.columns {
+		if col := &p.prog.columns[i]; sharedBySamples(col.id) {
+			c.shared, _ = p.prog.appendColumn(c.shared, f, col, n) // fields are always there
+			c.ends = append(c.ends, uint32(len(c.shared)))
+		}
+	}
+	if cap(c.shared)-len(c.shared) < jsonSlack {
+		c.shared = grow(c.shared, jsonSlack)
+	}
+	if p.prog.keyShared && p.prog.Keyed() {
+		c.key = p.prog.keyOf(f)
+	}
+	p.samples = c
+}
+
+// sharedColumn returns the text of a shared column by its number, from 1.
+func (c *fusedContext) sharedColumn(number int) []byte {
+	from := uint32(0)
+	if number > 1 {
+		from = c.ends[number-2]
+	}
+	return c.shared[from:c.ends[number-1]]
+}
+
 // columnWriter adds ops to a plan.
 type columnWriter struct {
 	*fuser

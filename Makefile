@@ -96,11 +96,21 @@ bench-kafka: need-go ## Measure the output to Kafka beside goflow2's, against a 
 	eval "$$(scripts/kafka up)"; trap 'scripts/kafka down' EXIT; scripts/kafka topic bench 8; \
 		(cd bench/peers && $(GO) run ./kafka -n 7 -compressions none,lz4,zstd)
 
+.PHONY: bench-enrich
+bench-enrich: build ## Measure the enricher beside goflow2's in one run
+	cd bench/peers && $(GO) build -o ../../$(BIN)/goflow2-enricher github.com/netsampler/goflow2/v2/cmd/enricher
+	$(GO) run ./bench/enrich
+
 .PHONY: bench-receive
 bench-receive: need-go ## Measure the cost of receiving beside other ways (root, two CPUs, ten minutes)
 	@scripts/need.sh root
 	$(GO) build -o $(BIN)/receive ./bench/receive
 	$(BIN)/receive
+
+.PHONY: soak
+soak: build ## Run a collector under a mixed load (SOAK="-duration 30m -pps 50000 -exporters 5000") and judge it
+	$(GO) build -o $(BIN)/soak ./bench/soak
+	$(BIN)/soak -weir $(BIN)/weir $(SOAK)
 
 .PHONY: demo
 demo: build ## Show the capture path in network namespaces at rising rates (root)

@@ -73,7 +73,7 @@ func TestFusedTwins(t *testing.T) {
 // TestFixedTwins does the same for the records of v5 and v7.
 func TestFixedTwins(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for i := range 20_000 {
+	for i := range 8_000 {
 		pl := []*fusedPlan{fixedV5.fused, fixedV7.fused, fixedV1.fused, fixedV1Long.fused}[i%4]
 		rec := make([]byte, pl.recordLen)
 		for i := range rec {

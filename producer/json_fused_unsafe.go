@@ -46,10 +46,11 @@ func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 	text := unsafe.Pointer(unsafe.SliceData(j.text))
 	begin := unsafe.Pointer(unsafe.SliceData(out))
 	w := begin
+	// The offset of a number is that behind it, which may be the end of the
+	// record's memory: no pointer is made of it.
 	for i := range j.ops {
 		o := &j.ops[i]
 		w = putText(w, unsafe.Add(text, o.text.pos), uintptr(o.text.n))
-		at := unsafe.Add(r, o.load.end)
 		switch o.kind {
 		case writesNumber:
 			v := o.load.load(r) >> o.shift & o.load.mask
@@ -59,21 +60,21 @@ func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 				w = putBig(w, v)
 			}
 		case writesAddr4:
-			w = putAddr4(w, load32(at))
+			w = putAddr4(w, load32(unsafe.Add(r, o.load.end)))
 		case writesAddr16:
-			w = putAddr16(w, load64(at), load64(unsafe.Add(at, 8)))
+			w = putAddr16(w, load64(unsafe.Add(r, o.load.end)), load64(unsafe.Add(r, o.load.end+8)))
 		case writesNet4:
-			w = putNet4(w, load32(at), o.bits.load(r)&o.bits.mask)
+			w = putNet4(w, load32(unsafe.Add(r, o.load.end)), o.bits.load(r)&o.bits.mask)
 		case writesNet16:
-			w = putNet16(w, load64(at), load64(unsafe.Add(at, 8)), o.bits.load(r)&o.bits.mask)
+			w = putNet16(w, load64(unsafe.Add(r, o.load.end)), load64(unsafe.Add(r, o.load.end+8)), o.bits.load(r)&o.bits.mask)
 		case writesMAC:
 			w = putMACText(w, o.load.load(r)&o.load.mask)
 		case writesProto:
 			w = putProtocol(w, uint32(o.load.load(r)&o.load.mask))
 		case writesUptime:
-			w = putNumber(w, uptimeToUnix(c.exportNs, c.uptimeMs, load32(at)))
+			w = putNumber(w, uptimeToUnix(c.exportNs, c.uptimeMs, load32(unsafe.Add(r, o.load.end))))
 		case writesNTP:
-			w = putNumber(w, ntpToUnix(load64(at)))
+			w = putNumber(w, ntpToUnix(load64(unsafe.Add(r, o.load.end))))
 		case writesStart:
 			w = putNumber(w, pl.start.loadOr(c, rec))
 		case writesEnd:

@@ -108,6 +108,7 @@ type Program struct {
 	// plain says that JSON is what AppendJSON writes.
 	plain   bool
 	columns []column
+	fast    [2]fastColumns // by notation
 	key     []keyField
 	// keyShared says that all flows of a set, or of an sFlow datagram, have
 	// the same key.
@@ -162,6 +163,7 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	c := compiler{mapping: m, program: &Program{compat: s.Compat}}
 	c.customFields()
 	c.columns()
+	c.program.compileFast()
 	c.keys(s.Hash)
 	c.program.ipfix = c.elements("ipfix", m.IPFIX)
 	c.program.v9 = c.elements("netflowv9", m.NetFlowV9)

@@ -280,11 +280,11 @@ func (p *Producer) emit(f *Flow) {
 	case p.cfg.Format == FormatBin:
 		b.Buf = AppendDelimited(b.Buf, f)
 	case p.cfg.Format == FormatText:
-		b.Buf = p.prog.appendText(b.Buf, f, notationText)
+		b.Buf = p.prog.appendFast(b.Buf, f, notationText)
 	case p.prog.plain:
 		b.Buf = appendJSON(b.Buf, f)
 	default:
-		b.Buf = p.prog.appendText(b.Buf, f, notationJSON)
+		b.Buf = p.prog.appendFast(b.Buf, f, notationJSON)
 	}
 	if p.cfg.Geo != nil {
 		b.Buf = appendWhereabouts(b.Buf, f, p.cfg.Format)

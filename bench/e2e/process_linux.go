@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -58,52 +58,59 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 // ticksPerSecond is USER_HZ, which is 100 on all Linux systems of today.
 const ticksPerSecond = 100
 
-// cpu returns the CPU time that the process has used, its threads together, by
-// their schedstat where the kernel has it, which counts in nanoseconds.
-func (p *process) cpu() time.Duration {
-	dir := fmt.Sprintf("/proc/%d/task", p.pid())
-	tasks, err := os.ReadDir(dir)
-	if err != nil {
-		return 0
-	}
-	total := time.Duration(0)
-	for _, t := range tasks {
-		text, err := os.ReadFile(dir + "/" + t.Name() + "/schedstat")
+// group returns the processes of the collector: some fork.
+func (p *process) group() []int {
+	var pids []int
+	names, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range names {
+		text, err := os.ReadFile(name)
 		if err != nil {
-			return p.ticks()
+			continue // it ended
 		}
-		ns, _ := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
-		total += time.Duration(ns)
+		f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+2:]))
+		if group, _ := strconv.Atoi(f[2]); group == p.pid() {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// cpu returns the CPU time that the collector has used: its threads together,
+// by their schedstat, which counts in nanoseconds.
+func (p *process) cpu() time.Duration {
+	total := time.Duration(0)
+	for _, pid := range p.group() {
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+		for _, name := range tasks {
+			text, err := os.ReadFile(name)
+			if err != nil || len(text) == 0 {
+				continue // it ended
+			}
+			ns, _ := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
+			total += time.Duration(ns)
+		}
 	}
 	return total
 }
 
-// ticks is cpu by the accounting that all kernels have.
-func (p *process) ticks() time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.pid()))
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+2:]))
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * time.Second / ticksPerSecond
-}
-
-// rss returns the resident memory in bytes.
+// rss returns the resident memory in bytes, shared memory of ours once for each
+// process.
 func (p *process) rss() int64 {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", p.pid()))
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if rest, ok := strings.CutPrefix(s.Text(), "VmRSS:"); ok {
-			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return kb << 10
+	total := int64(0)
+	for _, pid := range p.group() {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+				kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+				total += kb << 10
+			}
 		}
 	}
-	return 0
+	return total
 }
 
 // socketDrops returns what the kernel dropped at sockets of the port, in the

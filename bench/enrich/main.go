@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,7 +103,8 @@ func stream(dir string, flows int) (small int, err error) {
 	b := producer.NewBatch(0, 256*flows)
 	for b.Records() < flows {
 		for _, d := range g.Take(256) {
-			p.Datagram(b, producer.Meta{ReceivedNs: 1_790_000_000_000_000_000}, d.Payload)
+			source := netip.AddrPortFrom(workload.ExporterAddr(d.Exporter), 2055)
+			p.Datagram(b, producer.Meta{Source: source, ReceivedNs: 1_790_000_000_000_000_000}, d.Payload)
 		}
 	}
 	all := b.Buf[:b.Ends[flows-1]]

@@ -66,7 +66,10 @@ func corpus() ([]input, error) {
 // agree sets the records of datagrams, and says whether goflow2 makes as many,
 // and there are any.
 func agree(inputs []input) (bool, error) {
-	w := newWeir("bin")
+	w, err := newWeir("bin", "weir", "")
+	if err != nil {
+		return false, err
+	}
 	g, err := newGoflow2("corpus", "bin", false)
 	if err != nil {
 		return false, err

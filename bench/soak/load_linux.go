@@ -23,7 +23,7 @@ const (
 	// maxPayload keeps sFlow datagrams whole on any Ethernet.
 	maxPayload = 1472
 	// churnIDs is how many templates of an exporter are redefined in turn.
-	churnIDs = 8
+	churnIDs = 4
 	// churnDomain is the observation domain of those.
 	churnDomain = 1 << 31
 )

@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string) int {
 	flags.StringVar(&o.weir, "weir", "bin/weir", "the collector to run")
 	flags.DurationVar(&o.duration, "duration", 30*time.Minute, "how long")
 	flags.DurationVar(&o.interval, "interval", 10*time.Second, "time between two looks")
-	flags.DurationVar(&o.warmUp, "warm-up", 2*time.Minute, "time before memory is judged; a fifth of the duration if that is less")
+	flags.DurationVar(&o.warmUp, "warm-up", 5*time.Minute, "time before memory is judged; half the duration if that is less")
 	flags.Float64Var(&o.pps, "pps", 50_000, "datagrams a second, all together")
 	flags.IntVar(&o.exporters, "exporters", 5000, "exporters")
 	flags.Float64Var(&o.garbage, "garbage", 0.01, "share of the datagrams that is garbage, from forged addresses")
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string) int {
 		return 2
 	}
 	o.args = flags.Args()
-	o.warmUp = min(o.warmUp, o.duration/5)
+	o.warmUp = min(o.warmUp, o.duration/2)
 	if o.pps <= 0 || o.exporters < 4 || o.duration < 10*o.interval {
 		fmt.Fprintln(os.Stderr, "soak: want -pps above 0, -exporters from 4, and a -duration of ten -interval at least")
 		return 2

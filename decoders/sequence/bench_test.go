@@ -158,3 +158,49 @@ func TestMemory(t *testing.T) {
 	}
 	runtime.KeepAlive(sets)
 }
+
+// TestWaitingCaps: numbers that wait to be understood, and gaps, are bounded for
+// all streams together, and streams go on without.
+func TestWaitingCaps(t *testing.T) {
+	const more = 100
+	table := NewTable(maxGapLists + more)
+	sets := make([]Set, maxGapLists+more)
+	o := Observation{NowNs: 1e18}
+	step := func(sets []Set, sequence uint32) {
+		for i := range sets {
+			o.Sequence = sequence
+			sets[i].Observe(table, Key{Kind: NetFlow9}, &o)
+		}
+	}
+	step(sets, 0)
+	step(sets, 1000) // not understood: it waits
+	if n, over := table.waiting.Load(), table.Stats().Overflowed; n != maxWaiting || over != maxGapLists+more-maxWaiting {
+		t.Errorf("%d wait, %d overflowed", n, over)
+	}
+	table.Sweep(o.NowNs+holdNs, Network, true)
+	for from := 0; from < len(sets); from += maxWaiting / 2 { // a part at a time
+		part := sets[from:min(from+maxWaiting/2, len(sets))]
+		for n := range uint32(12) {
+			step(part, 2000+n)
+		}
+		for n := range uint32(12) {
+			step(part, 2020+n) // eight are lost
+		}
+		table.Sweep(o.NowNs+holdNs, Network, true)
+	}
+	if n := table.gaps.Load(); n != maxGapLists {
+		t.Errorf("%d lists of gaps", n)
+	}
+	for i := range sets {
+		// Of those that could wait, the first numbers are known, too.
+		if c := sets[i].Counts(); lostOf(&c, Datagrams)%999 != 8 {
+			t.Fatalf("stream %d: %+v, %+v", i, c, sets[i].Streams())
+		}
+	}
+	for range 20 {
+		table.Sweep(o.NowNs+gapNs, Network, false)
+	}
+	if n := table.gaps.Load(); n != 0 {
+		t.Errorf("%d lists of gaps after a minute", n)
+	}
+}

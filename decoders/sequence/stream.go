@@ -48,7 +48,6 @@ type Stream struct {
 	proven bool  // it has proven itself
 
 	specialHits, specialMisses uint8  // of the hypothesis in force, behind templates and options
-	lastFlags                  uint8  // of the observation before
 	jumps                      uint8  // numbers that went astray lately, times 8
 	scored                     uint16 // pairs that misses is of
 

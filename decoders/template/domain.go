@@ -26,7 +26,7 @@ type Domain struct {
 	used     int   // slots of ids that are taken, by withdrawn templates too
 	plain    int   // templates that are not withdrawn
 	opts     int   // options templates that are not withdrawn
-	bytes    int64 // as Limits.Bytes counts
+	bytes    int64 // of the templates, as if none were shared
 	children int   // domains whose parent this one is
 	gone     bool  // not in the store any more
 	restored bool  // what was saved of it is loaded
@@ -102,7 +102,7 @@ func (t *idTable) has(id uint16) bool {
 
 // useStep is how old the time of a last use may be, in nanoseconds: it is not
 // written more often.
-const useStep = int64(1e8)
+const useStep = int64(1e6)
 
 // Used counts a data set that was decoded by t, with so many records, at nowNs.
 func (d *Domain) Used(t *Template, records int, nowNs int64) {
@@ -219,38 +219,31 @@ func (d *Domain) put(def *Definition, old *Template, port uint16, nowNs int64) (
 	return Added, FaultNone
 }
 
-// domainCost is the memory of a domain without templates.
-const domainCost = 512
-
-// charge notes that the domain takes more bytes, or less. The store is locked.
-func (d *Domain) charge(bytes int64) {
-	d.bytes += bytes
-	d.store.totals.Bytes += bytes
-}
-
-// admit makes room for t in the place of old, which may be nil. The store is
-// locked.
+// admit looks whether there is room for t in the place of old, which may be nil,
+// and makes it. The store is locked.
 func (d *Domain) admit(t, old *Template, nowNs int64) Fault {
 	more := t.cost()
 	if old != nil {
 		more -= old.cost()
 	}
-	if d.bytes+more > max(d.store.limits.Bytes/16, 4*domainCost) || more > 0 && !d.store.room(more, d, nowNs) {
+	if d.bytes+more > d.store.limits.Bytes/domainShare {
 		return FaultTemplateBytes
 	}
-	d.charge(more)
+	if !d.store.room(d.store.price(t), d, nowNs) {
+		return FaultTemplateBytes
+	}
 	return FaultNone
 }
 
-// publish puts t, whose bytes are charged already, in the place of old, which may
-// be nil. The store is locked.
+// publish puts t in the place of old, which may be nil. The store is locked.
 func (d *Domain) publish(t, old *Template) {
-	if old != nil {
-		*d.count(old)--
-		d.store.totals.Templates--
-	}
+	d.store.hold(t)
+	d.bytes += t.cost()
 	*d.count(t)++
 	d.store.totals.Templates++
+	if old != nil {
+		d.forget(old)
+	}
 	d.store.changes.Add(1)
 	ids := d.ids.Load()
 	slot := ids.slot(t.ID)
@@ -299,11 +292,17 @@ func (d *Domain) remove(t *Template) {
 	if t == nil {
 		return
 	}
+	d.forget(t)
+	d.store.changes.Add(1)
+	d.ids.Load().slot(t.ID).Store(&Template{ID: t.ID, gone: true})
+}
+
+// forget takes a template out of the accounts. The store is locked.
+func (d *Domain) forget(t *Template) {
+	d.store.letGo(t)
+	d.bytes -= t.cost()
 	*d.count(t)--
 	d.store.totals.Templates--
-	d.store.changes.Add(1)
-	d.charge(-t.cost())
-	d.ids.Load().slot(t.ID).Store(&Template{ID: t.ID, gone: true})
 }
 
 // withdraw removes the template of def's id, or all of its kind for the ids

@@ -10,7 +10,9 @@ import (
 //
 //  1. One that never decoded a data set, the one made first. Forged
 //     announcements push each other out.
-//  2. One that did, but for less than two minutes, the one used least recently.
+//  2. One that did, but for less than a second; then for less than ten seconds;
+//     then for less than two minutes; of each the one used least recently.
+//     Forged sources come once.
 //  3. One that did for longer, and was not used for an hour.
 //
 // A domain in use for longer than two minutes is never evicted: the newcomer is
@@ -23,6 +25,19 @@ const (
 	// is in use.
 	scanPause = second
 )
+
+// standing returns how well a domain's use is known, 3 for established.
+func (d *Domain) standing() int {
+	switch span := d.lastUse.Load() - d.firstUse.Load(); {
+	case span < second:
+		return 0
+	case span < 10*second:
+		return 1
+	case span < established:
+		return 2
+	}
+	return 3
+}
 
 // eviction finds domains to evict. It is guarded by the store's lock.
 type eviction struct {
@@ -126,7 +141,7 @@ func (e *eviction) leastUsed(s *Store, nowNs int64, keep *Domain) *Domain {
 func (e *eviction) scan(s *Store, nowNs int64) {
 	type candidate struct {
 		victim
-		long bool
+		standing int
 	}
 	var all []candidate
 	s.table.Load().each(func(d *Domain) {
@@ -134,20 +149,14 @@ func (e *eviction) scan(s *Store, nowNs int64) {
 		if used == 0 || d.children > 0 || d.inUse(nowNs) {
 			return
 		}
-		all = append(all, candidate{victim{d, used}, d.established()})
+		all = append(all, candidate{victim{d, used}, d.standing()})
 	})
 	if len(all) == 0 {
 		e.scannedNs = nowNs
 		return
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
-		if a.long != b.long {
-			if a.long {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Compare(a.used, b.used)
+		return cmp.Or(cmp.Compare(a.standing, b.standing), cmp.Compare(a.used, b.used))
 	})
 	all = all[:1+len(all)/16]
 	for i := len(all) - 1; i >= 0; i-- {
@@ -155,13 +164,7 @@ func (e *eviction) scan(s *Store, nowNs int64) {
 	}
 }
 
-// established says whether the domain's data sets came over more than a short
-// time.
-func (d *Domain) established() bool {
-	return d.lastUse.Load()-d.firstUse.Load() >= established
-}
-
 // inUse says whether the domain must not be evicted.
 func (d *Domain) inUse(nowNs int64) bool {
-	return d.established() && nowNs-d.lastUse.Load() < kept
+	return d.standing() == 3 && nowNs-d.lastUse.Load() < kept
 }

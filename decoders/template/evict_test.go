@@ -64,6 +64,18 @@ func TestEvictionOrder(t *testing.T) {
 	if got := s.Totals(); got.Evicted != 3 || got.EvictedTemplates != 3 || got.Domains != 4 || got.Templates != 4 {
 		t.Errorf("totals %+v", got)
 	}
+	// One that is used over some time stays before those used once, later.
+	use(s.Lookup(source(3)), now+10*second)
+	for i := 10; i < 30; i++ {
+		use(announce(s, i, now+20*second), now+20*second+int64(i))
+	}
+	if !known(s, 3) || !known(s, 1) || !known(s, 29) {
+		t.Error("a domain that is used again and again made room for others")
+	}
+	for _, i := range []int{6, 7} { // in the place of two of those
+		use(announce(s, i, now+30*second), now+30*second)
+	}
+	now += 30 * second
 	// Where all are in use, the newcomer is refused.
 	for _, i := range []int{1, 3, 6, 7} {
 		use(s.Lookup(source(i)), now+5*second)
@@ -154,7 +166,7 @@ func TestTotals(t *testing.T) {
 				refused[template.FaultDomainLimit]++
 				continue
 			}
-			def := data(256+uint16(r.IntN(7)), make([]uint16, 0)...)
+			var def *template.Definition
 			switch n := r.IntN(20); {
 			case n < 12:
 				fields := make([]uint16, 2*(1+r.IntN(12)))
@@ -227,7 +239,7 @@ func TestByteLimits(t *testing.T) {
 		n++
 		_, fault = d.Put(data(256+uint16(n), 8, 4), 0, 1)
 	}
-	if fault != template.FaultTemplateBytes || n > 70 || n < 30 {
+	if fault != template.FaultTemplateBytes || n > 140 || n < 90 {
 		t.Errorf("one domain got %d templates, then %v", n, fault)
 	}
 	// Others evict what is not in use.
@@ -238,6 +250,30 @@ func TestByteLimits(t *testing.T) {
 	}
 	if got := s.Totals(); got.Bytes > 1<<20 || got.Evicted == 0 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestSharedBytes: what templates share counts once, for as long as one of them is
+// there, whichever came first.
+func TestSharedBytes(t *testing.T) {
+	s := template.NewStore(template.DefaultLimits(), func(t *template.Template) any { return t.Fields[0] })
+	a, b := s.Domain(source(1), 1), s.Domain(source(2), 1)
+	empty := s.Totals().Bytes
+	a.Put(data(256, 8, 4), 0, 1)
+	one := s.Totals().Bytes - empty
+	b.Put(data(300, 8, 4), 0, 1)
+	two := s.Totals().Bytes - empty
+	a.Put(define(template.IPFIX, false, words(256, 0)), 0, 1)
+	if left := s.Totals().Bytes - empty; left != one || two >= 2*one || two <= one {
+		t.Errorf("one template takes %d bytes, two %d, without the first %d", one, two, left)
+	}
+	b.Put(data(300, 12, 4), 0, 1)
+	if got := s.Totals().Bytes - empty; got != one {
+		t.Errorf("another one takes %d, want %d", got, one)
+	}
+	b.Put(define(template.IPFIX, false, words(300, 0)), 0, 1)
+	if got := s.Totals().Bytes; got != empty {
+		t.Errorf("%d bytes are left, want %d", got, empty)
 	}
 }
 

@@ -96,7 +96,6 @@ func (d *Domain) splitUp(old *Template, nowNs int64) {
 	k := d.key
 	k.Port = uint16(old.usage.port.Load())
 	if own := d.store.make(&k, d, nowNs); own != nil && !own.ids.Load().has(old.ID) {
-		own.charge(old.cost())
 		own.publish(old, nil)
 	}
 	d.remove(old)

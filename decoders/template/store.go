@@ -32,7 +32,8 @@ type Limits struct {
 	TemplatesPerDomain int
 	FieldsPerTemplate  int
 	// Bytes is the memory of all templates with what was compiled of them,
-	// as far as it can be told. One domain may have a sixteenth.
+	// as far as it can be told. What templates share counts once. One domain
+	// may have an eighth, in which it counts each time.
 	Bytes int64
 	// Samplers is the number of sampler rates of all domains; one domain may
 	// have 1,024.
@@ -76,6 +77,9 @@ type Store struct {
 	totals Totals     // guarded by mu
 	order  eviction   // guarded by mu
 	news   news       // its ring is guarded by mu
+	// shared is what templates have in common that were compiled to the same;
+	// guarded by mu.
+	shared map[any]*sharedPart
 }
 
 // Totals is what a store holds and has let go.
@@ -112,7 +116,7 @@ func NewStore(limits Limits, compile func(*Template) any) *Store {
 	def := DefaultLimits()
 	limits.Bytes = cmp.Or(limits.Bytes, def.Bytes)
 	limits.Samplers = cmp.Or(limits.Samplers, def.Samplers)
-	s := &Store{limits: limits, compile: compile, seed: maphash.MakeSeed(), tomb: &Domain{}}
+	s := &Store{limits: limits, compile: compile, seed: maphash.MakeSeed(), tomb: &Domain{}, shared: map[any]*sharedPart{}}
 	// Near the golden ratio, for neighbouring ids to lie apart; the low bits
 	// are random, for chosen ones.
 	s.mul = 0x9e3779b1 ^ uint32(maphash.String(s.seed, "template ids"))&0xfffffe
@@ -217,7 +221,7 @@ func (s *Store) make(k *Key, parent *Domain, nowNs int64) *Domain {
 		d.sampling.copy(&parent.sampling)
 	}
 	s.totals.Domains++
-	d.charge(domainCost)
+	s.totals.Bytes += domainCost
 	s.order.add(d, s.totals.Domains)
 	return d
 }
@@ -245,9 +249,15 @@ func (s *Store) drop(d *Domain) {
 	if d.parent != nil {
 		d.parent.children--
 	}
+	ids := d.ids.Load()
+	for i := range ids.slots {
+		if t := ids.slots[i].Load(); t != nil && !t.gone {
+			s.letGo(t)
+		}
+	}
 	s.totals.Domains--
 	s.totals.Templates -= d.plain + d.opts
-	s.totals.Bytes -= d.bytes
+	s.totals.Bytes -= domainCost
 	d.sampling.close()
 	s.changes.Add(1)
 }

@@ -40,7 +40,7 @@ type Template struct {
 func (t *Template) LastSeenNs() int64 { return t.usage.seen.Load() }
 
 // LastUsedNs returns the receive time of the last data set that was decoded by
-// the template, within a tenth of a second, in Unix nanoseconds; 0 for none.
+// the template, within a millisecond, in Unix nanoseconds; 0 for none.
 func (t *Template) LastUsedNs() int64 { return t.usage.used.Load() }
 
 // Records returns how many records were decoded by the template.
@@ -64,22 +64,6 @@ func (t *Template) seen(port uint16, nowNs int64) {
 		t.usage.port.Store(uint32(port))
 	}
 }
-
-// cost returns the memory of a template with what is compiled of it. That of
-// the compiled part is a bound that holds for the producers of this module; it
-// is that of the first template of those that share it.
-func (t *Template) cost() int64 {
-	if t.Shared {
-		return sharedCost + int64(len(t.raw))
-	}
-	return templateCost + int64(len(t.raw)) + fieldCost*int64(len(t.Fields))
-}
-
-const (
-	templateCost = 1024
-	fieldCost    = 96
-	sharedCost   = 320 // without the fields and what is compiled
-)
 
 // New makes the template that def describes, without a store. It reports
 // FaultTemplateEmpty for a definition whose records would have no bytes.

@@ -142,14 +142,14 @@ func (d *decode) run() error {
 // begin starts a round with no templates known.
 func (d *decode) begin() {
 	d.store = producer.NewStore(template.DefaultLimits())
-	d.prod = producer.New(
-		producerConfig(d.cfg.Produce, d.cfg.Format, d.cfg.TransportFileSep, d.cfg.SamplingRateDefault, d.programs),
-		d.store,
-	)
+	records := producerConfig(d.cfg.Produce, d.cfg.Format, d.cfg.TransportFileSep, d.cfg.SamplingRateDefault, d.programs)
+	records.Held = d.held()
+	d.prod = producer.New(records, d.store)
 }
 
 // end ends a round.
 func (d *decode) end() error {
+	d.prod.Abandon(nil)
 	d.counters.Add(&d.prod.Counters)
 	return d.flush()
 }
@@ -197,6 +197,9 @@ func (d *decode) datagram(dg *capture.Datagram) error {
 		ReceivedNs: dg.TimeNs,
 		Truncated:  dg.Cut,
 	}, dg.Payload)
+	if d.prod.Holds() {
+		return d.release(dg.TimeNs)
+	}
 	if len(d.batch.Buf) >= producer.DefaultBatchSize {
 		return d.flush()
 	}

@@ -142,7 +142,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 	if err := c.makeWorkers(out, store, exporters); err != nil {
 		return nil, err
 	}
-	c.state = c.loadState(state.Templates(store, log))
+	c.state = c.loadState(state.Templates(store, log), exportersSection(exporters))
 	c.source = metrics.Source{
 		Kept: metrics.Kept{
 			State: c.state, Caps: limitMemory(cfg, len(c.workers), log), MemoryMax: cfg.MemoryMax,

@@ -87,7 +87,7 @@ func (w worth) less(o worth) bool {
 func (e *Exporter) worth(nowNs int64) worth {
 	w := worth{seenNs: e.lastSeen.Load()}
 	switch {
-	case e.records.Load() == 0:
+	case e.records.Load() == 0 && e.usefulFirst == 0:
 		w.class = classUseless
 	case e.usefulLast-e.usefulFirst < established:
 		w.class = classPassing

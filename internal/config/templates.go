@@ -61,7 +61,7 @@ func (c *Config) templateOptions() []Option {
 		option("max-fields", "1024", "n", IntValue(&t.MaxFields, 1, 16384),
 			"Fields of one template."),
 		option("max-bytes", "128MiB", "size", SizeValue(&t.MaxBytes, 1<<20, 1<<40, ""),
-			"Memory of all templates. One observation domain may have a sixteenth of it."),
+			"Memory of all templates. Those that are alike share most of theirs. One observation domain may have an eighth."),
 		option("max-samplers", "100000", "n", IntValue(&t.MaxSamplers, 0, 10_000_000),
 			"Sampling rates by sampler that options data of all exporters may announce; one observation domain may have 1024."),
 		option("pending", "64MiB,10s,100000", "size,duration,n", pendingValue(&t.Pending),

@@ -37,13 +37,13 @@ type Transformer struct {
 	output    Output
 	separator []byte
 	parser    parser
-	text      *producer.Program
+	plain     *producer.Program
 }
 
 // NewTransformer returns a transformer that writes messages as output says, each
 // followed by separator.
 func NewTransformer(r *Rewriter, output Output, separator string) *Transformer {
-	return &Transformer{rewriter: r, output: output, separator: []byte(separator), text: producer.PlainProgram()}
+	return &Transformer{rewriter: r, output: output, separator: []byte(separator), plain: producer.PlainProgram()}
 }
 
 // Begin is called before each block of messages: new databases count from there.
@@ -83,9 +83,9 @@ func (t *Transformer) append(dst []byte, encoding Encoding, msg []byte) ([]byte,
 	case OutputBin:
 		return producer.AppendDelimited(dst, f), nil
 	case OutputText:
-		return producer.AppendCountriesText(t.text.AppendText(dst, f), f), nil
+		return producer.AppendCountriesText(t.plain.AppendText(dst, f), f), nil
 	}
-	return producer.AppendCountriesJSON(producer.AppendJSON(dst, f), f), nil
+	return producer.AppendCountriesJSON(t.plain.AppendJSON(dst, f), f), nil
 }
 
 // enrich adds to a flow what is known of its addresses.

@@ -120,6 +120,11 @@ var hostileCases = []hostileCase{
 			}
 			return spoofed(i), ipfix(1, set(setIPFIXTemplate, all))
 		},
+		check: func(t *testing.T, n int, m metrics) {
+			if got := m.count("templates"); got != 10*n+honest {
+				t.Errorf("%d templates are known, want %d", got, 10*n+honest)
+			}
+		},
 	},
 }
 
@@ -173,6 +178,7 @@ func runHostile(t *testing.T, tc *hostileCase, n int) {
 	}
 	w.waitMetric(sent, "datagrams_received_total")
 	took := time.Since(began)
+	eventually(t, "nothing waits any more", func() bool { return w.scrape().count("sets_held") == 0 })
 	m := w.rest()
 	m.lossless(t)
 	rss := w.memory("VmRSS")

@@ -1,0 +1,66 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/weirflow/weir/internal/collector"
+	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/state"
+)
+
+func savedExporters(table *collector.Exporters) []collector.SavedExporter {
+	var all []collector.SavedExporter
+	table.Saved(func(s *collector.SavedExporter) { all = append(all, *s) })
+	return all
+}
+
+func TestExportersSection(t *testing.T) {
+	table := collector.NewExporters()
+	write := func(table *collector.Exporters) []byte {
+		var b bytes.Buffer
+		if err := state.Write(&b, []state.Section{exportersSection(table)}, time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	read := func(data []byte, table *collector.Exporters) error {
+		return state.Read(bytes.NewReader(data), int64(len(data)), []state.Section{exportersSection(table)})
+	}
+	if err := read(write(table), table); err != nil || len(savedExporters(table)) != 0 {
+		t.Fatalf("empty: %v", err)
+	}
+	for _, addr := range []string{"192.0.2.1", "2001:db8::1"} {
+		table.Restore(&collector.SavedExporter{Addr: netip.MustParseAddr(addr), FirstSeenNs: 1, LastSeenNs: 5, FirstUseNs: 2, LastUseNs: 4, Silent: addr == "192.0.2.1"})
+	}
+	again := collector.NewExporters()
+	if err := read(write(table), again); err != nil || !reflect.DeepEqual(savedExporters(again), savedExporters(table)) {
+		t.Errorf("%v: got %+v, want %+v", err, savedExporters(again), savedExporters(table))
+	}
+	for _, text := range []string{`{}`, `[{"exporter":"x"}]`, `[{}]`, `[7]`, `[{"exporter":"::ffff:1.2.3.4"}]`, `[{"exporter":"fe80::1%eth0"}]`} {
+		section := exportersSection(collector.NewExporters())
+		if err := section.Load(json.NewDecoder(strings.NewReader(text))); !errors.Is(err, state.ErrDamaged) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestMemoryFinding(t *testing.T) {
+	cfg := config.Default()
+	if f := memoryFinding(cfg, memoryCaps(cfg, 4)); f != "" {
+		t.Errorf("the defaults with four workers: %s", f)
+	}
+	if f := memoryFinding(cfg, memoryCaps(cfg, 64)); !strings.Contains(f, "less than") || !strings.Contains(f, "batches") {
+		t.Errorf("with 64 workers: %q", f)
+	}
+	cfg.MemoryMax = 0
+	if f := memoryFinding(cfg, memoryCaps(cfg, 64)); f != "" {
+		t.Errorf("without a limit: %s", f)
+	}
+}

@@ -1,0 +1,92 @@
+package collector
+
+import (
+	"bytes"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/weirflow/weir/decoders/template"
+	pcap "github.com/weirflow/weir/internal/capture"
+	"github.com/weirflow/weir/producer"
+)
+
+// TestErrorSamples: the first datagrams of a reason are kept, with their addresses,
+// and after a restart no more than that.
+func TestErrorSamples(t *testing.T) {
+	dir := t.TempDir()
+	store := producer.NewStore(template.DefaultLimits())
+	local := netip.MustParseAddrPort("192.0.2.99:2055")
+	for run := range 2 {
+		s := NewErrorSamples(dir, 3, store, slog.New(slog.DiscardHandler))
+		for i := range 10 {
+			var r producer.Reasons
+			r.Add(producer.ReasonUnknownVersion)
+			if i == 5 {
+				r.Add(producer.ReasonDatagramTruncated)
+			}
+			src := netip.MustParseAddrPort("192.0.2.1:1000")
+			if i == 1 {
+				src = netip.MustParseAddrPort("[2001:db8::1]:1001")
+			}
+			s.keep(&r, producer.Meta{Source: src, ReceivedNs: 1e18 + int64(i), Truncated: i == 5}, local, []byte{byte(run), byte(i), 3})
+		}
+		s.Close()
+		// The one that was cut is of a reason that has room left in both runs.
+		if st, want := s.Stats(), (ErrorSampleStats{Written: []uint64{4, 1}[run]}); st != want {
+			t.Errorf("run %d: %+v, want %+v", run, st, want)
+		}
+	}
+	list, _, err := pcap.Load(filepath.Join(dir, "unknown_version.pcap"))
+	if err != nil || len(list) != 3 {
+		t.Fatalf("%d datagrams, %v", len(list), err)
+	}
+	for i, d := range list {
+		if !bytes.Equal(d.Payload, []byte{0, byte(i), 3}) || d.TimeNs != 1e18+int64(i) || d.Cut {
+			t.Errorf("datagram %d: %+v", i, d)
+		}
+	}
+	if list[0].Src.String() != "192.0.2.1:1000" || list[0].Dst != local || list[1].Src.String() != "[2001:db8::1]:1001" || list[1].Dst.Port() != 2055 {
+		t.Errorf("addresses: %v > %v, %v > %v", list[0].Src, list[0].Dst, list[1].Src, list[1].Dst)
+	}
+	list, _, err = pcap.Load(filepath.Join(dir, "datagram_truncated.pcap"))
+	if err != nil || len(list) != 2 || !list[0].Cut {
+		t.Errorf("what was cut is not: %+v, %v", list, err)
+	}
+}
+
+// TestErrorSamplesFail: a folder that cannot be used, and a queue that is full,
+// cost samples, are counted, and logged once.
+func TestErrorSamplesFail(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	s := NewErrorSamples(filepath.Join(file, "below"), 1000, producer.NewStore(template.DefaultLimits()), slog.New(slog.NewTextHandler(&out, nil)))
+	var r producer.Reasons
+	r.Add(producer.ReasonUnknownVersion)
+	for range 1000 {
+		s.keep(&r, producer.Meta{Source: netip.MustParseAddrPort("192.0.2.1:1")}, netip.AddrPort{}, []byte("x"))
+	}
+	s.Close()
+	if st := s.Stats(); st.Written != 0 || st.Failed == 0 || st.Failed+st.Dropped != 1000 {
+		t.Errorf("%+v", st)
+	}
+	if n := strings.Count(out.String(), "\n"); n != 2 {
+		t.Errorf("%d lines: %s", n, out.String())
+	}
+
+	// Nobody writes: the queue fills up.
+	idle := &ErrorSamples{queue: make(chan errorSample, 2)}
+	idle.left[producer.ReasonUnknownVersion].Store(10)
+	for range 5 {
+		idle.keep(&r, producer.Meta{}, netip.AddrPort{}, nil)
+	}
+	if st := idle.Stats(); st.Dropped != 3 || idle.left[producer.ReasonUnknownVersion].Load() != 8 {
+		t.Errorf("%+v, %d left", st, idle.left[producer.ReasonUnknownVersion].Load())
+	}
+}

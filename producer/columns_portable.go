@@ -1,0 +1,11 @@
+//go:build !(amd64 || arm64) || weirsafe
+
+package producer
+
+// fastColumns are empty in this build.
+type fastColumns struct{}
+
+func (*Program) compileFast() {}
+
+// appendFast is appendText.
+func (p *Program) appendFast(b []byte, f *Flow, n notation) []byte { return p.appendText(b, f, n) }

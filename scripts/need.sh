@@ -58,6 +58,7 @@ need_exporters() {
 	command -v fprobe >/dev/null 2>&1 || missing="$missing fprobe"
 	command -v nfcapd >/dev/null 2>&1 || missing="$missing nfdump"
 	command -v tcpreplay >/dev/null 2>&1 || missing="$missing tcpreplay"
+	command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 	command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
 	# shellcheck disable=SC2086 # a list of words
 	[ -z "$missing" ] || install "real exporters" $missing

@@ -8,4 +8,6 @@ type fastColumns struct{}
 func (*Program) compileFast() {}
 
 // appendFast is appendText.
-func (p *Program) appendFast(b []byte, f *Flow, n notation) []byte { return p.appendText(b, f, n) }
+func (p *Program) appendFast(b []byte, f *Flow, n notation, _ *fusedContext) []byte {
+	return p.appendText(b, f, n)
+}

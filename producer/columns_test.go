@@ -34,7 +34,7 @@ func TestColumnTwins(t *testing.T) {
 		}
 		for _, n := range []notation{notationJSON, notationText} {
 			begin := []byte("before")
-			if got, want := p.appendFast(begin, f, n), p.appendText(nil, f, n); !bytes.Equal(got[len(begin):], want) {
+			if got, want := p.appendFast(begin, f, n, nil), p.appendText(nil, f, n); !bytes.Equal(got[len(begin):], want) {
 				t.Fatalf("columns %v, renderers %v:\n got %s\nwant %s", m.Fields, m.Render, got[len(begin):], want)
 			}
 		}

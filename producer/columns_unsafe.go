@@ -38,6 +38,7 @@ type fastColumn struct {
 	addr   uintptr // of a prefix: its address
 	custom *customField
 	column *column
+	shared int // number of the column among those that samples share, from 1
 	need   int // bytes that this and all fast columns behind it take, up to a slow one
 }
 
@@ -48,8 +49,14 @@ const fastMax = 50
 func (p *Program) compileFast() {
 	for n := range p.fast {
 		f := &p.fast[n]
+		shared := 0
 		for i := range p.columns {
-			f.add(&p.columns[i], notation(n), p.compat)
+			c := &p.columns[i]
+			f.add(c, notation(n), p.compat)
+			if sharedBySamples(c.id) {
+				shared++
+				f.ops[i].shared = shared
+			}
 		}
 		for i := len(f.ops) - 1; i >= 0; i-- {
 			o := &f.ops[i]
@@ -133,8 +140,9 @@ func (o *fastColumn) fit(c *column, compat bool) (kind fastKind, quoted bool) {
 	return fastSlow, false
 }
 
-// appendFast is appendText by words, the same byte for byte.
-func (p *Program) appendFast(b []byte, f *Flow, n notation) []byte {
+// appendFast is appendText by words, the same byte for byte. c has the values of
+// the columns that all samples of the datagram share; nil for other flows.
+func (p *Program) appendFast(b []byte, f *Flow, n notation, c *fusedContext) []byte {
 	fast := &p.fast[n]
 	if n == notationJSON {
 		b = append(b, '{')
@@ -142,7 +150,11 @@ func (p *Program) appendFast(b []byte, f *Flow, n notation) []byte {
 	begin := len(b)
 	for i := 0; i < len(fast.ops); {
 		if fast.ops[i].kind == fastSlow {
-			b = p.appendSlow(b, f, fast.ops[i].column, n)
+			if o := &fast.ops[i]; c != nil && o.shared > 0 {
+				b = p.appendShared(b, o, n, c)
+			} else {
+				b = p.appendSlow(b, f, o.column, n)
+			}
 			i++
 			continue
 		}
@@ -153,7 +165,18 @@ func (p *Program) appendFast(b []byte, f *Flow, n notation) []byte {
 		from := unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), len(b))
 		w := from
 		for ; i < len(fast.ops) && fast.ops[i].kind != fastSlow; i++ {
-			w = fast.write(&fast.ops[i], f, w)
+			o := &fast.ops[i]
+			if c == nil || o.shared == 0 {
+				w = fast.write(o, f, w)
+				continue
+			}
+			// The value has its quotation marks: the name goes without.
+			name := uintptr(o.name.n) - uintptr(o.signs-1)
+			w = putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(fast.text)), o.name.pos), name)
+			value := c.sharedColumn(o.shared)
+			w = putText(w, unsafe.Pointer(unsafe.SliceData(value)), uintptr(len(value)))
+			*(*byte)(w) = byte(o.behind >> (8 * (o.signs - 1)))
+			w = unsafe.Add(w, 1)
 		}
 		b = b[:len(b)+int(uintptr(w)-uintptr(from))]
 	}
@@ -165,6 +188,17 @@ func (p *Program) appendFast(b []byte, f *Flow, n notation) []byte {
 		return b
 	}
 	return b[:max(len(b)-1, begin)]
+}
+
+// appendShared appends a column whose value samples share.
+func (p *Program) appendShared(b []byte, o *fastColumn, n notation, c *fusedContext) []byte {
+	sep := byte(',')
+	if n == notationJSON {
+		b = append(b, o.column.json...)
+	} else {
+		b, sep = append(b, o.column.text...), ' '
+	}
+	return append(append(b, c.sharedColumn(o.shared)...), sep)
 }
 
 // appendSlow appends a column and its separator.

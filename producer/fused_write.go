@@ -29,7 +29,11 @@ type fusedContext struct {
 	sources                [NumSamplingSources]int // of the records' rates, where they name any
 	fallback               uint64                  // the configured default rate
 	key                    uint32                  // of all messages, where they share one
-	long                   bool                    // the last message's length took two bytes
+	// shared are the columns that all records have in common, as text; ends
+	// where each of them ends.
+	shared []byte
+	ends   []uint32
+	long   bool // the last message's length took two bytes
 }
 
 // beginFused encodes what all records of a set share.
@@ -51,7 +55,11 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 	}
 	c.flowType, c.sequence, c.domain = flowType, sequence, domain
 	if p.cfg.Format == FormatJSON {
-		p.jsonPrefix(c, p.samplingOr(rate))
+		if p.prog.plain {
+			p.jsonPrefix(c, p.samplingOr(rate))
+		} else {
+			p.columnSet(c, p.samplingOr(rate))
+		}
 		return c
 	}
 	b := c.prefix[:0]
@@ -112,7 +120,10 @@ func (p *Producer) writesFused(pl *plan) bool {
 	case p.cfg.Format == FormatBin:
 		return true
 	}
-	return fusedJSON && p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.plain && !p.prog.Keyed() && len(pl.targets) == 0
+	if !fusedJSON || p.cfg.Format != FormatJSON || p.cfg.Geo != nil || p.prog.Keyed() && !p.prog.keyShared {
+		return false
+	}
+	return p.prog.plain && !p.prog.Keyed() && len(pl.targets) == 0 || pl.columns != nil
 }
 
 // writeRecords appends the messages of all whole records in body to the batch
@@ -121,7 +132,10 @@ func (p *Producer) writeRecords(pl *plan, version uint16, c *fusedContext, body 
 	if p.cfg.Format == FormatBin {
 		return p.writeFused(pl.fused, c, body)
 	}
-	j := pl.json.Load()
+	j := pl.columns
+	if j == nil {
+		j = pl.json.Load()
+	}
 	if j == nil {
 		j = jsonFused(pl, version)
 		pl.json.Store(j)
@@ -149,7 +163,11 @@ func (p *Producer) recordPrefix(pl *fusedPlan, c *fusedContext, rec []byte) {
 	if rate == 0 {
 		rate = c.fallback
 	}
-	if rate != c.prefixRate {
+	if rate == c.prefixRate {
+		return
+	}
+	c.prefixRate = rate
+	if p.prog.plain {
 		p.jsonPrefix(c, rate)
 	}
 }

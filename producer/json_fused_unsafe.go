@@ -35,6 +35,9 @@ func (p *Producer) writeJSON(pl *fusedPlan, j *jsonPlan, c *fusedContext, body [
 	}
 	b.Buf = buf
 	p.useful += records
+	if p.prog.Keyed() {
+		p.fusedKeys(b, len(b.Ends)-records)
+	}
 	return records
 }
 
@@ -81,6 +84,23 @@ func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 			w = putNumber(w, pl.end.loadOr(c, rec))
 		case writesDomain:
 			w = putNumber(w, uint64(c.domain))
+		case writesShared:
+			from := uint32(0)
+			if o.shift > 0 {
+				from = c.ends[o.shift-1]
+			}
+			w = putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(c.shared)), from), uintptr(c.ends[o.shift]-from))
+		case writesRate:
+			w = putNumber(w, c.prefixRate)
+		case writesLittle:
+			w = putNumber(w, loadLittle(rec[o.load.end-uint32(o.shift):o.load.end])&o.load.mask)
+		case writesHex:
+			for _, x := range rec[o.load.end : o.load.end+o.bits.end] {
+				*(*uint16)(w) = hexPairs[x]
+				w = unsafe.Add(w, 2)
+			}
+		case writesICMP:
+			w = putName(w, icmpTypeName(uint32(o.load.load(r)&o.load.mask), uint32(o.bits.load(r)&o.bits.mask)))
 		}
 	}
 	w = putText(w, unsafe.Add(text, j.tail.pos), uintptr(j.tail.n))

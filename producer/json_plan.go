@@ -40,9 +40,17 @@ const (
 	writesStart // other times
 	writesEnd
 	writesDomain // the observation domain, which a set gives
+
+	// Of the columns of a mapping: see json_columns.go.
+	writesShared // a value that the set's records share, by its number in shift
+	writesRate   // the sampling rate
+	writesLittle // a number in little-endian order; shift is its width
+	writesHex    // bytes, as many as bits says
+	writesICMP   // the name of an ICMP type: load is the protocol, bits the type
 )
 
-var jsonKindNames = [...]string{"number", "addr4", "addr16", "net4", "net16", "mac", "proto", "uptime", "ntp", "start", "end", "domain"}
+var jsonKindNames = [...]string{"number", "addr4", "addr16", "net4", "net16", "mac", "proto", "uptime", "ntp", "start", "end", "domain",
+	"shared", "rate", "little", "hex", "icmp"}
 
 // jsonOp copies text and writes the value behind it.
 type jsonOp struct {
@@ -64,7 +72,7 @@ type jsonLoad struct {
 }
 
 // jsonMax are the lengths of the longest values.
-var jsonMax = [...]int{writesNumber: 20, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
+var jsonMax = [...]int{writesICMP: 32, writesNumber: 20, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
 	writesProto: 32, writesUptime: 20, writesNTP: 20, writesStart: 20, writesEnd: 20, writesDomain: 20}
 
 // jsonFirst is the first member that is not in the prefix of a set.

@@ -117,6 +117,7 @@ type Program struct {
 	// for keys that plainKeyOfMessage does not take.
 	keyPlaces []uint8
 
+	fixed map[*plan]*plan // of the fixed versions, by those of no mapping
 	// plans says that templates have plans of their own under this program.
 	plans     bool
 	ipfix, v9 map[elementKey]target
@@ -167,8 +168,11 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	c.keys(s.Hash)
 	c.program.ipfix = c.elements("ipfix", m.IPFIX)
 	c.program.v9 = c.elements("netflowv9", m.NetFlowV9)
-	c.program.plans = s.Compat || len(c.program.ipfix)+len(c.program.v9) > 0
+	c.program.plans = s.Compat || !c.program.plain || len(c.program.ipfix)+len(c.program.v9) > 0
 	c.layers()
+	if len(c.problems) == 0 {
+		c.program.makeFixed()
+	}
 	return c.program, errors.Join(c.problems...)
 }
 

@@ -3,6 +3,7 @@ package producer
 import (
 	"encoding/binary"
 
+	"github.com/weirflow/weir/decoders/netflow"
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/template"
 )
@@ -30,12 +31,43 @@ func (p *Producer) planOf(t *template.Template) *plan {
 			mapping = p.prog.v9
 		}
 		m = &mappedPlan{p.prog, pl}
-		if p.prog.compat || touches(t, mapping) {
+		if p.prog.compat || !p.prog.plain || touches(t, mapping) {
 			m.plan = compileMapped(t, mapping, p.prog.compat)
+			m.plan.makeColumns(p.prog, t.Version)
 		}
 		pl.mapped.Store(m)
 	}
 	return m.plan
+}
+
+// makeColumns makes the plan of the program's columns, if it has any and they
+// allow it. The plan is not shared yet.
+func (pl *plan) makeColumns(prog *Program, version uint16) {
+	if fusedJSON && pl.fused != nil && !prog.plain && !prog.compat {
+		pl.columns = columnPlan(pl, version, prog)
+	}
+}
+
+// makeFixed makes the plans of the program's columns for the fixed versions.
+func (p *Program) makeFixed() {
+	if p.plain || p.compat {
+		return
+	}
+	p.fixed = map[*plan]*plan{}
+	for _, base := range []*plan{fixedV5, fixedV7, fixedV1, fixedV1Long} {
+		own := &plan{ops: base.ops, fused: base.fused}
+		own.makeColumns(p, template.V9)
+		p.fixed[base] = own
+	}
+}
+
+// fixedPlan returns the plan of a fixed version's records.
+func (p *Program) fixedPlan(h *netflow.Fixed) *plan {
+	base := fixedPlan(h)
+	if own := p.fixed[base]; own != nil {
+		return own
+	}
+	return base
 }
 
 // touches tells whether a mapping is about any of the template's fields.

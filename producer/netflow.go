@@ -24,7 +24,7 @@ func (p *Producer) fixed(data []byte) {
 	}
 	p.fixedFacts(&h, n)
 	exportNs := uint64(h.UnixSecs)*1e9 + uint64(h.UnixNsecs)
-	if pl := fixedPlan(&h); p.writesFused(pl) && !p.prog.compat {
+	if pl := p.prog.fixedPlan(&h); p.writesFused(pl) && !p.prog.compat {
 		c := p.beginFused(pl.fused, flowType(h.Version), h.Sequence, 0, exportNs, h.UptimeMs, h.SamplingInterval(), nil)
 		p.countRates(c.rate, SamplingRecord, p.writeRecords(pl, template.V9, c, body[:n*h.RecordLen]))
 		p.tally.set(SetData, n)

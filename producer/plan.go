@@ -135,6 +135,9 @@ type plan struct {
 	fused *fusedPlan
 	// json does the same for JSON; made when it is first wanted, by any worker.
 	json atomic.Pointer[jsonPlan]
+	// columns does it for the columns of a mapping; nil where that does not have
+	// any, or the template does not allow it.
+	columns *jsonPlan
 	// targets are those of the opMapped, in their order.
 	targets []target
 	// mapped is the plan under a mapping, made when it is first needed.

@@ -142,6 +142,9 @@ type Producer struct {
 	parts sampleParts
 	tally Tally
 
+	// samples has what the flow samples of the datagram share; nil if that is
+	// not to be used.
+	samples *fusedContext
 	// scratch holds the values of a record that are no views into the datagram.
 	scratch []byte
 	// Which layers of hdr a port announced, by bit, and the keys of the ports.
@@ -183,6 +186,7 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.source = meta.Source.Addr().As16()
 	p.batch = batch
 	p.first = ReasonNone
+	p.samples = nil
 	p.useful = 0
 	p.beginFacts()
 	p.tally = Tally{}
@@ -280,11 +284,11 @@ func (p *Producer) emit(f *Flow) {
 	case p.cfg.Format == FormatBin:
 		b.Buf = AppendDelimited(b.Buf, f)
 	case p.cfg.Format == FormatText:
-		b.Buf = p.prog.appendFast(b.Buf, f, notationText)
+		b.Buf = p.prog.appendFast(b.Buf, f, notationText, p.samples)
 	case p.prog.plain:
 		b.Buf = appendJSON(b.Buf, f)
 	default:
-		b.Buf = p.prog.appendFast(b.Buf, f, notationJSON)
+		b.Buf = p.prog.appendFast(b.Buf, f, notationJSON, p.samples)
 	}
 	if p.cfg.Geo != nil {
 		b.Buf = appendWhereabouts(b.Buf, f, p.cfg.Format)

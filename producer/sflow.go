@@ -27,6 +27,7 @@ func (p *Producer) sflow(data []byte) {
 	if fused {
 		body, count = p.usualSamples(body, count)
 	}
+	p.sampleSet(h.Agent, h.Sequence)
 	var samples sflow.Samples
 	samples.Init(body, count)
 	for samples.Next() {

@@ -75,11 +75,12 @@ func customOf(t *testing.T, file string) map[protowire.Number]customDef {
 func TestCompat(t *testing.T) {
 	all := sequences(t)
 	all["crafted"] = crafted()
-	used := map[string]int{}
+	used, ran := map[string]int{}, 0
 	for _, name := range sortedKeys(mappings(t)) {
 		file := mappings(t)[name]
 		for _, compat := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/compat=%v", name, compat), func(t *testing.T) {
+				ran++
 				r := run{t: t, mapping: name, file: file, compat: compat, custom: customOf(t, file), used: used, open: map[string]int{}}
 				for _, seq := range sortedKeys(all) {
 					r.sequence(seq, all[seq])
@@ -94,8 +95,8 @@ func TestCompat(t *testing.T) {
 			})
 		}
 	}
-	if t.Failed() || len(used) == 0 {
-		return
+	if t.Failed() || ran != 2*len(mappings(t)) {
+		return // a part of it was asked for
 	}
 	for _, c := range causes {
 		t.Logf("%8d %s", used[c.name], c.name)

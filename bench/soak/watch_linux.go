@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weirflow/weir/bench/gen/workload"
 )
 
 // metrics are the sums of a scrape by name, and by name with one label.
@@ -54,6 +56,9 @@ type sample struct {
 	received, dropped   float64
 	exporters, template float64
 }
+
+// recordsV5 is how many flows a v5 datagram of the workload has.
+const recordsV5 = 30
 
 // watch looks at the collector from time to time.
 type watch struct {
@@ -207,6 +212,11 @@ func (w *watch) verdict() bool {
 	lost := m["weir_exporter_lost_total{unit=\"datagrams\""]
 	check(lost <= dropped, "lost: %.0f datagrams of v9 and sFlow, %.0f flows, %.0f records, %.0f samples by sequence; %.0f datagrams dropped at the socket",
 		lost, m["weir_exporter_lost_total{unit=\"flows\""], m["weir_exporter_lost_total{unit=\"records\""], m["weir_exporter_lost_total{unit=\"samples\""], dropped)
+	// Drops strike all alike: of v5 it is known what each datagram is worth.
+	if share := float64(l.byProtocol[workload.NetFlow5].Load()) / sent; dropped*share > 1000 {
+		want, flows := dropped*share*recordsV5, m["weir_exporter_lost_total{unit=\"flows\""]
+		check(math.Abs(flows-want) < 0.05*want, "lost: %.0f flows of v5 told, %.0f by its share of what was dropped", flows, want)
+	}
 	restarts, truth := m["weir_exporter_restarts_total"], float64(l.restarted.Load())
 	check(math.Abs(restarts-truth) <= 0.02*truth+5, "restarts: %.0f told, %.0f made", restarts, truth)
 	check(m["weir_exporters"] <= 100_000, "exporters: %.0f of %.0f, %.0f evicted; %d garbage datagrams, %d templates redefined",

@@ -162,8 +162,35 @@ func TestMemory(t *testing.T) {
 // TestWaitingCaps: numbers that wait to be understood, and gaps, are bounded for
 // all streams together, and streams go on without.
 func TestWaitingCaps(t *testing.T) {
+	const maxWaiting, maxGapLists = 200, 400
+	newTable := func(limit int) *Table {
+		table := NewTable(limit)
+		table.mostWaiting, table.mostGaps = maxWaiting, maxGapLists
+		return table
+	}
+	// Streams that nothing explains do not keep what they have.
+	mad := newTable(maxWaiting + 100)
+	wild := make([]Set, maxWaiting+100)
+	for n := range uint32(holdMax + 4) {
+		for i := range wild {
+			o := Observation{NowNs: 1e18, Sequence: n * n * 7919}
+			wild[i].Observe(mad, Key{Kind: FlowSample}, &o)
+		}
+	}
+	if n := mad.waiting.Load(); n > 100 {
+		t.Errorf("%d streams without a habit wait", n)
+	}
+	for n := range uint32(40) { // and are heard again when they make sense
+		o := Observation{NowNs: 1e18, Sequence: n + n/36}
+		wild[0].Observe(mad, Key{Kind: FlowSample}, &o)
+	}
+	mad.Sweep(1e18, Network, true)
+	if c := wild[0].Counts(); lostOf(&c, Samples) != 1 {
+		t.Errorf("%+v, %+v", c, wild[0].Streams())
+	}
+
 	const more = 100
-	table := NewTable(maxGapLists + more)
+	table := newTable(maxGapLists + more)
 	sets := make([]Set, maxGapLists+more)
 	o := Observation{NowNs: 1e18}
 	step := func(sets []Set, sequence uint32) {
@@ -180,11 +207,11 @@ func TestWaitingCaps(t *testing.T) {
 	table.Sweep(o.NowNs+holdNs, Network, true)
 	for from := 0; from < len(sets); from += maxWaiting / 2 { // a part at a time
 		part := sets[from:min(from+maxWaiting/2, len(sets))]
-		for n := range uint32(12) {
+		for n := range uint32(32) {
 			step(part, 2000+n)
 		}
 		for n := range uint32(12) {
-			step(part, 2020+n) // eight are lost
+			step(part, 2040+n) // eight are lost
 		}
 		table.Sweep(o.NowNs+holdNs, Network, true)
 	}

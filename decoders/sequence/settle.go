@@ -11,8 +11,8 @@ func (s *Stream) settle(t *Table, keep bool) {
 	hadProof := s.proven
 	s.choose(t, hs)
 	if !s.proven {
-		if w.n == holdMax { // the oldest will not be explained any more
-			s.forget(hs, holdMax/2)
+		if w.n == holdMax {
+			s.giveUp(t)
 		}
 		return
 	}
@@ -52,12 +52,11 @@ func (s *Stream) rebase(hs []hypothesis, w *waiting, i int) {
 	w.base[s.best] = s.expected
 }
 
-// forget drops the first n observations, whose meaning is not known.
-func (s *Stream) forget(hs []hypothesis, n int) {
-	w := s.waiting
-	s.rebase(hs, w, n-1)
-	w.base[s.best] = w.list[n-1].end(&hs[s.best])
-	w.n = copy(w.list[:], w.list[n:w.n])
+// giveUp drops what is held: nothing explains it.
+func (s *Stream) giveUp(t *Table) {
+	t.putWaiting(s.waiting)
+	s.waiting = nil
+	s.mute = true
 }
 
 // place says what observation i means under the hypothesis in force. It reports

@@ -22,6 +22,10 @@ const (
 	sampled = 8
 	// memory is how many pairs a hypothesis is judged by at most.
 	memory = 2048
+	// maxWaiting is how many streams may have observations waiting at a time, and
+	// maxGapLists how many have their gaps known one by one.
+	maxWaiting  = 1 << 15
+	maxGapLists = 1 << 16
 	// maxGaps is how many gaps of a stream are known one by one.
 	maxGaps = 64
 	// uptimeSlack is how far back, in ms, uptime may go without a restart.
@@ -46,6 +50,7 @@ type Stream struct {
 
 	best   uint8 // index of the hypothesis in force
 	proven bool  // it has proven itself
+	mute   bool  // none has for so long that nothing is held until one does
 
 	specialHits, specialMisses uint8  // of the hypothesis in force, behind templates and options
 	jumps                      uint8  // numbers that went astray lately, times 8
@@ -139,6 +144,10 @@ func (s *Stream) observe(t *Table, o *Observation) (rateBefore uint32) {
 		return rateBefore
 	}
 	foretold := s.score(hs, &h)
+	if s.mute {
+		s.listen(t, hs, &h)
+		return rateBefore
+	}
 	if s.waiting == nil {
 		if s.waiting = t.getWaiting(); s.waiting == nil {
 			s.begin(hy, &h) // go on from here
@@ -163,6 +172,17 @@ func (s *Stream) observe(t *Table, o *Observation) (rateBefore uint32) {
 		s.settle(t, w.n == holdMax && w.quiet < lookAhead)
 	}
 	return rateBefore
+}
+
+// listen looks whether a hypothesis has proven itself by h. What came before is
+// not known.
+func (s *Stream) listen(t *Table, hs []hypothesis, h *held) {
+	s.last = *h
+	s.choose(t, hs)
+	if s.proven {
+		s.mute = false
+		s.begin(&hs[s.best], h)
+	}
 }
 
 // based sets what is expected behind h.
@@ -234,7 +254,10 @@ func (s *Stream) scoreSpecial(hit bool) {
 // a row that it foretold, or by more of them with a few that it did not.
 func (s *Stream) proves(i int) bool {
 	hits, known := bits.OnesCount32(s.hits[i]), bits.OnesCount32(s.known[i])
-	return hits >= proof && (hits == known || hits >= 2*proof && 3*hits >= 2*known)
+	if s.mute { // it has many chances
+		return hits >= 3*proof && 4*hits >= 3*known
+	}
+	return hits >= 2*proof && 3*hits >= 2*known || hits >= proof && hits == known
 }
 
 // choose picks the hypothesis that has been wrong the least. One in force stays
@@ -251,7 +274,7 @@ func (s *Stream) choose(t *Table, hs []hypothesis) {
 	}
 	if !found {
 		// What was in force falls when it explains next to nothing.
-		if s.known[s.best] == 1<<32-1 && bits.OnesCount32(s.hits[s.best]) < proof {
+		if s.known[s.best] == 1<<32-1 && bits.OnesCount32(s.hits[s.best]) < 2*proof {
 			s.proven = false
 		}
 		return

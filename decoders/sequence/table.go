@@ -32,10 +32,6 @@ const (
 	idleNs = int64(3600 * 1e9)
 	// holdNs is how long an observation is held when nothing follows it.
 	holdNs = int64(2 * 1e9)
-	// maxWaiting is how many streams may have observations waiting at a time, and
-	// maxGapLists how many have their gaps known one by one.
-	maxWaiting  = 1 << 15
-	maxGapLists = 1 << 16
 	// gapNs is after how long without a datagram nothing comes late any more.
 	gapNs = int64(60 * 1e9)
 	// candidates is how many streams are looked at to find one that was not
@@ -46,14 +42,16 @@ const (
 // A Table bounds and sweeps the streams of all sets. All methods may be called
 // by any goroutine.
 type Table struct {
-	seed    maphash.Seed
-	limit   int
-	waits   sync.Pool    // of *waiting
-	waiting atomic.Int64 // of those in use
-	gaps    atomic.Int64 // lists in use
-	place   atomic.Uint32
-	evicted atomic.Uint64
-	over    atomic.Uint64
+	seed  maphash.Seed
+	limit int
+	// What maxWaiting and maxGapLists say; tests have less.
+	mostWaiting, mostGaps int64
+	waits                 sync.Pool    // of *waiting
+	waiting               atomic.Int64 // of those in use
+	gaps                  atomic.Int64 // lists in use
+	place                 atomic.Uint32
+	evicted               atomic.Uint64
+	over                  atomic.Uint64
 
 	mu  sync.Mutex // guards all, and the slots of all sets
 	all []*Stream
@@ -61,14 +59,14 @@ type Table struct {
 
 // NewTable returns a table for at most limit streams.
 func NewTable(limit int) *Table {
-	t := &Table{seed: maphash.MakeSeed(), limit: limit}
+	t := &Table{seed: maphash.MakeSeed(), limit: limit, mostWaiting: maxWaiting, mostGaps: maxGapLists}
 	t.waits.New = func() any { return new(waiting) }
 	return t
 }
 
 // getWaiting returns nil where too many streams have observations waiting.
 func (t *Table) getWaiting() *waiting {
-	if t.waiting.Add(1) > maxWaiting {
+	if t.waiting.Add(1) > t.mostWaiting {
 		t.waiting.Add(-1)
 		t.over.Add(1)
 		return nil
@@ -85,7 +83,7 @@ func (t *Table) putWaiting(w *waiting) {
 
 // getGaps returns nil where too many streams have gaps.
 func (t *Table) getGaps() *gaps {
-	if t.gaps.Add(1) > maxGapLists {
+	if t.gaps.Add(1) > t.mostGaps {
 		t.gaps.Add(-1)
 		t.over.Add(1)
 		return nil
@@ -341,6 +339,9 @@ func (s *Stream) sweep(t *Table, nowNs int64, place Place, all bool) (idle bool)
 	defer s.unlock()
 	if s.waiting != nil && (all || nowNs-s.lastNs >= holdNs) {
 		s.settle(t, false)
+		if s.waiting != nil && t.waiting.Load() > t.mostWaiting/2 {
+			s.giveUp(t) // others need the room
+		}
 	}
 	missing := min(s.lost, s.lastLost)
 	if all {

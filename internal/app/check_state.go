@@ -53,13 +53,12 @@ func (r *report) memory(cfg *config.Config) {
 		r.warn("memory", finding, "")
 		return
 	}
-	total := int64(0)
-	for _, c := range caps {
-		total += c.Bytes
-	}
-	limit := "no limit"
-	if cfg.MemoryMax > 0 {
+	total, limit := sumOf(caps), "no limit"
+	switch {
+	case cfg.MemoryMax >= total:
 		limit = config.FormatSize(cfg.MemoryMax)
+	case cfg.MemoryMax > 0:
+		limit = "raised to as much"
 	}
 	r.ok("memory", fmt.Sprintf("tables and batches may take %d MiB; -memory.max: %s", total>>20, limit))
 }

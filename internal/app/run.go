@@ -143,10 +143,9 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 		return nil, err
 	}
 	c.state = c.loadState(state.Templates(store, log), exportersSection(exporters))
+	limit, caps := limitMemory(cfg, len(c.workers), log)
 	c.source = metrics.Source{
-		Kept: metrics.Kept{
-			State: c.state, Caps: limitMemory(cfg, len(c.workers), log), MemoryMax: cfg.MemoryMax,
-		},
+		Kept:          metrics.Kept{State: c.state, Caps: caps, MemoryMax: limit},
 		Workers:       c.workers,
 		Sink:          c.hub.Counters(),
 		Exporters:     exporters,

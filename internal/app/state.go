@@ -164,36 +164,52 @@ func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 // heldSetBytes is what a waiting data set takes beside its bytes.
 const heldSetBytes = 320
 
-// limitMemory tells the runtime the limit, and says so where the parts may take
-// more. GOMEMLIMIT counts where -memory.max was not set.
-func limitMemory(cfg *config.Config, workers int, log *slog.Logger) []metrics.Cap {
-	caps := memoryCaps(cfg, workers)
-	if os.Getenv("GOMEMLIMIT") != "" && cfg.Sources["memory.max"] == "default" {
+// limitMemory tells the runtime the limit, and returns it with what the parts may
+// take: 0 for none. A limit that was asked for and is less is said. One that was
+// not asked for is no less than what they may take. GOMEMLIMIT counts where
+// -memory.max was not set.
+func limitMemory(cfg *config.Config, workers int, log *slog.Logger) (limit int64, caps []metrics.Cap) {
+	caps = memoryCaps(cfg, workers)
+	asked := cfg.Sources["memory.max"] != "default"
+	if !asked && os.Getenv("GOMEMLIMIT") != "" {
+		limit = debug.SetMemoryLimit(-1) // asks only
 		log.Info("memory limit of the environment", "GOMEMLIMIT", os.Getenv("GOMEMLIMIT"))
-		return caps
+		return limit, caps
 	}
 	if cfg.MemoryMax == 0 {
-		return caps
+		return 0, caps
 	}
-	debug.SetMemoryLimit(cfg.MemoryMax)
+	limit = cfg.MemoryMax
+	if total := sumOf(caps); !asked && total > limit {
+		limit = total
+		log.Info("memory limit raised to what tables and batches may take (-memory.max sets another)", "mib", limit>>20)
+	}
+	debug.SetMemoryLimit(limit)
 	if finding := memoryFinding(cfg, caps); finding != "" {
 		log.Warn(finding)
 	}
-	return caps
+	return limit, caps
 }
 
-// memoryFinding says that the parts may take more than the limit; "" if they
-// may not.
-func memoryFinding(cfg *config.Config, caps []metrics.Cap) string {
+func sumOf(caps []metrics.Cap) int64 {
 	total := int64(0)
-	var parts []string
 	for _, c := range caps {
 		total += c.Bytes
-		parts = append(parts, fmt.Sprintf("%s %d", c.Part, c.Bytes>>20))
 	}
-	if cfg.MemoryMax == 0 || total <= cfg.MemoryMax {
+	return total
+}
+
+// memoryFinding says that the parts may take more than the limit that was asked
+// for; "" if they may not.
+func memoryFinding(cfg *config.Config, caps []metrics.Cap) string {
+	total := sumOf(caps)
+	if cfg.MemoryMax == 0 || total <= cfg.MemoryMax || cfg.Sources["memory.max"] == "default" {
 		return ""
 	}
-	return fmt.Sprintf("-memory.max of %d MiB is less than the %d MiB that tables and batches may take (%s MiB): raise it, or lower -sink.depth, -batch.size, -templates.max-bytes or -templates.pending",
+	var parts []string
+	for _, c := range caps {
+		parts = append(parts, fmt.Sprintf("%s %d", c.Part, c.Bytes>>20))
+	}
+	return fmt.Sprintf("-memory.max of %d MiB is less than the %d MiB that tables and batches may take (%s MiB): raise it, or lower -sink.depth, -batch.size, -exporters.max, -templates.max-bytes or -templates.pending",
 		cfg.MemoryMax>>20, total>>20, strings.Join(parts, ", "))
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -53,14 +55,35 @@ func TestExportersSection(t *testing.T) {
 
 func TestMemoryFinding(t *testing.T) {
 	cfg := config.Default()
-	if f := memoryFinding(cfg, memoryCaps(cfg, 4)); f != "" {
-		t.Errorf("the defaults with four workers: %s", f)
+	if f := memoryFinding(cfg, memoryCaps(cfg, 64)); f != "" {
+		t.Errorf("a limit that was not asked for: %s", f)
 	}
+	cfg.Sources["memory.max"] = "-memory.max"
 	if f := memoryFinding(cfg, memoryCaps(cfg, 64)); !strings.Contains(f, "less than") || !strings.Contains(f, "batches") {
 		t.Errorf("with 64 workers: %q", f)
 	}
-	cfg.MemoryMax = 0
-	if f := memoryFinding(cfg, memoryCaps(cfg, 64)); f != "" {
-		t.Errorf("without a limit: %s", f)
+	for _, enough := range []int64{0, 4 << 30} {
+		cfg.MemoryMax = enough
+		if f := memoryFinding(cfg, memoryCaps(cfg, 64)); f != "" {
+			t.Errorf("with %d: %s", enough, f)
+		}
+	}
+}
+
+// TestLimitMemory: a limit that was not asked for is no less than what the parts
+// may take.
+func TestLimitMemory(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	t.Setenv("GOMEMLIMIT", "")
+	log := slog.New(slog.DiscardHandler)
+	cfg := config.Default()
+	limit, caps := limitMemory(cfg, 64, log)
+	if limit != sumOf(caps) || limit < cfg.MemoryMax || debug.SetMemoryLimit(-1) != limit {
+		t.Errorf("limit %d, the parts %d", limit, sumOf(caps))
+	}
+	cfg.Sources["memory.max"] = "-memory.max"
+	if limit, _ = limitMemory(cfg, 64, log); limit != cfg.MemoryMax || debug.SetMemoryLimit(-1) != limit {
+		t.Errorf("limit %d, asked for %d", limit, cfg.MemoryMax)
 	}
 }

@@ -12,7 +12,8 @@ func (w *Worker) follow(s *sender, f *producer.Facts) {
 	if s.Exporter == w.parts.Exporters.other {
 		return // numbers of many exporters
 	}
-	if f.Change.Before != 0 {
+	notices := w.parts.Exporters.notices
+	if f.Change.Before != 0 && notices.may(noticeRate, f.NowNs) {
 		w.tellRate(s, f)
 	}
 	if !f.Numbered {
@@ -23,16 +24,16 @@ func (w *Worker) follow(s *sender, f *producer.Facts) {
 	if f.Kind == sequence.SFlow {
 		key.Domain = t.Agent(f.Agent, f.SubAgent)
 	}
-	if before := s.streams.Observe(t, key, &f.Observation); before != 0 && f.Rate != 0 {
-		w.parts.Exporters.notices.tell(noticeRate, s.addr, "from", before, "to", f.Rate)
+	if before := s.streams.Observe(t, key, &f.Observation); before != 0 && notices.may(noticeRate, f.NowNs) {
+		notices.tell(noticeRate, s.addr, "from", before, "to", f.Rate)
 	}
 	o := sequence.Observation{NowNs: f.NowNs, UptimeMs: f.UptimeMs, HasUptime: true}
 	for i := range f.Samples {
 		sample := &f.Samples[i]
 		key.Kind, key.Source = sample.Kind, sample.Source
 		o.Sequence, o.Rate = sample.Sequence, sample.Rate
-		if before := s.streams.Observe(t, key, &o); before != 0 {
-			w.parts.Exporters.notices.tell(noticeRate, s.addr, "source", sample.Source&(1<<32-1), "from", before, "to", sample.Rate)
+		if before := s.streams.Observe(t, key, &o); before != 0 && notices.may(noticeRate, f.NowNs) {
+			notices.tell(noticeRate, s.addr, "source", sample.Source&(1<<32-1), "from", before, "to", sample.Rate)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -159,7 +158,9 @@ func (t *Exporters) look(e *Exporter, nowNs int64) {
 	if !e.announced && e.datagrams.Load() > e.failed.Load() {
 		e.announced = true
 		t.watch.fresh.Add(1)
-		t.notices.tell(noticeNew, e.addr)
+		if t.notices.may(noticeNew, nowNs) {
+			t.notices.tell(noticeNew, e.addr)
+		}
 	}
 	after := int64(t.cfg.SilentAfter)
 	if after == 0 || !e.announced {
@@ -169,11 +170,15 @@ func (t *Exporters) look(e *Exporter, nowNs int64) {
 	case quiet && !e.silent:
 		e.silent = true
 		t.watch.silent.Add(1)
-		t.notices.tell(noticeSilent, e.addr, "last_seen", time.Unix(0, seen).UTC().Format(time.RFC3339))
+		if t.notices.may(noticeSilent, nowNs) {
+			t.notices.tell(noticeSilent, e.addr, "last_seen", time.Unix(0, seen).UTC().Format(time.RFC3339))
+		}
 	case !quiet && e.silent:
 		e.silent = false
 		t.watch.returned.Add(1)
-		t.notices.tell(noticeBack, e.addr)
+		if t.notices.may(noticeBack, nowNs) {
+			t.notices.tell(noticeBack, e.addr)
+		}
 	}
 }
 
@@ -195,16 +200,25 @@ const (
 )
 
 // notices logs what happens to exporters, of each kind only so much: anyone can
-// forge a million of them.
+// forge a million of them. Any goroutine may tell; the lines are written by flush,
+// so that no worker waits for the log.
 type notices struct {
 	log *slog.Logger
 
 	mu    sync.Mutex
+	queue []notice
 	kinds [numNotices]struct {
-		due  time.Time // when the bucket is full again
-		left uint64    // lines that were left out
+		dueNs int64  // when the bucket is full again, in Unix ns
+		left  uint64 // lines that were left out
 	}
 	said time.Time // when what was left out was told
+}
+
+// notice is a line.
+type notice struct {
+	kind     int
+	exporter netip.Addr
+	attrs    []any
 }
 
 func newNotices(log *slog.Logger) *notices {
@@ -214,31 +228,33 @@ func newNotices(log *slog.Logger) *notices {
 	return &notices{log: log}
 }
 
-// tell logs a line, or counts that it did not.
-func (n *notices) tell(kind int, exporter netip.Addr, attrs ...any) {
+// may says whether there is room for another line of a kind, and counts one that
+// is left out if there is not.
+func (n *notices) may(kind int, nowNs int64) bool {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	k := &n.kinds[kind]
-	now := time.Now()
-	if k.due.Before(now) {
-		k.due = now
-	}
-	if k.due.Sub(now) >= noticeBurst*noticeEvery {
+	k.dueNs = max(k.dueNs, nowNs)
+	if k.dueNs-nowNs >= noticeBurst*int64(noticeEvery) {
 		k.left++
-		n.mu.Unlock()
-		return
+		return false
 	}
-	k.due = k.due.Add(noticeEvery)
-	n.mu.Unlock()
-	level := slog.LevelInfo
-	if kind == noticeSilent {
-		level = slog.LevelWarn
-	}
-	n.log.Log(context.Background(), level, noticeTexts[kind], append([]any{"exporter", exporter}, attrs...)...)
+	k.dueNs += int64(noticeEvery)
+	return true
 }
 
-// flush tells, every ten seconds, how much was left out.
+// tell has a line logged for which there is room.
+func (n *notices) tell(kind int, exporter netip.Addr, attrs ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.queue = append(n.queue, notice{kind, exporter, attrs})
+}
+
+// flush logs what was told and, every ten seconds, how much was left out.
 func (n *notices) flush(now time.Time) {
 	n.mu.Lock()
+	queue := n.queue
+	n.queue = nil
 	var left [numNotices]uint64
 	if now.Sub(n.said) >= 10*time.Second {
 		for i := range n.kinds {
@@ -247,9 +263,16 @@ func (n *notices) flush(now time.Time) {
 		n.said = now
 	}
 	n.mu.Unlock()
+	for _, line := range queue {
+		level := slog.LevelInfo
+		if line.kind == noticeSilent {
+			level = slog.LevelWarn
+		}
+		n.log.Log(context.Background(), level, noticeTexts[line.kind], append([]any{"exporter", line.exporter}, line.attrs...)...)
+	}
 	for kind, count := range left {
 		if count > 0 {
-			n.log.Info(fmt.Sprintf("%s: not logged one by one", noticeTexts[kind]), "exporters", count)
+			n.log.Info(noticeTexts[kind]+": not logged one by one", "count", count)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func (c *Config) templateOptions() []Option {
 		{
 			Name: "memory.max", Group: GroupRun, Default: "512MiB", Shape: "size",
 			Value: SizeValue(&c.MemoryMax, 64<<20, 1<<44, "no limit"),
-			Help:  "Memory that weir keeps within as far as it can, beside the packet memory of XDP and the sockets' receive buffers. The tables that the network fills have limits of their own; a start at which these do not fit says so. 0 sets no limit.",
+			Help:  "Memory that weir keeps within as far as it can, beside the packet memory of XDP and the sockets' receive buffers. The tables that the network fills, and batches, have limits of their own: where these add up to more, a start says so, or raises the limit if it was not set. 0 sets no limit.",
 		},
 	}
 }

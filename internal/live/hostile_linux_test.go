@@ -54,7 +54,7 @@ var hostileCases = []hostileCase{
 		},
 	},
 	{
-		name: "forged exporters, short table", n: 20_000, full: 1_000_000, args: []string{"-templates.max-domains", "1000"},
+		name: "forged exporters with data, table of 1,000", n: 20_000, full: 200_000, args: []string{"-templates.max-domains", "1000"},
 		datagram: func(i int) (netip.AddrPort, []byte) {
 			return spoofed(i), ipfix(1, set(setIPFIXTemplate, flowTemplate(256)), set(256, flowRecord(1<<40)))
 		},

@@ -227,7 +227,7 @@ func TestForgedExporters(t *testing.T) {
 func TestErrorSamples(t *testing.T) {
 	host := newHost(t)
 	dir := filepath.Join(t.TempDir(), "errors")
-	w := startWeir(t, host, "-errors.sample", dir, "-errors.sample.count", "2")
+	w := startWeir(t, host, "-errors.sample", dir, "-errors.sample.count", "2", "-templates.pending", "0")
 	conn := dial(t, host)
 	for i := range 5 {
 		whole := netflow9(1, 1, set(256, flowRecords(1)))

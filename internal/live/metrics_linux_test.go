@@ -91,6 +91,7 @@ var moves = []struct{ series, by string }{
 	{`memory_cap_bytes{part="pending"}`, "templates"},
 	{`memory_cap_bytes{part="batches"}`, "templates"},
 	{`memory_cap_bytes{part="exporters"}`, "templates"},
+	{`memory_cap_bytes{part="sequences"}`, "templates"},
 	{`memory_cap_bytes{part="base"}`, "templates"},
 	{`memory_cap_bytes{part="sequences"}`, "templates"},
 	{`exporter_lost_total{exporter="127.0.0.1",unit="datagrams"}`, "exporters"},

@@ -1,0 +1,126 @@
+package producer_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer"
+)
+
+// TestColumnPlans compares JSON that is written from a template's plan of the
+// columns with the same by way of a Flow, which a key of each record's own asks
+// for: under random columns, mappings, templates and records.
+func TestColumnPlans(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	elements := []uint16{1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22, 27, 28, 29, 30, 31, 32, 34, 48, 52, 54, 56, 57, 58, 59, 60, 61, 62, 63,
+		80, 81, 88, 89, 138, 150, 151, 152, 153, 154, 155, 156, 157, 158, 159, 176, 177, 197, 239}
+	lengths := []uint16{1, 2, 4, 8, 4, 2, 1, 3, 5, 6, 16}
+	destinations := []string{"n", "l", "b", "bl", "in_if", "NextHopAs", "bytes", "bgp_next_hop", "src_mac", "vlan_id"}
+	for range 6000 {
+		m := &producer.Mapping{Render: map[string]producer.Renderer{}, Custom: []producer.Custom{
+			{Name: "n", Number: 1000, Type: producer.CustomVarint}, {Name: "b", Number: 1001, Type: producer.CustomBytes},
+			{Name: "l", Number: 1002, Type: producer.CustomVarint, Array: true}, {Name: "bl", Number: 1003, Type: producer.CustomString, Array: true},
+		}}
+		names := append(producer.FieldNames(), "icmp_name", "n", "b", "l", "bl")
+		r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		m.Fields = names[:1+r.IntN(len(names)-1)]
+		for _, name := range m.Fields {
+			if render := producer.Renderer(1 + r.IntN(int(producer.RenderString))); r.IntN(12) == 0 && name != "icmp_name" && render != producer.RenderNetwork {
+				m.Render[name] = render
+			}
+		}
+		used := map[uint16]bool{}
+		for range r.IntN(6) {
+			id := elements[r.IntN(len(elements))]
+			if used[id] {
+				continue
+			}
+			used[id] = true
+			rule := producer.ElementRule{ID: id, Destination: destinations[r.IntN(len(destinations))]}
+			switch rule.Destination {
+			case "n", "l", "in_if", "NextHopAs", "bytes":
+				rule.Little = r.IntN(3) == 0
+			}
+			m.NetFlowV9 = append(m.NetFlowV9, rule)
+		}
+		m.IPFIX = m.NetFlowV9
+		var fields []uint16
+		size := 0
+		for range 1 + r.IntN(16) {
+			id, n := elements[r.IntN(len(elements))], lengths[r.IntN(len(lengths))]
+			switch id {
+			case 8, 12, 15, 18:
+				n = 4
+			case 27, 28, 62, 63:
+				n = 16
+			}
+			fields = append(fields, id, n)
+			size += int(n)
+		}
+		var recs []byte
+		for range 3 * size {
+			c := byte(0)
+			if r.IntN(3) > 0 {
+				c = byte(r.Uint32())
+			}
+			recs = append(recs, c)
+		}
+		all := arrivals(v9(set(0, tpl(256, fields...))), v9(set(256, recs)), v9(set(256, recs[:size])))
+		if r.IntN(2) == 0 {
+			all = arrivals(ipfix(set(2, tpl(256, fields...))), ipfix(set(256, recs)), ipfix(set(256, recs[:size])))
+		}
+		var out [2][]byte
+		for i := range out {
+			if i == 1 {
+				m.Key = []string{"src_addr"}
+			}
+			p := producer.New(producer.Config{Separator: []byte("\n"), Programs: program(t, m, producer.Settings{})}, producer.NewStore(template.DefaultLimits()))
+			batch := producer.NewBatch(0, 64<<10)
+			for _, a := range all {
+				p.Datagram(batch, a.meta, a.data)
+			}
+			out[i] = batch.Buf
+		}
+		if !bytes.Equal(out[0], out[1]) {
+			t.Fatalf("columns %v, renderers %v, mapping %+v, template %v:\nplan %s\nflow %s", m.Fields, m.Render, m.IPFIX, fields, out[0], out[1])
+		}
+	}
+}
+
+// TestSharedColumns compares columns that the samples of a datagram share, with
+// the same of each sample alone, which a rule for a field of FlowMessage asks for.
+func TestSharedColumns(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	datagram := sflowDatagram(flowSample(rawHeader(vlanFrame), gateway()), expandedSample(rawHeader(tcpFrame)), flowSample(rawHeader(tcpFrame[:30])))
+	for range 500 {
+		m := &producer.Mapping{Render: map[string]producer.Renderer{}}
+		names := append(producer.FieldNames(), "icmp_name")
+		r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+		m.Fields = names[:1+r.IntN(len(names)-1)]
+		for _, name := range m.Fields {
+			if render := producer.Renderer(1 + r.IntN(int(producer.RenderString))); r.IntN(3) == 0 && name != "icmp_name" && render != producer.RenderNetwork {
+				m.Render[name] = render
+			}
+		}
+		for _, format := range []producer.Format{producer.FormatJSON, producer.FormatText} {
+			var out [2][]byte
+			for i := range out {
+				m.Layers = nil
+				if i == 1 {
+					m.Layers = []producer.LayerRule{{Layer: "teredo", Length: 8, Destination: "in_if"}}
+				}
+				p := producer.New(producer.Config{Format: format, Programs: program(t, m, producer.Settings{})}, producer.NewStore(template.DefaultLimits()))
+				batch := producer.NewBatch(0, 64<<10)
+				for _, a := range arrivals(datagram, v9(set(0, tpl(256, flowFields...))), v9(set(256, flowRecord(1))), datagram) {
+					p.Datagram(batch, a.meta, a.data)
+				}
+				out[i] = batch.Buf
+			}
+			if !bytes.Equal(out[0], out[1]) {
+				t.Fatalf("columns %v, renderers %v:\nshared %s\nalone  %s", m.Fields, m.Render, out[0], out[1])
+			}
+		}
+	}
+}

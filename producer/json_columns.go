@@ -1,0 +1,339 @@
+package producer
+
+// A program with columns of its own has JSON written from plans too: for each
+// template a jsonPlan of the columns. What all records of a set have in common
+// is made once a set; columns that the template has no field for are constant.
+
+// columnPlan makes the plan of a program's columns for a plan that is fused; nil
+// if one of them has to go by way of a Flow.
+func columnPlan(pl *plan, version uint16, prog *Program) *jsonPlan {
+	b := fuser{plan: &fusedPlan{}, ints: map[int]fusedInt{}, addrs: map[int]fusedSource{}}
+	if !b.collect(pl, version) {
+		return nil
+	}
+	w := columnWriter{fuser: &b, j: &jsonPlan{}, text: "{"}
+	empty := &Flow{Etype: b.plan.etype}
+	shared := 0
+	for i := range prog.columns {
+		c := &prog.columns[i]
+		before := w.text
+		w.text += string(c.json)
+		switch {
+		case isShared(c.id):
+			w.op(jsonOp{kind: writesShared, shift: uint8(shared)}, sharedMax)
+			shared++
+		case c.id == fieldSamplingRate:
+			if c.render != RenderNone {
+				return nil
+			}
+			w.op(jsonOp{kind: writesRate}, 20)
+		case c.id == fieldCustom && w.customs(c) == 0:
+			if value, there := prog.appendColumn(nil, empty, c, notationJSON); there {
+				w.text += string(value)
+			} else {
+				w.text = before
+				continue
+			}
+		case c.id == fieldCustom:
+			if !w.custom(c) {
+				return nil
+			}
+		default:
+			switch w.field(c) {
+			case columnConstant:
+				value, _ := prog.appendColumn(nil, empty, c, notationJSON) // fields are always there
+				w.text += string(value)
+			case columnSlow:
+				return nil
+			}
+		}
+		w.text += ","
+	}
+	if n := len(w.text); n > 0 && w.text[n-1] == ',' {
+		w.text = w.text[:n-1]
+	}
+	w.text += "}"
+	j := w.j
+	j.tail = jsonSpan{uint32(len(j.text)), uint32(len(w.text))}
+	j.text = append(j.text, w.text...)
+	j.maxLen += len(j.text)
+	j.text = append(j.text, make([]byte, jsonSlack)...)
+	return j
+}
+
+// collect notes the sources of all fields; false if they depend on each other.
+func (b *fuser) collect(pl *plan, version uint16) bool {
+	mapped := 0
+	for _, o := range pl.ops {
+		if o.code == opMapped {
+			to := &pl.targets[mapped]
+			mapped++
+			if !b.addMapped(to, o) {
+				return false
+			}
+			if o.code = to.then; o.code == opSkip {
+				continue
+			}
+		}
+		if !b.add(o, version) {
+			return false
+		}
+	}
+	return true
+}
+
+// sharedMax bounds the value of a column that a set's records share.
+const sharedMax = 128
+
+// isShared tells whether all records of a set have the same value of a field.
+// Times are shared only where a template has none: they are not among these.
+func isShared(id fieldID) bool {
+	switch id {
+	case fieldType, fieldTimeReceived, fieldSequence, fieldSampler, fieldDomain:
+		return true
+	}
+	return false
+}
+
+// columnSet makes the values that the records of a set share, and their key.
+func (p *Producer) columnSet(c *fusedContext, rate uint64) {
+	c.prefix, c.prefixRate = c.prefix[:0], rate
+	f := p.begin(c.flowType)
+	f.SequenceNum, f.ObservationDomainID = c.sequence, c.domain
+	c.shared = c.shared[:0]
+	c.ends = c.ends[:0]
+	for i := range p.prog.columns {
+		if col := &p.prog.columns[i]; isShared(col.id) {
+			c.shared, _ = p.prog.appendColumn(c.shared, f, col, notationJSON) // fields are always there
+			c.ends = append(c.ends, uint32(len(c.shared)))
+		}
+	}
+	if cap(c.shared)-len(c.shared) < jsonSlack { // it is copied in words
+		c.shared = grow(c.shared, jsonSlack)
+	}
+	if p.prog.Keyed() {
+		c.key = p.prog.keyOf(f)
+	}
+}
+
+// sharedBySamples tells whether all flow samples of an sFlow datagram have the
+// same value of a field.
+func sharedBySamples(id fieldID) bool {
+	return isShared(id) || id == fieldTimeStart || id == fieldTimeEnd
+}
+
+// sampleSet makes the values that the flow samples of a datagram share, where
+// they are columns of the program.
+func (p *Producer) sampleSet(agent []byte, sequence uint32) {
+	c := &p.fused
+	if p.cfg.Format == FormatBin || p.prog.plain && p.cfg.Format == FormatJSON || p.prog.layers != nil && !p.prog.layers.fused {
+		return
+	}
+	n := notationJSON
+	if p.cfg.Format == FormatText {
+		n = notationText
+	}
+	f := p.begin(TypeSFlow5)
+	f.SamplerAddress, f.SequenceNum = agent, sequence
+	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
+	c.shared, c.ends = c.shared[:0], c.ends[:0]
+	for i := range p.prog.columns {
+		if col := &p.prog.columns[i]; sharedBySamples(col.id) {
+			c.shared, _ = p.prog.appendColumn(c.shared, f, col, n) // fields are always there
+			c.ends = append(c.ends, uint32(len(c.shared)))
+		}
+	}
+	if cap(c.shared)-len(c.shared) < jsonSlack {
+		c.shared = grow(c.shared, jsonSlack)
+	}
+	if p.prog.keyShared && p.prog.Keyed() {
+		c.key = p.prog.keyOf(f)
+	}
+	p.samples = c
+}
+
+// sharedColumn returns the text of a shared column by its number, from 1.
+func (c *fusedContext) sharedColumn(number int) []byte {
+	from := uint32(0)
+	if number > 1 {
+		from = c.ends[number-2]
+	}
+	return c.shared[from:c.ends[number-1]]
+}
+
+// columnWriter adds ops to a plan.
+type columnWriter struct {
+	*fuser
+	j    *jsonPlan
+	text string // that no op has yet
+}
+
+func (w *columnWriter) op(o jsonOp, most int) {
+	o.text = jsonSpan{uint32(len(w.j.text)), uint32(len(w.text))}
+	w.j.text = append(w.j.text, w.text...)
+	w.j.ops = append(w.j.ops, o)
+	w.j.maxLen += most
+	w.text = ""
+}
+
+// columnFit says what became of a column.
+type columnFit uint8
+
+const (
+	columnSlow     columnFit = iota // it has to go by way of a Flow
+	columnConstant                  // the template has no field for it
+	columnWritten
+)
+
+// field adds a field of FlowMessage.
+func (w *columnWriter) field(c *column) columnFit {
+	if c.id == fieldICMPName {
+		proto, known := w.ints[20]
+		if !known {
+			return columnConstant
+		}
+		icmp, known := w.ints[31]
+		if !known {
+			icmp = fusedInt{}
+		}
+		if proto.little || icmp.little || icmp.shift != 0 || proto.shift != 0 {
+			return columnSlow
+		}
+		w.text += `"`
+		w.op(jsonOp{kind: writesICMP, load: loadOf(proto), bits: loadOf(icmp)}, 32)
+		w.text = `"`
+		return columnWritten
+	}
+	number := fieldTable[c.id].number
+	member := &jsonMembers[c.id]
+	switch c.id {
+	case fieldEtype:
+		return columnConstant
+	case fieldTimeStart, fieldTimeEnd:
+		if c.render != RenderNone {
+			return columnSlow
+		}
+		o, _ := w.jsonOp(member)
+		w.op(o, 20)
+		return columnWritten
+	}
+	if _, ok := w.addrs[number]; ok && c.kind == kindBytes {
+		if c.render != RenderIP {
+			return columnSlow
+		}
+		return w.member(member, `"`)
+	}
+	if number == 16 || number == 17 {
+		if _, ok := w.addrs[number-10]; ok && c.render == RenderNetwork {
+			if i, known := w.ints[number]; known {
+				if i.little {
+					return columnSlow
+				}
+				return w.member(member, `"`)
+			}
+			w.text += `"` + w.jsonDefault(member) + `"`
+			return columnWritten
+		}
+	}
+	i, ok := w.ints[number]
+	if !ok || c.render == RenderNetwork {
+		return columnConstant
+	}
+	return w.number(&i, c.render, c.kind == kindUint64)
+}
+
+// loadOf returns how an integer is read.
+func loadOf(i fusedInt) jsonLoad {
+	mask := i.mask
+	if i.width < 8 {
+		mask &= 1<<(8*i.width-i.shift) - 1
+	}
+	return jsonLoad{i.offset + uint32(i.width), mask}
+}
+
+// member adds a field in the form that it has without a mapping.
+func (w *columnWriter) member(m *jsonMember, quote string) columnFit {
+	o, _ := w.jsonOp(m) // the caller has looked
+	w.text += quote
+	w.op(o, jsonMax[o.kind])
+	w.text = quote
+	return columnWritten
+}
+
+// number adds a number in some form.
+func (w *columnWriter) number(i *fusedInt, r Renderer, wide bool) columnFit {
+	o := jsonOp{kind: writesNumber, shift: i.shift, load: loadOf(*i)}
+	if i.little {
+		o = jsonOp{kind: writesLittle, shift: i.width, load: jsonLoad{i.offset + uint32(i.width), i.mask}}
+	}
+	quote := ""
+	switch {
+	case r == RenderMAC && wide || r == RenderProto:
+		if i.little || i.shift != 0 {
+			return columnSlow
+		}
+		o.kind, quote = writesMAC, `"`
+		if r == RenderProto {
+			o.kind = writesProto
+		}
+	case r == RenderEtype, r == RenderType, r == RenderDateTime, r == RenderDateTimeNano && wide:
+		return columnSlow
+	}
+	w.text += quote
+	w.op(o, 32)
+	w.text = quote
+	return columnWritten
+}
+
+// customs returns how many sources an added field has.
+func (w *columnWriter) customs(c *column) int {
+	n := 0
+	for i := range w.plan.custom {
+		if w.plan.custom[i].field == c.custom {
+			n++
+		}
+	}
+	return n
+}
+
+// custom adds an added field that the template has; false if it cannot.
+func (w *columnWriter) custom(c *column) bool {
+	if c.custom.array {
+		w.text += "["
+	}
+	first := true
+	for i := range w.plan.custom {
+		f := &w.plan.custom[i]
+		if f.field != c.custom {
+			continue
+		}
+		if !first {
+			w.text += ","
+		}
+		first = false
+		switch {
+		case f.field.varint:
+			if w.number(&f.src, c.render, true) == columnSlow {
+				return false
+			}
+		case c.render == RenderIP && (f.length == 4 || f.length == 16):
+			kind := writesAddr4
+			if f.length == 16 {
+				kind = writesAddr16
+			}
+			w.text += `"`
+			w.op(jsonOp{kind: kind, load: jsonLoad{end: f.offset}}, jsonMax[kind])
+			w.text = `"`
+		case c.render == RenderNone || c.render == RenderDefault:
+			w.text += `"`
+			w.op(jsonOp{kind: writesHex, load: jsonLoad{end: f.offset}, bits: jsonLoad{end: uint32(f.length)}}, 2*int(f.length))
+			w.text = `"`
+		default:
+			return false
+		}
+	}
+	if c.custom.array {
+		w.text += "]"
+	}
+	return true
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -202,6 +203,7 @@ type settings struct {
 	bucketed bool // a key chooses the partition
 	numbered bool // sequence numbers are wanted
 	control  Control
+	worked   atomic.Bool // a connection was opened once
 }
 
 func (c Config) resolve() (*settings, error) {

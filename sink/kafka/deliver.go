@@ -106,7 +106,7 @@ func (l *loop) leave(s *set) *partition {
 }
 
 func (l *loop) judge(p *partition, s *set, code sarama.KError, now time.Time) {
-	v := judge(code)
+	v := judge(code, l.s.set.acks)
 	err := fmt.Errorf("partition %d of topic %s: %w", p.id, l.s.set.Topic, code)
 	behind := s.numbered && s.sequence != p.acked // one before it has failed
 	if v == lostPace && behind {

@@ -30,7 +30,8 @@
 // A set that may or may not have been written, because its connection broke,
 // stays with the sink through an outage of any length, since only the sink can
 // send it again under the same number. All others are handed back with
-// [sink.ErrUnavailable] when an outage has lasted for a second.
+// [sink.ErrUnavailable] when an outage has lasted for a second. That a broker is
+// not the leader is such an uncertain answer too, when acks are all.
 //
 // Only two things can repeat a message: resending without idempotence, and a
 // broker that has lost its memory of the numbers. Both are counted

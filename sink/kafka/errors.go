@@ -126,7 +126,13 @@ const (
 
 // judge turns a response's code for a partition into what to do. It is the
 // one place that does.
-func judge(code sarama.KError) verdict {
+//
+// With acks all a broker appends a set to its own log, waits for the replicas,
+// and may come to be the leader no more meanwhile, because leaders move or it is
+// stopping: its answer then is the same as if it had not been the leader in the
+// first place (Kafka's DelayedProduce). Only codes that it gives before it
+// appends say for sure that nothing was written.
+func judge(code sarama.KError, acks int16) verdict {
 	switch code {
 	case sarama.ErrNoError, sarama.ErrDuplicateSequenceNumber:
 		return taken
@@ -148,6 +154,9 @@ func judge(code sarama.KError) verdict {
 	if code == sarama.ErrInvalidTopic || code == sarama.ErrInvalidRequiredAcks || code == sarama.ErrUnsupportedVersion {
 		return needsHelp
 	}
+	if acks == -1 && code != sarama.ErrNotEnoughReplicas {
+		return maybe
+	}
 	return again
 }
 
@@ -158,10 +167,11 @@ func stale(code sarama.KError) bool {
 }
 
 // remark adds to an error what may be behind it: a broker closes connections
-// that do not speak its listener's protocol without a word.
+// that do not speak its listener's protocol without a word. Where one was once
+// accepted it is something else.
 func (s *settings) remark(err error) error {
 	closed := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
-	if closed && kindOf(err) == KindConnection && (s.tls == nil || !s.sarama.Net.SASL.Enable) {
+	if closed && !s.worked.Load() && kindOf(err) == KindConnection && (s.tls == nil || !s.sarama.Net.SASL.Enable) {
 		return fmt.Errorf("%w (does the listener want tls or sasl?)", err)
 	}
 	return err

@@ -74,7 +74,7 @@ func TestKeyWithoutHashing(t *testing.T) {
 // TestFaults has brokers do all that brokers do.
 func TestFaults(t *testing.T) {
 	codes := []int16{3, 5, 6, 7, 8, 13, 14, 19, 20, 56, -1}
-	wrote := map[int16]bool{7: true, 13: true, 20: true, 56: true, -1: true} // it may have
+	wrote := map[int16]bool{3: true, 5: true, 6: true, 7: true, 8: true, 14: true, 13: true, 20: true, 56: true, -1: true} // it may have
 	for _, shape := range []Shape{ShapeFlow, ShapeBatch} {
 		for _, hashing := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/hashing=%v", shape, hashing), func(t *testing.T) {
@@ -310,6 +310,37 @@ func TestShrink(t *testing.T) {
 	})
 	if a.lost != 0 || a.repeated != 0 || len(f.All()) != 1000 {
 		t.Errorf("account %+v, %d messages in the new topic", a, len(f.All()))
+	}
+}
+
+// TestStoppingBroker: a broker that stops writes a set and says then that it is
+// not the leader. When it is back the set must not be written again.
+func TestStoppingBroker(t *testing.T) {
+	for _, acks := range []string{"all", "1"} {
+		f := newFake(t, 1, topic, 2)
+		c := fakeConfig(f)
+		c.Acks, c.MaxMessageBytes = acks, 3000
+		s, _ := open(t, c)
+		d := drive(t, s)
+		d.add(500, 50)
+		d.finish(10 * time.Second)
+		// With acks 1 the leader answers right away, and has not written.
+		f.React(func(int32, int) kafkatest.Reaction { return kafkatest.Reaction{Code: 6, Append: acks == "all"} })
+		d.add(500, 50)
+		d.pump()
+		eventually(t, "the answer", 10*time.Second, func() bool { return s.Counters().Errors(KindLeader) > 0 })
+		f.Stop(1)
+		eventually(t, "the outage", 10*time.Second, func() bool { d.receive(time.Millisecond); return !s.Available() })
+		for end := time.Now().Add(3 * c.GiveBackAfter); time.Now().Before(end); {
+			d.receive(10 * time.Millisecond)
+		}
+		f.React(nil)
+		f.Start(1)
+		d.finish(20 * time.Second)
+		d.check(fakeReader(f))
+		if n := s.Counters().MaybeRepeated(); n != 0 && acks == "all" {
+			t.Errorf("%d flows maybe repeated", n)
+		}
 	}
 }
 

@@ -149,13 +149,19 @@ func TestVerdicts(t *testing.T) {
 		sarama.ErrSASLAuthenticationFailed: needsHelp, sarama.ErrUnsupportedSASLMechanism: needsHelp, sarama.ErrIllegalSASLState: needsHelp,
 		sarama.ErrInvalidRequiredAcks: needsHelp, sarama.ErrUnsupportedVersion: needsHelp,
 	}
-	for code := sarama.KError(-1); code < 120; code++ {
-		w, ok := want[code]
-		if !ok {
-			w = again
-		}
-		if got := judge(code); got != w {
-			t.Errorf("%d (%v): verdict %d, want %d", code, code, got, w)
+	for _, acks := range []int16{-1, 1} {
+		for code := sarama.KError(-1); code < 120; code++ {
+			w, ok := want[code]
+			switch {
+			case ok:
+			case acks == -1 && code != sarama.ErrNotEnoughReplicas:
+				w = maybe // the replicas are waited for after writing
+			default:
+				w = again
+			}
+			if got := judge(code, acks); got != w {
+				t.Errorf("%d (%v) with acks %d: verdict %d, want %d", code, code, acks, got, w)
+			}
 		}
 	}
 }

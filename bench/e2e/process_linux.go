@@ -55,9 +55,6 @@ func (p *process) stop() {
 // it is the one that was started.
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// ticksPerSecond is USER_HZ, which is 100 on all Linux systems of today.
-const ticksPerSecond = 100
-
 // group returns the processes of the collector: some fork.
 func (p *process) group() []int {
 	var pids []int

@@ -118,7 +118,7 @@ func TestXDPCorpus(t *testing.T) {
 			t.Run(fmt.Sprintf("group %d, %s", i+1, kind.name), func(t *testing.T) {
 				t.Parallel()
 				l := newXDPLab(t, kind.queues)
-				w := startXDP(l, append(delimited, "-xdp.mode", kind.mode, "-xdp.workers", "2")...)
+				w := startXDP(l, append(delimited, "-xdp.mode", kind.mode, "-xdp.workers", "2", "-templates.pending", "0")...)
 				run := &corpusRun{t: t, lab: l, weir: w}
 				for _, c := range group {
 					run.play(&c)

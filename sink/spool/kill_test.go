@@ -267,7 +267,7 @@ func TestKill(t *testing.T) {
 			}
 		}
 	}
-	if spooled < 1000 || lost > 0 {
+	if spooled < 100 || lost > 0 { // how many depends on the machine
 		t.Errorf("%d records spooled, %d of them lost", spooled, lost)
 	}
 	t.Logf("%d kills, %d records spooled, %d lost, %d delivered again", runs, spooled, lost, repeats)

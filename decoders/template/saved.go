@@ -1,8 +1,10 @@
 package template
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Saved is what a domain holds, in a form to keep and to load again.
@@ -39,7 +41,8 @@ type SavedTemplate struct {
 var ErrSaved = errors.New("not a saved domain")
 
 // Save fills v with what the domain holds, in the memory that v has. Its Raw
-// slices must not be written to.
+// slices must not be written to. Templates and samplers are in the order of their
+// ids.
 func (d *Domain) Save(v *Saved) {
 	*v = Saved{
 		Key: d.key, Split: d.split.Load(),
@@ -48,18 +51,24 @@ func (d *Domain) Save(v *Saved) {
 		Samplers: v.Samplers[:0], Templates: v.Templates[:0],
 	}
 	d.sampling.EachSampler(func(id, rate uint64) { v.Samplers = append(v.Samplers, SavedSampler{id, rate}) })
-	for _, t := range d.Templates() {
+	ids := d.ids.Load()
+	for i := range ids.slots {
+		t := ids.slots[i].Load()
+		if t == nil || t.gone {
+			continue
+		}
 		v.Templates = append(v.Templates, SavedTemplate{
 			Options: t.Options, Raw: t.raw, Port: t.Port(),
 			SeenNs: t.LastSeenNs(), UsedNs: t.LastUsedNs(), Records: t.Records(),
 		})
 	}
+	// A record begins with its id.
+	slices.SortFunc(v.Templates, func(a, b SavedTemplate) int { return bytes.Compare(a.Raw[:2], b.Raw[:2]) })
 }
 
 // Restore adds what was saved to a store that the network does not write to
 // yet. The store's limits hold: what has no room is left out, and counted in
-// left. Domains without a port come before those of their ports. Where the
-// policy of ports is another than it was, templates go to where they would be
+// left. Domains may come in any order. Where the policy of ports is another than it was, templates go to where they would be
 // looked for now.
 func (s *Store) Restore(v *Saved) (left int, err error) {
 	if v.Key.Version != V9 && v.Key.Version != IPFIX {

@@ -262,6 +262,9 @@ func (s *Store) drop(d *Domain) {
 	s.changes.Add(1)
 }
 
+// Each calls f for every domain, in no order. It takes no lock.
+func (s *Store) Each(f func(*Domain)) { s.table.Load().each(f) }
+
 // Domains returns all domains in the order of their keys. The list is a
 // snapshot; the domains are live.
 func (s *Store) Domains() []*Domain {

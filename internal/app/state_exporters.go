@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strconv"
 
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/internal/state"
@@ -17,9 +18,9 @@ type savedExporter struct {
 	Exporter  netip.Addr `json:"exporter"`
 	FirstSeen int64      `json:"first_seen"`
 	LastSeen  int64      `json:"last_seen"`
-	FirstUse  int64      `json:"first_use,omitempty"`
-	LastUse   int64      `json:"last_use,omitempty"`
-	Silent    bool       `json:"silent,omitempty"`
+	FirstUse  int64      `json:"first_use"`
+	LastUse   int64      `json:"last_use"`
+	Silent    bool       `json:"silent"`
 }
 
 // exportersSection returns the section of the exporters that are known.
@@ -34,22 +35,25 @@ func exportersSection(table *collector.Exporters) state.Section {
 
 // saveExporters writes an array of exporters, one a line.
 func saveExporters(w io.Writer, table *collector.Exporters) error {
-	b := bufio.NewWriter(w) // it keeps the first error
-	before := "["
+	out := bufio.NewWriter(w) // it keeps the first error
+	out.WriteByte('[')
+	var b []byte
 	table.Saved(func(s *collector.SavedExporter) {
-		text, err := json.Marshal(savedExporter{s.Addr, s.FirstSeenNs, s.LastSeenNs, s.FirstUseNs, s.LastUseNs, s.Silent})
-		if err != nil {
-			return // cannot be: numbers and an address
+		if b != nil {
+			out.WriteByte(',')
 		}
-		b.WriteString(before + "\n")
-		b.Write(text)
-		before = ","
+		b = append(s.Addr.AppendTo(append(b[:0], "\n{\"exporter\":\""...)), '"')
+		for _, f := range []struct {
+			name string
+			ns   int64
+		}{{"first_seen", s.FirstSeenNs}, {"last_seen", s.LastSeenNs}, {"first_use", s.FirstUseNs}, {"last_use", s.LastUseNs}} {
+			b = strconv.AppendInt(append(append(append(b, `,"`...), f.name...), `":`...), f.ns, 10)
+		}
+		b = append(strconv.AppendBool(append(b, `,"silent":`...), s.Silent), '}')
+		out.Write(b)
 	})
-	if before == "[" {
-		b.WriteString(before)
-	}
-	b.WriteString("]")
-	return b.Flush()
+	out.WriteByte(']')
+	return out.Flush()
 }
 
 // loadExporters reads the array. Those for which there is no room are new when

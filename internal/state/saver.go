@@ -148,6 +148,10 @@ func escape(name string) string {
 // poll is how often Run looks for changes.
 const poll = 20 * time.Millisecond
 
+// share is how much longer than a save the time between two is at least, so that a
+// flood of changes in a full table does not have it saved all the time.
+const share = 4
+
 // Run saves what changes until Stop.
 func (f *File) Run() {
 	defer close(f.done)
@@ -166,7 +170,8 @@ func (f *File) Run() {
 		now := time.Now()
 		seen, active := f.sum(), f.activity()
 		due := seen != f.changes || f.failed || active != activity && (stopping || now.Sub(last) >= f.cfg.Interval)
-		if due && (stopping || now.Sub(began) >= f.cfg.Pause) {
+		pause := max(f.cfg.Pause, share*time.Duration(f.tookNs.Load()))
+		if due && (stopping || now.Sub(began) >= pause) {
 			began = now
 			if f.save(now) {
 				f.changes, activity, last = seen, active, now

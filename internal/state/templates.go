@@ -64,19 +64,21 @@ func saveTemplates(w io.Writer, store *template.Store) error {
 	b := []byte{'['}
 	var v template.Saved
 	first := true
-	for _, d := range store.Domains() {
+	var failed error
+	store.Each(func(d *template.Domain) {
 		d.Save(&v)
 		if !first {
 			b = append(b, ',')
 		}
 		first = false
 		b = appendDomain(append(b, '\n'), &v)
-		if len(b) >= 16<<10 {
-			if _, err := w.Write(b); err != nil {
-				return err
-			}
+		if len(b) >= 16<<10 && failed == nil {
+			_, failed = w.Write(b)
 			b = b[:0]
 		}
+	})
+	if failed != nil {
+		return failed
 	}
 	_, err := w.Write(append(b, ']'))
 	return err

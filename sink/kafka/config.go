@@ -203,7 +203,7 @@ type settings struct {
 	bucketed bool // a key chooses the partition
 	numbered bool // sequence numbers are wanted
 	control  Control
-	worked   atomic.Bool // a connection was opened once
+	worked   atomic.Bool // a broker answered once
 }
 
 func (c Config) resolve() (*settings, error) {

@@ -156,6 +156,5 @@ func (s *settings) open(ctx context.Context, address string) (*sarama.Broker, ne
 		b.Close()
 		return nil, nil, nil, fmt.Errorf("connect to %s: %w", address, s.remark(err))
 	}
-	s.worked.Store(true)
 	return b, l.Conn, conf.MetricRegistry, nil
 }

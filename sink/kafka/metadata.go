@@ -104,6 +104,7 @@ func (s *settings) askOne(ctx context.Context, address string, wantID bool) (lea
 	if err != nil {
 		return leadership{}, fmt.Errorf("ask %s for metadata: %w", address, s.remark(err))
 	}
+	s.worked.Store(true)
 	if len(answer.Brokers) == 0 {
 		// So says a broker that is starting.
 		return leadership{}, &fault{KindBroker, fmt.Errorf("ask %s for metadata: it knows of no brokers yet", address)}

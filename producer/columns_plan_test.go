@@ -9,6 +9,14 @@ import (
 	"github.com/weirflow/weir/producer"
 )
 
+// rounds returns how many random cases to try: fewer where each takes long.
+func rounds(n int) int {
+	if raceDetector || testing.Short() {
+		return n / 10
+	}
+	return n
+}
+
 // TestColumnPlans compares JSON that is written from a template's plan of the
 // columns with the same by way of a Flow, which a key of each record's own asks
 // for: under random columns, mappings, templates and records.
@@ -18,7 +26,7 @@ func TestColumnPlans(t *testing.T) {
 		80, 81, 88, 89, 138, 150, 151, 152, 153, 154, 155, 156, 157, 158, 159, 176, 177, 197, 239}
 	lengths := []uint16{1, 2, 4, 8, 4, 2, 1, 3, 5, 6, 16}
 	destinations := []string{"n", "l", "b", "bl", "in_if", "NextHopAs", "bytes", "bgp_next_hop", "src_mac", "vlan_id"}
-	for range 6000 {
+	for range rounds(6000) {
 		m := &producer.Mapping{Render: map[string]producer.Renderer{}, Custom: []producer.Custom{
 			{Name: "n", Number: 1000, Type: producer.CustomVarint}, {Name: "b", Number: 1001, Type: producer.CustomBytes},
 			{Name: "l", Number: 1002, Type: producer.CustomVarint, Array: true}, {Name: "bl", Number: 1003, Type: producer.CustomString, Array: true},
@@ -94,7 +102,7 @@ func TestColumnPlans(t *testing.T) {
 func TestSharedColumns(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	datagram := sflowDatagram(flowSample(rawHeader(vlanFrame), gateway()), expandedSample(rawHeader(tcpFrame)), flowSample(rawHeader(tcpFrame[:30])))
-	for range 500 {
+	for range rounds(500) {
 		m := &producer.Mapping{Render: map[string]producer.Renderer{}}
 		names := append(producer.FieldNames(), "icmp_name")
 		r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })

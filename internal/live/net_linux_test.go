@@ -178,12 +178,8 @@ func (w *weir) waitMetric(n int, name string, labels ...string) metrics {
 func (w *weir) settle(n int) metrics {
 	w.t.Helper()
 	w.waitMetric(n, "datagrams_received_total")
-	var m metrics
-	eventually(w.t, "no records in flight", func() bool {
-		m = w.scrape()
-		return m.sum("records_in_flight") == 0
-	})
-	m.balance(w.t)
+	eventually(w.t, "no records in flight", func() bool { return w.scrape().sum("records_in_flight") == 0 })
+	m := w.balance()
 	if got := m.count("datagrams_received_total"); got != n {
 		w.t.Errorf("%d datagrams received, want %d", got, n)
 	}
@@ -205,32 +201,44 @@ func (w *weir) rest() metrics {
 	return w.settle(last)
 }
 
-// balance checks the sums that hold in every scrape.
-func (m metrics) balance(t *testing.T) {
-	t.Helper()
-	received := m.sum("datagrams_received_total")
-	held := m.sum("datagrams_held")
-	for what, other := range map[string]float64{
-		"decoded + failed by reason + held":   m.sum("datagrams_total", `outcome="decoded"`) + m.sum("datagrams_total", `outcome="failed"`) + held,
-		"by protocol":                         m.sum("protocol_datagrams_total"),
-		"by exporter":                         m.sum("exporter_datagrams_total"),
-		"decoded of exporters + their failed": m.sum("datagrams_total", `outcome="decoded"`) + m.sum("exporter_datagrams_failed_total") + held,
-	} {
-		if received != other {
-			t.Errorf("%v datagrams received, %v %s", received, other, what)
+// balance waits until the books of a running weir balance, and fails if they do
+// not. One page need not: a page is read while workers count, and what they
+// counted in total is published once a receive batch, by exporter at once.
+func (w *weir) balance() metrics {
+	w.t.Helper()
+	var m metrics
+	var wrong []string
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		m = w.scrape()
+		if wrong = m.unbalanced(); len(wrong) == 0 {
+			return m
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("books do not balance: %s", strings.Join(wrong, "; "))
 		}
 	}
-	produced := m.sum("records_produced_total")
-	acked, dropped, flying := m.sum("records_sink_total", `outcome="acknowledged"`), m.sum("records_sink_total", `outcome="dropped"`), m.sum("records_in_flight")
-	if produced != acked+dropped+flying {
-		t.Errorf("%v records produced, %v acknowledged + %v dropped + %v in flight", produced, acked, dropped, flying)
+}
+
+// unbalanced returns the sums on the page that should be equal and are not.
+func (m metrics) unbalanced() (wrong []string) {
+	equal := func(what string, a float64, other string, b float64) {
+		if a != b {
+			wrong = append(wrong, fmt.Sprintf("%v %s, %v %s", a, what, b, other))
+		}
 	}
-	if byReason := m.sum("records_dropped_total"); byReason != dropped {
-		t.Errorf("%v records dropped, %v by reason", dropped, byReason)
-	}
-	if byExporter := m.sum("exporter_records_total"); byExporter != produced {
-		t.Errorf("%v records produced, %v by exporter", produced, byExporter)
-	}
+	received := m.sum("datagrams_received_total")
+	held := m.sum("datagrams_held")
+	decoded, failed := m.sum("datagrams_total", `outcome="decoded"`), m.sum("datagrams_total", `outcome="failed"`)
+	equal("datagrams received", received, "decoded + failed by reason + held", decoded+failed+held)
+	equal("datagrams received", received, "by protocol", m.sum("protocol_datagrams_total"))
+	equal("datagrams received", received, "by exporter", m.sum("exporter_datagrams_total"))
+	equal("datagrams received", received, "decoded of exporters + their failed", decoded+m.sum("exporter_datagrams_failed_total")+held)
+	produced, dropped := m.sum("records_produced_total"), m.sum("records_sink_total", `outcome="dropped"`)
+	equal("records produced", produced, "acknowledged + dropped + in flight",
+		m.sum("records_sink_total", `outcome="acknowledged"`)+dropped+m.sum("records_in_flight"))
+	equal("records dropped", dropped, "by reason", m.sum("records_dropped_total"))
+	equal("records produced", produced, "by exporter", m.sum("exporter_records_total"))
+	return wrong
 }
 
 // lossless checks that nothing was dropped anywhere.

@@ -31,7 +31,7 @@ func stirTemplates(t *testing.T, note *moved) {
 	look := func(n int, name string, labels ...string) {
 		t.Helper()
 		m := w.waitMetric(n, name, labels...)
-		m.balance(t)
+		w.balance()
 		note.compare("templates", metrics{}, m) // some of it is there from the start
 	}
 	look(1, "state_set_aside_total")
@@ -81,8 +81,8 @@ func TestHeld(t *testing.T) {
 	for i := range datagrams {
 		send(t, data, ipfix(7, set(256, flowRecord(2*i), flowRecord(2*i+1))))
 	}
-	m := w.waitMetric(datagrams, "sets_held")
-	m.balance(t)
+	w.waitMetric(datagrams, "sets_held")
+	m := w.balance()
 	if n := m.count("datagrams_held"); n != datagrams || m.count("records_produced_total") != 0 {
 		t.Errorf("%d datagrams held, %d records", n, m.count("records_produced_total"))
 	}

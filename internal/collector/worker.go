@@ -418,10 +418,11 @@ func (w *Worker) publish(wait bool) {
 	w.mu.Unlock()
 }
 
-// maxKnown bounds the table of senders of each worker, which anyone can make
-// entries of. When it is full it is begun anew: those who are heard of come
-// back at once.
-const maxKnown = 1 << 17
+// knownLimit bounds the table of senders of each worker, which anyone can make
+// entries of, beside so many exporters. When it is full it is begun anew: those
+// who are heard of come back at once, and exporters that have made room for
+// others are let go of.
+func knownLimit(exporters int) int { return exporters + exporters/4 + 1024 }
 
 // askAgain is after how long a sender for which the exporter table had no room
 // is looked for again.
@@ -438,7 +439,7 @@ func (w *Worker) sender(addr netip.Addr) *sender {
 		if !w.parts.Admission.allowed(addr) {
 			return nil
 		}
-		if len(w.known) >= max(maxKnown, w.parts.Exporters.limit+w.parts.Exporters.limit/4) {
+		if len(w.known) >= knownLimit(w.parts.Exporters.limit) {
 			clear(w.known)
 		}
 		e := w.parts.Exporters.Get(addr)

@@ -322,6 +322,7 @@ func TestRefusedAndGarbage(t *testing.T) {
 // The table of senders is begun anew when it is full, and nobody loses his counts.
 func TestKnownIsBounded(t *testing.T) {
 	r := newRig(t, rigConfig{})
+	maxKnown := knownLimit(DefaultMaxExporters)
 	addr := netip.MustParseAddr("192.0.2.1")
 	r.sender(addr)
 	for i := range maxKnown {

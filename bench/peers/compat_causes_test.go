@@ -65,6 +65,12 @@ var causes = []cause{
 		func(d *difference) bool {
 			return (d.field == "icmp_type" || d.field == "icmp_code" || d.field == "icmp_name" || d.field == "icmp") && sampled(d) && d.g.IcmpType|d.g.IcmpCode == 0
 		}},
+	{"fragments", "a later fragment has no ports, and no header behind IP; goflow2 reads them from the payload", false,
+		func(d *difference) bool { return sampled(d) && d.w.FragmentOffset != 0 }},
+	{"header lengths", "layers have the length that they say: IPv4 options, GRE flags, MPLS labels with a meaning of their own; goflow2 takes fixed ones, and reads what follows at the wrong place", false,
+		func(d *difference) bool {
+			return sampled(d) && (options(d.datagram.payload) || len(d.w.MplsLabel) != len(d.g.MplsLabel))
+		}},
 	{"TCP length", "goflow2 takes the length of a TCP header from its flags", false,
 		func(d *difference) bool {
 			return d.field == "layer_size" && sampled(d) && stack(d.w, flowpb.FlowMessage_TCP)
@@ -85,15 +91,9 @@ var causes = []cause{
 		func(d *difference) bool { return sampled(d) && padded(d.datagram.payload) }},
 	{"tags in tunnels", "what a tag or label in a tunnel carries is carried; goflow2 takes it for the outer packet", false,
 		func(d *difference) bool { return sampled(d) && (d.w.DstPort == 5002 || d.w.DstPort == 5004) }},
-	{"fragments", "a later fragment has no ports, and no header behind IP; goflow2 reads them from the payload", false,
-		func(d *difference) bool { return sampled(d) && d.w.FragmentOffset != 0 }},
 	{"extension headers", "proto is that behind the extension headers of IPv6; goflow2's is that of the first of them", false,
 		func(d *difference) bool {
 			return d.field == "proto" && sampled(d) && slices.Contains([]uint32{0, 43, 44, 60}, d.g.Proto)
-		}},
-	{"header lengths", "layers have the length that they say: IPv4 options, GRE flags, MPLS labels with a meaning of their own; goflow2 takes fixed ones, and reads what follows at the wrong place", false,
-		func(d *difference) bool {
-			return sampled(d) && (options(d.datagram.payload) || len(d.w.MplsLabel) != len(d.g.MplsLabel))
 		}},
 
 	{"names of destinations", "a mapping may name a destination as flow.proto does (in_if); goflow2 takes that for nothing", false,

@@ -69,6 +69,21 @@ func crafted() []arrival {
 			all = append(all, arrival{netip.MustParseAddrPort("192.0.2.9:6343"), receivedNs, sampleOf(frame[:n]), false})
 		}
 	}
+	return append(all, ntpTimes()...)
+}
+
+// ntpTimes are IPFIX messages with a template of NTP times, and records of
+// fractions that floating point does not hold, and of before 1970.
+func ntpTimes() []arrival {
+	message := func(sets []byte) arrival {
+		b := binary.BigEndian.AppendUint16(nil, 10)
+		b = binary.BigEndian.AppendUint16(b, uint16(16+len(sets)))
+		return arrival{netip.MustParseAddrPort("192.0.2.10:4739"), receivedNs, append(words(b, 1_790_000_000, 1, 7), sets...), false}
+	}
+	all := []arrival{message(words(nil, 2<<16|24, 256<<16|4, 156<<16|8, 157<<16|8, 8<<16|4, 12<<16|4))}
+	for i := range uint32(40) {
+		all = append(all, message(words(nil, 256<<16|28, 3_998_988_800, i*107374183+i, 1_000_000_000*(i&1)+3_998_988_800*(1-i&1), i<<27|i, 0x0a000001, 0x0a000002)))
+	}
 	return all
 }
 

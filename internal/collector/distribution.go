@@ -7,15 +7,15 @@ const (
 	perOctave = 4
 	// lowest is the exponent of the number that everything smaller counts as.
 	lowest = 6
-	// numBuckets reach from 64 ns to some days.
+	// numBuckets reach from 64 bytes or nanoseconds to some days.
 	numBuckets = perOctave * 44
 	// memory is the number of observations at which older ones begin to fade.
 	memory = 8192
 )
 
 // A Distribution has the number and the sum of all observations, and quantiles of
-// the last some thousand of them, to about a tenth. It has a fixed size. Times are
-// in nanoseconds.
+// the last some thousand of them, to about a tenth. It has a fixed size. What is
+// observed is a time in nanoseconds or a size in bytes.
 type Distribution struct {
 	Count, Sum uint64
 	recent     uint32

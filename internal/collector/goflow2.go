@@ -94,6 +94,8 @@ type Goflow2Exporter struct {
 // protocol.
 type Goflow2Socket struct {
 	Packets, Bytes, Errors [producer.NumProtocols]uint64
+	// Sizes are the sizes of the datagrams in bytes; nil before the first.
+	Sizes [producer.NumProtocols]*Distribution
 }
 
 // Goflow2Protocol counts datagrams of one protocol.
@@ -202,6 +204,10 @@ func (g *Goflow2) count(e *Goflow2Exporter, t *producer.Tally, res *producer.Res
 	}
 	s.Packets[res.Protocol]++
 	s.Bytes[res.Protocol] += uint64(size)
+	if s.Sizes[res.Protocol] == nil {
+		s.Sizes[res.Protocol] = &Distribution{}
+	}
+	s.Sizes[res.Protocol].Observe(uint64(size))
 	if res.Reason != producer.ReasonNone {
 		s.Errors[res.Protocol]++
 	}

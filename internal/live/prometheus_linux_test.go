@@ -127,6 +127,7 @@ func TestPrometheus(t *testing.T) {
 		`sum(goflow2_flow_process_nf_templates_total) by (version,type)`:                                   `{"type":"options_template","version":"9"}`,
 		`avg(goflow2_flow_decoding_time_seconds{name="netflow"}) by (quantile)`:                            `{"quantile":"0.99"}`,
 		`sum(goflow2_flow_process_sf_samples_records_total{type="FlowSample"}) by (router)`:                `{"router":"127.0.0.2"}`,
+		`max(goflow2_flow_traffic_size_bytes{quantile="0.5"}) by (type)`:                                   `{"type":"sflow"}`,
 		`sum(goflow2_flow_process_nf_delay_seconds{quantile="0.5"}) by (version)`:                          `{"version":"9"}`,
 		`sum(rate(goflow2_flow_process_nf_total[5m])) by (router,version)`:                                 `{"router":"127.0.0.3","version":"5"}`,
 		`sum(goflow2_flow_traffic_bytes_total) == bool sum(weir_datagrams_received_bytes_total)`:           `{}`,

@@ -27,7 +27,7 @@ var (
 	gfDroppedBytes   = goflow2Desc("dropped_bytes_total", "Bytes dropped before processing. The kernel does not say how many it drops.", "remote_ip", "local_ip", "local_port")
 	gfTrafficBytes   = goflow2Desc("traffic_bytes_total", "Bytes received by the application.", "remote_ip", "local_ip", "local_port", "type")
 	gfTrafficPackets = goflow2Desc("traffic_packets_total", "Packets received by the application.", "remote_ip", "local_ip", "local_port", "type")
-	gfTrafficSize    = goflow2Desc("traffic_size_bytes", "Size of packets: sum and count, without quantiles.", "remote_ip", "local_ip", "local_port", "type")
+	gfTrafficSize    = goflow2Desc("traffic_size_bytes", "Size of packets.", "remote_ip", "local_ip", "local_port", "type")
 	gfErrors         = goflow2Desc("decoder_error_total", "Packets of which something was wrong.", "router", "name")
 	gfDecodingTime   = goflow2Desc("decoding_time_seconds", "Time to decode a packet, of one in 64.", "name")
 	gfNF             = goflow2Desc("process_nf_total", "NetFlow and IPFIX packets processed.", "router", "version")
@@ -86,9 +86,15 @@ type routerKey struct {
 
 type agentKey struct{ router, agent string }
 
+// socketSum is what came from one place to another.
+type socketSum struct {
+	packets, bytes, errors uint64
+	sizes                  collector.Distribution
+}
+
 // goflow2Sums are the sums over all workers.
 type goflow2Sums struct {
-	sockets  map[socketKey]*[3]uint64 // packets, bytes, errors
+	sockets  map[socketKey]*socketSum
 	dropped  map[socketKey]*[2]uint64 // packets, bytes; no scheme
 	nf       map[routerKey]*collector.Goflow2Protocol
 	agents   map[agentKey]*collector.Goflow2Agent
@@ -98,7 +104,7 @@ type goflow2Sums struct {
 // Collect implements prometheus.Collector.
 func (c *goflow2Collector) Collect(ch chan<- prometheus.Metric) {
 	s := goflow2Sums{
-		sockets: map[socketKey]*[3]uint64{}, dropped: map[socketKey]*[2]uint64{}, nf: map[routerKey]*collector.Goflow2Protocol{},
+		sockets: map[socketKey]*socketSum{}, dropped: map[socketKey]*[2]uint64{}, nf: map[routerKey]*collector.Goflow2Protocol{},
 		agents: map[agentKey]*collector.Goflow2Agent{}, decoding: map[string]*collector.Distribution{},
 	}
 	places := c.places()
@@ -179,9 +185,10 @@ func (c *goflow2Collector) worker(s *goflow2Sums, w *collector.Worker, own []pla
 					pl = own[i]
 				}
 				sum := at(s.sockets, socketKey{name, pl.ip, pl.port, pl.scheme})
-				sum[0] += packets
-				sum[1] += counts.Bytes[p]
-				sum[2] += counts.Errors[p]
+				sum.packets += packets
+				sum.bytes += counts.Bytes[p]
+				sum.errors += counts.Errors[p]
+				sum.sizes.Add(counts.Sizes[p])
 			}
 		}
 		if e.Dropped > 0 && len(own) > 0 {
@@ -235,11 +242,11 @@ func addProtocol(sum, p *collector.Goflow2Protocol) {
 func (s *goflow2Sums) emit(e emitter) {
 	type routerScheme struct{ router, scheme string }
 	errors := map[routerScheme]uint64{}
-	for k, n := range s.sockets {
-		e.count(gfTrafficPackets, n[0], k.remote, k.ip, k.port, k.scheme)
-		e.count(gfTrafficBytes, n[1], k.remote, k.ip, k.port, k.scheme)
-		e <- prometheus.MustNewConstSummary(gfTrafficSize, n[0], float64(n[1]), nil, k.remote, k.ip, k.port, k.scheme)
-		errors[routerScheme{k.remote, k.scheme}] += n[2]
+	for k, sum := range s.sockets {
+		e.count(gfTrafficPackets, sum.packets, k.remote, k.ip, k.port, k.scheme)
+		e.count(gfTrafficBytes, sum.bytes, k.remote, k.ip, k.port, k.scheme)
+		e.summary(gfTrafficSize, &sum.sizes, 1, k.remote, k.ip, k.port, k.scheme)
+		errors[routerScheme{k.remote, k.scheme}] += sum.errors
 	}
 	for k, n := range errors {
 		e.count(gfErrors, n, k.router, k.scheme)
@@ -271,7 +278,7 @@ func (s *goflow2Sums) emit(e emitter) {
 		if templated {
 			missing[k.router] += p.WithoutTemplate
 			if p.Delay != nil {
-				e.summary(gfNFDelay, p.Delay, k.router, version)
+				e.summary(gfNFDelay, p.Delay, nsPerSecond, k.router, version)
 			}
 		}
 	}
@@ -288,17 +295,19 @@ func (s *goflow2Sums) emit(e emitter) {
 		}
 	}
 	for name, d := range s.decoding {
-		e.summary(gfDecodingTime, d, name)
+		e.summary(gfDecodingTime, d, nsPerSecond, name)
 	}
 }
 
-// summary sends a distribution of nanoseconds as a summary of seconds.
-func (e emitter) summary(desc *prometheus.Desc, d *collector.Distribution, labels ...string) {
+const nsPerSecond = 1e9
+
+// summary sends a distribution, with unit of its numbers to one of the metric.
+func (e emitter) summary(desc *prometheus.Desc, d *collector.Distribution, unit float64, labels ...string) {
 	quantiles := map[float64]float64{}
 	for _, q := range []float64{0.5, 0.9, 0.99} {
-		quantiles[q] = d.Quantile(q) / 1e9
+		quantiles[q] = d.Quantile(q) / unit
 	}
-	e <- prometheus.MustNewConstSummary(desc, d.Count, float64(d.Sum)/1e9, quantiles, labels...)
+	e <- prometheus.MustNewConstSummary(desc, d.Count, float64(d.Sum)/unit, quantiles, labels...)
 }
 
 // templates sends how often each template was announced. Those of exporters

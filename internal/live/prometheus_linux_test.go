@@ -130,12 +130,14 @@ func TestPrometheus(t *testing.T) {
 		`max(goflow2_flow_traffic_size_bytes{quantile="0.5"}) by (type)`:                                   `{"type":"sflow"}`,
 		`sum(goflow2_flow_process_nf_delay_seconds{quantile="0.5"}) by (version)`:                          `{"version":"9"}`,
 		`sum(rate(goflow2_flow_process_nf_total[5m])) by (router,version)`:                                 `{"router":"127.0.0.3","version":"5"}`,
-		`sum(goflow2_flow_traffic_bytes_total) == bool sum(weir_datagrams_received_bytes_total)`:           `{}`,
 		`sum(goflow2_flow_process_nf_flowset_records_total{version="10",type="TemplateFlowSet"}) > bool 0`: `{}`,
 	} {
-		// In time: one page is read while workers count.
 		eventually(t, query+" has "+want, func() bool { return ask(query)[want] > 0 })
 	}
+	cancel()
+	<-stopped
+	const same = `sum(goflow2_flow_traffic_bytes_total) == bool sum(weir_datagrams_received_bytes_total)`
+	eventually(t, "at rest "+same, func() bool { return ask(same)["{}"] > 0 })
 
 	_, page, err := w.get("/metrics")
 	if err != nil {

@@ -3,6 +3,7 @@ package xdp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf/link"
@@ -165,6 +166,14 @@ func (c *Capture) PassedOver() error { return c.passed }
 
 // BusyPolling reports whether the kernel took the options of Config.BusyPoll.
 func (c *Capture) BusyPolling() bool { return c.busy }
+
+// HugePages reports whether the packet memory of all queues is on huge pages that
+// were set aside (vm.nr_hugepages).
+func (c *Capture) HugePages() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queues) > 0 && !slices.ContainsFunc(c.queues, func(q *queue) bool { return !q.umem.huge })
+}
 
 // Interface returns what was found of the interface when the capture was opened.
 func (c *Capture) Interface() Interface { return c.device }

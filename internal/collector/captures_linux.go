@@ -135,7 +135,7 @@ func (c *Captures) attach(one *capture) error {
 		one.log.Info("a better mode was refused", "error", why)
 	}
 	one.log.Info("capturing past the kernel's stack", "mode", modeOf(open), "queues", open.Queues(),
-		"workers", len(c.workers), "busy_polling", open.BusyPolling(), "driver", open.Interface().Driver)
+		"workers", len(c.workers), "busy_polling", open.BusyPolling(), "huge_pages", open.HugePages(), "driver", open.Interface().Driver)
 	c.handOut()
 	return nil
 }

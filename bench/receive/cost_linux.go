@@ -105,6 +105,7 @@ func costs(o options, list []*way, where string) error {
 	printRatio(what, net, native, recvmmsg, targets[0])
 	printRatio(what, net, generic, recvmmsg, targets[1])
 	printRatio(what, net, native, asavieX, targets[2])
+	printRatio(what, net, bareX, asavieX, targets[2])
 	printRatio(what, net, native, udpConn, 0)
 	printRatio(what, net, native, generic, 0)
 	printRatio(what+"-own", own, native, recvmmsg, targets[0])

@@ -2,7 +2,9 @@
 // AF_XDP receiver in native and generic mode, by github.com/asavie/xdp, by
 // recvmmsg(2) and by net.UDPConn. All in one run, on a veth pair for each between
 // two network namespaces that end with the process. Linux, as root, at least two
-// CPUs.
+// CPUs. "bare" is the receiver in native mode behind a program that redirects every
+// frame by its queue alone, as the one of asavie/xdp does: what the two differ in then
+// is receiving, and what native has beyond it is classifying.
 //
 // The journey of one frame: the kernel makes it on the sender's CPU
 // (BPF_PROG_TEST_RUN with BPF_F_TEST_XDP_LIVE_FRAMES) and runs the generator on it,

@@ -184,8 +184,11 @@ func instructions(g *generator, index int, paced bool) asm.Instructions {
 	)
 }
 
-// xdpDrop is XDP_DROP.
-const xdpDrop = 1
+// Actions of XDP programs.
+const (
+	xdpDrop = 1
+	xdpPass = 2
+)
 
 // dropper is an XDP program that drops all, and counts it as received.
 func dropper(g *generator) (*ebpf.Program, error) {

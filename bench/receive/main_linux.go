@@ -32,7 +32,8 @@ generic), github.com/asavie/xdp, recvmmsg and net.UDPConn, side by side. As root
   -peak-rounds N    searches for the peak, 0 leaves it out (default 5)
   -peak-time D      how long a rate must be received without loss (default 1s)
   -latency D        how long receivers may let datagrams gather (default 1ms)
-  -only NAME,...    measure these ways only: native, generic, asavie, recvmmsg,
+  -only NAME,...    measure these ways only: native, bare (native with a program
+                    that only redirects, as asavie's), generic, asavie, recvmmsg,
                     net.UDPConn
   -cpus N,N         CPUs of sender and receiver (default 0,1)
 `
@@ -51,6 +52,7 @@ const (
 	dropped  = "drop"     // by XDP in the driver
 	droppedS = "drop-skb" // by generic XDP
 	native   = "native"
+	bareX    = "bare"
 	generic  = "generic"
 	asavieX  = "asavie"
 	recvmmsg = "recvmmsg"
@@ -73,9 +75,10 @@ func ways(p pause) []*way {
 	return []*way{
 		{name: dropped, open: newDropAll(xdp.Native)},
 		{name: droppedS, open: newDropAll(xdp.Generic)},
-		{name: native, open: newOurs(xdp.Native, p)},
+		{name: native, open: newOurs(xdp.Native, loadWhole, p)},
+		{name: bareX, open: newOurs(xdp.Native, loadBare, p)},
 		{name: asavieX, open: newTheirs(p)},
-		{name: generic, open: newOurs(xdp.Generic, p)},
+		{name: generic, open: newOurs(xdp.Generic, loadWhole, p)},
 		{name: recvmmsg, open: newBatched(p)},
 		{name: udpConn, open: newSingle},
 	}

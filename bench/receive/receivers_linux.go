@@ -9,6 +9,8 @@ import (
 	"time"
 
 	asavie "github.com/asavie/xdp"
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
@@ -124,7 +126,46 @@ type ours struct {
 	sum     sum
 }
 
-func newOurs(mode xdp.Mode, p pause) func(*cable, *side, *generator) (receiver, error) {
+// bare is the least program that there is: it redirects each frame to the socket
+// of its queue.
+type bare struct {
+	program *ebpf.Program
+	sockets *ebpf.Map
+}
+
+func loadBare(t xdp.Target) (xdp.Program, error) {
+	sockets, err := ebpf.NewMap(&ebpf.MapSpec{Name: "sockets", Type: ebpf.XSKMap, KeySize: 4, ValueSize: 4, MaxEntries: t.Queues})
+	if err != nil {
+		return nil, fmt.Errorf("make map of sockets: %w", err)
+	}
+	const atQueue = 16 // rx_queue_index in struct xdp_md
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "bare", Type: ebpf.XDP, License: "GPL",
+		Instructions: asm.Instructions{
+			asm.LoadMem(asm.R2, asm.R1, atQueue, asm.Word),
+			asm.LoadMapPtr(asm.R1, sockets.FD()),
+			asm.Mov.Imm(asm.R3, xdpPass),
+			asm.FnRedirectMap.Call(),
+			asm.Return(),
+		}})
+	if err != nil {
+		return nil, fmt.Errorf("load bare program: %w", err)
+	}
+	return &bare{program, sockets}, nil
+}
+
+func (b *bare) XDP() *ebpf.Program { return b.program }
+
+func (b *bare) SetSocket(queue, _ uint32, fd int) error {
+	return b.sockets.Put(queue, uint32(fd))
+}
+
+func (b *bare) ClearSocket(queue, _ uint32) error { return b.sockets.Delete(queue) }
+
+func loadWhole(t xdp.Target) (xdp.Program, error) {
+	return bpf.Load(bpf.Config{Workers: t.Workers, Queues: t.Queues, Frags: t.Frags}, []bpf.Listen{{Port: port}})
+}
+
+func newOurs(mode xdp.Mode, load func(xdp.Target) (xdp.Program, error), p pause) func(*cable, *side, *generator) (receiver, error) {
 	return func(c *cable, recv *side, _ *generator) (receiver, error) {
 		o := &ours{pause: p}
 		if mode == xdp.Generic {
@@ -138,9 +179,7 @@ func newOurs(mode xdp.Mode, p pause) func(*cable, *side, *generator) (receiver, 
 				Workers:   1,
 				Mode:      mode,
 				RingSize:  ringSize,
-				Load: func(t xdp.Target) (xdp.Program, error) {
-					return bpf.Load(bpf.Config{Workers: t.Workers, Queues: t.Queues, Frags: t.Frags}, []bpf.Listen{{Port: port}})
-				},
+				Load:      load,
 			})
 			return err
 		})

@@ -267,9 +267,16 @@ func (s *Store) Each(f func(*Domain)) { s.table.Load().each(f) }
 
 // Domains returns all domains in the order of their keys. The list is a
 // snapshot; the domains are live.
-func (s *Store) Domains() []*Domain {
+func (s *Store) Domains() []*Domain { return s.DomainsIf(func(*Domain) bool { return true }) }
+
+// DomainsIf is like Domains, with those for which keep returns true.
+func (s *Store) DomainsIf(keep func(*Domain) bool) []*Domain {
 	var all []*Domain
-	s.table.Load().each(func(d *Domain) { all = append(all, d) })
+	s.Each(func(d *Domain) {
+		if keep(d) {
+			all = append(all, d)
+		}
+	})
 	slices.SortFunc(all, func(a, b *Domain) int {
 		return cmp.Or(
 			bytes.Compare(a.key.Exporter[:], b.key.Exporter[:]),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/producer"
 )
@@ -316,20 +317,29 @@ func (c *goflow2Collector) templates(e emitter) {
 	type key struct{ router, version, domain, id, kind string }
 	sums := map[key]uint64{}
 	limit := c.src.ExporterLimit * maxTemplateSeries
-	for _, d := range c.src.Templates.Domains() {
+	add := func(d *template.Domain, named bool) {
 		k := d.Key()
-		exporter := netip.AddrFrom16(k.Exporter).Unmap()
-		named := c.src.Names.Has(exporter)
 		for _, t := range d.Templates() {
-			at := key{exporter.String(), strconv.Itoa(int(t.Version)), strconv.FormatUint(uint64(k.Domain), 10), strconv.Itoa(int(t.ID)), "template"}
+			at := key{OtherExporters, strconv.Itoa(int(t.Version)), OtherExporters, OtherExporters, "template"}
 			if t.Options {
 				at.kind = "options_template"
 			}
-			if !named || len(sums) >= limit {
-				at = key{OtherExporters, at.version, OtherExporters, OtherExporters, at.kind}
+			if named && len(sums) < limit {
+				at.router, at.domain, at.id = netip.AddrFrom16(k.Exporter).Unmap().String(), strconv.FormatUint(uint64(k.Domain), 10), strconv.Itoa(int(t.ID))
 			}
 			sums[at] += t.Announced()
 		}
+	}
+	// Those with a name in their order, so that at each scrape the same are within
+	// the limit. There may be a hundred thousand others.
+	for _, d := range c.src.Templates.DomainsIf(func(d *template.Domain) bool {
+		named := c.src.Names.Has(netip.AddrFrom16(d.Key().Exporter).Unmap())
+		if !named {
+			add(d, false)
+		}
+		return named
+	}) {
+		add(d, true)
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(sums), func(a, b key) int { return cmp.Compare(a.router+a.id, b.router+b.id) }) {
 		e.count(gfNFTemplates, sums[k], k.router, k.version, k.domain, k.id, k.kind)

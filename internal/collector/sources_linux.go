@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -22,9 +23,17 @@ const (
 	// them have something.
 	fewSockets = 2
 	// gatherMost is how many datagrams may gather while the worker lets them, at the
-	// rate at which they came before: a part of what a socket's buffer or a ring holds.
+	// rate at which they came before, and gatherShare the part of what a socket's
+	// buffer or a ring holds that may be.
 	gatherMost  = 512
-	gatherShare = 4 // of a ring
+	gatherShare = 4
+	// burst is how many datagrams a second may begin to come while the worker lets
+	// them gather. Half a ring or buffer must last for that, or for shortNap.
+	burst    = 1_000_000
+	shortNap = time.Millisecond
+	// bufferShare is what a datagram of up to some 1500 bytes takes of a receive
+	// buffer, as the kernel counts (skb->truesize). It doubles what was asked for.
+	bufferShare = 2304
 )
 
 // sources is where a worker's datagrams come from: its UDP sockets, and its
@@ -48,6 +57,7 @@ type sources struct {
 	took   time.Time     // when a round last had a datagram
 	often  bool          // the one before it was less than two latencies ago
 	room   int           // how many datagrams may gather
+	most   time.Duration // and for how long
 	napped time.Time     // when the last nap began, or a longer wait ended
 	since  int           // datagrams taken from then on
 }
@@ -75,13 +85,29 @@ func (s *sources) layOut() {
 		s.fds = append(s.fds, unix.PollFd{Fd: int32(sock.Fd()), Events: unix.POLLIN})
 		s.ready[i] = true
 	}
-	s.room = gatherMost
+	holds := math.MaxInt
+	for _, sock := range s.socks {
+		if _, granted := sock.ReceiveBuffer(); granted > 0 {
+			holds = min(holds, 2*granted/bufferShare)
+		}
+	}
 	for _, r := range s.frames {
-		s.room = min(s.room, r.RingSize()/gatherShare)
+		holds = min(holds, r.RingSize())
 		for _, fd := range r.Fds() {
 			s.fds = append(s.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 		}
 	}
+	s.room, s.most = gatherLimits(s.latency, holds)
+}
+
+// gatherLimits returns how many datagrams may gather, and for how long, where the
+// smallest ring or buffer holds so many.
+func gatherLimits(latency time.Duration, holds int) (room int, most time.Duration) {
+	room = max(1, min(gatherMost, holds/gatherShare))
+	if lasts := max(shortNap, time.Second/burst*time.Duration(min(holds, burst)/2)); lasts < latency {
+		return room, lasts
+	}
+	return room, latency
 }
 
 // SetFrames gives the worker the receivers to read from now on, and returns when
@@ -191,7 +217,7 @@ func (s *sources) rest(n int, limit time.Duration) error {
 	if s.often {
 		s.often = false // until a round has something again
 		now := time.Now()
-		length := napFor(s.latency, now.Sub(s.napped), s.since, s.room)
+		length := napFor(s.most, now.Sub(s.napped), s.since, s.room)
 		s.napped, s.since = now, 0
 		nap(length)
 		if len(s.socks) > fewSockets {

@@ -28,3 +28,26 @@ func TestNapFor(t *testing.T) {
 		}
 	}
 }
+
+func TestGatherLimits(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		latency time.Duration
+		holds   int
+		room    int
+		most    time.Duration
+	}{
+		{5 * ms, 2 * 32 << 20 / bufferShare, 512, 5 * ms}, // buffers of 32 MiB
+		{5 * ms, 2 * 212992 / bufferShare, 46, ms},        // what a user gets by default
+		{5 * ms, 2048, 512, 1024 * ms / 1000},             // a ring
+		{5 * ms, 8192, 512, 4096 * ms / 1000},
+		{ms / 2, 2048, 512, ms / 2},
+		{ms / 2, 1, 1, ms / 2},
+		{0, 2048, 512, 0},
+		{100 * ms, math.MaxInt, 512, 100 * ms}, // neither
+	} {
+		if room, most := gatherLimits(c.latency, c.holds); room != c.room || most != c.most {
+			t.Errorf("latency %v, room for %d: %d for %v, want %d for %v", c.latency, c.holds, room, most, c.room, c.most)
+		}
+	}
+}

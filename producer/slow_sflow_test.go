@@ -104,7 +104,10 @@ func (r *slowReader) xdrAddress() (addr []byte, ok bool) {
 	default:
 		return nil, false
 	}
-	return addr, !r.short
+	if r.short { // no address, not one of zeros
+		return nil, false
+	}
+	return addr, true
 }
 
 // slowFlowRecord adds one flow record. A record that is too short for its

@@ -1,9 +1,12 @@
 package producer_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/producer"
@@ -53,7 +56,30 @@ func FuzzDatagrams(f *testing.F) {
 			}
 		}
 		fuzzHeld(t, all)
+		fuzzTime(t, all, len(seq))
 	})
+}
+
+// fuzzTime decodes the same once more: the time that it takes follows from its
+// length. The bound leaves a factor of a hundred, and the best of some tries counts.
+func fuzzTime(t *testing.T, all []arrival, size int) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	limit := 100*time.Millisecond + time.Duration(size)*20*time.Microsecond
+	best := time.Duration(math.MaxInt64)
+	for try := 0; try < 5 && best > limit; try++ {
+		p := producer.New(producer.Config{Format: producer.FormatBin}, producer.NewStore(template.DefaultLimits()))
+		batch := producer.NewBatch(0, 64<<10)
+		began := cpuTime(t)
+		for _, a := range all {
+			batch.Reset()
+			p.Datagram(batch, a.meta, a.data)
+		}
+		best = min(best, cpuTime(t)-began)
+	}
+	if best > limit {
+		t.Fatalf("%v for %d bytes, want at most %v", best, size, limit)
+	}
 }
 
 // fuzzHeld decodes the same with data held until its template comes, compared

@@ -27,6 +27,9 @@ const (
 	wireFixed4 = 5
 )
 
+// maxField is the highest number that a field may have.
+const maxField = 1<<29 - 1
+
 // ErrMessage says that bytes are no protobuf message.
 var ErrMessage = errors.New("not a protobuf message")
 
@@ -135,7 +138,7 @@ func (r *Rewriter) scan(msg []byte) bool {
 				i++
 			} else {
 				var n int
-				if tag, n = binary.Uvarint(msg[start:]); n <= 0 {
+				if tag, n = binary.Uvarint(msg[start:]); n <= 0 || tag>>3 > maxField {
 					return false
 				}
 				i = start + n
@@ -152,6 +155,9 @@ func (r *Rewriter) scan(msg []byte) bool {
 				if msg[i-1] < 0x80 {
 					break
 				}
+			}
+			if i-body == binary.MaxVarintLen64 && msg[i-1] > 1 { // more than 64 bits
+				return false
 			}
 		case wireBytes:
 			n, k := binary.Uvarint(msg[i:])

@@ -125,9 +125,9 @@ func TestAppendRefusesGarbage(t *testing.T) {
 	r := rewriter(t, 1)
 	many := bytes.Repeat([]byte{14 << 3, 1}, 1000)
 	for name, msg := range map[string][]byte{
-		"cut varint": {4 << 3, 0x80}, "endless varint": append([]byte{4 << 3}, bytes.Repeat([]byte{0x80}, 20)...),
+		"cut varint": {4 << 3, 0x80}, "varint of 65 bits": append(append([]byte{4 << 3}, bytes.Repeat([]byte{0x80}, 9)...), 2), "endless varint": append([]byte{4 << 3}, bytes.Repeat([]byte{0x80}, 20)...),
 		"long bytes": {6<<3 | 2, 200, 1}, "huge length": {6<<3 | 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
-		"group": {1<<3 | 3}, "field 0": {0, 1}, "cut fixed": {1<<3 | 5, 1, 2}, "cut tag": {0x80}, "too many": many,
+		"group": {1<<3 | 3}, "field 1<<29": {0x80, 0x80, 0x80, 0x80, 0x10, 1}, "field 0": {0, 1}, "cut fixed": {1<<3 | 5, 1, 2}, "cut tag": {0x80}, "too many": many,
 	} {
 		if out, err := r.Append([]byte{1, 2}, msg); err == nil || !bytes.Equal(out, []byte{1, 2}) {
 			t.Errorf("%s: %v, %x", name, err, out)

@@ -25,13 +25,13 @@ func TestColumnPlans(t *testing.T) {
 	elements := []uint16{1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22, 27, 28, 29, 30, 31, 32, 34, 48, 52, 54, 56, 57, 58, 59, 60, 61, 62, 63,
 		80, 81, 88, 89, 138, 150, 151, 152, 153, 154, 155, 156, 157, 158, 159, 176, 177, 197, 239}
 	lengths := []uint16{1, 2, 4, 8, 4, 2, 1, 3, 5, 6, 16}
-	destinations := []string{"n", "l", "b", "bl", "in_if", "NextHopAs", "bytes", "bgp_next_hop", "src_mac", "vlan_id"}
+	destinations := []string{"octets", "list", "b", "bl", "in_if", "NextHopAs", "bytes", "bgp_next_hop", "src_mac", "vlan_id"}
 	for range rounds(6000) {
 		m := &producer.Mapping{Render: map[string]producer.Renderer{}, Custom: []producer.Custom{
-			{Name: "n", Number: 1000, Type: producer.CustomVarint}, {Name: "b", Number: 1001, Type: producer.CustomBytes},
-			{Name: "l", Number: 1002, Type: producer.CustomVarint, Array: true}, {Name: "bl", Number: 1003, Type: producer.CustomString, Array: true},
+			{Name: "octets", Number: 1000, Type: producer.CustomVarint}, {Name: "b", Number: 1001, Type: producer.CustomBytes},
+			{Name: "list", Number: 1002, Type: producer.CustomVarint, Array: true}, {Name: "bl", Number: 1003, Type: producer.CustomString, Array: true},
 		}}
-		names := append(producer.FieldNames(), "icmp_name", "n", "b", "l", "bl")
+		names := append(producer.FieldNames(), "icmp_name", "octets", "b", "list", "bl")
 		r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		m.Fields = names[:1+r.IntN(len(names)-1)]
 		for _, name := range m.Fields {
@@ -39,34 +39,9 @@ func TestColumnPlans(t *testing.T) {
 				m.Render[name] = render
 			}
 		}
-		used := map[uint16]bool{}
-		for range r.IntN(6) {
-			id := elements[r.IntN(len(elements))]
-			if used[id] {
-				continue
-			}
-			used[id] = true
-			rule := producer.ElementRule{ID: id, Destination: destinations[r.IntN(len(destinations))]}
-			switch rule.Destination {
-			case "n", "l", "in_if", "NextHopAs", "bytes":
-				rule.Little = r.IntN(3) == 0
-			}
-			m.NetFlowV9 = append(m.NetFlowV9, rule)
-		}
+		m.NetFlowV9 = randomRules(r, r.IntN(6), elements, destinations)
 		m.IPFIX = m.NetFlowV9
-		var fields []uint16
-		size := 0
-		for range 1 + r.IntN(16) {
-			id, n := elements[r.IntN(len(elements))], lengths[r.IntN(len(lengths))]
-			switch id {
-			case 8, 12, 15, 18:
-				n = 4
-			case 27, 28, 62, 63:
-				n = 16
-			}
-			fields = append(fields, id, n)
-			size += int(n)
-		}
+		fields, size := randomTemplate(r, 1+r.IntN(16), elements, lengths)
 		var recs []byte
 		for range 3 * size {
 			c := byte(0)

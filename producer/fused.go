@@ -114,23 +114,7 @@ func fuse(pl *plan, t *template.Template) *fusedPlan {
 		return nil
 	}
 	b := fuser{plan: &fusedPlan{recordLen: t.Length}, ints: map[int]fusedInt{}, addrs: map[int]fusedSource{}}
-	mapped := 0
-	for _, o := range pl.ops {
-		if o.code == opMapped {
-			to := &pl.targets[mapped]
-			mapped++
-			if !b.addMapped(to, o) {
-				return nil
-			}
-			if o.code = to.then; o.code == opSkip {
-				continue
-			}
-		}
-		if !b.add(o, t.Version) {
-			return nil
-		}
-	}
-	if b.version && b.families == 0 {
+	if !b.collect(pl, t.Version) || b.version && b.families == 0 {
 		return nil
 	}
 	return b.finish()

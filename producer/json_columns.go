@@ -100,19 +100,24 @@ func (p *Producer) columnSet(c *fusedContext, rate uint64) {
 	c.prefix, c.prefixRate = c.prefix[:0], rate
 	f := p.begin(c.flowType)
 	f.SequenceNum, f.ObservationDomainID = c.sequence, c.domain
-	c.shared = c.shared[:0]
-	c.ends = c.ends[:0]
-	for i := range p.prog.columns {
-		if col := &p.prog.columns[i]; isShared(col.id) {
-			c.shared, _ = p.prog.appendColumn(c.shared, f, col, notationJSON) // fields are always there
+	c.share(p.prog, f, notationJSON, isShared)
+	if p.prog.Keyed() {
+		c.key = p.prog.keyOf(f)
+	}
+}
+
+// share makes the values of the columns that are shared, from a flow that has
+// what is shared.
+func (c *fusedContext) share(prog *Program, f *Flow, n notation, shared func(fieldID) bool) {
+	c.shared, c.ends = c.shared[:0], c.ends[:0]
+	for i := range prog.columns {
+		if col := &prog.columns[i]; shared(col.id) {
+			c.shared, _ = prog.appendColumn(c.shared, f, col, n) // fields are always there
 			c.ends = append(c.ends, uint32(len(c.shared)))
 		}
 	}
 	if cap(c.shared)-len(c.shared) < jsonSlack { // it is copied in words
 		c.shared = grow(c.shared, jsonSlack)
-	}
-	if p.prog.Keyed() {
-		c.key = p.prog.keyOf(f)
 	}
 }
 
@@ -136,16 +141,7 @@ func (p *Producer) sampleSet(agent []byte, sequence uint32) {
 	f := p.begin(TypeSFlow5)
 	f.SamplerAddress, f.SequenceNum = agent, sequence
 	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
-	c.shared, c.ends = c.shared[:0], c.ends[:0]
-	for i := range p.prog.columns {
-		if col := &p.prog.columns[i]; sharedBySamples(col.id) {
-			c.shared, _ = p.prog.appendColumn(c.shared, f, col, n) // fields are always there
-			c.ends = append(c.ends, uint32(len(c.shared)))
-		}
-	}
-	if cap(c.shared)-len(c.shared) < jsonSlack {
-		c.shared = grow(c.shared, jsonSlack)
-	}
+	c.share(p.prog, f, n, sharedBySamples)
 	if p.prog.keyShared && p.prog.Keyed() {
 		c.key = p.prog.keyOf(f)
 	}

@@ -147,35 +147,9 @@ func TestMappedTwins(t *testing.T) {
 			{Name: "octets", Number: 42, Type: producer.CustomVarint}, {Name: "list", Number: 1000, Type: producer.CustomVarint, Array: true},
 			{Name: "raw", Number: 70000, Type: producer.CustomBytes}, {Name: "strings", Number: 41, Type: producer.CustomString, Array: true},
 		}}
-		used := map[uint16]bool{}
-		for range 1 + r.IntN(6) {
-			id := elements[r.IntN(len(elements))]
-			if used[id] {
-				continue
-			}
-			used[id] = true
-			rule := producer.ElementRule{ID: id, Destination: destinations[r.IntN(len(destinations))]}
-			switch rule.Destination {
-			case "raw", "strings", "next_hop", "BgpNextHop", "mpls_ip", "src_addr":
-			default:
-				rule.Little = r.IntN(3) == 0
-			}
-			m.IPFIX = append(m.IPFIX, rule)
-		}
+		m.IPFIX = randomRules(r, 1+r.IntN(6), elements, destinations)
 		m.NetFlowV9 = m.IPFIX
-		var fields []uint16
-		size := 0
-		for range 1 + r.IntN(12) {
-			id, n := elements[r.IntN(len(elements))], lengths[r.IntN(len(lengths))]
-			switch id {
-			case 8, 12, 15, 18:
-				n = 4
-			case 27, 62:
-				n = 16
-			}
-			fields = append(fields, id, n)
-			size += int(n)
-		}
+		fields, size := randomTemplate(r, 1+r.IntN(12), elements, lengths)
 		rec := make([]byte, size)
 		for i := range rec {
 			if r.IntN(3) > 0 {
@@ -193,6 +167,45 @@ func TestMappedTwins(t *testing.T) {
 			}
 		}
 	}
+}
+
+// numbers are destinations whose byte order may be little.
+var numbers = map[string]bool{"octets": true, "list": true, "InIf": true, "in_if": true, "out_if": true, "Bytes": true, "bytes": true, "src_mac": true, "vlan_id": true,
+	"as_path": true, "etype": true, "time_flow_start_ns": true, "time_flow_end_ns": true, "sampling_rate": true, "SequenceNum": true,
+	"observation_domain_id": true, "next_hop_as": true, "NextHopAs": true}
+
+// randomRules returns up to n rules, each for another one of the elements.
+func randomRules(r *rand.Rand, n int, elements []uint16, destinations []string) []producer.ElementRule {
+	var rules []producer.ElementRule
+	used := map[uint16]bool{}
+	for range n {
+		id := elements[r.IntN(len(elements))]
+		if used[id] {
+			continue
+		}
+		used[id] = true
+		rule := producer.ElementRule{ID: id, Destination: destinations[r.IntN(len(destinations))]}
+		rule.Little = numbers[rule.Destination] && r.IntN(3) == 0
+		rules = append(rules, rule)
+	}
+	return rules
+}
+
+// randomTemplate returns n fields with their lengths, and the length of a record:
+// those that are an address have the length of one.
+func randomTemplate(r *rand.Rand, n int, elements, lengths []uint16) (fields []uint16, size int) {
+	for range n {
+		id, length := elements[r.IntN(len(elements))], lengths[r.IntN(len(lengths))]
+		switch id {
+		case 8, 12, 15, 18:
+			length = 4
+		case 27, 28, 62, 63:
+			length = 16
+		}
+		fields = append(fields, id, length)
+		size += int(length)
+	}
+	return fields, size
 }
 
 // newMappedTwin is newTwin under a mapping.

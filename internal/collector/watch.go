@@ -200,18 +200,19 @@ const (
 )
 
 // notices logs what happens to exporters, of each kind only so much: anyone can
-// forge a million of them. Any goroutine may tell; the lines are written by flush,
-// so that no worker waits for the log.
+// forge a million of them. Any goroutine may ask and tell: asking takes no lock,
+// and telling, which does, there is no more than a line a second of; the lines are
+// written by flush, so that no worker waits for the log.
 type notices struct {
-	log *slog.Logger
+	log   *slog.Logger
+	kinds [numNotices]struct {
+		dueNs atomic.Int64  // when the bucket is full again, in Unix ns
+		left  atomic.Uint64 // lines that were left out
+	}
 
 	mu    sync.Mutex
 	queue []notice
-	kinds [numNotices]struct {
-		dueNs int64  // when the bucket is full again, in Unix ns
-		left  uint64 // lines that were left out
-	}
-	said time.Time // when what was left out was told
+	said  time.Time // when what was left out was told
 }
 
 // notice is a line.
@@ -231,16 +232,18 @@ func newNotices(log *slog.Logger) *notices {
 // may says whether there is room for another line of a kind, and counts one that
 // is left out if there is not.
 func (n *notices) may(kind int, nowNs int64) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	k := &n.kinds[kind]
-	k.dueNs = max(k.dueNs, nowNs)
-	if k.dueNs-nowNs >= noticeBurst*int64(noticeEvery) {
-		k.left++
-		return false
+	for {
+		was := k.dueNs.Load()
+		due := max(was, nowNs)
+		if due-nowNs >= noticeBurst*int64(noticeEvery) {
+			k.left.Add(1)
+			return false
+		}
+		if k.dueNs.CompareAndSwap(was, due+int64(noticeEvery)) {
+			return true
+		}
 	}
-	k.dueNs += int64(noticeEvery)
-	return true
 }
 
 // tell has a line logged for which there is room.
@@ -258,7 +261,7 @@ func (n *notices) flush(now time.Time) {
 	var left [numNotices]uint64
 	if now.Sub(n.said) >= 10*time.Second {
 		for i := range n.kinds {
-			left[i], n.kinds[i].left = n.kinds[i].left, 0
+			left[i] = n.kinds[i].left.Swap(0)
 		}
 		n.said = now
 	}

@@ -165,7 +165,7 @@ func FuzzAppend(f *testing.F) {
 			}
 			return
 		}
-		if !bytes.Equal(cut(t, again), out) && len(count(t, out)) > 0 && len(cut(t, again)) != len(out) {
+		if !bytes.Equal(cut(t, again), out) {
 			t.Errorf("%x became %x the second time", out, again)
 		}
 	})

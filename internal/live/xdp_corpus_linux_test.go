@@ -106,7 +106,9 @@ func common(a, b map[netip.Addr]bool) bool {
 
 // TestXDPCorpus: what weir makes of each capture of the corpus, sent as frames
 // from its own sources, is what weir decode makes of it. Datagrams longer than the
-// path's MTU take the other path in the same run.
+// path's MTU take the other path in the same run. No data is held for its template:
+// weir decode holds it by the clock of the capture, which here goes faster, and a
+// capture of the corpus has data whose template never comes.
 func TestXDPCorpus(t *testing.T) {
 	t.Parallel()
 	needXDP(t)

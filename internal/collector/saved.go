@@ -56,6 +56,6 @@ func (t *Exporters) Restore(s *SavedExporter) bool {
 	defer t.mu.Unlock()
 	e.lastSeen.Store(s.LastSeenNs)
 	e.firstSeen, e.usefulFirst, e.usefulLast = s.FirstSeenNs, s.FirstUseNs, s.LastUseNs
-	e.announced, e.silent = true, s.Silent
+	e.announced, e.silent, e.silentSeen = true, s.Silent, s.LastSeenNs
 	return true
 }

@@ -28,7 +28,9 @@ type watched struct {
 	slot      int // its number
 	announced bool
 	silent    bool
-	records0  uint64 // at the last sweep
+	// silentSeen is when it was last seen before it fell silent, in Unix ns.
+	silentSeen int64
+	records0   uint64 // at the last sweep
 	// When records came first and last, in Unix ns of a sweep; 0 for never.
 	usefulFirst, usefulLast int64
 	firstSeen               int64
@@ -168,12 +170,12 @@ func (t *Exporters) look(e *Exporter, nowNs int64) {
 	}
 	switch quiet := nowNs-seen >= after; {
 	case quiet && !e.silent:
-		e.silent = true
+		e.silent, e.silentSeen = true, seen
 		t.watch.silent.Add(1)
 		if t.notices.may(noticeSilent, nowNs) {
 			t.notices.tell(noticeSilent, e.addr, "last_seen", time.Unix(0, seen).UTC().Format(time.RFC3339))
 		}
-	case !quiet && e.silent:
+	case e.silent && seen != e.silentSeen: // though it may be quiet again
 		e.silent = false
 		t.watch.returned.Add(1)
 		if t.notices.may(noticeBack, nowNs) {

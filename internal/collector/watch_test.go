@@ -50,10 +50,15 @@ func TestSilence(t *testing.T) {
 	seen()
 	for step, want := range []TableStats{
 		{New: 1}, {New: 1}, {New: 1, Silent: 1, SilentNow: 1}, {New: 1, Silent: 1, SilentNow: 1},
-		{New: 1, Silent: 1, Returned: 1}, {New: 1, Silent: 1, Returned: 1},
+		{New: 1, Silent: 1, Returned: 1}, {New: 1, Silent: 1, Returned: 1}, {New: 1, Silent: 2, Returned: 1, SilentNow: 1},
+		{New: 1, Silent: 2, Returned: 2}, {New: 1, Silent: 3, Returned: 2, SilentNow: 1}, // back, but quiet again by the time of the look
 	} {
 		if step == 4 {
 			seen()
+		}
+		if step == 7 {
+			seen()
+			now = now.Add(2 * time.Minute)
 		}
 		table.Sweep(now, sequence.Network)
 		got := table.TableStats()

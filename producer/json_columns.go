@@ -127,25 +127,32 @@ func sharedBySamples(id fieldID) bool {
 	return isShared(id) || id == fieldTimeStart || id == fieldTimeEnd
 }
 
-// sampleSet makes the values that the flow samples of a datagram share, where
-// they are columns of the program.
+// sampleSet makes what the flow samples of a datagram share: the values of columns
+// of the program, and their key.
 func (p *Producer) sampleSet(agent []byte, sequence uint32) {
-	c := &p.fused
-	if p.cfg.Format == FormatBin || p.prog.plain && p.cfg.Format == FormatJSON || p.prog.layers != nil && !p.prog.layers.fused {
+	key := p.prog.Keyed() && p.prog.keyShared
+	columns := p.cfg.Format == FormatText || p.cfg.Format == FormatJSON && !p.prog.plain
+	if l := p.prog.layers; l != nil && !l.fused {
+		columns = false // the mapping may set them
+	}
+	if !key && !columns {
 		return
 	}
-	n := notationJSON
-	if p.cfg.Format == FormatText {
-		n = notationText
-	}
+	c := &p.fused
 	f := p.begin(TypeSFlow5)
 	f.SamplerAddress, f.SequenceNum = agent, sequence
 	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
-	c.share(p.prog, f, n, sharedBySamples)
-	if p.prog.keyShared && p.prog.Keyed() {
+	if key {
 		c.key = p.prog.keyOf(f)
 	}
-	p.samples = c
+	if columns {
+		n := notationJSON
+		if p.cfg.Format == FormatText {
+			n = notationText
+		}
+		c.share(p.prog, f, n, sharedBySamples)
+		p.samples = c
+	}
 }
 
 // sharedColumn returns the text of a shared column by its number, from 1.

@@ -36,6 +36,8 @@ type layerProgram struct {
 	numbered bool       // there are some of these
 	// fused says that no rule sets a field of FlowMessage.
 	fused bool
+	// plain are the rules for plain frames, by their stack of headers.
+	plain [numStacks][]plainRule
 }
 
 // kindLayer is the place of the layers that packet calls custom.
@@ -158,6 +160,7 @@ func (c *compiler) layers() {
 	for i := range m.Ports {
 		c.port(l, fmt.Sprintf("sflow.ports[%d]", i), &m.Ports[i])
 	}
+	l.compilePlain()
 	c.program.layers = l
 }
 

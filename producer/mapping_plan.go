@@ -203,11 +203,15 @@ func (p *Producer) parseHeader(b []byte, start packet.Start, h *packet.Headers) 
 // fusesSamples tells whether flow samples may be written without a Flow.
 func (p *Program) fusesSamples() bool { return !p.compat && (p.layers == nil || p.layers.fused) }
 
-// sampleCustom returns what the mapping takes from a sampled header. It is valid
-// until the next record.
-func (p *Producer) sampleCustom(l *layerProgram, b []byte, h *packet.Headers) []customValue {
+// sampleCustom returns what the mapping takes from a sampled header, whose layers
+// h has unless the frame is plain. It is valid until the next record.
+func (p *Producer) sampleCustom(l *layerProgram, s *sampleParts, h *packet.Headers) []customValue {
 	p.scratch = p.scratch[:0]
 	p.flow.custom = p.flow.custom[:0]
-	p.mapLayers(l, b, h, &p.flow)
+	if s.stack >= 0 {
+		p.mapPlain(l, s, &p.flow)
+	} else {
+		p.mapLayers(l, s.frame, h, &p.flow)
+	}
 	return p.flow.custom
 }

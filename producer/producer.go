@@ -295,7 +295,11 @@ func (p *Producer) emit(f *Flow) {
 	}
 	b.Buf = append(b.Buf, p.cfg.Separator...)
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))
-	if p.prog.Keyed() {
+	switch {
+	case !p.prog.Keyed():
+	case p.prog.keyShared && p.samples != nil:
+		b.Keys = append(b.Keys, p.samples.key)
+	default:
 		b.Keys = append(b.Keys, p.prog.keyOf(f))
 	}
 	p.useful++

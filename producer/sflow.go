@@ -18,16 +18,15 @@ func (p *Producer) sflow(data []byte) {
 	}
 	p.sflowFacts(&h)
 	p.tally.Agent = h.Agent
-	fused := p.writesSamples()
-	if fused {
-		p.sflowPrefix(&h)
-		p.shareKey()
-	}
-	count := h.SampleCount
-	if fused {
-		body, count = p.usualSamples(body, count)
-	}
 	p.sampleSet(h.Agent, h.Sequence)
+	count := h.SampleCount
+	way := p.sampleWay()
+	if way != samplesWalked {
+		if way != samplesByFlow {
+			p.sflowPrefix(&h)
+		}
+		body, count = p.usualSamples(way, &h, body, count)
+	}
 	var samples sflow.Samples
 	samples.Init(body, count)
 	for samples.Next() {
@@ -40,7 +39,7 @@ func (p *Producer) sflow(data []byte) {
 		p.tally.sample(&samples.Sample)
 		switch samples.Sample.Kind {
 		case sflow.Flow:
-			if fused && p.usualSample(&samples) {
+			if way != samplesWalked && p.usualSample(way, &h, &samples) {
 				continue
 			}
 			p.flowSample(&h, &samples, reason == sflow.ErrSampleTruncated)
@@ -59,7 +58,7 @@ func (p *Producer) sflow(data []byte) {
 
 // usualSamples produces the flow samples of the usual kind that body begins
 // with, of count that are announced, and returns what is left for a walk.
-func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
+func (p *Producer) usualSamples(way sampleWay, h *sflow.Header, body []byte, count uint32) ([]byte, uint32) {
 	const fixed = 32 // bytes of a flow sample before its records
 	for ; count > 0 && len(body) >= 8+fixed; count-- {
 		n := uint64(binary.BigEndian.Uint32(body[4:]))
@@ -68,15 +67,13 @@ func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
 		}
 		d := body[8 : 8+n]
 		s := &p.parts
-		if !p.gathers(d[fixed:], binary.BigEndian.Uint32(d[28:])) {
+		if !p.gathers(way, d[fixed:], binary.BigEndian.Uint32(d[28:])) {
 			break
 		}
 		source, rate := binary.BigEndian.Uint32(d[4:]), binary.BigEndian.Uint32(d[8:])
 		p.flowSampleFacts(binary.BigEndian.Uint32(d), source>>24, source&0xffffff, rate)
-		p.countRates(uint64(rate), SamplingRecord, 1)
-		s.rate = p.samplingOr(uint64(rate))
 		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
-		p.putSample(s)
+		p.putSample(way, h, s, rate)
 		p.tally.Samples[SampleFlow]++
 		p.tally.SampleRecords[SampleFlow] += min(binary.BigEndian.Uint32(d[28:]), uint32(n/8))
 		body = body[8+min((n+3)&^3, uint64(len(body)-8)):]
@@ -86,48 +83,84 @@ func (p *Producer) usualSamples(body []byte, count uint32) ([]byte, uint32) {
 
 // usualSample produces the flow sample that a walk is at; false if it is not of
 // the usual kind.
-func (p *Producer) usualSample(samples *sflow.Samples) bool {
+func (p *Producer) usualSample(way sampleWay, h *sflow.Header, samples *sflow.Samples) bool {
 	s := &p.parts
-	if !p.gathers(samples.Records.Rest()) {
+	if b, count := samples.Records.Rest(); !p.gathers(way, b, count) {
 		return false
 	}
-	s.rate = p.samplingOr(uint64(samples.Sample.SamplingRate))
-	p.countRates(uint64(samples.Sample.SamplingRate), SamplingRecord, 1)
 	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output
-	p.putSample(s)
+	p.putSample(way, h, s, samples.Sample.SamplingRate)
 	return true
 }
 
-// writesSamples says whether samples of the usual kind are written without a
-// Flow.
-func (p *Producer) writesSamples() bool {
-	if !fusedSamples || p.cfg.SamplingRate >= 1<<32 || p.perInterface() {
-		return false
+// sampleWay is how flow samples of the usual kind are produced.
+type sampleWay uint8
+
+const (
+	samplesWalked sampleWay = iota // as all others
+	samplesByFlow                  // gathered into a Flow, with a plain frame
+	samplesJSON                    // gathered and written, with a plain frame
+	samplesBin                     // gathered and written
+)
+
+// sampleWay returns the way of the flow samples of a datagram.
+func (p *Producer) sampleWay() sampleWay {
+	straight := p.cfg.SamplingRate < 1<<32 && !p.perInterface()
+	switch {
+	case !fusedSamples || !p.prog.fusesSamples():
+		return samplesWalked
+	case straight && p.cfg.Format == FormatBin:
+		return samplesBin
+	case straight && p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.plain && p.prog.layers == nil:
+		return samplesJSON
 	}
-	if p.cfg.Format == FormatBin {
-		return p.prog.fusesSamples()
-	}
-	return p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.plain && !p.prog.Keyed() && p.prog.layers == nil
+	return samplesByFlow
 }
 
-// gathers takes the records of a sample of the usual kind; of JSON, only with
-// a plain frame.
-func (p *Producer) gathers(b []byte, count uint32) bool {
-	if !p.parts.gather(b, count) {
+// gathers takes the records of a sample of the usual kind.
+func (p *Producer) gathers(way sampleWay, b []byte, count uint32) bool {
+	s := &p.parts
+	if !s.gather(b, count) {
 		return false
 	}
-	if p.prog.layers != nil {
-		p.parts.stack = -1 // the mapping wants to know all layers
+	if l := p.prog.layers; l != nil && s.stack >= 0 && l.goesOn(s) {
+		s.stack = -1 // the mapping knows more of it
 	}
-	return p.cfg.Format == FormatBin || p.parts.stack >= 0
+	return way == samplesBin || s.stack >= 0
 }
 
 // putSample appends the message of a sample that gathers took.
-func (p *Producer) putSample(s *sampleParts) {
-	if p.cfg.Format == FormatBin {
+func (p *Producer) putSample(way sampleWay, h *sflow.Header, s *sampleParts, rate uint32) {
+	if way == samplesByFlow {
+		f := p.plainFlow(h.Agent, h.Sequence, s)
+		f.SamplingRate = p.rateOf(f, uint64(rate), SamplingRecord)
+		p.emit(f)
+		return
+	}
+	p.countRates(uint64(rate), SamplingRecord, 1)
+	s.rate = p.samplingOr(uint64(rate))
+	if way == samplesBin {
 		p.writeSample(s)
 	} else {
 		p.writeSampleJSON(s)
+	}
+	if p.prog.Keyed() {
+		p.sampleKey(h, s)
+	}
+}
+
+// sampleKey adds the key of a sample that was written without a Flow.
+func (p *Producer) sampleKey(h *sflow.Header, s *sampleParts) {
+	b := p.batch
+	switch {
+	case p.prog.keyShared:
+		b.Keys = append(b.Keys, p.fused.key)
+	case s.stack >= 0 && p.cfg.Geo == nil:
+		f := p.plainFlow(h.Agent, h.Sequence, s)
+		f.SamplingRate = s.rate
+		b.Keys = append(b.Keys, p.prog.keyOf(f))
+	default:
+		p.fusedKeys(b, len(b.Ends)-1)
 	}
 }
 

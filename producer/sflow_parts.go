@@ -157,6 +157,10 @@ const (
 	numStacks = 16
 )
 
+// stackProtos are the protocols of stacks of headers, by the lowest bits of
+// their index.
+var stackProtos = [...]uint8{stackTCP: 6, stackUDP: 17, stackICMP: 1, stackICM6: 58}
+
 // plainFrame takes the fields of a plain frame.
 func (s *sampleParts) plainFrame() {
 	b := s.frame

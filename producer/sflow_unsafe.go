@@ -65,7 +65,7 @@ func (p *Producer) writeSample(s *sampleParts) {
 	need := prefixRoom + 1 + len(c.prefix) + storeSlack + len(p.cfg.Separator) + s.maxLen(h)
 	var custom []customValue
 	if l := p.prog.layers; l != nil {
-		custom = p.sampleCustom(l, s.frame, h)
+		custom = p.sampleCustom(l, s, h)
 		need += customLen(custom)
 	}
 	if cap(b.Buf)-len(b.Buf) < need {
@@ -131,9 +131,6 @@ func (p *Producer) writeSample(s *sampleParts) {
 	o += copy(out[o:], p.cfg.Separator)
 	b.Buf = b.Buf[:len(b.Buf)+o]
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))
-	if p.prog.Keyed() {
-		p.fusedKeys(b, len(b.Ends)-1)
-	}
 	p.useful++
 }
 
@@ -150,10 +147,6 @@ func putCountry(w unsafe.Pointer, tag uint64, c geo.Country) unsafe.Pointer {
 	*(*uint64)(w) = tag | 2<<16 | uint64(c>>8)<<24 | uint64(c&0xff)<<32
 	return unsafe.Add(w, 5&-int((uint64(c)+0xffff)>>16))
 }
-
-// stackProtos are the protocols of stacks of headers, by the lowest bits of
-// their index.
-var stackProtos = [...]uint8{stackTCP: 6, stackUDP: 17, stackICMP: 1, stackICM6: 58}
 
 // stackText is what all frames with a stack of headers have in common, as it is
 // written: etype, proto, layer_stack and layer_size. The last byte is the size

@@ -71,7 +71,7 @@ bench: need-go ## Print our figures: decode-and-produce, encoders, rings, socket
 
 .PHONY: bench-peers
 bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
-	cd bench/peers && $(GO) run . -rounds 7
+	cd bench/peers && $(GO) run -pgo ../../cmd/weir/default.pgo . -rounds 7
 
 .PHONY: bench-e2e
 bench-e2e: build ## Measure collectors as processes, over loopback UDP and AF_XDP (root, two CPUs, a quarter of an hour)
@@ -86,9 +86,18 @@ bench-e2e: build ## Measure collectors as processes, over loopback UDP and AF_XD
 profile: need-go ## Take CPU profiles of decode-and-produce, with their top lists, into bench/results
 	@scripts/profile.sh $(GO)
 
+.PHONY: pgo
+pgo: need-go ## Profile decode-and-produce anew, for the compiler (cmd/weir/default.pgo)
+	$(GO) test -run '^$$' -bench 'BenchmarkDatagram|BenchmarkMapping|BenchmarkEnrich' -benchtime 500ms -cpuprofile cmd/weir/default.pgo -o $(BIN)/pgo.test ./producer
+
 .PHONY: compat
 compat: need-go ## Compare every message with goflow2's: captures, synthetic loads, a dozen mappings (minutes)
 	cd bench/peers && $(GO) test -count=1 -timeout 20m -run 'TestCompat|TestRaw' .
+
+# What of it a CI run has time for.
+.PHONY: compat-ci
+compat-ci: need-go
+	cd bench/peers && $(GO) vet ./... && $(GO) test -count=1 -short -timeout 10m .
 
 .PHONY: bench-kafka
 bench-kafka: need-go ## Measure the output to Kafka beside goflow2's, against a real broker
@@ -154,6 +163,7 @@ ci: ## What the project's CI runs
 	$(MAKE) lint
 	$(MAKE) cross
 	CI=true $(MAKE) test
+	$(MAKE) compat-ci
 	$(MAKE) test-kafka-ci
 	$(MAKE) packaging
 	$(MAKE) fuzz

@@ -168,7 +168,7 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	c.keys(s.Hash)
 	c.program.ipfix = c.elements("ipfix", m.IPFIX)
 	c.program.v9 = c.elements("netflowv9", m.NetFlowV9)
-	c.program.plans = s.Compat || !c.program.plain || len(c.program.ipfix)+len(c.program.v9) > 0
+	c.program.plans = s.Compat || !c.program.plain || c.program.Keyed() || len(c.program.ipfix)+len(c.program.v9) > 0
 	c.layers()
 	if len(c.problems) == 0 {
 		c.program.makeFixed()

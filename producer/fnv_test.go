@@ -38,8 +38,8 @@ func TestHash(t *testing.T) {
 		if got := h.octet(byte(v)); v < 1<<8 && got != want {
 			t.Fatalf("octet %d: got %08x, want %08x", v, got, want)
 		}
-		if got := h.half(uint32(v)); v < 1e5 && got != want {
-			t.Fatalf("half %d: got %08x, want %08x", v, got, want)
+		if got := h.octet(byte(v)).byte(' '); v < 1<<8 && got != h.spaced(byte(v)) {
+			t.Fatalf("octet %d and a space: got %08x, want %08x", v, h.spaced(byte(v)), got)
 		}
 		if got := h.large(v); got != want {
 			t.Fatalf("large %d: got %08x, want %08x", v, got, want)

@@ -1,9 +1,6 @@
 package producer
 
-import (
-	"encoding/binary"
-	"strconv"
-)
+import "strconv"
 
 // A keyPlan computes the keys of records that are written without a Flow, from
 // the records' bytes. There is one for each template, beside its fused plan.
@@ -273,17 +270,14 @@ func (o *keyOp) add(keys []uint32, pl *fusedPlan, c *fusedContext, f *Flow, body
 		}
 	case keyOctet:
 		for i, h := range keys {
-			keys[i] = uint32(fnv(h).octet(body[at]))
+			keys[i] = uint32(fnv(h).octet(keyLoad8(body, at)))
 			at += step
 		}
 	case keyHalf:
-		for i, h := range keys {
-			keys[i] = uint32(fnv(h).half(uint32(binary.BigEndian.Uint16(body[at:]))))
-			at += step
-		}
+		o.addHalves(keys, step, body)
 	case keyWord:
 		for i, h := range keys {
-			keys[i] = uint32(fnv(h).number(uint64(binary.BigEndian.Uint32(body[at:]))))
+			keys[i] = uint32(fnv(h).number(uint64(keyLoad32(body, at))))
 			at += step
 		}
 	case keyNumber:
@@ -303,17 +297,25 @@ func (o *keyOp) add(keys []uint32, pl *fusedPlan, c *fusedContext, f *Flow, body
 
 // addOctets adds four bytes and the signs around them.
 func (o *keyOp) addOctets(keys []uint32, step int, body []byte) {
-	scale, before, after := fnv(1), fnv(0), fnv(o.after)
+	scale, before := fnv(1), fnv(0)
 	if o.before != 0 {
 		scale, before = fnvPrime, fnv(o.before)
 	}
 	at := int(o.offset)
 	for i, key := range keys {
-		v := binary.LittleEndian.Uint32(body[at:])
-		h := (fnv(key)*scale ^ before).octet(byte(v)).byte(' ')
-		h = h.octet(byte(v >> 8)).byte(' ')
-		h = h.octet(byte(v >> 16)).byte(' ')
-		keys[i] = uint32(h.octet(byte(v>>24))*fnvPrime ^ after)
+		v := keyLoad32(body, at)
+		h := (fnv(key)*scale ^ before).spaced(byte(v >> 24))
+		h = h.spaced(byte(v >> 16)).spaced(byte(v >> 8)).spaced(byte(v))
+		keys[i] = uint32(h.instead(o.after))
+		at += step
+	}
+}
+
+// addHalves adds numbers of two bytes.
+func (o *keyOp) addHalves(keys []uint32, step int, body []byte) {
+	at := int(o.offset)
+	for i, key := range keys {
+		keys[i] = uint32(fnv(key).short(shortDigits(keyLoad16(body, at))))
 		at += step
 	}
 }

@@ -1,6 +1,9 @@
 package producer
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // A keyPlan computes the keys of records that are written without a Flow, from
 // the records' bytes. There is one for each template, beside its fused plan.
@@ -231,10 +234,12 @@ func (p *Producer) recordKeys(pl *plan, c *fusedContext, body []byte, n int) {
 			h = o.field.hash(h, f)
 		}
 	}
-	for range n {
-		b.Keys = append(b.Keys, uint32(h))
+	before := len(b.Keys)
+	b.Keys = slices.Grow(b.Keys, n)[:before+n]
+	keys := b.Keys[before:]
+	for i := range keys {
+		keys[i] = uint32(h)
 	}
-	keys := b.Keys[len(b.Keys)-n:]
 	for i := k.lead; i < len(k.ops); i++ {
 		k.ops[i].add(keys, pl.fused, c, f, body)
 	}

@@ -29,6 +29,7 @@ type fusedContext struct {
 	sources                [NumSamplingSources]int // of the records' rates, where they name any
 	fallback               uint64                  // the configured default rate
 	key                    uint32                  // of all messages, where they share one
+	keyFields              keyFields               // of those that they share otherwise
 	// shared are the columns that all records have in common, as text; ends
 	// where each of them ends.
 	shared []byte

@@ -57,6 +57,9 @@ func (p *Program) placeKeys() {
 		if k.custom != nil || k.kind == kindUints || k.kind == kindLayers || k.kind == kindBytesList {
 			return
 		}
+		if places[k.number] == 0 {
+			p.keyFields++
+		}
 		places[k.number] = uint8(i + 1)
 	}
 	p.keyPlaces = places

@@ -219,6 +219,7 @@ func (p *Producer) recordKeys(pl *plan, c *fusedContext, body []byte, n int) {
 	b := p.batch
 	k := pl.keys
 	if k == nil || k.ases && p.cfg.Geo != nil {
+		p.shareKey()
 		p.fusedKeys(b, len(b.Ends)-n)
 		return
 	}

@@ -114,8 +114,9 @@ type Program struct {
 	// the same key.
 	keyShared bool
 	// keyPlaces are the places of the key's fields by their number, from 1; nil
-	// for keys that plainKeyOfMessage does not take.
+	// for keys that plainKey does not take. keyFields is how many there are.
 	keyPlaces []uint8
+	keyFields int
 
 	fixed map[*plan]*plan // of the fixed versions, by those of no mapping
 	// plans says that templates have plans of their own under this program.

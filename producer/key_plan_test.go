@@ -74,7 +74,7 @@ func randomKeyMapping(r *rand.Rand) *producer.Mapping {
 		m.IPFIX = m.NetFlowV9
 		names = append(names, "+octets", "+b", "+list", "+bl")
 	}
-	usual := []string{"src_addr", "dst_addr", "proto", "src_port", "dst_port", "in_if", "sampler_address", "time_flow_end_ns", "sampling_rate", "src_as"}
+	usual := []string{"src_addr", "dst_addr", "proto", "src_port", "dst_port", "in_if", "sampler_address", "time_flow_end_ns", "sampling_rate", "src_as", "icmp_code"}
 	for range 1 + r.IntN(8) {
 		if r.IntN(2) == 0 {
 			m.Key = append(m.Key, usual[r.IntN(len(usual))])

@@ -8,9 +8,10 @@ import (
 // A keyPlan computes the keys of records that are written without a Flow, from
 // the records' bytes. There is one for each template, beside its fused plan.
 //
-// A key is a chain of steps, each of which needs what the one before it gave:
-// a processor would wait for most of them. So the records of a set take each
-// op in turn, and the chains of several records overlap.
+// A key is a chain of steps, each of which needs what the one before it gave: a
+// processor would wait for most of them. So each op is done for all records of
+// a set before the next, in short pieces, and the chains of several records
+// overlap.
 type keyPlan struct {
 	ops []keyOp
 	// lead is how many of the ops, the first ones, give the same for all
@@ -276,7 +277,7 @@ func (o *keyOp) add(keys []uint32, pl *fusedPlan, c *fusedContext, f *Flow, body
 		}
 	case keyOctet:
 		for i, h := range keys {
-			keys[i] = uint32(fnv(h).octet(keyLoad8(body, at)))
+			keys[i] = uint32(fnv(h).octet(body[at]))
 			at += step
 		}
 	case keyHalf:

@@ -12,5 +12,3 @@ func keyLoad16(records []byte, at int) uint32 {
 func keyLoad32(records []byte, at int) uint32 {
 	return binary.BigEndian.Uint32(records[at:])
 }
-
-func keyLoad8(records []byte, at int) byte { return records[at] }

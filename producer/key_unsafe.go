@@ -16,7 +16,3 @@ func keyLoad16(records []byte, at int) uint32 {
 func keyLoad32(records []byte, at int) uint32 {
 	return bits.ReverseBytes32(*(*uint32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(records)), at)))
 }
-
-func keyLoad8(records []byte, at int) byte {
-	return *(*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(records)), at))
-}

@@ -28,28 +28,26 @@ type keyPlan struct {
 type keyKind uint8
 
 const (
-	keyText   keyKind = iota // text
-	keyShared                // a field that the records of a set share
-	keyOctets                // four bytes of an address, and the signs around them
-	keyBytes                 // a string of bytes
-	keyOctet                 // a number of one byte
-	keyHalf                  // of two, in big-endian order
-	keyWord                  // of four
-	keyNumber                // of any width and order, or a part of its bits
-	keyStart                 // the times of the flow
+	keyText    keyKind = iota // text
+	keyShared                 // a field that the records of a set share
+	keyAddress                // an address of four bytes
+	keyBytes                  // any other string of bytes
+	keyOctet                  // a number of one byte
+	keyHalf                   // of two, in big-endian order
+	keyWord                   // of four
+	keyNumber                 // of any width and order, or a part of its bits
+	keyStart                  // the times of the flow
 	keyEnd
 )
 
 // keyOp adds a part of the printed fields to the keys of records.
 type keyOp struct {
-	kind keyKind
-	// The signs around four bytes; before may be 0 for none.
-	before, after byte
-	offset        uint32 // in the record
-	length        uint32 // of a string of bytes
-	number        fusedInt
-	field         *keyField // that is shared
-	text          string
+	kind   keyKind
+	offset uint32 // in the record
+	length uint32 // of a string of bytes
+	number fusedInt
+	field  *keyField // that is shared
+	text   string
 }
 
 // keyPlanOf makes the plan of a program's key for a plan that is fused; nil if
@@ -167,26 +165,13 @@ func (w *keyWriter) number(i fusedInt) {
 
 // bytes adds a string of bytes of the record.
 func (w *keyWriter) bytes(offset, length uint32) {
-	switch {
-	case length == 0:
+	switch length {
+	case 0:
 		w.text += "[]"
-		return
-	case length%4 != 0 || length > 16:
+	case 4:
+		w.op(keyOp{kind: keyAddress, offset: offset})
+	default:
 		w.op(keyOp{kind: keyBytes, offset: offset, length: length})
-		return
-	}
-	w.text += "["
-	for ; length > 0; length -= 4 {
-		o := keyOp{kind: keyOctets, offset: offset, after: ' '}
-		if len(w.k.ops) > 0 && len(w.text) > 0 {
-			last := len(w.text) - 1
-			o.before, w.text = w.text[last], w.text[:last]
-		}
-		if length == 4 {
-			o.after = ']'
-		}
-		w.op(o)
-		offset += 4
 	}
 }
 
@@ -268,13 +253,10 @@ func (o *keyOp) add(keys []uint32, pl *fusedPlan, c *fusedContext, f *Flow, body
 		for i, h := range keys {
 			keys[i] = uint32(o.field.hash(fnv(h), f))
 		}
-	case keyOctets:
-		o.addOctets(keys, step, body)
+	case keyAddress:
+		o.addAddresses(keys, step, body)
 	case keyBytes:
-		for i, h := range keys {
-			keys[i] = uint32(fnv(h).bytes(body[at : at+int(o.length)]))
-			at += step
-		}
+		o.addBytes(keys, step, body)
 	case keyOctet:
 		for i, h := range keys {
 			keys[i] = uint32(fnv(h).octet(body[at]))
@@ -302,18 +284,39 @@ func (o *keyOp) add(keys []uint32, pl *fusedPlan, c *fusedContext, f *Flow, body
 	}
 }
 
-// addOctets adds four bytes and the signs around them.
-func (o *keyOp) addOctets(keys []uint32, step int, body []byte) {
-	scale, before := fnv(1), fnv(0)
-	if o.before != 0 {
-		scale, before = fnvPrime, fnv(o.before)
-	}
+// addAddresses adds addresses of four bytes.
+func (o *keyOp) addAddresses(keys []uint32, step int, body []byte) {
 	at := int(o.offset)
 	for i, key := range keys {
 		v := keyLoad32(body, at)
-		h := (fnv(key)*scale ^ before).spaced(byte(v >> 24))
-		h = h.spaced(byte(v >> 16)).spaced(byte(v >> 8)).spaced(byte(v))
-		keys[i] = uint32(h.instead(o.after))
+		h := fnv(key).byte('[').spaced(byte(v >> 24)).spaced(byte(v >> 16))
+		keys[i] = uint32(h.spaced(byte(v >> 8)).spaced(byte(v)).instead(']'))
+		at += step
+	}
+}
+
+// addBytes adds strings of bytes: their chains are long, so that four of them
+// are made to overlap.
+func (o *keyOp) addBytes(keys []uint32, step int, body []byte) {
+	at, n := int(o.offset), int(o.length)
+	for ; len(keys) >= 4; keys = keys[4:] {
+		a := body[at : at+n]
+		b := body[at+step:][:len(a)]
+		c := body[at+2*step:][:len(a)]
+		d := body[at+3*step:][:len(a)]
+		h0, h1, h2, h3 := fnv(keys[0]).byte('['), fnv(keys[1]).byte('['), fnv(keys[2]).byte('['), fnv(keys[3]).byte('[')
+		for i, v := range a {
+			h0 = h0.spaced(v)
+			h1 = h1.spaced(b[i])
+			h2 = h2.spaced(c[i])
+			h3 = h3.spaced(d[i])
+		}
+		keys[0], keys[1] = uint32(h0.instead(']')), uint32(h1.instead(']'))
+		keys[2], keys[3] = uint32(h2.instead(']')), uint32(h3.instead(']'))
+		at += 4 * step
+	}
+	for i, h := range keys {
+		keys[i] = uint32(fnv(h).bytes(body[at : at+n]))
 		at += step
 	}
 }

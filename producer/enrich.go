@@ -138,9 +138,6 @@ func (p *Producer) writeEnriched(pl *fusedPlan, c *fusedContext, body []byte) in
 	}
 	b.Buf = buf
 	p.useful += records
-	if p.prog.Keyed() {
-		p.fusedKeys(b, len(b.Ends)-records)
-	}
 	return records
 }
 

@@ -29,6 +29,7 @@ type fusedContext struct {
 	sources                [NumSamplingSources]int // of the records' rates, where they name any
 	fallback               uint64                  // the configured default rate
 	key                    uint32                  // of all messages, where they share one
+	keyFields              keyFields               // of those that they share otherwise
 	// shared are the columns that all records have in common, as text; ends
 	// where each of them ends.
 	shared []byte
@@ -82,7 +83,6 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 		b = grow(b, jsonSlack)
 	}
 	c.prefix = b
-	p.shareKey()
 	return c
 }
 
@@ -120,15 +120,23 @@ func (p *Producer) writesFused(pl *plan) bool {
 	case p.cfg.Format == FormatBin:
 		return true
 	}
-	if !fusedJSON || p.cfg.Format != FormatJSON || p.cfg.Geo != nil || p.prog.Keyed() && !p.prog.keyShared {
+	if !fusedJSON || p.cfg.Format != FormatJSON || p.cfg.Geo != nil || p.prog.Keyed() && pl.keys == nil {
 		return false
 	}
-	return p.prog.plain && !p.prog.Keyed() && len(pl.targets) == 0 || pl.columns != nil
+	return p.prog.plain && len(pl.targets) == 0 || pl.columns != nil
 }
 
-// writeRecords appends the messages of all whole records in body to the batch
-// and returns how many there were. beginFused came before it.
+// writeRecords appends the messages of all whole records in body to the batch,
+// with their keys, and returns how many there were. beginFused came before it.
 func (p *Producer) writeRecords(pl *plan, version uint16, c *fusedContext, body []byte) int {
+	n := p.writeMessages(pl, version, c, body)
+	if p.prog.Keyed() {
+		p.recordKeys(pl, c, body, n)
+	}
+	return n
+}
+
+func (p *Producer) writeMessages(pl *plan, version uint16, c *fusedContext, body []byte) int {
 	if p.cfg.Format == FormatBin {
 		return p.writeFused(pl.fused, c, body)
 	}
@@ -202,9 +210,6 @@ func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
 	}
 	b.Buf = buf
 	p.useful += records
-	if p.prog.Keyed() {
-		p.fusedKeys(b, len(b.Ends)-records)
-	}
 	return records
 }
 

@@ -95,15 +95,12 @@ func isShared(id fieldID) bool {
 	return false
 }
 
-// columnSet makes the values that the records of a set share, and their key.
+// columnSet makes the values that the records of a set share.
 func (p *Producer) columnSet(c *fusedContext, rate uint64) {
 	c.prefix, c.prefixRate = c.prefix[:0], rate
 	f := p.begin(c.flowType)
 	f.SequenceNum, f.ObservationDomainID = c.sequence, c.domain
 	c.share(p.prog, f, notationJSON, isShared)
-	if p.prog.Keyed() {
-		c.key = p.prog.keyOf(f)
-	}
 }
 
 // share makes the values of the columns that are shared, from a flow that has

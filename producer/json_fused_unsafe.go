@@ -35,9 +35,6 @@ func (p *Producer) writeJSON(pl *fusedPlan, j *jsonPlan, c *fusedContext, body [
 	}
 	b.Buf = buf
 	p.useful += records
-	if p.prog.Keyed() {
-		p.fusedKeys(b, len(b.Ends)-records)
-	}
 	return records
 }
 

@@ -10,59 +10,6 @@ type keyField struct {
 	number int // in the message
 }
 
-// FNV-1, 32 bits (draft-eastlake-fnv section 2).
-const (
-	fnvOffset = 2166136261
-	fnvPrime  = 16777619
-)
-
-// fnv is the hash of a text that is being written.
-type fnv uint32
-
-func (h fnv) byte(c byte) fnv { return h*fnvPrime ^ fnv(c) }
-
-func (h fnv) text(s string) fnv {
-	for i := range len(s) {
-		h = h.byte(s[i])
-	}
-	return h
-}
-
-// number hashes the decimal digits of v.
-func (h fnv) number(v uint64) fnv {
-	var digits [20]byte
-	i := len(digits)
-	for {
-		i--
-		digits[i] = '0' + byte(v%10)
-		if v /= 10; v == 0 {
-			break
-		}
-	}
-	for _, c := range digits[i:] {
-		h = h.byte(c)
-	}
-	return h
-}
-
-// bytes hashes a string of bytes as fmt prints one: [192 0 2 1].
-func (h fnv) bytes(v []byte) fnv {
-	h = h.byte('[')
-	for i, c := range v {
-		if i > 0 {
-			h = h.byte(' ')
-		}
-		if c >= 100 {
-			h = h.byte('0' + c/100)
-		}
-		if c >= 10 {
-			h = h.byte('0' + c/10%10)
-		}
-		h = h.byte('0' + c%10)
-	}
-	return h.byte(']')
-}
-
 // keys compiles formatter.key and the fields of Settings.
 func (c *compiler) keys(hash []string) {
 	p := c.program
@@ -109,6 +56,9 @@ func (p *Program) placeKeys() {
 	for i, k := range p.key {
 		if k.custom != nil || k.kind == kindUints || k.kind == kindLayers || k.kind == kindBytesList {
 			return
+		}
+		if places[k.number] == 0 {
+			p.keyFields++
 		}
 		places[k.number] = uint8(i + 1)
 	}

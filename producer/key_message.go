@@ -3,35 +3,43 @@ package producer
 import "encoding/binary"
 
 // fusedKeys adds the keys of the messages at and behind place first of the
-// batch, which were written without a Flow.
+// batch, which were written without a Flow behind what they share.
 func (p *Producer) fusedKeys(b *Batch, first int) {
-	if p.prog.keyShared {
-		for range len(b.Ends) - first {
-			b.Keys = append(b.Keys, p.fused.key)
-		}
-		return
-	}
+	c := &p.fused
 	for i := first; i < len(b.Ends); i++ {
+		if p.prog.keyShared {
+			b.Keys = append(b.Keys, c.key)
+			continue
+		}
 		msg := b.Message(i)
 		n, size := binary.Uvarint(msg)
-		b.Keys = append(b.Keys, p.prog.keyOfMessage(msg[size:size+int(n)]))
+		msg = msg[size : size+int(n)]
+		if p.prog.keyPlaces == nil {
+			b.Keys = append(b.Keys, p.prog.keyOfMessage(msg))
+			continue
+		}
+		at := c.keyFields
+		at.find(p.prog, msg, len(c.prefix))
+		b.Keys = append(b.Keys, p.prog.plainKey(msg, &at))
 	}
 }
 
-// shareKey notes the key that all messages with the encoded prefix share, if
-// they do.
+// shareKey notes what all messages with the encoded prefix share of their keys.
 func (p *Producer) shareKey() {
-	if p.prog.keyShared && p.prog.Keyed() {
-		p.fused.key = p.prog.keyOfMessage(p.fused.prefix)
+	c := &p.fused
+	switch {
+	case !p.prog.Keyed():
+	case p.prog.keyShared:
+		c.key = p.prog.keyOfMessage(c.prefix)
+	case p.prog.keyPlaces != nil:
+		c.keyFields = keyFields{missing: p.prog.keyFields}
+		c.keyFields.find(p.prog, c.prefix, 0)
 	}
 }
 
 // keyOfMessage returns the key of an encoded message without its length. The
 // message is one that this package wrote.
 func (p *Program) keyOfMessage(msg []byte) uint32 {
-	if p.keyPlaces != nil {
-		return p.plainKeyOfMessage(msg)
-	}
 	h := fnv(fnvOffset)
 	for i := range p.key {
 		h = p.key[i].hashMessage(h, msg)
@@ -39,15 +47,21 @@ func (p *Program) keyOfMessage(msg []byte) uint32 {
 	return uint32(h)
 }
 
-// maxPlain is the number of fields of a key that plainKeyOfMessage takes.
+// maxPlain is the number of fields of a key that keyFields takes.
 const maxPlain = 8
 
-// plainKeyOfMessage is keyOfMessage for keys of a few fields of FlowMessage that
-// are no lists, in one pass.
-func (p *Program) plainKeyOfMessage(msg []byte) uint32 {
-	var at [maxPlain]int // where the values begin, 0 for those that are not there
+// keyFields are the places of a key's fields in a message, for keys of a few
+// fields of FlowMessage that are no lists.
+type keyFields struct {
+	at      [maxPlain]int // where the values begin, 0 for those that are not there
+	missing int           // how many have not been found
+}
+
+// find looks for the fields from some place of the message on. Each is there at
+// most once.
+func (f *keyFields) find(p *Program, msg []byte, i int) {
 	places := p.keyPlaces
-	for i := 0; i < len(msg); {
+	for i < len(msg) && f.missing > 0 {
 		number := int(msg[i])
 		wire := number & 7
 		i++
@@ -62,7 +76,8 @@ func (p *Program) plainKeyOfMessage(msg []byte) uint32 {
 			}
 		}
 		if number >>= 3; number < len(places) && places[number] != 0 {
-			at[places[number]-1] = i
+			f.at[places[number]-1] = i
+			f.missing--
 		}
 		if wire == wireVarint {
 			for msg[i] >= 0x80 {
@@ -79,10 +94,14 @@ func (p *Program) plainKeyOfMessage(msg []byte) uint32 {
 		}
 		i += n
 	}
+}
+
+// plainKey returns the key of a message whose fields were looked for.
+func (p *Program) plainKey(msg []byte, f *keyFields) uint32 {
 	h := fnv(fnvOffset)
 	for i := range p.key {
 		k := &p.key[i]
-		from := at[places[k.number]-1]
+		from := f.at[p.keyPlaces[k.number]-1]
 		if k.kind == kindBytes {
 			if from == 0 {
 				h = h.byte('[').byte(']')

@@ -114,8 +114,9 @@ type Program struct {
 	// the same key.
 	keyShared bool
 	// keyPlaces are the places of the key's fields by their number, from 1; nil
-	// for keys that plainKeyOfMessage does not take.
+	// for keys that plainKey does not take. keyFields is how many there are.
 	keyPlaces []uint8
+	keyFields int
 
 	fixed map[*plan]*plan // of the fixed versions, by those of no mapping
 	// plans says that templates have plans of their own under this program.
@@ -168,7 +169,7 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	c.keys(s.Hash)
 	c.program.ipfix = c.elements("ipfix", m.IPFIX)
 	c.program.v9 = c.elements("netflowv9", m.NetFlowV9)
-	c.program.plans = s.Compat || !c.program.plain || len(c.program.ipfix)+len(c.program.v9) > 0
+	c.program.plans = s.Compat || !c.program.plain || c.program.Keyed() || len(c.program.ipfix)+len(c.program.v9) > 0
 	c.layers()
 	if len(c.problems) == 0 {
 		c.program.makeFixed()

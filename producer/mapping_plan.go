@@ -31,32 +31,38 @@ func (p *Producer) planOf(t *template.Template) *plan {
 			mapping = p.prog.v9
 		}
 		m = &mappedPlan{p.prog, pl}
-		if p.prog.compat || !p.prog.plain || touches(t, mapping) {
+		if p.prog.compat || !p.prog.plain || p.prog.Keyed() || touches(t, mapping) {
 			m.plan = compileMapped(t, mapping, p.prog.compat)
-			m.plan.makeColumns(p.prog, t.Version)
+			m.plan.makePlans(p.prog, t.Version)
 		}
 		pl.mapped.Store(m)
 	}
 	return m.plan
 }
 
-// makeColumns makes the plan of the program's columns, if it has any and they
-// allow it. The plan is not shared yet.
-func (pl *plan) makeColumns(prog *Program, version uint16) {
-	if fusedJSON && pl.fused != nil && !prog.plain && !prog.compat {
+// makePlans makes the plans of the program's columns and of its key, if it has
+// any and the template allows it. The plan is not shared yet.
+func (pl *plan) makePlans(prog *Program, version uint16) {
+	if pl.fused == nil || prog.compat {
+		return
+	}
+	if fusedJSON && !prog.plain {
 		pl.columns = columnPlan(pl, version, prog)
+	}
+	if prog.Keyed() {
+		pl.keys = keyPlanOf(pl, version, prog)
 	}
 }
 
-// makeFixed makes the plans of the program's columns for the fixed versions.
+// makeFixed makes the plans of the program for the fixed versions.
 func (p *Program) makeFixed() {
-	if p.plain || p.compat {
+	if p.plain && !p.Keyed() || p.compat {
 		return
 	}
 	p.fixed = map[*plan]*plan{}
 	for _, base := range []*plan{fixedV5, fixedV7, fixedV1, fixedV1Long} {
 		own := &plan{ops: base.ops, fused: base.fused}
-		own.makeColumns(p, template.V9)
+		own.makePlans(p, template.V9)
 		p.fixed[base] = own
 	}
 }

@@ -286,14 +286,19 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// TestMappedPathsDoNotAllocate pins the hot path under a mapping with everything.
+// TestMappedPathsDoNotAllocate pins the hot path under a mapping with everything,
+// and with keys alone.
 func TestMappedPathsDoNotAllocate(t *testing.T) {
 	for _, s := range scenarios() {
 		if strings.Contains(s.name, "redefinition") || strings.Contains(s.name, "withdrawal") {
 			continue // templates that change are stored anew
 		}
-		for _, compat := range []bool{false, true} {
-			programs := program(t, fullMapping(), producer.Settings{Compat: compat})
+		for name, programs := range map[string]*producer.Programs{
+			"everything":         program(t, fullMapping(), producer.Settings{}),
+			"everything, compat": program(t, fullMapping(), producer.Settings{Compat: true}),
+			"keys":               program(t, nil, producer.Settings{Hash: []string{"src_addr", "sampler_address", "src_port", "time_flow_end_ns"}}),
+			"message keys":       program(t, nil, producer.Settings{Hash: []string{"dst_addr", "sampling_rate", "as_path"}}),
+		} {
 			for _, format := range []producer.Format{producer.FormatJSON, producer.FormatBin, producer.FormatText} {
 				p := producer.New(producer.Config{Format: format, Separator: []byte("\n"), Programs: programs}, producer.NewStore(template.DefaultLimits()))
 				batch := producer.NewBatch(0, 64<<10)
@@ -306,7 +311,7 @@ func TestMappedPathsDoNotAllocate(t *testing.T) {
 					batch.Reset()
 					p.Datagram(batch, last.meta, last.data)
 				}); allocs != 0 {
-					t.Errorf("%s, format %d, compat %v: %v allocations a datagram", s.name, format, compat, allocs)
+					t.Errorf("%s, format %d, %s: %v allocations a datagram", s.name, format, name, allocs)
 				}
 			}
 		}

@@ -138,6 +138,9 @@ type plan struct {
 	// columns does it for the columns of a mapping; nil where that does not have
 	// any, or the template does not allow it.
 	columns *jsonPlan
+	// keys makes the keys of records that are written without a Flow; nil where
+	// they have none, or those of the messages are needed.
+	keys *keyPlan
 	// targets are those of the opMapped, in their order.
 	targets []target
 	// mapped is the plan under a mapping, made when it is first needed.

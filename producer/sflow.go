@@ -25,6 +25,9 @@ func (p *Producer) sflow(data []byte) {
 		if way != samplesByFlow {
 			p.sflowPrefix(&h)
 		}
+		if way == samplesBin && !p.prog.keyShared { // else sampleSet knows it
+			p.shareKey()
+		}
 		body, count = p.usualSamples(way, &h, body, count)
 	}
 	var samples sflow.Samples

@@ -11,3 +11,5 @@ func (*Program) compileFast() {}
 func (p *Program) appendFast(b []byte, f *Flow, n notation, _ *fusedContext) []byte {
 	return p.appendText(b, f, n)
 }
+
+func (*fusedContext) sampleColumns(*Program, *Flow, notation) {}

@@ -38,7 +38,7 @@ type fastColumn struct {
 	addr   uintptr // of a prefix: its address
 	custom *customField
 	column *column
-	shared int // number of the column among those that samples share, from 1
+	shared int // number of the column among the slow ones that samples share, from 1
 	need   int // bytes that this and all fast columns behind it take, up to a slow one
 }
 
@@ -53,7 +53,7 @@ func (p *Program) compileFast() {
 		for i := range p.columns {
 			c := &p.columns[i]
 			f.add(c, notation(n), p.compat)
-			if sharedBySamples(c.id) {
+			if f.ops[i].kind == fastSlow && sharedBySamples(c.id) {
 				shared++
 				f.ops[i].shared = shared
 			}
@@ -140,8 +140,20 @@ func (o *fastColumn) fit(c *column, compat bool) (kind fastKind, quoted bool) {
 	return fastSlow, false
 }
 
+// sampleColumns makes the values of the columns that flow samples share and that
+// take long to write.
+func (c *fusedContext) sampleColumns(prog *Program, f *Flow, n notation) {
+	c.shared, c.ends = c.shared[:0], c.ends[:0]
+	for i := range prog.fast[n].ops {
+		if o := &prog.fast[n].ops[i]; o.shared > 0 {
+			c.shared, _ = prog.appendColumn(c.shared, f, o.column, n) // fields are always there
+			c.ends = append(c.ends, uint32(len(c.shared)))
+		}
+	}
+}
+
 // appendFast is appendText by words, the same byte for byte. c has the values of
-// the columns that all samples of the datagram share; nil for other flows.
+// the slow columns that all samples of the datagram share; nil for other flows.
 func (p *Program) appendFast(b []byte, f *Flow, n notation, c *fusedContext) []byte {
 	fast := &p.fast[n]
 	if n == notationJSON {
@@ -165,18 +177,7 @@ func (p *Program) appendFast(b []byte, f *Flow, n notation, c *fusedContext) []b
 		from := unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), len(b))
 		w := from
 		for ; i < len(fast.ops) && fast.ops[i].kind != fastSlow; i++ {
-			o := &fast.ops[i]
-			if c == nil || o.shared == 0 {
-				w = fast.write(o, f, w)
-				continue
-			}
-			// The value has its quotation marks: the name goes without.
-			name := uintptr(o.name.n) - uintptr(o.signs-1)
-			w = putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(fast.text)), o.name.pos), name)
-			value := c.sharedColumn(o.shared)
-			w = putText(w, unsafe.Pointer(unsafe.SliceData(value)), uintptr(len(value)))
-			*(*byte)(w) = byte(o.behind >> (8 * (o.signs - 1)))
-			w = unsafe.Add(w, 1)
+			w = fast.write(&fast.ops[i], f, w)
 		}
 		b = b[:len(b)+int(uintptr(w)-uintptr(from))]
 	}
@@ -228,7 +229,13 @@ func (c *fastColumns) write(o *fastColumn, f *Flow, w unsafe.Pointer) unsafe.Poi
 	at := unsafe.Add(unsafe.Pointer(f), o.offset)
 	switch o.kind {
 	case fastNumber32:
-		w = putNumber(w, uint64(*(*uint32)(at)))
+		if v := *(*uint32)(at); v < 256 {
+			octet := &octets[v]
+			*(*uint32)(w) = octet.text
+			w = unsafe.Add(w, octet.n-1)
+		} else {
+			w = putNumber(w, uint64(v))
+		}
 	case fastNumber64:
 		w = putNumber(w, *(*uint64)(at))
 	case fastIP:

@@ -100,16 +100,10 @@ func (p *Producer) columnSet(c *fusedContext, rate uint64) {
 	c.prefix, c.prefixRate = c.prefix[:0], rate
 	f := p.begin(c.flowType)
 	f.SequenceNum, f.ObservationDomainID = c.sequence, c.domain
-	c.share(p.prog, f, notationJSON, isShared)
-}
-
-// share makes the values of the columns that are shared, from a flow that has
-// what is shared.
-func (c *fusedContext) share(prog *Program, f *Flow, n notation, shared func(fieldID) bool) {
 	c.shared, c.ends = c.shared[:0], c.ends[:0]
-	for i := range prog.columns {
-		if col := &prog.columns[i]; shared(col.id) {
-			c.shared, _ = prog.appendColumn(c.shared, f, col, n) // fields are always there
+	for i := range p.prog.columns {
+		if col := &p.prog.columns[i]; isShared(col.id) {
+			c.shared, _ = p.prog.appendColumn(c.shared, f, col, notationJSON) // fields are always there
 			c.ends = append(c.ends, uint32(len(c.shared)))
 		}
 	}
@@ -147,7 +141,7 @@ func (p *Producer) sampleSet(agent []byte, sequence uint32) {
 		if p.cfg.Format == FormatText {
 			n = notationText
 		}
-		c.share(p.prog, f, n, sharedBySamples)
+		c.sampleColumns(p.prog, f, n)
 		p.samples = c
 	}
 }

@@ -13,7 +13,7 @@ type keyField struct {
 // keys compiles formatter.key and the fields of Settings.
 func (c *compiler) keys(hash []string) {
 	p := c.program
-	p.keyShared = true
+	p.keyShared, p.keyParts = true, true
 	add := func(path, name string) {
 		col, ok := c.column(name)
 		if !ok || col.id == fieldICMPName {
@@ -27,6 +27,7 @@ func (c *compiler) keys(hash []string) {
 			k.number = fieldTable[k.id].number
 		}
 		p.key = append(p.key, k)
+		p.keyParts = p.keyParts && hashesPart(k.id)
 		switch k.id {
 		case fieldType, fieldSequence, fieldSampler, fieldTimeReceived, fieldDomain:
 		default:

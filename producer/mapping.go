@@ -113,6 +113,8 @@ type Program struct {
 	// keyShared says that all flows of a set, or of an sFlow datagram, have
 	// the same key.
 	keyShared bool
+	// keyParts says that sampleParts.hash takes all fields of the key.
+	keyParts bool
 	// keyPlaces are the places of the key's fields by their number, from 1; nil
 	// for keys that plainKey does not take. keyFields is how many there are.
 	keyPlaces []uint8

@@ -29,6 +29,8 @@ func TestPlainSamples(t *testing.T) {
 		r.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		return slices.Clone(names[:r.IntN(most+1)])
 	}
+	frameFields := []string{"src_addr", "dst_addr", "proto", "src_port", "dst_port", "src_mac", "dst_mac", "in_if", "out_if", "vlan_id", "src_vlan", "dst_vlan",
+		"ip_tos", "ip_ttl", "tcp_flags"}
 	for range rounds(3000) {
 		m := &producer.Mapping{Render: map[string]producer.Renderer{}, Custom: []producer.Custom{
 			{Name: "num", Number: 1000, Type: producer.CustomVarint}, {Name: "list", Number: 1001, Type: producer.CustomVarint, Array: true},
@@ -37,7 +39,10 @@ func TestPlainSamples(t *testing.T) {
 		if r.IntN(2) == 0 {
 			m.Fields = some(fields, len(fields))
 		}
-		if r.IntN(2) == 0 {
+		switch r.IntN(4) {
+		case 0:
+			m.Key = some(frameFields, 6)
+		case 1:
 			m.Key = slices.DeleteFunc(some(fields, 6), func(name string) bool { return name == "icmp_name" })
 		}
 		for _, name := range m.Fields {

@@ -158,6 +158,12 @@ func (p *Producer) sampleKey(h *sflow.Header, s *sampleParts) {
 	switch {
 	case p.prog.keyShared:
 		b.Keys = append(b.Keys, p.fused.key)
+	case s.stack >= 0 && p.prog.keyParts:
+		key := fnv(fnvOffset)
+		for i := range p.prog.key {
+			key = s.hash(key, p.prog.key[i].id)
+		}
+		b.Keys = append(b.Keys, uint32(key))
 	case s.stack >= 0 && p.cfg.Geo == nil:
 		f := p.plainFlow(h.Agent, h.Sequence, s)
 		f.SamplingRate = s.rate

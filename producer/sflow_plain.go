@@ -182,3 +182,36 @@ func appendWords(list []uint32, words []byte) []uint32 {
 	}
 	return list
 }
+
+// partPlaces are the places of numbers by their field, from 1; 0 for others.
+var partPlaces = [numFields]uint8{
+	fieldSrcPort: numSrcPort + 1, fieldDstPort: numDstPort + 1, fieldInIf: numInIf + 1, fieldOutIf: numOutIf + 1,
+	fieldSrcVLAN: numSrcVLAN + 1, fieldDstVLAN: numDstVLAN + 1, fieldVLAN: numVLAN + 1, fieldTCPFlags: numTCPFlags + 1,
+	fieldTOS: numTOS + 1, fieldTTL: numTTL + 1,
+}
+
+// hashesPart tells whether sampleParts.hash takes the field.
+func hashesPart(id fieldID) bool {
+	switch id {
+	case fieldSrcAddr, fieldDstAddr, fieldProto, fieldSrcMAC, fieldDstMAC:
+		return true
+	}
+	return int(id) < len(partPlaces) && partPlaces[id] > 0
+}
+
+// hash adds the printed value of a field of a plain sample to a key.
+func (s *sampleParts) hash(h fnv, id fieldID) fnv {
+	switch id {
+	case fieldSrcAddr:
+		return h.bytes(s.src)
+	case fieldDstAddr:
+		return h.bytes(s.dst)
+	case fieldProto:
+		return h.octet(s.plain.Proto)
+	case fieldSrcMAC:
+		return h.number(s.srcMAC)
+	case fieldDstMAC:
+		return h.number(s.dstMAC)
+	}
+	return h.number(uint64(s.numbers[(partPlaces[id]-1)&31]))
+}

@@ -39,7 +39,7 @@ func newFakeQueue(t *testing.T, id uint32) *fakeQueue {
 		t.Fatal(err)
 	}
 	f.sockets = []*socket{s}
-	f.chunks.add(f.umem, fakeChunks, fakeRing)
+	f.chunks.add(f.umem, fakeChunks, fakeRing, mostReady(1, fakeRing))
 	return f
 }
 

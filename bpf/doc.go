@@ -30,7 +30,8 @@
 //
 // The program is immutable: other rules or addresses need another [Load] and the
 // replacement of the program on the interface. [Load] needs CAP_BPF and
-// CAP_NET_ADMIN, no more, from Linux 5.18 on. From Linux 5.6 on it loads a twin
+// CAP_NET_ADMIN, no more, from Linux 5.18 on; with CAP_PERFMON and without
+// [Config] Frags the program needs one call less for a frame. From Linux 5.6 on it loads a twin
 // of the program that knows no multi-buffer frames and needs CAP_PERFMON too. The
 // program is built for little-endian machines.
 //

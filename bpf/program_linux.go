@@ -46,16 +46,23 @@ func loadEntry(cfg Config, listens []Listen, entry string) (*Program, error) {
 		cfg.RateExporters = DefaultRateExporters
 	}
 	tables := newTables(cfg, listens)
-	spec, err := newSpec(cfg, tables, entry)
-	if err != nil {
-		return nil, fmt.Errorf("load program: %w", err)
+	load := func(linear bool) (*ebpf.Collection, error) {
+		spec, err := newSpec(cfg, tables, entry, linear)
+		if err != nil {
+			return nil, err
+		}
+		return ebpf.NewCollection(spec)
 	}
-	all, err := ebpf.NewCollection(spec)
+	linear := !cfg.Frags
+	all, err := load(linear)
 	if errors.Is(err, unix.EPERM) && memlockLimits() {
 		if limit := raiseMemlock(); limit != nil {
 			return nil, fmt.Errorf("load program: %w: %w: %w", ErrMemlock, limit, err)
 		}
-		all, err = ebpf.NewCollection(spec)
+		all, err = load(linear)
+	}
+	if linear && errors.Is(err, unix.EACCES) { // CAP_PERFMON is missing
+		all, err = load(false)
 	}
 	if errors.Is(err, unix.EPERM) {
 		err = unix.EPERM // the library's text is about locked memory, which it is not

@@ -59,8 +59,8 @@ func newestEntry() string {
 }
 
 // newSpec returns the program of that name for this configuration: sizes of its
-// maps, constants, flags.
-func newSpec(cfg Config, t *tables, entry string) (*ebpf.CollectionSpec, error) {
+// maps, constants, flags. A linear one adds lengths to pointers.
+func newSpec(cfg Config, t *tables, entry string, linear bool) (*ebpf.CollectionSpec, error) {
 	spec, err := loadWeir()
 	if err != nil {
 		return nil, err
@@ -83,6 +83,7 @@ func newSpec(cfg Config, t *tables, entry string) (*ebpf.CollectionSpec, error) 
 	for name, value := range map[string]any{
 		weirVarWorkers:    cfg.Workers,
 		weirVarQueues:     cfg.Queues,
+		weirVarLinear:     flag(linear),
 		weirVarListenAddr: flag(len(t.listens) > 0),
 		weirVarHasRules:   flag(len(t.rules4)+len(t.rules6) > 0),
 		weirVarHasAllow:   flag(len(cfg.Allow) > 0),

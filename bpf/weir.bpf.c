@@ -313,6 +313,8 @@ static __always_inline __u32 worker_of(const struct datagram *d)
 {
 	__u64 h;
 
+	if (workers == 1)
+		return 0;
 	if (d->family == FAMILY_V4) {
 		h = mix(ntohl(d->src[0]));
 	} else {
@@ -322,9 +324,41 @@ static __always_inline __u32 worker_of(const struct datagram *d)
 	return ((h >> 32) * workers) >> 32;
 }
 
-/* Decides about a frame; slot is that of its socket, which may be empty, if the
- * verdict is to redirect. */
-static __always_inline enum verdict classify(struct xdp_md *ctx, int old, __u32 *slot)
+/* Reads the datagram that nearly all are: neither tags nor options, no fragment. It
+ * takes one check against the end and, where lengths may be added to pointers, no
+ * call. Returns 0 for all else, and for what is malformed: the others tell these apart. */
+static __always_inline int receive_plain(struct xdp_md *ctx, int old, struct datagram *d)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = data + sizeof(*eth);
+	struct udphdr *udp = data + sizeof(*eth) + sizeof(*ip);
+	__u32 total, len;
+
+	if ((void *)(udp + 1) > end)
+		return 0;
+	if (eth->proto != HTONS(ETH_P_IP) || ip->version_ihl != 0x45 || ip->frag_off & HTONS(IP_FRAGMENT) ||
+	    ip->protocol != NEXT_UDP)
+		return 0;
+	total = ntohs(ip->tot_len);
+	len = ntohs(udp->len);
+	if (len < sizeof(*udp) || sizeof(*ip) + len > total)
+		return 0;
+	if (old || linear) {
+		if (data + sizeof(*eth) + total > end)
+			return 0;
+	} else if (sizeof(*eth) + total > bpf_xdp_get_buff_len(ctx)) {
+		return 0;
+	}
+	d->family = FAMILY_V4;
+	d->src[0] = ip->saddr;
+	d->dst[0] = ip->daddr;
+	d->port = udp->dest;
+	return 1;
+}
+
+static __always_inline enum verdict receive_any(struct xdp_md *ctx, int old, struct datagram *d)
 {
 	void *data = (void *)(long)ctx->data;
 	struct cursor c = {
@@ -334,7 +368,6 @@ static __always_inline enum verdict classify(struct xdp_md *ctx, int old, __u32 
 		.pos = data,
 		.old = old,
 	};
-	struct datagram d = {};
 	enum verdict v;
 	__be16 proto;
 
@@ -344,45 +377,58 @@ static __always_inline enum verdict classify(struct xdp_md *ctx, int old, __u32 
 	if (v != GO_ON)
 		return v;
 	if (proto == HTONS(ETH_P_IP))
-		v = receive_ipv4(&c, &d);
-	else if (proto == HTONS(ETH_P_IPV6))
-		v = receive_ipv6(&c, &d);
-	else
-		return VERDICT_PASS_NOT_IP;
-	if (v != GO_ON)
-		return v;
-	if (!listening(&d))
+		return receive_ipv4(&c, d);
+	if (proto == HTONS(ETH_P_IPV6))
+		return receive_ipv6(&c, d);
+	return VERDICT_PASS_NOT_IP;
+}
+
+/* Decides about a datagram, and redirects it if it may. */
+static __always_inline enum verdict admit(struct xdp_md *ctx, const struct datagram *d)
+{
+	__u32 slot;
+
+	if (!listening(d))
 		return VERDICT_PASS_OTHER_PORT;
-	if (denied(&d))
+	if (denied(d))
 		return VERDICT_DROP_DENIED;
-	if (over_rate(&d))
+	if (over_rate(d))
 		return VERDICT_DROP_RATE;
 	if (ctx->rx_queue_index >= queues)
 		return VERDICT_PASS_NO_SOCKET;
-	*slot = ctx->rx_queue_index * workers + worker_of(&d);
+	slot = ctx->rx_queue_index * workers + worker_of(d);
+	/* To the stack if the slot has no socket. */
+	if (bpf_redirect_map(&xsks, slot, XDP_PASS) != XDP_REDIRECT)
+		return VERDICT_PASS_NO_SOCKET;
 	return VERDICT_REDIRECT;
+}
+
+/* Counts a verdict and returns its action. */
+static __always_inline int act(enum verdict v)
+{
+	/* Each CPU has its own count, and the program does not nest. */
+	__u64 *n = bpf_map_lookup_elem(&verdicts, &v);
+
+	if (n)
+		(*n)++;
+	if (v == VERDICT_REDIRECT)
+		return XDP_REDIRECT;
+	if (v == VERDICT_DROP_DENIED || v == VERDICT_DROP_RATE)
+		return XDP_DROP;
+	return XDP_PASS;
 }
 
 static __always_inline int handle(struct xdp_md *ctx, int old)
 {
-	__u32 slot = 0;
-	enum verdict v = classify(ctx, old, &slot);
-	int action = XDP_PASS;
-	__u64 *n;
+	struct datagram d = {};
+	enum verdict v;
 
-	if (v == VERDICT_REDIRECT) {
-		/* To the stack if the slot has no socket. */
-		action = bpf_redirect_map(&xsks, slot, XDP_PASS);
-		if (action != XDP_REDIRECT)
-			v = VERDICT_PASS_NO_SOCKET;
-	} else if (v == VERDICT_DROP_DENIED || v == VERDICT_DROP_RATE) {
-		action = XDP_DROP;
-	}
-	/* Each CPU has its own count, and the program does not nest. */
-	n = bpf_map_lookup_elem(&verdicts, &v);
-	if (n)
-		(*n)++;
-	return action;
+	if (receive_plain(ctx, old, &d))
+		return act(admit(ctx, &d)); /* its own copy: the compiler knows the family */
+	v = receive_any(ctx, old, &d);
+	if (v == GO_ON)
+		v = admit(ctx, &d);
+	return act(v);
 }
 
 /* From Linux 5.18 on, with or without frames of several buffers. */

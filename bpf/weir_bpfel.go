@@ -27,6 +27,7 @@ const (
 	weirProgWeirBefore518 = "weir_before_518"
 	weirVarHasAllow       = "has_allow"
 	weirVarHasRules       = "has_rules"
+	weirVarLinear         = "linear"
 	weirVarListenAddr     = "listen_addr"
 	weirVarQueues         = "queues"
 	weirVarRateBurst      = "rate_burst"
@@ -99,6 +100,7 @@ type weirMapSpecs struct {
 type weirVariableSpecs struct {
 	HasAllow   *ebpf.VariableSpec `ebpf:"has_allow"`
 	HasRules   *ebpf.VariableSpec `ebpf:"has_rules"`
+	Linear     *ebpf.VariableSpec `ebpf:"linear"`
 	ListenAddr *ebpf.VariableSpec `ebpf:"listen_addr"`
 	Queues     *ebpf.VariableSpec `ebpf:"queues"`
 	RateBurst  *ebpf.VariableSpec `ebpf:"rate_burst"`
@@ -153,6 +155,7 @@ func (m *weirMaps) Close() error {
 type weirVariables struct {
 	HasAllow   *ebpf.Variable `ebpf:"has_allow"`
 	HasRules   *ebpf.Variable `ebpf:"has_rules"`
+	Linear     *ebpf.Variable `ebpf:"linear"`
 	ListenAddr *ebpf.Variable `ebpf:"listen_addr"`
 	Queues     *ebpf.Variable `ebpf:"queues"`
 	RateBurst  *ebpf.Variable `ebpf:"rate_burst"`

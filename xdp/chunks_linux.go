@@ -22,8 +22,8 @@ const calm = 1 << 12
 // those with the lowest addresses are used first: then few are in use, and those
 // that follow each other in the ring are mostly neighbours, which saves address
 // translation. But the ring must last for as long as no worker gives any back: the
-// level is never below leastReady, and twice as high for a while whenever three
-// quarters were used up at once.
+// level is never below leastReady, and twice as high for a while, up to mostReady,
+// whenever three quarters were used up at once.
 //
 // Rings from each worker to one that alone fills would need no lock, but cost a push
 // and a pop for each chunk, and a filler that rests would starve the others; a worker
@@ -40,14 +40,14 @@ type chunks struct {
 	level  int      // of the fill ring
 	quiet  int      // batches since it was less than a quarter full
 
-	least, all int // bounds of level; written before there are workers
+	least, most int // bounds of level; written before there are workers
 	// left is how many bits are set in spare; anyone may read it.
 	left atomic.Int32
 }
 
-// add gives all n chunks of the packet memory; least is the lowest level.
-func (c *chunks) add(u *umem, n, least int) {
-	c.ledger, c.least, c.level, c.all = u.ledger, least, least, n
+// add gives all n chunks of the packet memory; least and most bound the level.
+func (c *chunks) add(u *umem, n, least, most int) {
+	c.ledger, c.least, c.level, c.most = u.ledger, least, least, most
 	c.shift = uint(bits.TrailingZeros64(u.chunk))
 	c.spare = make([]uint64, (n+63)/64)
 	for i := range uint64(n) {
@@ -106,7 +106,7 @@ func (c *chunks) low() bool { return c.left.Load() > 0 && c.fill.Len() < c.least
 func (c *chunks) adapt(have int) {
 	switch {
 	case have < c.level/4:
-		c.level, c.quiet = min(2*c.level, c.all), 0
+		c.level, c.quiet = min(2*c.level, c.most), 0
 	case c.quiet < calm:
 		c.quiet++
 	default:

@@ -30,8 +30,8 @@ func TestChunksStayWarm(t *testing.T) {
 		t.Errorf("%d chunks of %d were used, want %d", len(seen), fakeChunks, fakeRing)
 	}
 	round(fakeRing - 10)
-	if n := q.chunks.fill.Len(); n != fakeChunks {
-		t.Errorf("%d chunks wait after a burst, want all %d", n, fakeChunks)
+	if n, want := q.chunks.fill.Len(), mostReady(1, fakeRing); n != want {
+		t.Errorf("%d chunks wait after a burst, want %d", n, want)
 	}
 	for range 8 * calm {
 		round(1)
@@ -40,6 +40,19 @@ func TestChunksStayWarm(t *testing.T) {
 		t.Errorf("%d chunks wait long after the burst, want %d", n, fakeRing)
 	}
 	q.wantAll(t, 0)
+}
+
+// The fill ring lasts until every RX ring is full, and there are chunks enough for that
+// however many the workers hold.
+func TestBoundsOfLevel(t *testing.T) {
+	for _, ring := range []int{Batch, 2048} {
+		for workers := 1; workers <= 16; workers++ {
+			least, most, all := leastReady(workers, ring), mostReady(workers, ring), chunksFor(workers, ring)
+			if least > most || most < workers*ring || most+workers*Batch > all {
+				t.Errorf("%d workers, rings of %d: from %d to %d of %d chunks", workers, ring, least, most, all)
+			}
+		}
+	}
 }
 
 // Workers that rest with all that was in the fill ring do not keep the kernel from

@@ -78,7 +78,7 @@ func deliver(t *testing.T, l *lab, cfg Config, datagrams, size int, stall func(*
 					stall(rng) // while it holds the frames
 				}
 				for i := range n {
-					f := r.Frame(i)
+					f := r.frame(i)
 					source, number, err := identify(l, f)
 					if err != nil {
 						complain("worker %d: %v", w, err)
@@ -186,7 +186,7 @@ func TestReleasedFramesArePoisoned(t *testing.T) {
 	for deadline := time.Now().Add(patience); r.Receive() == 0 && time.Now().Before(deadline); {
 		wait(r)
 	}
-	payload := r.Frame(0).Payload
+	payload := r.frame(0).Payload
 	r.Release()
 	for i, b := range payload {
 		if b != 0xdb {

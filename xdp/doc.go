@@ -7,7 +7,7 @@
 // (a frame cannot reach a socket of another queue); the kernel takes an empty
 // chunk from the queue's fill ring, puts the frame in it and a descriptor into
 // the socket's RX ring; the worker's [Receiver.Receive] takes up to a batch of
-// descriptors from its sockets on all queues, [Receiver.Frame] reads the headers
+// descriptors from its sockets on all queues, [Receiver.Read] reads the headers
 // again and gives a view of the UDP payload; [Receiver.Release] puts the chunks
 // back into the fill rings. Only a frame in several chunks (jumbo) is copied.
 //

@@ -54,7 +54,7 @@ func parseFrame(b []byte) (f Frame) {
 	return f
 }
 
-// parse does the same in place. f is zero before.
+// parse does the same in place. f is zero before, but for the queue.
 func (f *Frame) parse(b []byte) {
 	if !f.parsePlain(b) {
 		f.parseAny(b)

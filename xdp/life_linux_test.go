@@ -423,7 +423,7 @@ func TestReceiveAllocs(t *testing.T) {
 			for want := got + len(frames); got < want; {
 				n := r.Receive()
 				for i := range n {
-					if f := r.Frame(i); f.Payload == nil {
+					if f := r.frame(i); f.Payload == nil {
 						t.Error("no payload")
 					}
 				}

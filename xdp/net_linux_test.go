@@ -184,7 +184,7 @@ func gather(t testing.TB, r *Receiver, n int, f func(Frame)) {
 	for deadline := time.Now().Add(patience); n > 0; {
 		got := r.Receive()
 		for i := range got {
-			f(r.Frame(i))
+			f(r.frame(i))
 		}
 		r.Release()
 		if n -= got; n <= 0 {

@@ -76,9 +76,10 @@ func (q *queue) openFirst(s *socket, chunks int, plan queuePlan) error {
 	if err := setOption(s.fd, unix.XDP_UMEM_REG, &reg); err != nil {
 		return refuse(q.device.Name, stepUMEM, fmt.Errorf("%d bytes: %w", reg.Len, err))
 	}
-	// All chunks fit at once, so that a push never fails.
+	// All that are ever put in fit at once, so that a push never fails.
+	least, most := leastReady(plan.workers, plan.ringSize), mostReady(plan.workers, plan.ringSize)
 	size, completion := uint32(1), uint32(completionSize)
-	for size < uint32(chunks) {
+	for size < uint32(most) {
 		size *= 2
 	}
 	if err := setOption(s.fd, unix.XDP_UMEM_FILL_RING, &size); err != nil {
@@ -90,7 +91,7 @@ func (q *queue) openFirst(s *socket, chunks int, plan queuePlan) error {
 	if err := q.mapFill(s, size); err != nil {
 		return err
 	}
-	q.chunks.add(q.umem, chunks, leastReady(plan.workers, plan.ringSize))
+	q.chunks.add(q.umem, chunks, least, most)
 	return q.bindFirst(s, plan)
 }
 

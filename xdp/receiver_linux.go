@@ -46,7 +46,7 @@ func (r *Receiver) Fds() []int { return r.fds }
 func (r *Receiver) RingSize() int { return r.sockets[0].rx.Cap() }
 
 // Receive takes frames from the sockets, up to Batch in all, and returns how many;
-// it does not wait. Frame reads them until Release, which must be called before
+// it does not wait. Read reads them until Release, which must be called before
 // the next Receive if there were any, and is by Receive if not. The order of
 // frames from one queue is that in which they came.
 func (r *Receiver) Receive() int {
@@ -167,16 +167,18 @@ func (r *Receiver) gather(s *socket, from, to int) {
 	}
 }
 
-// Frame reads the headers of frame i, 0 <= i < n, of the last Receive. Its payload
-// is valid until Release.
-func (r *Receiver) Frame(i int) (f Frame) {
+// Read reads the headers of frame i, 0 <= i < n, of the last Receive, into f. Its
+// payload is valid until Release.
+//
+// The frame is the caller's and not returned: copying it, by loads wider than the
+// stores just made, would take longer than the reading.
+func (r *Receiver) Read(i int, f *Frame) {
 	if uint(i) >= uint(r.n) {
 		panic("xdp: frame index out of range of the last Receive")
 	}
 	p := &r.packets[i]
+	*f = Frame{Queue: p.queue}
 	f.parse(p.data)
-	f.Queue = p.queue
-	return f
 }
 
 // Release gives the frames of the last Receive back to the kernel, a batch at a

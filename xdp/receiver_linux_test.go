@@ -22,7 +22,7 @@ var fakeLayout = ringbuf.Layout{Producer: 0, Consumer: 64, Flags: 128, Desc: 192
 
 const fakeRing, fakeChunks = 128, 256
 
-func newFakeQueue(t *testing.T, id uint32) *fakeQueue {
+func newFakeQueue(t testing.TB, id uint32) *fakeQueue {
 	t.Helper()
 	f := &fakeQueue{queue: &queue{id: id}}
 	var err error
@@ -39,7 +39,13 @@ func newFakeQueue(t *testing.T, id uint32) *fakeQueue {
 		t.Fatal(err)
 	}
 	f.sockets = []*socket{s}
-	f.chunks.add(f.umem, fakeChunks, fakeRing)
+	f.chunks.add(f.umem, fakeChunks, fakeRing, mostReady(1, fakeRing))
+	return f
+}
+
+// frame returns a frame of the last Receive.
+func (r *Receiver) frame(i int) (f Frame) {
+	r.Read(i, &f)
 	return f
 }
 
@@ -106,7 +112,7 @@ func wantFrames(t *testing.T, r *Receiver, fills ...int) {
 		t.Fatalf("Receive = %d, want %d", n, len(fills))
 	}
 	for i, fill := range fills {
-		f := r.Frame(i)
+		f := r.frame(i)
 		if fill < 0 && f.Payload != nil || fill >= 0 && !bytes.Equal(f.Payload, bytes.Repeat([]byte{byte(fill)}, 200)) {
 			t.Errorf("frame %d: %d bytes %v, want %d", i, len(f.Payload), f.Payload, fill)
 		}
@@ -162,7 +168,7 @@ func TestReceiveIsFair(t *testing.T) {
 			t.Fatalf("Receive = %d", n)
 		}
 		for i := range Batch {
-			if f := r.Frame(i); f.Queue != want {
+			if f := r.frame(i); f.Queue != want {
 				t.Fatalf("frame %d is of queue %d, want %d", i, f.Queue, want)
 			}
 		}
@@ -245,5 +251,5 @@ func TestFrameOutOfRange(t *testing.T) {
 			t.Error("a frame that was not received was read")
 		}
 	}()
-	r.Frame(0)
+	r.frame(0)
 }

@@ -56,6 +56,13 @@ func leastReady(workers, ringSize int) int {
 	return (workers+1)*ringSize/2 + Batch
 }
 
+// mostReady returns how many of them are in the fill ring at most: so many that all RX
+// rings can fill up, while one batch that the kernel has taken still counts. Further ones
+// could not be received, and would only make memory colder.
+func mostReady(workers, ringSize int) int {
+	return workers*ringSize + Batch
+}
+
 // umem is the packet memory of a queue: chunks, each of which belongs at any time
 // to the kernel or to one worker.
 type umem struct {

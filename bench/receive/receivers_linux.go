@@ -196,8 +196,9 @@ func (o *ours) receive() (int, error) {
 	if n == 0 {
 		return 0, o.pause.rest(o.r.Fds()[0])
 	}
+	var f xdp.Frame
 	for i := range n {
-		f := o.r.Frame(i)
+		o.r.Read(i, &f)
 		if f.Payload == nil {
 			return n, errors.New("a frame without payload")
 		}

@@ -31,6 +31,7 @@ enum verdict {
  */
 volatile const __u32 workers = 1;     /* sockets on each queue, at least 1 */
 volatile const __u32 queues = 1;      /* receive queues that have sockets */
+volatile const __u32 linear = 0;      /* frames are of one buffer, and the loader has CAP_PERFMON */
 volatile const __u32 listen_addr = 0; /* listens has entries */
 volatile const __u32 has_rules = 0;   /* rules4 or rules6 has entries */
 volatile const __u32 has_allow = 0;   /* one of them allows: whom none matches is denied */

@@ -271,8 +271,9 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 	}
 	w.goflow2.from(fromFrames)
 	now := time.Now().UnixNano()
+	var f xdp.Frame
 	for i := range n {
-		f := r.Frame(i)
+		r.Read(i, &f)
 		if f.Payload == nil {
 			w.counters.FramesMalformed++
 			continue

@@ -88,7 +88,10 @@ profile: need-go ## Take CPU profiles of decode-and-produce, with their top list
 
 .PHONY: pgo
 pgo: need-go ## Profile decode-and-produce anew, for the compiler (cmd/weir/default.pgo)
-	$(GO) test -run '^$$' -bench 'BenchmarkDatagram|BenchmarkMapping|BenchmarkEnrich' -benchtime 500ms -cpuprofile cmd/weir/default.pgo -o $(BIN)/pgo.test ./producer
+	@# -trimpath, and a binary elsewhere: the profile names no path of this machine.
+	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+		$(GO) test -trimpath -run '^$$' -bench 'BenchmarkDatagram|BenchmarkMapping|BenchmarkEnrich' -benchtime 500ms \
+		-cpuprofile cmd/weir/default.pgo -o "$$dir/pgo.test" ./producer
 
 .PHONY: compat
 compat: need-go ## Compare every message with goflow2's: captures, synthetic loads, a dozen mappings (minutes)

@@ -13,3 +13,10 @@ func (p *Program) appendFast(b []byte, f *Flow, n notation, _ *fusedContext) []b
 }
 
 func (*fusedContext) sampleColumns(*Program, *Flow, notation) {}
+
+// sampleColumns are none in this build.
+type sampleColumns struct{}
+
+func (*Program) compileSamples() {}
+
+func (*Producer) writeSampleColumns(*sampleParts, notation) {}

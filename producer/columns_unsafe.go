@@ -2,7 +2,10 @@
 
 package producer
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // fastColumns are the columns of a program in one notation, in the form that is
 // written by words: see json_unsafe.go for what that asks of callers.
@@ -26,6 +29,14 @@ const (
 	fastType
 	fastICMP
 	fastCustom // a number that may not be there
+
+	// Of plain samples only: see sflow_columns_unsafe.go.
+	fastRun   // columns that all samples of the datagram share
+	fastText  // nothing but text
+	fastStack // one of the values of all stacks of headers
+	fastCommunities
+	fastPath
+	fastSizes
 )
 
 // fastColumn is a column: text, value, and what separates it from the next.
@@ -34,11 +45,12 @@ type fastColumn struct {
 	signs  uint8  // how many bytes of behind count
 	behind uint16 // a quotation mark, if there is one, and the separator
 	name   jsonSpan
-	offset uintptr // of the value in a Flow
+	offset uintptr // of the value in a Flow, or in sampleParts
 	addr   uintptr // of a prefix: its address
 	custom *customField
 	column *column
-	shared int // number of the column among the slow ones that samples share, from 1
+	run    int // number of the run of columns that begins here, which samples share, from 1
+	length int // of that run, in columns
 	need   int // bytes that this and all fast columns behind it take, up to a slow one
 }
 
@@ -49,13 +61,25 @@ const fastMax = 50
 func (p *Program) compileFast() {
 	for n := range p.fast {
 		f := &p.fast[n]
-		shared := 0
+		var run *fastColumn // that the column before is of
+		runs := 0
+		f.ops = make([]fastColumn, 0, len(p.columns))
 		for i := range p.columns {
 			c := &p.columns[i]
-			f.add(c, notation(n), p.compat)
-			if f.ops[i].kind == fastSlow && sharedBySamples(c.id) {
-				shared++
-				f.ops[i].shared = shared
+			o, name := newFastColumn(c, notation(n), p.compat)
+			if o.kind != fastSlow {
+				o.name = f.put(name)
+			}
+			f.ops = append(f.ops, o)
+			switch {
+			case !sharedBySamples(c.id):
+				run = nil
+			case run == nil:
+				run = &f.ops[i]
+				runs++
+				run.run, run.length = runs, 1
+			default:
+				run.length++
 			}
 		}
 		for i := len(f.ops) - 1; i >= 0; i-- {
@@ -69,23 +93,32 @@ func (p *Program) compileFast() {
 	}
 }
 
-func (f *fastColumns) add(c *column, n notation, compat bool) {
-	o := fastColumn{column: c, signs: 1, behind: ','}
-	name := c.json
-	if n == notationText {
-		o.behind, name = ' ', c.text
-	}
+// put keeps a piece of text.
+func (f *fastColumns) put(text []byte) jsonSpan {
+	f.text = append(f.text, text...)
+	return jsonSpan{uint32(len(f.text) - len(text)), uint32(len(text))}
+}
+
+// newFastColumn finds the way to write a column, and the text before its value.
+func newFastColumn(c *column, n notation, compat bool) (o fastColumn, name []byte) {
+	o = fastColumn{column: c}
 	kind, quoted := o.fit(c, compat)
 	o.kind = kind
-	if quoted && n == notationJSON {
-		name = append(append([]byte(nil), name...), '"')
+	return o, o.around(n, quoted)
+}
+
+// around sets what stands behind a column's value and returns what stands before.
+func (o *fastColumn) around(n notation, quoted bool) []byte {
+	if n == notationText {
+		o.behind, o.signs = ' ', 1
+		return o.column.text
+	}
+	o.behind, o.signs = ',', 1
+	if quoted {
 		o.behind, o.signs = '"'|','<<8, 2
+		return append(slices.Clone(o.column.json), '"')
 	}
-	if o.kind != fastSlow {
-		o.name = jsonSpan{uint32(len(f.text)), uint32(len(name))}
-		f.text = append(f.text, name...)
-	}
-	f.ops = append(f.ops, o)
+	return o.column.json
 }
 
 // fit finds the way to write a column, and says whether JSON quotes its value.
@@ -102,7 +135,6 @@ func (o *fastColumn) fit(c *column, compat bool) (kind fastKind, quoted bool) {
 		}
 		return fastSlow, false
 	case c.kind == kindType && c.render == RenderNone:
-		o.offset = at(unsafe.Pointer(&f.Type))
 		return fastType, true
 	case c.kind == kindBytes && c.render == RenderIP:
 		o.offset = at(unsafe.Pointer(f.bytes(c.id)))
@@ -140,20 +172,34 @@ func (o *fastColumn) fit(c *column, compat bool) (kind fastKind, quoted bool) {
 	return fastSlow, false
 }
 
-// sampleColumns makes the values of the columns that flow samples share and that
-// take long to write.
+// sampleColumns makes the runs of columns that flow samples share.
 func (c *fusedContext) sampleColumns(prog *Program, f *Flow, n notation) {
 	c.shared, c.ends = c.shared[:0], c.ends[:0]
-	for i := range prog.fast[n].ops {
-		if o := &prog.fast[n].ops[i]; o.shared > 0 {
-			c.shared, _ = prog.appendColumn(c.shared, f, o.column, n) // fields are always there
+	ops := prog.fast[n].ops
+	for i := range ops {
+		for j := range ops[i:][:ops[i].length] {
+			c.shared = prog.appendSlow(c.shared, f, ops[i+j].column, n)
+		}
+		if ops[i].run > 0 {
 			c.ends = append(c.ends, uint32(len(c.shared)))
 		}
 	}
+	if cap(c.shared)-len(c.shared) < jsonSlack { // it is copied in words
+		c.shared = grow(c.shared, jsonSlack)
+	}
+}
+
+// sharedRun returns the text of a run by its number, from 1.
+func (c *fusedContext) sharedRun(number int) []byte {
+	from := uint32(0)
+	if number > 1 {
+		from = c.ends[number-2]
+	}
+	return c.shared[from:c.ends[number-1]]
 }
 
 // appendFast is appendText by words, the same byte for byte. c has the values of
-// the slow columns that all samples of the datagram share; nil for other flows.
+// the runs of columns that all samples of the datagram share; nil for other flows.
 func (p *Program) appendFast(b []byte, f *Flow, n notation, c *fusedContext) []byte {
 	fast := &p.fast[n]
 	if n == notationJSON {
@@ -161,22 +207,24 @@ func (p *Program) appendFast(b []byte, f *Flow, n notation, c *fusedContext) []b
 	}
 	begin := len(b)
 	for i := 0; i < len(fast.ops); {
-		if fast.ops[i].kind == fastSlow {
-			if o := &fast.ops[i]; c != nil && o.shared > 0 {
-				b = p.appendShared(b, o, n, c)
-			} else {
-				b = p.appendSlow(b, f, o.column, n)
-			}
+		o := &fast.ops[i]
+		switch {
+		case c != nil && o.run > 0:
+			b = append(b, c.sharedRun(o.run)...)
+			i += o.length
+			continue
+		case o.kind == fastSlow:
+			b = p.appendSlow(b, f, o.column, n)
 			i++
 			continue
 		}
-		need := fast.ops[i].need + jsonSlack
+		need := o.need + jsonSlack
 		if cap(b)-len(b) < need {
 			b = grow(b, need)
 		}
 		from := unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), len(b))
 		w := from
-		for ; i < len(fast.ops) && fast.ops[i].kind != fastSlow; i++ {
+		for ; i < len(fast.ops) && fast.ops[i].kind != fastSlow && (c == nil || fast.ops[i].run == 0); i++ {
 			w = fast.write(&fast.ops[i], f, w)
 		}
 		b = b[:len(b)+int(uintptr(w)-uintptr(from))]
@@ -189,17 +237,6 @@ func (p *Program) appendFast(b []byte, f *Flow, n notation, c *fusedContext) []b
 		return b
 	}
 	return b[:max(len(b)-1, begin)]
-}
-
-// appendShared appends a column whose value samples share.
-func (p *Program) appendShared(b []byte, o *fastColumn, n notation, c *fusedContext) []byte {
-	sep := byte(',')
-	if n == notationJSON {
-		b = append(b, o.column.json...)
-	} else {
-		b, sep = append(b, o.column.text...), ' '
-	}
-	return append(append(b, c.sharedColumn(o.shared)...), sep)
 }
 
 // appendSlow appends a column and its separator.
@@ -217,44 +254,67 @@ func (p *Program) appendSlow(b []byte, f *Flow, c *column, n notation) []byte {
 	return append(b, sep)
 }
 
-// write writes one column at w and returns its end.
+// write writes one column of a flow at w and returns its end.
 func (c *fastColumns) write(o *fastColumn, f *Flow, w unsafe.Pointer) unsafe.Pointer {
-	var value *customValue
 	if o.kind == fastCustom {
-		if value, _ = f.firstCustom(o.custom, 0); value == nil {
-			return w
-		}
+		return c.writeCustom(o, f, w)
 	}
-	w = putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(c.text)), o.name.pos), uintptr(o.name.n))
-	at := unsafe.Add(unsafe.Pointer(f), o.offset)
+	w = c.putName(o, w)
 	switch o.kind {
-	case fastNumber32:
-		if v := *(*uint32)(at); v < 256 {
-			octet := &octets[v]
-			*(*uint32)(w) = octet.text
-			w = unsafe.Add(w, octet.n-1)
-		} else {
-			w = putNumber(w, uint64(v))
-		}
-	case fastNumber64:
-		w = putNumber(w, *(*uint64)(at))
-	case fastIP:
-		w = putIP(w, *(*[]byte)(at))
-	case fastMAC:
-		w = putMACText(w, *(*uint64)(at))
-	case fastNet:
-		w = putNet(w, *(*[]byte)(unsafe.Add(unsafe.Pointer(f), o.addr)), *(*uint32)(at))
-	case fastEtype:
-		w = putName(w, etypeName(*(*uint32)(at)))
-	case fastProto:
-		w = putProtocol(w, *(*uint32)(at))
 	case fastType:
-		w = putName(w, typeName(*(*uint32)(at)))
+		w = putName(w, typeName(f.Type))
 	case fastICMP:
 		w = putName(w, icmpTypeName(f.Proto, f.ICMPType))
-	case fastCustom:
-		w = putNumber(w, value.num)
+	default:
+		w = o.value(unsafe.Pointer(f), w)
 	}
+	return o.end(w)
+}
+
+// writeCustom writes an added number, or nothing if the flow does not have it.
+func (c *fastColumns) writeCustom(o *fastColumn, f *Flow, w unsafe.Pointer) unsafe.Pointer {
+	value, _ := f.firstCustom(o.custom, 0)
+	if value == nil {
+		return w
+	}
+	return o.end(putNumber(c.putName(o, w), value.num))
+}
+
+// putName writes the text before a column's value.
+func (c *fastColumns) putName(o *fastColumn, w unsafe.Pointer) unsafe.Pointer {
+	return putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(c.text)), o.name.pos), uintptr(o.name.n))
+}
+
+// end writes what stands behind a column's value.
+func (o *fastColumn) end(w unsafe.Pointer) unsafe.Pointer {
 	*(*uint16)(w) = o.behind
 	return unsafe.Add(w, o.signs)
+}
+
+// value writes the value of a column of a Flow or of sampleParts.
+func (o *fastColumn) value(base, w unsafe.Pointer) unsafe.Pointer {
+	at := unsafe.Add(base, o.offset)
+	switch o.kind {
+	case fastNumber32:
+		v := *(*uint32)(at)
+		if v < 256 {
+			octet := &octets[v]
+			*(*uint32)(w) = octet.text
+			return unsafe.Add(w, octet.n-1)
+		}
+		return putNumber(w, uint64(v))
+	case fastNumber64:
+		return putNumber(w, *(*uint64)(at))
+	case fastIP:
+		return putIP(w, *(*[]byte)(at))
+	case fastMAC:
+		return putMACText(w, *(*uint64)(at))
+	case fastNet:
+		return putNet(w, *(*[]byte)(unsafe.Add(base, o.addr)), *(*uint32)(at))
+	case fastEtype:
+		return putName(w, etypeName(*(*uint32)(at)))
+	case fastProto:
+		return putProtocol(w, *(*uint32)(at))
+	}
+	return w
 }

@@ -137,22 +137,9 @@ func (p *Producer) sampleSet(agent []byte, sequence uint32) {
 		c.key = p.prog.keyOf(f)
 	}
 	if columns {
-		n := notationJSON
-		if p.cfg.Format == FormatText {
-			n = notationText
-		}
-		c.sampleColumns(p.prog, f, n)
+		c.sampleColumns(p.prog, f, p.notation())
 		p.samples = c
 	}
-}
-
-// sharedColumn returns the text of a shared column by its number, from 1.
-func (c *fusedContext) sharedColumn(number int) []byte {
-	from := uint32(0)
-	if number > 1 {
-		from = c.ends[number-2]
-	}
-	return c.shared[from:c.ends[number-1]]
 }
 
 // columnWriter adds ops to a plan.

@@ -108,7 +108,8 @@ type Program struct {
 	// plain says that JSON is what AppendJSON writes.
 	plain   bool
 	columns []column
-	fast    [2]fastColumns // by notation
+	fast    [2]fastColumns    // by notation
+	samples [2]*sampleColumns // of plain samples, by notation; nil where these go by way of a Flow
 	key     []keyField
 	// keyShared says that all flows of a set, or of an sFlow datagram, have
 	// the same key.
@@ -174,6 +175,7 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	c.program.plans = s.Compat || !c.program.plain || c.program.Keyed() || len(c.program.ipfix)+len(c.program.v9) > 0
 	c.layers()
 	if len(c.problems) == 0 {
+		c.program.compileSamples()
 		c.program.makeFixed()
 	}
 	return c.program, errors.Join(c.problems...)

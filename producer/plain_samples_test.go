@@ -37,7 +37,7 @@ func TestPlainSamples(t *testing.T) {
 			{Name: "raw", Number: 1002, Type: producer.CustomBytes},
 		}}
 		if r.IntN(2) == 0 {
-			m.Fields = some(fields, len(fields))
+			m.Fields = some(fields, []int{2, len(fields)}[r.IntN(2)])
 		}
 		switch r.IntN(4) {
 		case 0:

@@ -305,6 +305,14 @@ func (p *Producer) emit(f *Flow) {
 	p.useful++
 }
 
+// notation returns the notation of textual messages.
+func (p *Producer) notation() notation {
+	if p.cfg.Format == FormatText {
+		return notationText
+	}
+	return notationJSON
+}
+
 // samplingOr returns the rate that the configuration sets for the exporter, else
 // rate, or the configured default where it is unknown.
 func (p *Producer) samplingOr(rate uint64) uint64 {

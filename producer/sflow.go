@@ -22,7 +22,7 @@ func (p *Producer) sflow(data []byte) {
 	count := h.SampleCount
 	way := p.sampleWay()
 	if way != samplesWalked {
-		if way != samplesByFlow {
+		if way > samplesColumns {
 			p.sflowPrefix(&h)
 		}
 		if way == samplesBin && !p.prog.keyShared { // else sampleSet knows it
@@ -100,10 +100,11 @@ func (p *Producer) usualSample(way sampleWay, h *sflow.Header, samples *sflow.Sa
 type sampleWay uint8
 
 const (
-	samplesWalked sampleWay = iota // as all others
-	samplesByFlow                  // gathered into a Flow, with a plain frame
-	samplesJSON                    // gathered and written, with a plain frame
-	samplesBin                     // gathered and written
+	samplesWalked  sampleWay = iota // as all others
+	samplesByFlow                   // gathered into a Flow, with a plain frame
+	samplesColumns                  // gathered and written, with a plain frame, as columns of a mapping
+	samplesJSON                     // the same, as JSON without
+	samplesBin                      // gathered and written
 )
 
 // sampleWay returns the way of the flow samples of a datagram.
@@ -114,8 +115,12 @@ func (p *Producer) sampleWay() sampleWay {
 		return samplesWalked
 	case straight && p.cfg.Format == FormatBin:
 		return samplesBin
-	case straight && p.cfg.Format == FormatJSON && p.cfg.Geo == nil && p.prog.plain && p.prog.layers == nil:
+	case !straight || p.cfg.Format == FormatBin || p.cfg.Geo != nil:
+		return samplesByFlow
+	case p.cfg.Format == FormatJSON && p.prog.plain:
 		return samplesJSON
+	case p.prog.samples[p.notation()] != nil:
+		return samplesColumns
 	}
 	return samplesByFlow
 }
@@ -142,10 +147,13 @@ func (p *Producer) putSample(way sampleWay, h *sflow.Header, s *sampleParts, rat
 	}
 	p.countRates(uint64(rate), SamplingRecord, 1)
 	s.rate = p.samplingOr(uint64(rate))
-	if way == samplesBin {
+	switch way {
+	case samplesBin:
 		p.writeSample(s)
-	} else {
+	case samplesJSON:
 		p.writeSampleJSON(s)
+	default:
+		p.writeSampleColumns(s, p.notation())
 	}
 	if p.prog.Keyed() {
 		p.sampleKey(h, s)

@@ -102,14 +102,7 @@ func (p *Producer) writeSampleJSON(s *sampleParts) {
 	w = putIP(putKey(w, memberSrcNet+2), s.bgpNextHop)
 	w = putKey(w, memberCommunities)
 	w = endNumbers(w, putWordTexts(w, s.communities))
-	w = putKey(w, memberCommunities+1)
-	path := w
-	for seg := s.segments; len(seg) >= 8; {
-		n := int(binary.BigEndian.Uint32(seg[4:]))
-		w = putWordTexts(w, seg[8:8+4*n])
-		seg = seg[8+4*n:]
-	}
-	w = endNumbers(path, w)
+	w = s.putPathTexts(putKey(w, memberCommunities+1))
 	w = putSpan(w, &texts.middle)
 	size := &octets[8]
 	if s.plain.Proto == 6 {
@@ -141,6 +134,17 @@ func (s *sampleParts) putNumbers(w unsafe.Pointer, place, member, n int) unsafe.
 		w = putNumber(w, v)
 	}
 	return w
+}
+
+// putPathTexts writes the numbers of the AS path.
+func (s *sampleParts) putPathTexts(w unsafe.Pointer) unsafe.Pointer {
+	begin := w
+	for seg := s.segments; len(seg) >= 8; {
+		n := int(binary.BigEndian.Uint32(seg[4:]))
+		w = putWordTexts(w, seg[8:8+4*n])
+		seg = seg[8+4*n:]
+	}
+	return endNumbers(begin, w)
 }
 
 // putWordTexts writes big-endian words of 4 bytes, each with a comma behind it.

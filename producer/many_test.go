@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,10 +103,11 @@ func BenchmarkExporters(b *testing.B) {
 }
 
 // BenchmarkWorkers measures what one worker decodes and what two decode at the
-// same time, each with a producer of its own and one store between them.
-// scaling is the second over the first; it means something only when nothing
-// else runs. cpu-ns/record of both must be the same, or they are in each
-// other's way.
+// same time, each with a producer of its own and one store between them, in turns:
+// an iteration is a turn. scaling is the second over the first; machine is the same
+// for two threads that do nothing but count, which is all that this machine could
+// give at that time. The figures are medians of the turns. cpu-ns/record of both
+// must be the same, or they are in each other's way.
 func BenchmarkWorkers(b *testing.B) {
 	g, err := workload.New(workload.Config{Workload: "nf9", Exporters: 64, Seed: 1})
 	if err != nil {
@@ -112,55 +115,67 @@ func BenchmarkWorkers(b *testing.B) {
 	}
 	datagrams := g.Take(4096)
 	store := producer.NewStore(template.DefaultLimits())
-	work := func(b *testing.B, worker, workers int, until time.Time) (records int, cpu time.Duration) {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		p := producer.New(producer.Config{Format: producer.FormatBin}, store)
-		batch := producer.NewBatch(worker, producer.DefaultBatchSize)
-		began := cpuTime(b)
-		for time.Now().Before(until) {
-			for i := range datagrams {
-				d := &datagrams[i]
-				if d.Exporter%workers != worker {
-					continue
-				}
+	var producers [2]*producer.Producer
+	var batches [2]*producer.Batch
+	for w := range producers {
+		producers[w] = producer.New(producer.Config{Format: producer.FormatBin}, store)
+		batches[w] = producer.NewBatch(w, producer.DefaultBatchSize)
+	}
+	decode := func(worker int) (records int) {
+		p, batch := producers[worker], batches[worker]
+		for i := range datagrams {
+			if d := &datagrams[i]; d.Exporter%2 == worker {
 				records += p.Datagram(batch, producer.Meta{Source: netip.AddrPortFrom(workload.ExporterAddr(d.Exporter), 2055), ReceivedNs: receivedNs}, d.Payload).Records
 				if len(batch.Buf) >= producer.DefaultBatchSize {
 					batch.Reset()
 				}
 			}
 		}
-		return records, cpuTime(b) - began
+		return records
 	}
-	alone := 0.0
-	for _, workers := range []int{1, 2} {
-		b.Run(fmt.Sprint(workers), func(b *testing.B) {
-			total, used, seconds := 0, time.Duration(0), 0.0
-			for b.Loop() {
-				var wg sync.WaitGroup
-				var mu sync.Mutex
-				began := time.Now()
-				until := began.Add(200 * time.Millisecond)
-				for w := range workers {
-					wg.Go(func() {
-						n, cpu := work(b, w, workers, until)
-						mu.Lock()
-						defer mu.Unlock()
-						total += n
-						used += cpu
-					})
+	var sums [2]uint64
+	count := func(worker int) int {
+		sum := sums[worker]
+		for i := range uint64(1 << 19) {
+			sum = sum*6364136223846793005 + i
+		}
+		sums[worker] = sum
+		return 1
+	}
+	// during has so many workers work, and returns what they did a second and
+	// their CPU time for one of it.
+	during := func(workers int, work func(worker int) int) (rate, cost float64) {
+		var wg sync.WaitGroup
+		var total, used atomic.Int64
+		began := time.Now()
+		until := began.Add(100 * time.Millisecond)
+		for w := range workers {
+			wg.Go(func() {
+				runtime.LockOSThread()
+				defer runtime.UnlockOSThread()
+				n, began := 0, cpuTime(b)
+				for time.Now().Before(until) {
+					n += work(w)
 				}
-				wg.Wait()
-				seconds += time.Since(began).Seconds()
-			}
-			rate := float64(total) / seconds
-			b.ReportMetric(rate, "records/s")
-			b.ReportMetric(float64(used)/float64(total), "cpu-ns/record")
-			if workers == 1 {
-				alone = rate
-			} else {
-				b.ReportMetric(rate/alone, "scaling")
-			}
-		})
+				total.Add(int64(n))
+				used.Add(int64(cpuTime(b) - began))
+			})
+		}
+		wg.Wait()
+		return float64(total.Load()) / time.Since(began).Seconds(), float64(used.Load()) / float64(total.Load())
+	}
+	var scaling, machine, rate, alone, both []float64
+	during(2, decode)
+	for b.Loop() {
+		spin, _ := during(1, count)
+		spins, _ := during(2, count)
+		one, cost := during(1, decode)
+		two, costs := during(2, decode)
+		scaling, machine = append(scaling, two/one), append(machine, spins/spin)
+		rate, alone, both = append(rate, two), append(alone, cost), append(both, costs)
+	}
+	for unit, turns := range map[string][]float64{"scaling": scaling, "machine": machine, "records/s": rate, "alone-ns/record": alone, "both-ns/record": both} {
+		slices.Sort(turns)
+		b.ReportMetric(turns[len(turns)/2], unit)
 	}
 }

@@ -17,3 +17,6 @@ func (h *AsyncHub) SetBackoff(d time.Duration) { h.minBackoff, h.maxBackoff = d,
 
 // Step does what can be done, as Run does.
 func (h *AsyncHub) Step(now time.Time) bool { return h.step(now) }
+
+// RestFor is restFor.
+var RestFor = restFor

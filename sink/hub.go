@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/weirflow/weir/producer"
@@ -15,6 +16,12 @@ const (
 	// stopGrace is what a sink gets, after the deadline of Stop, to notice
 	// that its context is done.
 	stopGrace = time.Second
+
+	// gatherMost is how long batches may gather in the lanes before the hub
+	// wakes for them, where they come often: a wake-up costs as much as
+	// writing many. Less than gatherLeast is not worth a rest.
+	gatherMost  = 2 * time.Millisecond
+	gatherLeast = 500 * time.Microsecond
 )
 
 // A Hub moves batches from the lanes of all workers into one sink.
@@ -33,6 +40,9 @@ type Hub struct {
 
 	fault     fault // hub goroutine only
 	tickEvery time.Duration
+	woken     time.Time // when it was last rung; hub goroutine only
+	sweeps    int       // that moved anything from then on, at most one batch of a lane each
+	room      int       // how many batches of a lane may gather
 
 	// The frame's mu also orders the hub's goroutine and a Stop that gave up
 	// on it, and guards these. It is taken twice a batch and never held
@@ -53,6 +63,10 @@ func NewHub(s Sink, lanes []*Lane, log *slog.Logger) *Hub {
 	}
 	h.init(s.Name(), lanes, log)
 	h.ticker, _ = s.(Ticker)
+	h.room = math.MaxInt32
+	for _, l := range lanes {
+		h.room = min(h.room, l.depth/4)
+	}
 	return h
 }
 
@@ -77,6 +91,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		if !more {
 			select {
 			case <-h.bell:
+				h.rest()
 				continue
 			case done := <-h.reopens:
 				done <- h.sink.Reopen()
@@ -103,6 +118,30 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 }
 
+// rest lets batches gather for a moment if they come often, but not more of them
+// than a quarter of a lane.
+func (h *Hub) rest() {
+	now := time.Now()
+	time.Sleep(restFor(now.Sub(h.woken), h.sweeps, h.room))
+	h.woken, h.sweeps = now, 0
+}
+
+// restFor returns how long to rest where since the last wake-up so many batches of
+// a lane were moved, and as many as room may gather; 0 for not at all.
+func restFor(since time.Duration, moved, room int) time.Duration {
+	if since > 2*gatherMost {
+		return 0
+	}
+	length := gatherMost
+	if moved > 0 {
+		length = min(length, since*time.Duration(room)/time.Duration(moved))
+	}
+	if length < gatherLeast {
+		return 0
+	}
+	return length
+}
+
 func (h *Hub) tick() {
 	if h.ticker != nil {
 		h.ticker.Tick()
@@ -123,6 +162,9 @@ func (h *Hub) sweep() bool {
 		b.Reset()
 		// There is room: the lane has no more batches than slots.
 		lane.Empty.Push(b)
+	}
+	if more {
+		h.sweeps++
 	}
 	return more
 }

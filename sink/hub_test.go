@@ -395,3 +395,30 @@ func TestFair(t *testing.T) {
 		t.Errorf("lanes were drained in the order %s", order)
 	}
 }
+
+// TestRest: batches gather only where they come often, and not more of them than
+// there is room for.
+func TestRest(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		since       time.Duration
+		moved, room int
+		want        time.Duration
+	}{
+		{100 * ms, 1, 2, 0},              // seldom
+		{5 * ms, 8, 2, 0},                // as seldom, though in a burst
+		{3 * ms, 1, 2, 2 * ms},           // often
+		{2 * ms, 0, 2, 2 * ms},           // rung for what was taken already
+		{2 * ms, 2, 2, 2 * ms},           // as many as there is room for
+		{2 * ms, 4, 2, ms},               // more
+		{2 * ms, 16, 2, 0},               // so many that it is not worth it
+		{2 * ms, 1, 0, 0},                // no room
+		{4 * ms, 1, 1 << 30, 2 * ms},     // any
+		{ms / 10, 1, 1 << 30, 2 * ms},    // close together
+		{ms / 10, 1000, 1 << 30, 2 * ms}, // and many
+	} {
+		if got := sink.RestFor(c.since, c.moved, c.room); got != c.want {
+			t.Errorf("after %v with %d batches and room for %d: rests %v, want %v", c.since, c.moved, c.room, got, c.want)
+		}
+	}
+}

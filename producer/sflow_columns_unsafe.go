@@ -27,6 +27,8 @@ func (p *Program) compileSamples() {
 	}
 }
 
+// sampleColumns makes that form in one notation. What is the same in all plain
+// samples becomes part of the text between the values.
 func (p *Program) sampleColumns(n notation) *sampleColumns {
 	s := &sampleColumns{}
 	text := []byte(nil) // that no op has yet
@@ -67,11 +69,11 @@ func (p *Program) sampleColumns(n notation) *sampleColumns {
 	return s
 }
 
-// place says where the value of a column is in sampleParts.
+// place says where the value of a column is in sampleParts, and which text stands
+// before it.
 func (s *sampleColumns) place(o *fastColumn, name *[]byte, p *Program, n notation) columnFit {
 	var parts sampleParts
 	at := func(p unsafe.Pointer) uintptr { return uintptr(p) - uintptr(unsafe.Pointer(&parts)) }
-	number := func(place int) uintptr { return at(unsafe.Pointer(&parts.numbers[place])) }
 	c := o.column
 	list := func(kind fastKind) columnFit {
 		if c.render != RenderNone {
@@ -143,7 +145,7 @@ func (s *sampleColumns) place(o *fastColumn, name *[]byte, p *Program, n notatio
 		if place == 0 {
 			return columnSlow
 		}
-		o.offset = number(int(place) - 1)
+		o.offset = at(unsafe.Pointer(&parts.numbers[place-1]))
 	}
 	return columnWritten
 }
@@ -180,7 +182,8 @@ func (p *Producer) writeSampleColumns(s *sampleParts, n notation) {
 		o := &cols.ops[i]
 		if o.kind == fastSlow { // an added field, whose text is of any length
 			at := int(uintptr(w) - uintptr(begin))
-			w = unsafe.Add(begin, len(p.prog.appendSlow(out[:at], &p.flow, o.column, n)))
+			text := p.prog.appendSlow(out[:at], &p.flow, o.column, n)
+			w = unsafe.Pointer(&out[len(text)]) // checked: it is not elsewhere
 			continue
 		}
 		w = cols.writeSample(o, c, s, &p.flow, w)

@@ -19,9 +19,12 @@ const (
 
 	// gatherMost is how long batches may gather in the lanes before the hub
 	// wakes for them, where they come often: a wake-up costs as much as
-	// writing many. Less than gatherLeast is not worth a rest.
+	// writing many. No shorter than gatherLeast, as a sleep of less takes as
+	// long; and no more of them than 1/gatherShare of a lane, as the sleep may
+	// become several times as long where the CPUs are busy.
 	gatherMost  = 2 * time.Millisecond
-	gatherLeast = 500 * time.Microsecond
+	gatherLeast = time.Millisecond
+	gatherShare = 8
 )
 
 // A Hub moves batches from the lanes of all workers into one sink.
@@ -40,9 +43,12 @@ type Hub struct {
 
 	fault     fault // hub goroutine only
 	tickEvery time.Duration
-	woken     time.Time // when it was last rung; hub goroutine only
-	sweeps    int       // that moved anything from then on, at most one batch of a lane each
-	room      int       // how many batches of a lane may gather
+
+	// How long batches gather: hub goroutine only.
+	pause    time.Duration
+	measured time.Time // when pause was last set
+	sweeps   int       // that moved anything from then on, at most one batch of a lane each
+	room     int       // how many batches of a lane may gather
 
 	// The frame's mu also orders the hub's goroutine and a Stop that gave up
 	// on it, and guards these. It is taken twice a batch and never held
@@ -65,7 +71,7 @@ func NewHub(s Sink, lanes []*Lane, log *slog.Logger) *Hub {
 	h.ticker, _ = s.(Ticker)
 	h.room = math.MaxInt32
 	for _, l := range lanes {
-		h.room = min(h.room, l.depth/4)
+		h.room = min(h.room, l.depth/gatherShare)
 	}
 	return h
 }
@@ -118,24 +124,28 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 }
 
-// rest lets batches gather for a moment if they come often, but not more of them
-// than a quarter of a lane.
+// rest lets batches gather for a moment if they come often.
 func (h *Hub) rest() {
 	now := time.Now()
-	time.Sleep(restFor(now.Sub(h.woken), h.sweeps, h.room))
-	h.woken, h.sweeps = now, 0
+	if since := now.Sub(h.measured); since >= 2*gatherMost {
+		h.pause = restFor(since, h.sweeps, h.room)
+		h.measured, h.sweeps = now, 0
+	}
+	for _, l := range h.lanes {
+		if l.Full.Len() > h.room {
+			return
+		}
+	}
+	time.Sleep(h.pause)
 }
 
-// restFor returns how long to rest where since the last wake-up so many batches of
-// a lane were moved, and as many as room may gather; 0 for not at all.
+// restFor returns how long to rest where in that time so many batches of a lane
+// were moved, and as many as room may gather; 0 for not at all.
 func restFor(since time.Duration, moved, room int) time.Duration {
-	if since > 2*gatherMost {
-		return 0
+	if since > 2*gatherMost*time.Duration(moved) {
+		return 0 // seldom
 	}
-	length := gatherMost
-	if moved > 0 {
-		length = min(length, since*time.Duration(room)/time.Duration(moved))
-	}
+	length := min(gatherMost, since*time.Duration(room)/time.Duration(moved))
 	if length < gatherLeast {
 		return 0
 	}

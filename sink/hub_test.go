@@ -405,17 +405,15 @@ func TestRest(t *testing.T) {
 		moved, room int
 		want        time.Duration
 	}{
-		{100 * ms, 1, 2, 0},              // seldom
-		{5 * ms, 8, 2, 0},                // as seldom, though in a burst
-		{3 * ms, 1, 2, 2 * ms},           // often
-		{2 * ms, 0, 2, 2 * ms},           // rung for what was taken already
-		{2 * ms, 2, 2, 2 * ms},           // as many as there is room for
-		{2 * ms, 4, 2, ms},               // more
-		{2 * ms, 16, 2, 0},               // so many that it is not worth it
-		{2 * ms, 1, 0, 0},                // no room
-		{4 * ms, 1, 1 << 30, 2 * ms},     // any
-		{ms / 10, 1, 1 << 30, 2 * ms},    // close together
-		{ms / 10, 1000, 1 << 30, 2 * ms}, // and many
+		{100 * ms, 1, 2, 0},             // seldom
+		{100 * ms, 24, 2, 0},            // as seldom
+		{4 * ms, 0, 2, 0},               // none
+		{4 * ms, 1, 2, 2 * ms},          // often
+		{4 * ms, 4, 2, 2 * ms},          // as many as there is room for
+		{4 * ms, 8, 2, ms},              // more
+		{4 * ms, 9, 2, 0},               // so many that it would have to be shorter than a sleep is
+		{4 * ms, 1, 0, 0},               // no room
+		{4 * ms, 1000, 1 << 20, 2 * ms}, // any
 	} {
 		if got := sink.RestFor(c.since, c.moved, c.room); got != c.want {
 			t.Errorf("after %v with %d batches and room for %d: rests %v, want %v", c.since, c.moved, c.room, got, c.want)

@@ -27,7 +27,8 @@ func (c *compiler) keys(hash []string) {
 			k.number = fieldTable[k.id].number
 		}
 		p.key = append(p.key, k)
-		p.keyParts = p.keyParts && hashesPart(k.id)
+		p.keyParts = p.keyParts && keyedByParts(k.id)
+		p.keyASes = p.keyASes || k.id == fieldSrcAS || k.id == fieldDstAS
 		switch k.id {
 		case fieldType, fieldSequence, fieldSampler, fieldTimeReceived, fieldDomain:
 		default:

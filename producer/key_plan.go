@@ -19,9 +19,6 @@ type keyPlan struct {
 	lead int
 	// shared says that there are ops of fields that a set's records share.
 	shared bool
-	// ases says that AS numbers are part of the key: those of the record are
-	// not those of the message if enrichment knows better.
-	ases bool
 }
 
 // keyKind says what a keyOp adds to a key.
@@ -119,8 +116,6 @@ func (w *keyWriter) field(k *keyField) bool {
 	case fieldEtype:
 		w.text += strconv.Itoa(int(w.plan.etype))
 		return true
-	case fieldSrcAS, fieldDstAS:
-		w.k.ases = true
 	}
 	switch k.kind {
 	case kindUint32, kindUint64:
@@ -204,7 +199,7 @@ func (w *keyWriter) customs(f *customField) {
 func (p *Producer) recordKeys(pl *plan, c *fusedContext, body []byte, n int) {
 	b := p.batch
 	k := pl.keys
-	if k == nil || k.ases && p.cfg.Geo != nil {
+	if k == nil || p.prog.keyASes && p.cfg.Geo != nil {
 		p.shareKey()
 		p.fusedKeys(b, len(b.Ends)-n)
 		return

@@ -74,6 +74,9 @@ type Settings struct {
 	// Compat has values that differ from goflow2's on purpose written as it
 	// writes them.
 	Compat bool
+	// Countries says that messages will have src_country and dst_country, whose
+	// names and numbers no added field may have then.
+	Countries bool
 }
 
 // A Problem is one thing that is wrong with a mapping.
@@ -114,8 +117,11 @@ type Program struct {
 	// keyShared says that all flows of a set, or of an sFlow datagram, have
 	// the same key.
 	keyShared bool
-	// keyParts says that sampleParts.hash takes all fields of the key.
+	// keyParts says that samples without a Flow have all fields of the key.
 	keyParts bool
+	// keyASes says that AS numbers are part of the key: those of a datagram are not
+	// those of the message if enrichment knows better.
+	keyASes bool
 	// keyPlaces are the places of the key's fields by their number, from 1; nil
 	// for keys that plainKey does not take. keyFields is how many there are.
 	keyPlaces []uint8
@@ -165,7 +171,7 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	if m == nil {
 		m = &Mapping{}
 	}
-	c := compiler{mapping: m, program: &Program{compat: s.Compat}}
+	c := compiler{mapping: m, program: &Program{compat: s.Compat}, countries: s.Countries}
 	c.customFields()
 	c.columns()
 	c.program.compileFast()
@@ -183,10 +189,11 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 
 // compiler makes a program and collects what is wrong.
 type compiler struct {
-	mapping  *Mapping
-	program  *Program
-	problems []error
-	named    []namedRule // of layers
+	mapping   *Mapping
+	program   *Program
+	problems  []error
+	named     []namedRule // of layers
+	countries bool        // messages have them
 }
 
 func (c *compiler) fault(path, value, text, allowed string) {
@@ -211,6 +218,8 @@ func (c *compiler) customFields() {
 			c.fault(path+".name", "", "added field without a name", "a name that FlowMessage does not have")
 		case taken || f.Name == icmpName:
 			c.fault(path+".name", f.Name, "FlowMessage has a field of this name", "another name")
+		case c.countries && (f.Name == "src_country" || f.Name == "dst_country"):
+			c.fault(path+".name", f.Name, "name is that of a field of the country database", "another name")
 		case twice:
 			c.fault(path+".name", f.Name, fmt.Sprintf("name is that of entry %d too", first+1), "each name once")
 		}
@@ -221,6 +230,8 @@ func (c *compiler) customFields() {
 			c.fault(path+".index", number, "not a field number", allowed)
 		case numberTaken(f.Number) != "":
 			c.fault(path+".index", number, "number is that of "+numberTaken(f.Number), allowed)
+		case c.countries && (f.Number == fieldSrcCountry || f.Number == fieldDstCountry):
+			c.fault(path+".index", number, "number is that of a field of the country database", allowed)
 		case twice:
 			c.fault(path+".index", number, fmt.Sprintf("number is that of entry %d too", first+1), "each number once")
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/producer/flowpb"
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // TestPlainSamples compares flow samples that are gathered in one pass with the
@@ -30,11 +31,11 @@ func TestPlainSamples(t *testing.T) {
 		return slices.Clone(names[:r.IntN(most+1)])
 	}
 	frameFields := []string{"src_addr", "dst_addr", "proto", "src_port", "dst_port", "src_mac", "dst_mac", "in_if", "out_if", "vlan_id", "src_vlan", "dst_vlan",
-		"ip_tos", "ip_ttl", "tcp_flags"}
+		"ip_tos", "ip_ttl", "tcp_flags", "src_as", "dst_as"}
 	for range rounds(3000) {
 		m := &producer.Mapping{Render: map[string]producer.Renderer{}, Custom: []producer.Custom{
-			{Name: "num", Number: 1000, Type: producer.CustomVarint}, {Name: "list", Number: 1001, Type: producer.CustomVarint, Array: true},
-			{Name: "raw", Number: 1002, Type: producer.CustomBytes},
+			{Name: "num", Number: 2000, Type: producer.CustomVarint}, {Name: "list", Number: 2001, Type: producer.CustomVarint, Array: true},
+			{Name: "raw", Number: 2002, Type: producer.CustomBytes},
 		}}
 		if r.IntN(2) == 0 {
 			m.Fields = some(fields, []int{2, len(fields)}[r.IntN(2)])
@@ -65,6 +66,7 @@ func TestPlainSamples(t *testing.T) {
 			m.Ports = []producer.PortRule{{Proto: "udp", Src: true, Dst: true, Port: 6081, Parser: "geneve"}, {Proto: "tcp", Dst: true, Port: 443, Parser: "ethernet"}}
 		}
 		datagram := randomSamples(r)
+		enriched := r.IntN(4) == 0
 		for format := producer.FormatJSON; format <= producer.FormatBin; format++ {
 			var out [2]*producer.Batch
 			for way := range out {
@@ -72,7 +74,11 @@ func TestPlainSamples(t *testing.T) {
 				if way == 1 {
 					with.Layers = append(slices.Clone(m.Layers), producer.LayerRule{Layer: "teredo", Length: 8, Destination: "in_if"})
 				}
-				p := producer.New(producer.Config{Format: format, Separator: []byte("\n"), Programs: program(t, &with, producer.Settings{})}, producer.NewStore(template.DefaultLimits()))
+				cfg := producer.Config{Format: format, Separator: []byte("\n"), Programs: program(t, &with, producer.Settings{})}
+				if enriched {
+					cfg.Geo = geo.NewCache(&geo.Source{Find: whereabouts})
+				}
+				p := producer.New(cfg, producer.NewStore(template.DefaultLimits()))
 				out[way] = producer.NewBatch(0, 64<<10)
 				p.Datagram(out[way], producer.Meta{Source: v4source, ReceivedNs: receivedNs}, datagram)
 			}
@@ -112,7 +118,7 @@ func sameBatches(a, b *producer.Batch, bin bool) error {
 // randomSamples returns an sFlow datagram of samples of the usual kind.
 func randomSamples(r *rand.Rand) []byte {
 	var samples [][]byte
-	for range 1 + r.IntN(4) {
+	for range 1 + r.IntN([]int{4, 4, 4, 24}[r.IntN(4)]) {
 		records := [][]byte{rawHeader(randomFrame(r))}
 		if r.IntN(2) == 0 {
 			records = append(records, gateway())

@@ -136,11 +136,11 @@ type Producer struct {
 	// Counters are the producer's own, written by its worker only.
 	Counters Counters
 
-	flow  Flow
-	hdr   packet.Headers
-	fused fusedContext
-	parts sampleParts
-	tally Tally
+	flow    Flow
+	hdr     packet.Headers
+	fused   fusedContext
+	keyless keyless
+	tally   Tally
 
 	// samples has what the flow samples of the datagram share; nil if that is
 	// not to be used.

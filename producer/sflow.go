@@ -56,6 +56,7 @@ func (p *Producer) sflow(data []byte) {
 			p.Counters.UnknownSamples++
 		}
 	}
+	p.keySamples()
 	p.fault(sflowReason(samples.Err()))
 }
 
@@ -69,7 +70,7 @@ func (p *Producer) usualSamples(way sampleWay, h *sflow.Header, body []byte, cou
 			break
 		}
 		d := body[8 : 8+n]
-		s := &p.parts
+		s := p.keyless.sample()
 		if !p.gathers(way, d[fixed:], binary.BigEndian.Uint32(d[28:])) {
 			break
 		}
@@ -87,7 +88,7 @@ func (p *Producer) usualSamples(way sampleWay, h *sflow.Header, body []byte, cou
 // usualSample produces the flow sample that a walk is at; false if it is not of
 // the usual kind.
 func (p *Producer) usualSample(way sampleWay, h *sflow.Header, samples *sflow.Samples) bool {
-	s := &p.parts
+	s := p.keyless.sample()
 	if b, count := samples.Records.Rest(); !p.gathers(way, b, count) {
 		return false
 	}
@@ -127,7 +128,7 @@ func (p *Producer) sampleWay() sampleWay {
 
 // gathers takes the records of a sample of the usual kind.
 func (p *Producer) gathers(way sampleWay, b []byte, count uint32) bool {
-	s := &p.parts
+	s := p.keyless.sample()
 	if !s.gather(b, count) {
 		return false
 	}
@@ -163,15 +164,14 @@ func (p *Producer) putSample(way sampleWay, h *sflow.Header, s *sampleParts, rat
 // sampleKey adds the key of a sample that was written without a Flow.
 func (p *Producer) sampleKey(h *sflow.Header, s *sampleParts) {
 	b := p.batch
+	if s.stack >= 0 && p.prog.keyParts && (p.cfg.Geo == nil || !p.prog.keyASes) {
+		p.keep()
+		return
+	}
+	p.keySamples()
 	switch {
 	case p.prog.keyShared:
 		b.Keys = append(b.Keys, p.fused.key)
-	case s.stack >= 0 && p.prog.keyParts:
-		key := fnv(fnvOffset)
-		for i := range p.prog.key {
-			key = s.hash(key, p.prog.key[i].id)
-		}
-		b.Keys = append(b.Keys, uint32(key))
 	case s.stack >= 0 && p.cfg.Geo == nil:
 		f := p.plainFlow(h.Agent, h.Sequence, s)
 		f.SamplingRate = s.rate
@@ -184,6 +184,7 @@ func (p *Producer) sampleKey(h *sflow.Header, s *sampleParts) {
 // flowSample produces one flow sample. A sample that is cut is produced only if
 // all of its records are there.
 func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
+	p.keySamples()
 	f := p.begin(TypeSFlow5)
 	f.SamplerAddress = h.Agent
 	f.SequenceNum = h.Sequence

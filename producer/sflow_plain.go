@@ -191,29 +191,3 @@ var partPlaces = [numFields]uint8{
 	fieldICMPCode: numICMPCode + 1, fieldFlowLabel: numFlowLabel + 1, fieldFragmentID: numFragID + 1, fieldSrcAS: numSrcAS + 1,
 	fieldDstAS: numDstAS + 1, fieldNextHopAS: numNextHopAS + 1, fieldSrcNet: numSrcLen + 1, fieldDstNet: numDstLen + 1,
 }
-
-// hashesPart tells whether sampleParts.hash takes the field.
-func hashesPart(id fieldID) bool {
-	switch id {
-	case fieldSrcAddr, fieldDstAddr, fieldProto, fieldSrcMAC, fieldDstMAC:
-		return true
-	}
-	return int(id) < len(partPlaces) && partPlaces[id] > 0
-}
-
-// hash adds the printed value of a field of a plain sample to a key.
-func (s *sampleParts) hash(h fnv, id fieldID) fnv {
-	switch id {
-	case fieldSrcAddr:
-		return h.bytes(s.src)
-	case fieldDstAddr:
-		return h.bytes(s.dst)
-	case fieldProto:
-		return h.octet(s.plain.Proto)
-	case fieldSrcMAC:
-		return h.number(s.srcMAC)
-	case fieldDstMAC:
-		return h.number(s.dstMAC)
-	}
-	return h.number(uint64(s.numbers[(partPlaces[id]-1)&31]))
-}

@@ -70,7 +70,7 @@ type decode struct {
 }
 
 func newDecode(cfg *config.Decode, log *slog.Logger) (*decode, error) {
-	programs, notes, err := loadPrograms(&cfg.Mapping)
+	programs, notes, err := loadPrograms(&cfg.Mapping, &config.Enrich{})
 	if err != nil {
 		return nil, err
 	}

@@ -11,16 +11,16 @@ import (
 
 // loadPrograms makes the program that the options ask for. What is wrong is a
 // *config.UsageError.
-func loadPrograms(m *config.Mapping) (*producer.Programs, []string, error) {
-	p, notes, err := loadProgram(m)
+func loadPrograms(m *config.Mapping, e *config.Enrich) (*producer.Programs, []string, error) {
+	p, notes, err := loadProgram(m, e)
 	if err != nil {
 		return nil, nil, err
 	}
 	return producer.NewPrograms(p), notes, nil
 }
 
-func loadProgram(m *config.Mapping) (*producer.Program, []string, error) {
-	return mapping.Load(m.File, producer.Settings{Hash: m.Hash, Compat: m.Compat == "goflow2"})
+func loadProgram(m *config.Mapping, e *config.Enrich) (*producer.Program, []string, error) {
+	return mapping.Load(m.File, producer.Settings{Hash: m.Hash, Compat: m.Compat == "goflow2", Countries: e.Country != ""})
 }
 
 // reloadMapping reads the mapping file again. One that is wrong leaves all as
@@ -29,7 +29,7 @@ func (c *collection) reloadMapping() error {
 	if c.cfg.Mapping.File == "" {
 		return nil
 	}
-	p, notes, err := loadProgram(&c.cfg.Mapping)
+	p, notes, err := loadProgram(&c.cfg.Mapping, &c.cfg.Enrich)
 	if err != nil {
 		var usage *config.UsageError
 		if errors.As(err, &usage) {
@@ -54,7 +54,7 @@ func (r *report) mapping(cfg *config.Config) {
 	if cfg.Mapping.File == "" && len(cfg.Mapping.Hash) == 0 {
 		return
 	}
-	_, notes, err := loadPrograms(&cfg.Mapping)
+	_, notes, err := loadPrograms(&cfg.Mapping, &cfg.Enrich)
 	if err != nil {
 		for _, line := range bytes.Split([]byte(err.Error()), []byte("\n")) {
 			r.refuse("mapping", string(line), "")

@@ -48,7 +48,7 @@ func runCommand(env Env, args []string) int {
 		fmt.Fprintln(env.Stdout, versionLine())
 		return ExitOK
 	}
-	programs, notes, err := loadPrograms(&cfg.Mapping)
+	programs, notes, err := loadPrograms(&cfg.Mapping, &cfg.Enrich)
 	if err != nil {
 		return fail(env, err)
 	}

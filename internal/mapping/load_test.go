@@ -134,6 +134,28 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestCountries checks that names and numbers of countries are refused to added
+// fields where messages have countries, and only there.
+func TestCountries(t *testing.T) {
+	text := write(t, "formatter:\n  protobuf:\n    - {name: x, index: 1000, type: varint}\n    - {name: dst_country, index: 2000, type: varint}\n    - {name: y, index: 1001, type: varint}\n")
+	if _, _, err := Load(text, producer.Settings{}); err != nil {
+		t.Error(err)
+	}
+	_, _, err := Load(text, producer.Settings{Countries: true})
+	if err == nil {
+		t.Fatal("no fault")
+	}
+	for _, want := range []string{
+		"map.yaml:3: formatter.protobuf[0].index \"1000\": number is that of a field of the country database",
+		"map.yaml:4: formatter.protobuf[1].name \"dst_country\": name is that of a field of the country database",
+		"map.yaml:5: formatter.protobuf[2].index \"1001\": number is that of a field of the country database",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v\nwant %s", err, want)
+		}
+	}
+}
+
 // TestAllFaults checks that they come at once, by line.
 func TestAllFaults(t *testing.T) {
 	text := "formater: {}\nformatter:\n  fields: [nope]\nipfix:\n  mapping:\n    - {field: x, destination: y}\n    - {field: 1, destination: nowhere}\nsflow:\n  mapping:\n    - {layer: nothing, length: 1, destination: in_if}\n"

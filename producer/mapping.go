@@ -74,9 +74,9 @@ type Settings struct {
 	// Compat has values that differ from goflow2's on purpose written as it
 	// writes them.
 	Compat bool
-	// Countries says that messages will have src_country and dst_country, whose
-	// names and numbers no added field may have then.
-	Countries bool
+	// Enriched says that messages have src_country and dst_country besides
+	// (Config.Geo): their numbers and names are taken then.
+	Enriched bool
 }
 
 // A Problem is one thing that is wrong with a mapping.
@@ -171,7 +171,7 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	if m == nil {
 		m = &Mapping{}
 	}
-	c := compiler{mapping: m, program: &Program{compat: s.Compat}, countries: s.Countries}
+	c := compiler{mapping: m, program: &Program{compat: s.Compat}, enriched: s.Enriched}
 	c.customFields()
 	c.columns()
 	c.program.compileFast()
@@ -189,11 +189,11 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 
 // compiler makes a program and collects what is wrong.
 type compiler struct {
-	mapping   *Mapping
-	program   *Program
-	problems  []error
-	named     []namedRule // of layers
-	countries bool        // messages have them
+	mapping  *Mapping
+	program  *Program
+	problems []error
+	named    []namedRule // of layers
+	enriched bool        // Settings.Enriched
 }
 
 func (c *compiler) fault(path, value, text, allowed string) {
@@ -218,8 +218,6 @@ func (c *compiler) customFields() {
 			c.fault(path+".name", "", "added field without a name", "a name that FlowMessage does not have")
 		case taken || f.Name == icmpName:
 			c.fault(path+".name", f.Name, "FlowMessage has a field of this name", "another name")
-		case c.countries && (f.Name == "src_country" || f.Name == "dst_country"):
-			c.fault(path+".name", f.Name, "name is that of a field of the country database", "another name")
 		case twice:
 			c.fault(path+".name", f.Name, fmt.Sprintf("name is that of entry %d too", first+1), "each name once")
 		}
@@ -230,8 +228,8 @@ func (c *compiler) customFields() {
 			c.fault(path+".index", number, "not a field number", allowed)
 		case numberTaken(f.Number) != "":
 			c.fault(path+".index", number, "number is that of "+numberTaken(f.Number), allowed)
-		case c.countries && (f.Number == fieldSrcCountry || f.Number == fieldDstCountry):
-			c.fault(path+".index", number, "number is that of a field of the country database", allowed)
+		case c.enriched && (f.Number == fieldSrcCountry || f.Number == fieldDstCountry):
+			c.fault(path+".index", number, "number is that of a country, which enrichment adds", allowed+", nor 1000 and 1001 with enrichment")
 		case twice:
 			c.fault(path+".index", number, fmt.Sprintf("number is that of entry %d too", first+1), "each number once")
 		}

@@ -39,6 +39,9 @@ func (c *compiler) columns() {
 		if to, ok := rename[c.canonical(name)]; ok {
 			title, p.plain = to, false
 		}
+		if c.enriched && (title == "src_country" || title == "dst_country") {
+			c.fault(path, name, fmt.Sprintf("field is called %q, as one is that enrichment adds", title), "each name once")
+		}
 		if first, twice := titles[title]; twice {
 			c.fault(path, name, fmt.Sprintf("field is called %q, as entry %d is", title, first+1), "each name once")
 			continue

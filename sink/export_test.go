@@ -18,5 +18,8 @@ func (h *AsyncHub) SetBackoff(d time.Duration) { h.minBackoff, h.maxBackoff = d,
 // Step does what can be done, as Run does.
 func (h *AsyncHub) Step(now time.Time) bool { return h.step(now) }
 
+// Rest returns how long Run would sleep had the bell rung.
+func (h *Hub) Rest(now time.Time) time.Duration { return h.rest(now) }
+
 // RestFor is restFor.
 var RestFor = restFor

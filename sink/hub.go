@@ -97,7 +97,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		if !more {
 			select {
 			case <-h.bell:
-				h.rest()
+				time.Sleep(h.rest(time.Now()))
 				continue
 			case done := <-h.reopens:
 				done <- h.sink.Reopen()
@@ -124,19 +124,18 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 }
 
-// rest lets batches gather for a moment if they come often.
-func (h *Hub) rest() {
-	now := time.Now()
+// rest returns how long to let batches gather, after the bell rang.
+func (h *Hub) rest(now time.Time) time.Duration {
 	if since := now.Sub(h.measured); since >= 2*gatherMost {
 		h.pause = restFor(since, h.sweeps, h.room)
 		h.measured, h.sweeps = now, 0
 	}
 	for _, l := range h.lanes {
 		if l.Full.Len() > h.room {
-			return
+			return 0
 		}
 	}
-	time.Sleep(h.pause)
+	return h.pause
 }
 
 // restFor returns how long to rest where in that time so many batches of a lane

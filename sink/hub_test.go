@@ -420,3 +420,48 @@ func TestRest(t *testing.T) {
 		}
 	}
 }
+
+// TestRestWhereRoom: lanes of several depths at several rates, with a ring for each
+// batch and stale ones, in a time of the test's own.
+func TestRestWhereRoom(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		depth  int
+		every  time.Duration // a batch
+		behind int           // batches that wait when the bell rings
+		rests  bool
+	}{
+		{"often, deep", 64, 3 * time.Millisecond, 1, true},
+		{"very often, deep", 64, 300 * time.Microsecond, 1, true},
+		{"seldom", 64, 30 * time.Millisecond, 1, false},
+		{"often, shallow", 8, 2 * time.Millisecond, 1, true},
+		{"very often, shallow", 8, 200 * time.Microsecond, 1, false},
+		{"too shallow", 4, 3 * time.Millisecond, 1, false},
+		{"much waiting", 64, 4 * time.Millisecond, 9, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			lane := sink.NewLane(0, c.depth, 1<<10)
+			hub := sink.NewHub(&memory{}, []*sink.Lane{lane}, nil)
+			now, rested := time.Unix(1_700_000_000, 0), 0
+			for ring := range 1000 {
+				for range c.behind {
+					b, _ := lane.Empty.Pop()
+					sinktest.Fill(b, ring, 1)
+					lane.Full.Push(b)
+				}
+				if hub.Rest(now) > 0 {
+					rested++
+				}
+				for hub.Sweep() {
+				}
+				if c.behind == 1 && hub.Rest(now) > 0 { // for what was taken already
+					rested++
+				}
+				now = now.Add(c.every)
+			}
+			if (rested > 500) != c.rests || rested > 0 && !c.rests {
+				t.Errorf("rested %d times of 1000, want it to: %v", rested, c.rests)
+			}
+		})
+	}
+}

@@ -20,7 +20,7 @@ func loadPrograms(m *config.Mapping, e *config.Enrich) (*producer.Programs, []st
 }
 
 func loadProgram(m *config.Mapping, e *config.Enrich) (*producer.Program, []string, error) {
-	return mapping.Load(m.File, producer.Settings{Hash: m.Hash, Compat: m.Compat == "goflow2", Countries: e.Country != ""})
+	return mapping.Load(m.File, producer.Settings{Hash: m.Hash, Compat: m.Compat == "goflow2", Enriched: *e != config.Enrich{}})
 }
 
 // reloadMapping reads the mapping file again. One that is wrong leaves all as

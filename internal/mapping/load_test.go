@@ -134,21 +134,23 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestCountries checks that names and numbers of countries are refused to added
-// fields where messages have countries, and only there.
-func TestCountries(t *testing.T) {
-	text := write(t, "formatter:\n  protobuf:\n    - {name: x, index: 1000, type: varint}\n    - {name: dst_country, index: 2000, type: varint}\n    - {name: y, index: 1001, type: varint}\n")
+// TestEnrichedNames checks that names and numbers of countries are refused where
+// enrichment adds countries, and only there.
+func TestEnrichedNames(t *testing.T) {
+	text := write(t, "formatter:\n  protobuf:\n    - {name: x, index: 1000, type: varint}\n    - {name: dst_country, index: 2000, type: varint}\n    - {name: y, index: 1001, type: varint}\n"+
+		"  fields: [type, dst_country, in_if]\n  rename: {in_if: src_country}\n")
 	if _, _, err := Load(text, producer.Settings{}); err != nil {
 		t.Error(err)
 	}
-	_, _, err := Load(text, producer.Settings{Countries: true})
+	_, _, err := Load(text, producer.Settings{Enriched: true})
 	if err == nil {
 		t.Fatal("no fault")
 	}
 	for _, want := range []string{
-		"map.yaml:3: formatter.protobuf[0].index \"1000\": number is that of a field of the country database",
-		"map.yaml:4: formatter.protobuf[1].name \"dst_country\": name is that of a field of the country database",
-		"map.yaml:5: formatter.protobuf[2].index \"1001\": number is that of a field of the country database",
+		"map.yaml:3: formatter.protobuf[0].index \"1000\": number is that of a country, which enrichment adds",
+		"map.yaml:5: formatter.protobuf[2].index \"1001\": number is that of a country, which enrichment adds",
+		"map.yaml:6: formatter.fields[1] \"dst_country\": field is called \"dst_country\", as one is that enrichment adds",
+		"map.yaml:6: formatter.fields[2] \"in_if\": field is called \"src_country\", as one is that enrichment adds",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v\nwant %s", err, want)

@@ -79,14 +79,18 @@ var shapes = map[string]Config{
 
 func TestRealBrokerStopped(t *testing.T) {
 	k := cluster(t, 1)
-	// How much is handed back for the spool depends on what was under way.
-	underLoad(t, k, shapes["flow"], func() error {
+	d := underLoad(t, k, shapes["flow"], func() error {
 		if err := script(k, "broker", "1", "stop"); err != nil {
 			return err
 		}
 		time.Sleep(2 * time.Second)
 		return script(k, "broker", "1", "start")
 	})
+	// How much is handed back for the spool depends on what was under way, but the
+	// hub must have been told to spool from then on.
+	if n := d.sink.Counters().Changes(); n < 3 {
+		t.Errorf("availability changed %d times, want up, down and up", n)
+	}
 }
 
 func TestRealBrokerKilled(t *testing.T) {

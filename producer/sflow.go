@@ -71,7 +71,7 @@ func (p *Producer) usualSamples(way sampleWay, h *sflow.Header, body []byte, cou
 		}
 		d := body[8 : 8+n]
 		s := p.keyless.sample()
-		if !p.gathers(way, d[fixed:], binary.BigEndian.Uint32(d[28:])) {
+		if !p.gathers(s, way, d[fixed:], binary.BigEndian.Uint32(d[28:])) {
 			break
 		}
 		source, rate := binary.BigEndian.Uint32(d[4:]), binary.BigEndian.Uint32(d[8:])
@@ -89,7 +89,7 @@ func (p *Producer) usualSamples(way sampleWay, h *sflow.Header, body []byte, cou
 // the usual kind.
 func (p *Producer) usualSample(way sampleWay, h *sflow.Header, samples *sflow.Samples) bool {
 	s := p.keyless.sample()
-	if b, count := samples.Records.Rest(); !p.gathers(way, b, count) {
+	if b, count := samples.Records.Rest(); !p.gathers(s, way, b, count) {
 		return false
 	}
 	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output
@@ -127,8 +127,7 @@ func (p *Producer) sampleWay() sampleWay {
 }
 
 // gathers takes the records of a sample of the usual kind.
-func (p *Producer) gathers(way sampleWay, b []byte, count uint32) bool {
-	s := p.keyless.sample()
+func (p *Producer) gathers(s *sampleParts, way sampleWay, b []byte, count uint32) bool {
 	if !s.gather(b, count) {
 		return false
 	}
@@ -164,19 +163,18 @@ func (p *Producer) putSample(way sampleWay, h *sflow.Header, s *sampleParts, rat
 // sampleKey adds the key of a sample that was written without a Flow.
 func (p *Producer) sampleKey(h *sflow.Header, s *sampleParts) {
 	b := p.batch
-	if s.stack >= 0 && p.prog.keyParts && (p.cfg.Geo == nil || !p.prog.keyASes) {
-		p.keep()
-		return
-	}
-	p.keySamples()
 	switch {
 	case p.prog.keyShared:
 		b.Keys = append(b.Keys, p.fused.key)
+	case s.stack >= 0 && p.prog.keyParts && (p.cfg.Geo == nil || !p.prog.keyASes):
+		p.keep()
 	case s.stack >= 0 && p.cfg.Geo == nil:
+		p.keySamples()
 		f := p.plainFlow(h.Agent, h.Sequence, s)
 		f.SamplingRate = s.rate
 		b.Keys = append(b.Keys, p.prog.keyOf(f))
 	default:
+		p.keySamples()
 		p.fusedKeys(b, len(b.Ends)-1)
 	}
 }

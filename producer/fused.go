@@ -31,10 +31,14 @@ type fusedPlan struct {
 	other              []fusedInt // integers of other widths, or of a part of their bits
 
 	start, end fusedTime
-	// What the common pairs of times are: both of their full width.
-	uptimes, ntps bool
-	// rest says that writeRest has something to write.
+	// times is what they are if both are of one kind and of its full width, a
+	// timesX constant.
+	times  uint32
+	tables *fusedTables
+	// rest says that writeRest has something to write, rates that it is the
+	// sampling rate alone.
 	rest  bool
+	rates bool
 	etype uint32 // 0: none
 	// fixed: the records are those of v5 or v7.
 	fixed bool
@@ -276,13 +280,27 @@ func (b *fuser) finish() *fusedPlan {
 	both := func(kind timeKind, width uint8) bool {
 		return p.start.kind == kind && p.end.kind == kind && p.start.width == width && p.end.width == width
 	}
-	p.uptimes, p.ntps = both(timeUptime, 4), both(timeNTP, 8)
+	switch {
+	case both(timeUptime, 4):
+		p.times = timesUptime
+	case both(timeNTP, 8):
+		p.times = timesNTP
+	case both(timeMillis, 8):
+		p.times = timesMillis
+	case both(timeSeconds, 4):
+		p.times = timesSecs
+	}
 	timed := p.start.kind != timeExport || p.end.kind != timeExport
 	for i := range p.custom {
 		p.maxLen += p.custom[i].maxLen()
 	}
-	p.rest = len(p.other) > 0 || len(p.custom) > 0 || timed && !p.uptimes && !p.ntps || p.interval.width != 0 || p.sampler.width != 0
+	others := len(p.other) > 0 || len(p.custom) > 0 || timed && p.times == timesNone
+	sampled := p.interval.width != 0 || p.sampler.width != 0
+	p.rest = others || sampled
+	p.rates = sampled && !others
 	p.enrich = b.enrich()
+	p.pack()
+	p.enrich.plan.pack()
 	return p
 }
 

@@ -41,15 +41,8 @@ func (pl *fusedPlan) writeSafe(c *fusedContext, rec, out []byte) int {
 	for _, f := range pl.int8Tag1 {
 		o = putInt(out, o, f.tag, 1, binary.BigEndian.Uint64(rec[f.offset:]))
 	}
-	switch {
-	case pl.uptimes:
-		o = putTimes(out, o,
-			uptimeToUnix(c.exportNs, c.uptimeMs, binary.BigEndian.Uint32(rec[pl.start.offset:])),
-			uptimeToUnix(c.exportNs, c.uptimeMs, binary.BigEndian.Uint32(rec[pl.end.offset:])))
-	case pl.ntps:
-		o = putTimes(out, o,
-			ntpToUnix(binary.BigEndian.Uint64(rec[pl.start.offset:])),
-			ntpToUnix(binary.BigEndian.Uint64(rec[pl.end.offset:])))
+	if pl.times != timesNone {
+		o = putTimes(out, o, pl.start.load(c, rec), pl.end.load(c, rec))
 	}
 	if pl.rest {
 		o = pl.writeRest(c, rec, out, o)

@@ -7,13 +7,9 @@ import (
 	"unsafe"
 )
 
-// write is writeSafe without bounds checks. The caller guarantees what the
-// checks would: rec holds a whole record of the plan's template, so that every
-// offset and width lies in it, and out has room for the longest message of the
-// plan and storeSlack behind it, so that stores of whole words stay in it. Loads
-// and stores need no alignment on the machines that this file is built for,
-// which are little-endian.
-func (pl *fusedPlan) write(c *fusedContext, rec, out []byte) int {
+// writeGo is write without assembly. Loads and stores need no alignment on the
+// machines that this file is built for, which are little-endian.
+func (pl *fusedPlan) writeGo(c *fusedContext, rec, out []byte) int {
 	src := unsafe.Pointer(unsafe.SliceData(rec))
 	dst := unsafe.Pointer(unsafe.SliceData(out))
 	if pl.fixed {
@@ -81,15 +77,18 @@ func (pl *fusedPlan) write(c *fusedContext, rec, out []byte) int {
 		*(*uint64)(unsafe.Add(dst, o)) = x<<8 | uint64(f.tag)
 		o += (1 + n) & -int((v+0xffffffff)>>32)
 	}
-	switch {
-	case pl.uptimes:
+	switch pl.times {
+	case timesNone:
+	case timesUptime:
 		o = putTimes(out, o,
 			uptimeToUnix(c.exportNs, c.uptimeMs, bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, pl.start.offset)))),
 			uptimeToUnix(c.exportNs, c.uptimeMs, bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, pl.end.offset)))))
-	case pl.ntps:
+	case timesNTP:
 		o = putTimes(out, o,
 			ntpToUnix(bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, pl.start.offset)))),
 			ntpToUnix(bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, pl.end.offset)))))
+	default:
+		o = putTimes(out, o, pl.start.load(c, rec), pl.end.load(c, rec))
 	}
 	if pl.rest {
 		o = pl.writeRest(c, rec, out, o)

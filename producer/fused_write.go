@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 
@@ -19,6 +20,9 @@ type fusedContext struct {
 	exportNs uint64
 	uptimeMs uint32
 	sampling *template.Sampling // nil: the rate does not depend on the record
+	// rateKnown says that the rate is in the prefix, as all records of the set
+	// have the same one, though they could have others.
+	rateKnown bool
 
 	// What the prefix of JSON is made of again when a record's rate differs.
 	flowType, sequence, domain uint32
@@ -42,7 +46,7 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 	c := &p.fused
 	c.exportNs, c.uptimeMs = exportNs, uptimeMs
 	c.rate, c.fallback = rate, p.cfg.SamplingRate
-	c.sampling = nil
+	c.sampling, c.rateKnown = nil, false
 	if pl.interval.width != 0 || pl.sampler.width != 0 {
 		c.sampling = sampling
 		if p.forcedRate() != 0 {
@@ -96,20 +100,65 @@ func (c *fusedContext) samplerOr(id uint64) uint64 {
 	return c.rate
 }
 
-// recordRate returns the sampling rate of a record that may name one.
-func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte) uint64 {
+// recordRate returns the sampling rate of a record that may name one, and counts
+// where it came from for n records.
+func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte, n int) uint64 {
 	if pl.interval.width != 0 {
 		if rate := loadInt(rec, &pl.interval); rate != 0 {
-			return c.rated(rate, SamplingRecord)
+			return c.rated(rate, SamplingRecord, n)
 		}
 	}
 	if pl.sampler.width != 0 {
 		if id := loadInt(rec, &pl.sampler); id != c.samplerID {
 			c.samplerID, c.samplerRate = id, c.samplerOr(id)
 		}
-		return c.rated(c.samplerRate, c.samplerSource)
+		return c.rated(c.samplerRate, c.samplerSource, n)
 	}
-	return c.rated(c.rate, SamplingDomain)
+	return c.rated(c.rate, SamplingDomain, n)
+}
+
+// oneRate tells whether the first n records in body have one sampling rate and
+// nothing else for writeRest to write; the rate is in the prefix then.
+func (c *fusedContext) oneRate(pl *fusedPlan, body []byte, n int) bool {
+	if !pl.rest || pl.rates && c.sampling == nil {
+		return true
+	}
+	if !pl.rates || !pl.interval.same(body, pl.recordLen, n) || !pl.sampler.same(body, pl.recordLen, n) {
+		return false
+	}
+	rate := c.recordRate(pl, body, n)
+	if rate == 0 {
+		rate = c.fallback
+	}
+	c.prefix = appendUint(c.prefix, 3, rate)
+	c.rateKnown = true
+	return true
+}
+
+// same tells whether the first n records in body, at least one, have the same
+// value in a field; all do if there is none.
+func (f *fusedInt) same(body []byte, recordLen, n int) bool {
+	from, to := int(f.offset), int(f.offset)+int(f.width)
+	switch f.width {
+	case 0:
+		return true
+	case 1:
+		first := body[from]
+		for at := from + recordLen; n > 1; at, n = at+recordLen, n-1 {
+			if body[at] != first {
+				return false
+			}
+		}
+		return true
+	}
+	first := body[from:to]
+	for ; n > 1; n-- {
+		from, to = from+recordLen, to+recordLen
+		if !bytes.Equal(body[from:to], first) {
+			return false
+		}
+	}
+	return true
 }
 
 // writesFused says whether the records of a plan are written without a Flow.
@@ -167,7 +216,7 @@ func (p *Producer) jsonPrefix(c *fusedContext, rate uint64) {
 
 // recordPrefix makes the prefix anew for a record of another sampling rate.
 func (p *Producer) recordPrefix(pl *fusedPlan, c *fusedContext, rec []byte) {
-	rate := c.recordRate(pl, rec)
+	rate := c.recordRate(pl, rec, 1)
 	if rate == 0 {
 		rate = c.fallback
 	}
@@ -186,31 +235,39 @@ func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
 	if p.cfg.Geo != nil {
 		return p.writeEnriched(pl, c, body)
 	}
-	b := p.batch
-	sep := p.cfg.Separator
-	need := prefixRoom + 1 + len(c.prefix) + pl.maxLen + storeSlack + len(sep)
-	records := 0
-	buf := b.Buf
-	for len(body) >= pl.recordLen {
-		if cap(buf)-len(buf) < need {
-			buf = grow(buf, need)
+	records := len(body) / pl.recordLen
+	if records > 0 && (!c.oneRate(pl, body, records) || !p.writeSet(pl, c, body, records)) {
+		need := p.fusedRoom(pl, c)
+		for range records {
+			p.writeOne(pl, c, body[:pl.recordLen:pl.recordLen], need)
+			body = body[pl.recordLen:]
 		}
-		out := buf[len(buf) : len(buf)+need : len(buf)+need]
-		room := 1
-		if c.long {
-			room = 2
-		}
-		end := room + pl.write(c, body[:pl.recordLen:pl.recordLen], out[room:])
-		end = putLength(out, room, end, c)
-		end += copy(out[end:], sep)
-		buf = buf[:len(buf)+end]
-		b.Ends = append(b.Ends, uint32(len(buf)))
-		body = body[pl.recordLen:]
-		records++
 	}
-	b.Buf = buf
 	p.useful += records
 	return records
+}
+
+// fusedRoom is what the longest message of a set needs in the batch.
+func (p *Producer) fusedRoom(pl *fusedPlan, c *fusedContext) int {
+	return prefixRoom + 1 + len(c.prefix) + pl.maxLen + storeSlack + len(p.cfg.Separator)
+}
+
+// writeOne appends the message of one record, which needs so much room at most.
+func (p *Producer) writeOne(pl *fusedPlan, c *fusedContext, rec []byte, need int) {
+	b := p.batch
+	if cap(b.Buf)-len(b.Buf) < need {
+		b.Buf = grow(b.Buf, need)
+	}
+	out := b.Buf[len(b.Buf) : len(b.Buf)+need : len(b.Buf)+need]
+	room := 1
+	if c.long {
+		room = 2
+	}
+	end := room + pl.write(c, rec, out[room:])
+	end = putLength(out, room, end, c)
+	end += copy(out[end:], p.cfg.Separator)
+	b.Buf = b.Buf[:len(b.Buf)+end]
+	b.Ends = append(b.Ends, uint32(len(b.Buf)))
 }
 
 func grow(buf []byte, need int) []byte {
@@ -249,7 +306,7 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 		f := &pl.other[i]
 		o = putInt(out, o, f.tag, f.tagLen, loadInt(rec, f))
 	}
-	if !pl.uptimes && !pl.ntps {
+	if pl.times == timesNone {
 		if pl.start.kind != timeExport {
 			o = putTime(out, o, tagStart, pl.start.load(c, rec))
 		}
@@ -257,8 +314,8 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 			o = putTime(out, o, tagEnd, pl.end.load(c, rec))
 		}
 	}
-	if c.sampling != nil {
-		rate := c.recordRate(pl, rec)
+	if c.sampling != nil && !c.rateKnown {
+		rate := c.recordRate(pl, rec, 1)
 		if rate == 0 {
 			rate = c.fallback
 		}

@@ -98,8 +98,8 @@ func (p *Producer) countSampled(c *fusedContext, n int) {
 	}
 }
 
-// rated returns rate and counts where it came from.
-func (c *fusedContext) rated(rate uint64, src SamplingSource) uint64 {
+// rated returns rate and counts where it came from, for n records.
+func (c *fusedContext) rated(rate uint64, src SamplingSource, n int) uint64 {
 	switch {
 	case rate != 0:
 	case c.fallback != 0:
@@ -107,6 +107,6 @@ func (c *fusedContext) rated(rate uint64, src SamplingSource) uint64 {
 	default:
 		src = SamplingNone
 	}
-	c.sources[src]++
+	c.sources[src] += n
 	return rate
 }

@@ -1,0 +1,68 @@
+package producer
+
+// fusedTables are the fields of a fused plan as the encoder in assembly reads
+// them: one list of ops, sorted by kind, each kind one loop. They say the same
+// as the plan's own tables, from which pack makes them.
+type fusedTables struct {
+	ops       []fusedOp
+	counts    [numOpKinds]uint32 // of ops, by kind
+	times     uint32             // how start and end are said, a timesX constant
+	start     uint32             // offset in the record
+	end       uint32
+	recordLen uint64
+}
+
+// Kinds of ops, in the order in which they are written.
+const (
+	kindAddr4Tag1 = iota // the tag's word holds tag and length
+	kindAddr4Tag2
+	kindAddr16Tag1 // as kindAddr4Tag1
+	kindAddr16Tag2
+	kindInt1Tag1
+	kindInt1Tag2
+	kindInt2Tag1
+	kindInt2Tag2
+	kindInt4Tag1
+	kindInt4Tag2
+	kindInt8Tag1
+	numOpKinds
+)
+
+// How a record says its start and end, both alike.
+const (
+	timesNone   = iota // not at all, or by writeRest
+	timesUptime        // 32 bits on the uptime clock
+	timesNTP           // 64 bits
+	timesMillis        // 64 bits of Unix milliseconds
+	timesSecs          // 32 bits of Unix seconds
+)
+
+// pack makes the tables anew; the plan is finished but for them.
+func (p *fusedPlan) pack() {
+	t := &fusedTables{recordLen: uint64(p.recordLen), times: p.times, start: p.start.offset, end: p.end.offset}
+	p.tables = nil
+	for _, list := range [][]fusedAddr{p.addr4, p.addr16} {
+		for tagLen := range uint8(2) {
+			for _, a := range list {
+				if a.offset > 1<<16-1 {
+					return
+				}
+				if a.tagLen == tagLen+1 {
+					// Of a tag of two bytes the length is left out.
+					t.ops = append(t.ops, fusedOp{uint16(a.offset), uint16(a.head)})
+				}
+			}
+		}
+	}
+	for i := range p.addr4 {
+		t.counts[kindAddr4Tag1+p.addr4[i].tagLen-1]++
+	}
+	for i := range p.addr16 {
+		t.counts[kindAddr16Tag1+p.addr16[i].tagLen-1]++
+	}
+	for i, list := range [][]fusedOp{p.int1Tag1, p.int1Tag2, p.int2Tag1, p.int2Tag2, p.int4Tag1, p.int4Tag2, p.int8Tag1} {
+		t.ops = append(t.ops, list...)
+		t.counts[kindInt1Tag1+i] = uint32(len(list))
+	}
+	p.tables = t
+}

@@ -138,24 +138,33 @@ func (c *fusedContext) oneRate(pl *fusedPlan, body []byte, n int) bool {
 // same tells whether the first n records in body, at least one, have the same
 // value in a field; all do if there is none.
 func (f *fusedInt) same(body []byte, recordLen, n int) bool {
-	from, to := int(f.offset), int(f.offset)+int(f.width)
+	at := int(f.offset)
 	switch f.width {
 	case 0:
-		return true
 	case 1:
-		first := body[from]
-		for at := from + recordLen; n > 1; at, n = at+recordLen, n-1 {
-			if body[at] != first {
+		for first := body[at]; n > 1; n-- {
+			if at += recordLen; body[at] != first {
 				return false
 			}
 		}
-		return true
-	}
-	first := body[from:to]
-	for ; n > 1; n-- {
-		from, to = from+recordLen, to+recordLen
-		if !bytes.Equal(body[from:to], first) {
-			return false
+	case 2:
+		for first := binary.NativeEndian.Uint16(body[at:]); n > 1; n-- {
+			if at += recordLen; binary.NativeEndian.Uint16(body[at:]) != first {
+				return false
+			}
+		}
+	case 4:
+		for first := binary.NativeEndian.Uint32(body[at:]); n > 1; n-- {
+			if at += recordLen; binary.NativeEndian.Uint32(body[at:]) != first {
+				return false
+			}
+		}
+	default:
+		first := body[at : at+int(f.width)]
+		for ; n > 1; n-- {
+			if at += recordLen; !bytes.Equal(body[at:at+int(f.width)], first) {
+				return false
+			}
 		}
 	}
 	return true

@@ -30,6 +30,7 @@ type fusedContext struct {
 
 	samplerID, samplerRate uint64 // the sampler that was looked up last
 	samplerSource          SamplingSource
+	samplerLooked          bool                    // one was
 	sources                [NumSamplingSources]int // of the records' rates, where they name any
 	fallback               uint64                  // the configured default rate
 	key                    uint32                  // of all messages, where they share one
@@ -53,10 +54,7 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 			c.sampling = nil
 		}
 		c.sources = [NumSamplingSources]int{}
-		c.samplerID, c.samplerRate = 0, 0
-		if c.sampling != nil && pl.sampler.width != 0 {
-			c.samplerRate = c.samplerOr(0)
-		}
+		c.samplerLooked = false
 	}
 	c.flowType, c.sequence, c.domain = flowType, sequence, domain
 	if p.cfg.Format == FormatJSON {
@@ -109,8 +107,8 @@ func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte, n int) uint64 {
 		}
 	}
 	if pl.sampler.width != 0 {
-		if id := loadInt(rec, &pl.sampler); id != c.samplerID {
-			c.samplerID, c.samplerRate = id, c.samplerOr(id)
+		if id := loadInt(rec, &pl.sampler); id != c.samplerID || !c.samplerLooked {
+			c.samplerID, c.samplerRate, c.samplerLooked = id, c.samplerOr(id), true
 		}
 		return c.rated(c.samplerRate, c.samplerSource, n)
 	}

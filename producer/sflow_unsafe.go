@@ -152,8 +152,8 @@ func putCountry(w unsafe.Pointer, tag uint64, c geo.Country) unsafe.Pointer {
 // written: etype, proto, layer_stack and layer_size. The last byte is the size
 // of the transport header.
 type stackText struct {
-	text [32]byte
-	n    int
+	text [31]byte
+	n    uint8
 }
 
 var stackTexts = func() (t [numStacks]stackText) {
@@ -173,7 +173,7 @@ var stackTexts = func() (t [numStacks]stackText) {
 		b = appendUint(b, 20, uint64(proto))
 		b = appendBytes(b, 103, layers)
 		b = appendBytes(b, 104, sizes)
-		t[i].n = copy(t[i].text[:], b)
+		t[i].n = uint8(copy(t[i].text[:], b))
 	}
 	return t
 }()
@@ -182,8 +182,8 @@ var stackTexts = func() (t [numStacks]stackText) {
 func (s *sampleParts) writePlain(w unsafe.Pointer) unsafe.Pointer {
 	n := &s.numbers
 	t := &stackTexts[s.stack&(numStacks-1)]
-	copy32(w, unsafe.Pointer(&t.text))
-	w = unsafe.Add(w, t.n)
+	copy32(w, unsafe.Pointer(t))
+	w = unsafe.Add(w, uintptr(t.n))
 	if s.plain.Proto == 6 {
 		*(*byte)(unsafe.Add(w, -1)) = s.plain.TCPSize
 	}

@@ -63,78 +63,51 @@ func (p *Producer) sflow(data []byte) {
 // usualSamples produces the flow samples of the usual kind that body begins
 // with, of count that are announced, and returns what is left for a walk.
 func (p *Producer) usualSamples(way sampleWay, h *sflow.Header, body []byte, count uint32) ([]byte, uint32) {
-	const fixed = 32 // bytes of a flow sample before its records
 	quick := p.quickSamples(way)
-	for ; count > 0 && len(body) >= 8+fixed; count-- {
-		n := uint64(binary.BigEndian.Uint32(body[4:]))
-		if binary.BigEndian.Uint32(body) != sflow.SampleFlow || n < fixed || n > uint64(len(body)-8) {
-			break
+	for {
+		if quick {
+			body, count = p.writeQuickly(body, count)
 		}
-		d := body[8 : 8+n]
+		d, records, rest := nextUsual(body, count)
+		if d == nil {
+			return body, count
+		}
+		s := p.keyless.sample()
+		if !p.gathers(s, way, d[sampleFixed:], records) {
+			return body, count
+		}
 		source, rate := binary.BigEndian.Uint32(d[4:]), binary.BigEndian.Uint32(d[8:])
-		in, out := binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
-		records := binary.BigEndian.Uint32(d[28:])
-		if !quick || !p.quickSample(d[fixed:], records, rate, in, out) {
-			s := p.keyless.sample()
-			if !p.gathers(s, way, d[fixed:], records) {
-				break
-			}
-			s.numbers[numInIf], s.numbers[numOutIf] = in, out
-			p.putSample(way, h, s, rate)
-		}
 		p.flowSampleFacts(binary.BigEndian.Uint32(d), source>>24, source&0xffffff, rate)
+		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
+		p.putSample(way, h, s, rate)
 		p.tally.Samples[SampleFlow]++
-		p.tally.SampleRecords[SampleFlow] += min(records, uint32(n/8))
-		body = body[8+min((n+3)&^3, uint64(len(body)-8)):]
+		p.tally.SampleRecords[SampleFlow] += min(records, uint32(len(d)/8))
+		body, count = rest, count-1
 	}
-	return body, count
 }
 
-// quickSamples tells whether plain samples of a datagram are produced by
-// sampleMessage: as messages of which nobody wants to know anything else.
-func (p *Producer) quickSamples(way sampleWay) bool {
-	return fastBits && way == samplesBin && p.prog.layers == nil && p.cfg.Geo == nil &&
-		(!p.prog.Keyed() || p.prog.keyShared) && p.forcedRate() < 1<<32
-}
+// sampleFixed are the bytes of a flow sample before its records.
+const sampleFixed = 32
 
-// quickSample appends the message of a sample by sampleMessage; false if it is
-// of another kind, nothing has changed then.
-func (p *Producer) quickSample(records []byte, count, rate, in, out uint32) bool {
-	if len(records) == 0 {
-		return false
+// nextUsual returns the flow sample that body begins with, how many records it
+// says it has, and what follows; nil if there is none that is whole.
+func nextUsual(body []byte, count uint32) (sample []byte, records uint32, rest []byte) {
+	if count == 0 || len(body) < 8+sampleFixed {
+		return nil, 0, nil
 	}
-	c := &p.fused
-	b := p.batch
-	need := prefixRoom + 1 + len(c.prefix) + usualLen + storeSlack + len(p.cfg.Separator)
-	if cap(b.Buf)-len(b.Buf) < need {
-		b.Buf = grow(b.Buf, need)
+	n := uint64(binary.BigEndian.Uint32(body[4:]))
+	if binary.BigEndian.Uint32(body) != sflow.SampleFlow || n < sampleFixed || n > uint64(len(body)-8) {
+		return nil, 0, nil
 	}
-	msg := b.Buf[len(b.Buf) : len(b.Buf)+need : len(b.Buf)+need]
-	room := 1
-	if c.long {
-		room = 2
-	}
-	n := sampleMessage(&msg[room], &records[0], len(records), c, count, uint32(p.samplingOr(uint64(rate))), in, out)
-	if n == 0 {
-		return false
-	}
-	end := putLength(msg, room, room+n, c)
-	end += copy(msg[end:], p.cfg.Separator)
-	b.Buf = b.Buf[:len(b.Buf)+end]
-	b.Ends = append(b.Ends, uint32(len(b.Buf)))
-	p.countRates(uint64(rate), SamplingRecord, 1)
-	p.useful++
-	if p.prog.Keyed() {
-		b.Keys = append(b.Keys, c.key)
-	}
-	return true
+	sample = body[8 : 8+n]
+	return sample, binary.BigEndian.Uint32(sample[28:]), body[8+min((n+3)&^3, uint64(len(body)-8)):]
 }
 
 // usualSample produces the flow sample that a walk is at; false if it is not of
 // the usual kind.
 func (p *Producer) usualSample(way sampleWay, h *sflow.Header, samples *sflow.Samples) bool {
 	b, count := samples.Records.Rest()
-	if p.quickSamples(way) && p.quickSample(b, count, samples.Sample.SamplingRate, samples.Sample.Input, samples.Sample.Output) {
+	if p.quickSamples(way) && p.quickSample(b, count, &samples.Sample) {
 		return true
 	}
 	s := p.keyless.sample()

@@ -39,13 +39,16 @@ func (p *Producer) sflowPrefix(h *sflow.Header) {
 	b = appendUint(b, 4, uint64(h.Sequence))
 	b = append(b, 10<<3, 1) // one packet
 	b = appendBytes(b, 11, h.Agent)
-	b = appendUint(b, 110, received)
-	b = appendUint(b, 111, received)
-	b = appendUint(b, 112, received)
 	if cap(b)-len(b) < jsonSlack { // it is copied in words
 		b = grow(b, jsonSlack)
 	}
-	p.fused.prefix = b
+	n := len(b)
+	b = b[:n+jsonSlack]
+	n = putTime(b, n, tagReceived, received)
+	n = putTimes(b, n, received, received)
+	if p.fused.prefix = b[:n]; cap(b)-n < jsonSlack {
+		p.fused.prefix = grow(b[:n], jsonSlack)
+	}
 }
 
 // writeSample appends the message of a sample that gather took.
@@ -256,5 +259,6 @@ const (
 	tagLayerStack  = 103<<3&0x7f | 0x80 | wireBytes | 103<<3>>7<<8
 	tagLayerSize   = 104<<3&0x7f | 0x80 | wireBytes | 104<<3>>7<<8
 	tagRouteAddr   = 105<<3&0x7f | 0x80 | wireBytes | 105<<3>>7<<8
+	tagReceived    = 110<<3&0x7f | 0x80 | 110<<3>>7<<8
 	tagRouteLeft   = 106<<3&0x7f | 0x80 | 106<<3>>7<<8
 )

@@ -32,7 +32,7 @@ func (p *Producer) sflow(data []byte) {
 	}
 	var samples sflow.Samples
 	samples.Init(body, count)
-	for samples.Next() {
+	for p.nextSample(way, &samples) {
 		reason := samples.Err()
 		p.fault(sflowReason(reason))
 		if reason == sflow.ErrSampleShort {
@@ -58,6 +58,17 @@ func (p *Producer) sflow(data []byte) {
 	}
 	p.keySamples()
 	p.fault(sflowReason(samples.Err()))
+}
+
+// nextSample moves a walk to the next sample, behind those that are produced
+// without it.
+func (p *Producer) nextSample(way sampleWay, samples *sflow.Samples) bool {
+	if count := samples.Missing(); p.quickSamples(way) && count > 0 {
+		if rest, left := p.writeQuickly(samples.Rest(), count); left != count {
+			samples.Init(rest, left)
+		}
+	}
+	return samples.Next()
 }
 
 // usualSamples produces the flow samples of the usual kind that body begins
@@ -106,12 +117,8 @@ func nextUsual(body []byte, count uint32) (sample []byte, records uint32, rest [
 // usualSample produces the flow sample that a walk is at; false if it is not of
 // the usual kind.
 func (p *Producer) usualSample(way sampleWay, h *sflow.Header, samples *sflow.Samples) bool {
-	b, count := samples.Records.Rest()
-	if p.quickSamples(way) && p.quickSample(b, count, &samples.Sample) {
-		return true
-	}
 	s := p.keyless.sample()
-	if !p.gathers(s, way, b, count) {
+	if b, count := samples.Records.Rest(); !p.gathers(s, way, b, count) {
 		return false
 	}
 	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output

@@ -1,121 +1,113 @@
 package producer
 
 import (
-	"encoding/binary"
-
-	"github.com/weirflow/weir/decoders/sequence"
-	"github.com/weirflow/weir/decoders/sflow"
+	"slices"
 )
 
-// A flow sample of the usual kind with a plain frame is read and written by one
-// function in assembly, sampleMessage, where the CPU has fastBits. It takes the
-// records as sampleParts.gather does, and leaves what is rare to it: lists so long
-// that their lengths may take two bytes, and frames that are not plain.
+// Flow samples of the usual kind with a plain frame are read and written by one
+// function in assembly, writeSamples, where the CPU has fastBits. It takes their
+// records as sampleParts.gather does, and stops at the first sample that it leaves to
+// it: with a frame that is not plain, or with lists so long that their lengths may
+// take two bytes.
 
-// quickSamples tells whether flow samples of a datagram are given to
-// sampleMessage: those that become messages of which nothing else is asked for.
-func (p *Producer) quickSamples(way sampleWay) bool {
-	return fastBits && way == samplesBin && p.prog.layers == nil && p.cfg.Geo == nil &&
-		(!p.prog.Keyed() || p.prog.keyShared) && p.forcedRate() < 1<<32
+// sampleRun are samples for writeSamples, and what became of them.
+type sampleRun struct {
+	body   *byte // the samples, and all behind them
+	size   int   // bytes of that
+	prefix *byte // of all messages; may be read in pieces of 32 bytes
+	w      *byte // where messages go
+	ends   *uint32
+	facts  *SampleFact
+
+	prefixLen    int
+	room         int // bytes at w
+	need         int // that the longest message takes, with stores beyond its end
+	most         int // samples, for as many of which ends and facts have room
+	separator    uint64
+	separatorLen int
+	base         uint32 // what ends count from, at w
+	// Sampling rates: that counts if it is not 0, and that of samples without.
+	forced, fallback uint32
+
+	// Results.
+	done    int // samples
+	read    int // bytes of body
+	written int // bytes at w
+	unrated uint32
+	// By encoding, SampleFlow and SampleFlowExpanded.
+	samples, records [2]uint32
 }
 
-// writeQuickly produces the flow samples that sampleMessage takes and that body
+// quickLen bounds the length of a message of writeSamples behind the prefix, in
+// bytes: a frame, numbers, and two lists of up to 127.
+const quickLen = 640
+
+// quickSamples tells whether flow samples of a datagram are given to
+// writeSamples: those that become messages of which nothing else is asked for.
+func (p *Producer) quickSamples(way sampleWay) bool {
+	return fastBits && way == samplesBin && p.prog.layers == nil && p.cfg.Geo == nil &&
+		(!p.prog.Keyed() || p.prog.keyShared) && p.forcedRate() < 1<<32 && len(p.cfg.Separator) <= 8
+}
+
+// writeQuickly produces the flow samples that writeSamples takes and that body
 // begins with, of count that are announced, and returns what is left.
 func (p *Producer) writeQuickly(body []byte, count uint32) ([]byte, uint32) {
-	c := &p.fused
+	const least = 8 + 32 // bytes of a sample
+	if count == 0 || len(body) < least {
+		return body, count
+	}
 	b := p.batch
-	buf, ends, facts := b.Buf, b.Ends, p.facts.Samples
-	before := len(ends)
-	need := p.quickRoom()
-	announced, records := 0, uint32(0)
+	most := min(int(count), len(body)/least)
+	if cap(b.Ends)-len(b.Ends) < most {
+		b.Ends = slices.Grow(b.Ends, most)
+	}
+	if f := &p.facts; cap(f.Samples)-len(f.Samples) < most {
+		f.Samples = slices.Grow(f.Samples, most)
+	}
+	prefix := p.fused.prefix
+	r := sampleRun{
+		prefix: &prefix[0], prefixLen: len(prefix),
+		need:   2 + len(prefix) + quickLen + storeSlack + len(p.cfg.Separator),
+		forced: uint32(p.forcedRate()), fallback: uint32(p.cfg.SamplingRate),
+		separator: loadLittle(p.cfg.Separator), separatorLen: len(p.cfg.Separator),
+	}
 	for {
-		d, n, rest := nextUsual(body, count)
-		if len(d) <= sampleFixed {
+		if cap(b.Buf)-len(b.Buf) < r.need {
+			b.Buf = grow(b.Buf, r.need)
+		}
+		n, facts, ends := len(b.Buf), p.facts.Samples, b.Ends
+		r.body, r.size = &body[0], len(body)
+		r.w, r.room, r.base = &b.Buf[:n+1][n], cap(b.Buf)-n, uint32(n)
+		r.ends, r.facts = &ends[:len(ends)+1][len(ends)], &facts[:len(facts)+1][len(facts)]
+		r.done, r.most = 0, most
+		writeSamples(&r)
+		most -= r.done
+		count -= uint32(r.done)
+		b.Buf, b.Ends, p.facts.Samples = b.Buf[:n+r.written], ends[:len(ends)+r.done], facts[:len(facts)+r.done]
+		body = body[r.read:]
+		if most == 0 || len(body) == 0 || cap(b.Buf)-len(b.Buf) >= r.need {
 			break
 		}
-		if cap(buf)-len(buf) < need {
-			buf = grow(buf, need)
-		}
-		source, rate := binary.BigEndian.Uint32(d[4:]), binary.BigEndian.Uint32(d[8:])
-		end := p.quickMessage(buf[len(buf):len(buf)+need], d[sampleFixed:], n, rate,
-			binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:]))
-		if end == 0 {
-			break
-		}
-		buf = buf[:len(buf)+end]
-		ends = append(ends, uint32(len(buf)))
-		facts = append(facts, SampleFact{
-			Kind: sequence.FlowSample, Sequence: binary.BigEndian.Uint32(d), Source: uint64(source>>24)<<32 | uint64(source&0xffffff), Rate: rate,
-		})
-		if rate != 0 {
-			announced++
-		}
-		records += min(n, uint32(len(d)/8))
-		body, count = rest, count-1
 	}
-	done := len(ends) - before
-	b.Buf, b.Ends, p.facts.Samples = buf, ends, facts
-	if p.prog.Keyed() {
-		for range done {
-			b.Keys = append(b.Keys, c.key)
-		}
-	}
-	p.facts.Records += uint16(done)
-	p.facts.Flows += uint16(done)
-	p.tally.Samples[SampleFlow] += uint32(done)
-	p.tally.SampleRecords[SampleFlow] += records
-	p.countRates(1, SamplingRecord, announced)
-	p.countRates(0, SamplingRecord, done-announced)
-	p.useful += done
+	r.count(p)
 	return body, count
 }
 
-// quickSample appends the message of a sample by sampleMessage; false if it is
-// of another kind, nothing has changed then.
-func (p *Producer) quickSample(records []byte, count uint32, s *sflow.Sample) bool {
-	b := p.batch
-	need := p.quickRoom()
-	if cap(b.Buf)-len(b.Buf) < need {
-		b.Buf = grow(b.Buf, need)
+// count adds what became of samples to what is known of the datagram.
+func (r *sampleRun) count(p *Producer) {
+	total := r.samples[0] + r.samples[1]
+	p.facts.Records += uint16(total)
+	p.facts.Flows += uint16(total)
+	for i, kind := range [2]int{SampleFlow, SampleFlowExpanded} {
+		p.tally.Samples[kind] += r.samples[i]
+		p.tally.SampleRecords[kind] += r.records[i]
 	}
-	if len(records) == 0 {
-		return false
-	}
-	end := p.quickMessage(b.Buf[len(b.Buf):len(b.Buf)+need], records, count, s.SamplingRate, s.Input, s.Output)
-	if end == 0 {
-		return false
-	}
-	b.Buf = b.Buf[:len(b.Buf)+end]
-	b.Ends = append(b.Ends, uint32(len(b.Buf)))
+	p.countRates(1, SamplingRecord, int(total-r.unrated))
+	p.countRates(0, SamplingRecord, int(r.unrated))
+	p.useful += int(total)
 	if p.prog.Keyed() {
-		b.Keys = append(b.Keys, p.fused.key)
+		for range total {
+			p.batch.Keys = append(p.batch.Keys, p.fused.key)
+		}
 	}
-	p.countRates(uint64(s.SamplingRate), SamplingRecord, 1)
-	p.useful++
-	return true
-}
-
-// quickRoom bounds the bytes that quickMessage writes.
-func (p *Producer) quickRoom() int {
-	return prefixRoom + 1 + len(p.fused.prefix) + usualLen + storeSlack + len(p.cfg.Separator)
-}
-
-// quickMessage writes the message of a sample with its length and separator, and
-// returns how many bytes that were; 0 if sampleMessage does not take it. There is at
-// least a byte of records.
-func (p *Producer) quickMessage(msg, records []byte, count, rate, in, out uint32) int {
-	c := &p.fused
-	room := 1
-	if c.long {
-		room = 2
-	}
-	n := sampleMessage(&msg[room], &records[0], len(records), c, count, uint32(p.samplingOr(uint64(rate))), in, out)
-	if n == 0 {
-		return 0
-	}
-	end := putLength(msg, room, room+n, c)
-	if len(p.cfg.Separator) > 0 {
-		end += copy(msg[end:], p.cfg.Separator)
-	}
-	return end
 }

@@ -3,7 +3,7 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// Registers of sampleMessage:
+// Registers of writeSamples:
 //
 //	DI   where the next field goes
 //	SI   what is read next
@@ -11,7 +11,7 @@
 //	R9   the same behind a tag of two bytes
 //	R10  fieldTables
 //	R11  end of the sample's records
-//	R14  first bytes of the record in hand that are left, then its end
+//	R14  bytes of the record in hand that are left, or its end
 //	R15  the record behind that
 //
 // AX, BX and CX are not kept by the macros.
@@ -74,40 +74,128 @@
 #define IPV4 $0x0008
 #define IPV6 $0xdd86
 
-// func sampleMessage(w, records *byte, size int, c *fusedContext, count, rate, in, out uint32) int
-TEXT ·sampleMessage(SB), NOSPLIT, $24-56
-	MOVQ w+0(FP), DI
-	MOVQ records+8(FP), SI
-	MOVQ size+16(FP), R11
-	ADDQ SI, R11
-	MOVQ c+24(FP), BX
-	MOVQ fusedContext_prefix(BX), DX
-	MOVQ fusedContext_prefix+8(BX), CX
-	MOVL count+32(FP), AX
-	MOVL AX, left-4(SP)
-	MOVL $0, has-8(SP)
-
-	// What the samples of the datagram share, in pieces of 32 bytes.
-	LEAQ (DI)(CX*1), BX
-prefix:
-	MOVUPS (DX), X0
-	MOVUPS 16(DX), X1
-	MOVUPS X0, (DI)
-	MOVUPS X1, 16(DI)
-	ADDQ   $32, DX
-	ADDQ   $32, DI
-	CMPQ   DI, BX
-	JCS    prefix
-	MOVQ   BX, DI
-
+// func writeSamples(r *sampleRun)
+TEXT ·writeSamples(SB), NOSPLIT, $72-8
+	MOVQ r+0(FP), R13
+	MOVQ sampleRun_body(R13), SI
+	MOVQ sampleRun_size(R13), AX
+	ADDQ SI, AX
+	MOVQ AX, bodyEnd-32(SP)
+	MOVQ sampleRun_w(R13), DI
+	MOVQ sampleRun_room(R13), AX
+	ADDQ DI, AX
+	SUBQ sampleRun_need(R13), AX
+	MOVQ AX, lastStart-40(SP)
 	LEAQ ·sampleTables(SB), R10
 	MOVQ $0x0f7f7f7f7f00, R8
 	MOVQ $0x0f7f7f7f7f0000, R9
-	MOVL rate+36(FP), AX
+
+	// R13 is r from here to the sample's first record, and at its end.
+sample:
+	MOVQ    SI, begun-48(SP)
+	MOVQ    DI, start-56(SP)
+	MOVQ    sampleRun_done(R13), R12
+	CMPQ    R12, sampleRun_most(R13)
+	JCC     stop
+	CMPQ    DI, lastStart-40(SP)
+	JHI     stop
+	MOVQ    bodyEnd-32(SP), DX
+	SUBQ    SI, DX
+	SUBQ    $8, DX
+	JCS     stop
+	MOVBELL (SI), AX
+	MOVBELL 4(SI), R14
+	ADDQ    $8, SI
+	CMPQ    R14, DX
+	JHI     other
+	LEAQ    (SI)(R14*1), R11
+	LEAQ    3(R14), R15
+	ANDQ    $-4, R15
+	CMPQ    R15, DX         // the last sample may lack its padding
+	CMOVQHI DX, R15
+	ADDQ    SI, R15
+	MOVQ    R15, next-64(SP)
+	SHRQ    $3, R14         // records that there is room for
+	MOVL    $0, has-8(SP)
+	SHLQ    $5, R12
+	ADDQ    sampleRun_facts(R13), R12
+	MOVB    $const_factFlowSample, SampleFact_Kind(R12)
+	MOVBELL (SI), BX
+	MOVL    BX, SampleFact_Sequence(R12)
+	MOVBELL 4(SI), DX
+	CMPL    AX, $const_formatFlow
+	JNE     expanded
+
+	CMPQ    R14, $4
+	JCS     other
+	MOVQ    DX, CX
+	SHRQ    $24, CX
+	SHLQ    $32, CX
+	ANDL    $0xffffff, DX
+	ORQ     CX, DX
+	MOVQ    DX, SampleFact_Source(R12)
+	MOVL    $0, expanded-68(SP)
+	MOVBELL 28(SI), AX
+	MOVL    AX, left-4(SP)
+	CMPQ    AX, R14
+	CMOVQHI R14, AX
+	MOVL    AX, records-16(SP)
+	MOVBELL 8(SI), AX
+	MOVL    AX, SampleFact_Rate(R12)
+	MOVBELL 20(SI), R12
+	MOVBELL 24(SI), R14
+	ADDQ    $32, SI
+	JMP     message
+
+expanded:
+	CMPL    AX, $const_formatFlowExpanded
+	JNE     other
+	LEAQ    44(SI), CX
+	CMPQ    CX, R11
+	JHI     other
+	SHLQ    $32, DX
+	MOVBELL 8(SI), CX
+	ORQ     CX, DX
+	MOVQ    DX, SampleFact_Source(R12)
+	MOVL    $1, expanded-68(SP)
+	MOVBELL 40(SI), AX
+	MOVL    AX, left-4(SP)
+	CMPQ    AX, R14
+	CMOVQHI R14, AX
+	MOVL    AX, records-16(SP)
+	MOVBELL 12(SI), AX
+	MOVL    AX, SampleFact_Rate(R12)
+	MOVBELL 28(SI), R12
+	MOVBELL 36(SI), R14
+	ADDQ    $44, SI
+
+	// AX is the rate, R12 the input, R14 the output.
+message:
+	ADDQ    $2, DI          // for the length
+	MOVQ    sampleRun_prefix(R13), DX
+	MOVQ    sampleRun_prefixLen(R13), BX
+	ADDQ    DI, BX
+
+prefix:
+	MOVUPS  (DX), X0
+	MOVUPS  16(DX), X1
+	MOVUPS  X0, (DI)
+	MOVUPS  X1, 16(DI)
+	ADDQ    $32, DX
+	ADDQ    $32, DI
+	CMPQ    DI, BX
+	JCS     prefix
+	MOVQ    BX, DI
+
+	TESTL   AX, AX
+	CMOVLEQ sampleRun_fallback(R13), AX
+	MOVL    sampleRun_forced(R13), CX
+	TESTL   CX, CX
+	CMOVLNE CX, AX
 	FIELD1(3<<3)
-	MOVL in+40(FP), AX
+	MOVL    R12, AX
 	FIELD2(const_tagInIf)
-	MOVL out+44(FP), AX
+	MOVL    R14, AX
 	FIELD2(const_tagOutIf)
 
 record:
@@ -124,9 +212,9 @@ record:
 	JHI     other
 	LEAQ    3(R14), R15
 	ANDQ    $-4, R15
+	CMPQ    R15, DX         // the last record may lack its padding
+	CMOVQHI DX, R15
 	ADDQ    SI, R15
-	CMPQ    R15, R11         // the last record may lack its padding
-	CMOVQHI R11, R15
 	CMPL    AX, $const_formatRaw
 	JEQ     header
 	CMPL    AX, $const_formatSwitch
@@ -142,16 +230,69 @@ record:
 	JMP     record
 
 done:
-	CMPQ  SI, R11
-	JNE   other
-	TESTL $1, has-8(SP)
-	JEQ   other
-	SUBQ  w+0(FP), DI
-	MOVQ  DI, ret+48(FP)
-	RET
+	CMPQ    SI, R11
+	JNE     other
+	TESTL   $1, has-8(SP)
+	JEQ     other
+	MOVQ    r+0(FP), R13
+	MOVQ    start-56(SP), BX
+	MOVQ    DI, AX
+	SUBQ    BX, AX
+	SUBQ    $2, AX
+	CMPQ    AX, $0x80
+	JCS     near
+	MOVL    AX, CX
+	ORL     $0x80, AX
+	SHRL    $7, CX
+	MOVB    AX, (BX)
+	MOVB    CX, 1(BX)
+
+separator:
+	MOVQ    sampleRun_separator(R13), AX
+	MOVQ    AX, (DI)
+	ADDQ    sampleRun_separatorLen(R13), DI
+	MOVQ    sampleRun_done(R13), CX
+	MOVQ    DI, AX
+	SUBQ    sampleRun_w(R13), AX
+	ADDL    sampleRun_base(R13), AX
+	MOVQ    sampleRun_ends(R13), BX
+	MOVL    AX, (BX)(CX*4)
+	INCQ    sampleRun_done(R13)
+	SHLQ    $5, CX
+	ADDQ    sampleRun_facts(R13), CX
+	MOVL    SampleFact_Rate(CX), AX
+	CMPL    AX, $1
+	ADCL    $0, sampleRun_unrated(R13)
+	MOVL    expanded-68(SP), CX
+	INCL    sampleRun_samples(R13)(CX*4)
+	MOVL    records-16(SP), AX
+	ADDL    AX, sampleRun_records(R13)(CX*4)
+	MOVQ    next-64(SP), SI
+	JMP     sample
+
+	// The length takes one byte: the message moves down by one.
+near:
+	MOVB    AX, (BX)
+
+move:
+	MOVUPS  2(BX), X0
+	MOVUPS  X0, 1(BX)
+	ADDQ    $16, BX
+	CMPQ    BX, DI
+	JCS     move
+	DECQ    DI
+	JMP     separator
 
 other:
-	MOVQ $0, ret+48(FP)
+	MOVQ    r+0(FP), R13
+	MOVQ    begun-48(SP), SI
+	MOVQ    start-56(SP), DI
+
+stop:
+	SUBQ    sampleRun_body(R13), SI
+	MOVQ    SI, sampleRun_read(R13)
+	SUBQ    sampleRun_w(R13), DI
+	MOVQ    DI, sampleRun_written(R13)
 	RET
 
 header:
@@ -430,7 +571,7 @@ ases:
 	FIELD1(14<<3)
 	MOVBELL 12(SI), R12     // segments
 	ADDQ    $16, SI
-	MOVL    $0, next-12(SP)
+	MOVL    $0, firstAS-12(SP)
 	SHRQ    $8, R8
 	MOVW    $const_tagASPath, (DI)
 	ADDQ    $3, DI
@@ -454,7 +595,7 @@ segment:
 	SUBQ    begin-24(SP), AX
 	JNE     further
 	MOVBELL (SI), BX
-	MOVL    BX, next-12(SP)
+	MOVL    BX, firstAS-12(SP)
 
 further:
 	LEAQ    (SI)(CX*4), R13
@@ -509,7 +650,7 @@ last:
 	SHLQ    $8, R8
 	MOVL    R12, AX
 	FIELD1(15<<3)
-	MOVL    next-12(SP), AX
+	MOVL    firstAS-12(SP), AX
 	FIELD1(13<<3)
 	MOVQ    R15, SI
 	JMP     record

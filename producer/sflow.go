@@ -10,6 +10,9 @@ import (
 // sflow produces a flow for each flow sample of an sFlow datagram. Counter and
 // drop samples are counted.
 func (p *Producer) sflow(data []byte) {
+	if fastBits && len(data) > 0 {
+		prefetch(&data[0])
+	}
 	h, body, err := sflow.ParseHeader(data)
 	if err != nil {
 		reason, _ := err.(sflow.Reason) // ParseHeader returns no other kind

@@ -1,45 +1,45 @@
 package producer
 
-import (
-	"slices"
-)
+import "slices"
 
 // Flow samples of the usual kind with a plain frame are read and written by one
-// function in assembly, writeSamples, where the CPU has fastBits. It takes their
-// records as sampleParts.gather does, and stops at the first sample that it leaves to
-// it: with a frame that is not plain, or with lists so long that their lengths may
-// take two bytes.
+// function in assembly, writeSamples, where the CPU has fastBits. It goes through
+// the records as sampleParts.gather does, writes the fields of each as it meets it,
+// and stops at the first sample that gather or a walk has to take: one with a frame
+// that is not plain, with lists so long that their lengths may take two bytes, or
+// without flow.
 
-// sampleRun are samples for writeSamples, and what became of them.
+// sampleRun are samples for writeSamples, and what became of them. It lives as long
+// as the call.
 type sampleRun struct {
-	body   *byte // the samples, and all behind them
-	size   int   // bytes of that
-	prefix *byte // of all messages; may be read in pieces of 32 bytes
-	w      *byte // where messages go
-	ends   *uint32
-	facts  *SampleFact
+	body   *byte       // the samples, and all behind them
+	size   int         // bytes of that
+	prefix *byte       // of all messages; may be read in pieces of 32 bytes
+	w      *byte       // where messages go
+	ends   *uint32     // where the messages' ends go
+	facts  *SampleFact // where the samples' facts go
 
 	prefixLen    int
 	room         int // bytes at w
-	need         int // that the longest message takes, with stores beyond its end
-	most         int // samples, for as many of which ends and facts have room
+	need         int // bytes of the longest message, with stores beyond its end
+	most         int // samples that may be taken: ends and facts have room for them
 	separator    uint64
-	separatorLen int
-	base         uint32 // what ends count from, at w
-	// Sampling rates: that counts if it is not 0, and that of samples without.
-	forced, fallback uint32
+	separatorLen int    // bytes, 8 at most
+	base         uint32 // offset of w in the batch, from which ends count
+	forced       uint32 // the sampling rate that counts if it is not 0
+	fallback     uint32 // that of samples that name none
 
-	// Results.
-	done    int // samples
-	read    int // bytes of body
-	written int // bytes at w
-	unrated uint32
+	// Results. done, read and written are those of the last call.
+	done    int    // samples
+	read    int    // bytes of body
+	written int    // bytes at w
+	unrated uint32 // samples that name no rate
 	// By encoding, SampleFlow and SampleFlowExpanded.
 	samples, records [2]uint32
 }
 
 // quickLen bounds the length of a message of writeSamples behind the prefix, in
-// bytes: a frame, numbers, and two lists of up to 127.
+// bytes: numbers, addresses, and two lists of up to 127.
 const quickLen = 640
 
 // quickSamples tells whether flow samples of a datagram are given to

@@ -2,17 +2,27 @@
 
 package producer
 
+//lint:file-ignore U1000 the assembly uses what seems unused here
+
 import (
 	"github.com/weirflow/weir/decoders/sequence"
 	"github.com/weirflow/weir/decoders/sflow"
 )
 
-// writeSamples takes samples as a sampleRun says. It reads nothing outside of
-// the bodies and prefixes that it is given, and jsonSlack bytes behind these, and
-// writes nothing outside of the room.
+// writeSamples writes the messages of the samples of a run up to the first that
+// it does not take, and fills in the run's results. It reads nothing outside of the
+// body, and of the prefix up to jsonSlack bytes behind it, and writes nothing
+// outside of the room, ends and facts.
 //
 //go:noescape
 func writeSamples(r *sampleRun)
+
+// prefetch asks for the first 704 bytes of a datagram, whether it is so long or
+// not: it was written by another CPU or by a card, and samples are read faster than
+// they come from there.
+//
+//go:noescape
+func prefetch(datagram *byte)
 
 // What the assembly has to know.
 const (
@@ -26,10 +36,10 @@ const (
 	factFlowSample     = sequence.FlowSample
 )
 
-// fieldTables are what the fields of a message have by the size of their value. The
+// quickTables are what the fields of a message have by the size of their value. The
 // value of a plain integer has an index by the number of its leading zeros of 32
 // bits; a varint that is spread over bytes by those of its 64 bits.
-type fieldTables struct {
+type quickTables struct {
 	more1  [33]uint64 // the bits that a varint goes on, behind a tag of one byte
 	more2  [33]uint64 // behind a tag of two bytes
 	more   [65]uint64 // of a varint that is spread, without a tag
@@ -39,9 +49,9 @@ type fieldTables struct {
 	stacks [numStacks]stackText
 }
 
-var sampleTables = newFieldTables()
+var quickTable = newQuickTables()
 
-func newFieldTables() (t fieldTables) {
+func newQuickTables() (t quickTables) {
 	t.stacks = stackTexts
 	// The uppermost bits of all bytes but the last, of n.
 	more := func(n int) uint64 { return 0x8080808080808080 & (1<<(8*(n-1)) - 1) }

@@ -9,7 +9,7 @@
 //	SI   what is read next
 //	R8   mask for depositing behind a tag of one byte
 //	R9   the same behind a tag of two bytes
-//	R10  fieldTables
+//	R10  quickTables
 //	R11  end of the sample's records
 //	R14  bytes of the record in hand that are left, or its end
 //	R15  the record behind that
@@ -21,8 +21,8 @@
 #define FIELD1(tag) \
 	LZCNTL  AX, CX; \
 	PDEPQ   R8, AX, BX; \
-	ORQ     fieldTables_more1(R10)(CX*8), BX; \
-	MOVBLZX fieldTables_size1(R10)(CX*1), CX; \
+	ORQ     quickTables_more1(R10)(CX*8), BX; \
+	MOVBLZX quickTables_size1(R10)(CX*1), CX; \
 	ORQ     $(tag), BX; \
 	MOVQ    BX, (DI); \
 	ADDQ    CX, DI
@@ -31,8 +31,8 @@
 #define FIELD2(tag) \
 	LZCNTL  AX, CX; \
 	PDEPQ   R9, AX, BX; \
-	ORQ     fieldTables_more2(R10)(CX*8), BX; \
-	MOVBLZX fieldTables_size2(R10)(CX*1), CX; \
+	ORQ     quickTables_more2(R10)(CX*8), BX; \
+	MOVBLZX quickTables_size2(R10)(CX*1), CX; \
 	ORQ     $(tag), BX; \
 	MOVQ    BX, (DI); \
 	ADDQ    CX, DI
@@ -42,14 +42,14 @@
 #define MAC(tag) \
 	PDEPQ   DX, AX, BX; \
 	LZCNTQ  BX, CX; \
-	ORQ     fieldTables_more(R10)(CX*8), BX; \
-	MOVBLZX fieldTables_size(R10)(CX*1), CX; \
+	ORQ     quickTables_more(R10)(CX*8), BX; \
+	MOVBLZX quickTables_size(R10)(CX*1), CX; \
 	MOVW    $(tag), (DI); \
 	MOVQ    BX, 2(DI); \
 	ADDQ    CX, DI
 
 // ELEMENT writes the word at SI as an element of a list, zero too, and leaves it
-// in DX. R8 is the mask for depositing without a tag. fieldTables.size counts two
+// in DX. R8 is the mask for depositing without a tag. quickTables.size counts two
 // bytes of a tag.
 #define ELEMENT \
 	MOVBELL (SI), DX; \
@@ -57,8 +57,8 @@
 	MOVQ    BX, CX; \
 	ORQ     $1, CX; \
 	LZCNTQ  CX, CX; \
-	ORQ     fieldTables_more(R10)(CX*8), BX; \
-	MOVBLZX fieldTables_size(R10)(CX*1), CX; \
+	ORQ     quickTables_more(R10)(CX*8), BX; \
+	MOVBLZX quickTables_size(R10)(CX*1), CX; \
 	MOVQ    BX, (DI); \
 	LEAQ    -2(DI)(CX*1), DI; \
 	ADDQ    $4, SI
@@ -86,12 +86,21 @@ TEXT ·writeSamples(SB), NOSPLIT, $72-8
 	ADDQ DI, AX
 	SUBQ sampleRun_need(R13), AX
 	MOVQ AX, lastStart-40(SP)
-	LEAQ ·sampleTables(SB), R10
+	LEAQ ·quickTable(SB), R10
 	MOVQ $0x0f7f7f7f7f00, R8
 	MOVQ $0x0f7f7f7f7f0000, R9
 
 	// R13 is r from here to the sample's first record, and at its end.
 sample:
+	// What the second sample from here has, at their usual length. There is no
+	// fault if that is behind the datagram.
+	PREFETCHT0 640(SI)
+	PREFETCHT0 704(SI)
+	PREFETCHT0 768(SI)
+	PREFETCHT0 832(SI)
+	PREFETCHT0 896(SI)
+	PREFETCHT0 960(SI)
+
 	MOVQ    SI, begun-48(SP)
 	MOVQ    DI, start-56(SP)
 	MOVQ    sampleRun_done(R13), R12
@@ -116,8 +125,10 @@ sample:
 	ADDQ    SI, R15
 	MOVQ    R15, next-64(SP)
 	SHRQ    $3, R14         // records that there is room for
+	CMPQ    R14, $4         // less than the 32 bytes that all have
+	JCS     other
 	MOVL    $0, has-8(SP)
-	SHLQ    $5, R12
+	IMULQ   $SampleFact__size, R12
 	ADDQ    sampleRun_facts(R13), R12
 	MOVB    $const_factFlowSample, SampleFact_Kind(R12)
 	MOVBELL (SI), BX
@@ -126,8 +137,6 @@ sample:
 	CMPL    AX, $const_formatFlow
 	JNE     expanded
 
-	CMPQ    R14, $4
-	JCS     other
 	MOVQ    DX, CX
 	SHRQ    $24, CX
 	SHLQ    $32, CX
@@ -258,7 +267,7 @@ separator:
 	MOVQ    sampleRun_ends(R13), BX
 	MOVL    AX, (BX)(CX*4)
 	INCQ    sampleRun_done(R13)
-	SHLQ    $5, CX
+	IMULQ   $SampleFact__size, CX
 	ADDQ    sampleRun_facts(R13), CX
 	MOVL    SampleFact_Rate(CX), AX
 	CMPL    AX, $1
@@ -415,8 +424,8 @@ transport:
 	SHLL    $2, AX
 	CMPL    AX, $20
 	JCS     other
-	SHLQ    $5, DX
-	LEAQ    fieldTables_stacks(R10)(DX*1), BX
+	SHLQ    $5, DX         // bytes of a stackText
+	LEAQ    quickTables_stacks(R10)(DX*1), BX
 	MOVUPS  (BX), X0
 	MOVUPS  16(BX), X1
 	MOVUPS  X0, (DI)
@@ -457,8 +466,8 @@ icmpFields:
 	FIELD2(const_tagICMPCode)
 
 stack:
-	SHLQ    $5, DX
-	LEAQ    fieldTables_stacks(R10)(DX*1), BX
+	SHLQ    $5, DX         // bytes of a stackText
+	LEAQ    quickTables_stacks(R10)(DX*1), BX
 	MOVUPS  (BX), X0
 	MOVUPS  16(BX), X1
 	MOVUPS  X0, (DI)
@@ -654,3 +663,18 @@ last:
 	FIELD1(13<<3)
 	MOVQ    R15, SI
 	JMP     record
+
+// func prefetch(datagram *byte)
+TEXT ·prefetch(SB), NOSPLIT, $0-8
+	MOVQ datagram+0(FP), AX
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 320(AX)
+	PREFETCHT0 384(AX)
+	PREFETCHT0 448(AX)
+	PREFETCHT0 512(AX)
+	PREFETCHT0 576(AX)
+	PREFETCHT0 640(AX)
+	RET

@@ -2,5 +2,7 @@
 
 package producer
 
+func prefetch(*byte) {}
+
 // writeSamples is there on machines with fastBits only.
 func writeSamples(*sampleRun) {}

@@ -10,6 +10,9 @@ import (
 // sflow produces a flow for each flow sample of an sFlow datagram. Counter and
 // drop samples are counted.
 func (p *Producer) sflow(data []byte) {
+	if fastBits && len(data) > 0 {
+		prefetch(&data[0])
+	}
 	h, body, err := sflow.ParseHeader(data)
 	if err != nil {
 		reason, _ := err.(sflow.Reason) // ParseHeader returns no other kind
@@ -32,7 +35,7 @@ func (p *Producer) sflow(data []byte) {
 	}
 	var samples sflow.Samples
 	samples.Init(body, count)
-	for samples.Next() {
+	for p.nextSample(way, &samples) {
 		reason := samples.Err()
 		p.fault(sflowReason(reason))
 		if reason == sflow.ErrSampleShort {
@@ -60,29 +63,58 @@ func (p *Producer) sflow(data []byte) {
 	p.fault(sflowReason(samples.Err()))
 }
 
+// nextSample moves a walk to the next sample, behind those that are produced
+// without it.
+func (p *Producer) nextSample(way sampleWay, samples *sflow.Samples) bool {
+	if count := samples.Missing(); p.quickSamples(way) && count > 0 {
+		if rest, left := p.writeQuickly(samples.Rest(), count); left != count {
+			samples.Init(rest, left)
+		}
+	}
+	return samples.Next()
+}
+
 // usualSamples produces the flow samples of the usual kind that body begins
 // with, of count that are announced, and returns what is left for a walk.
 func (p *Producer) usualSamples(way sampleWay, h *sflow.Header, body []byte, count uint32) ([]byte, uint32) {
-	const fixed = 32 // bytes of a flow sample before its records
-	for ; count > 0 && len(body) >= 8+fixed; count-- {
-		n := uint64(binary.BigEndian.Uint32(body[4:]))
-		if binary.BigEndian.Uint32(body) != sflow.SampleFlow || n < fixed || n > uint64(len(body)-8) {
-			break
+	quick := p.quickSamples(way)
+	for {
+		if quick {
+			body, count = p.writeQuickly(body, count)
 		}
-		d := body[8 : 8+n]
+		d, records, rest := nextUsual(body, count)
+		if d == nil {
+			return body, count
+		}
 		s := p.keyless.sample()
-		if !p.gathers(s, way, d[fixed:], binary.BigEndian.Uint32(d[28:])) {
-			break
+		if !p.gathers(s, way, d[sampleFixed:], records) {
+			return body, count
 		}
 		source, rate := binary.BigEndian.Uint32(d[4:]), binary.BigEndian.Uint32(d[8:])
 		p.flowSampleFacts(binary.BigEndian.Uint32(d), source>>24, source&0xffffff, rate)
 		s.numbers[numInIf], s.numbers[numOutIf] = binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:])
 		p.putSample(way, h, s, rate)
 		p.tally.Samples[SampleFlow]++
-		p.tally.SampleRecords[SampleFlow] += min(binary.BigEndian.Uint32(d[28:]), uint32(n/8))
-		body = body[8+min((n+3)&^3, uint64(len(body)-8)):]
+		p.tally.SampleRecords[SampleFlow] += min(records, uint32(len(d)/8))
+		body, count = rest, count-1
 	}
-	return body, count
+}
+
+// sampleFixed are the bytes of a flow sample before its records.
+const sampleFixed = 32
+
+// nextUsual returns the flow sample that body begins with, how many records it
+// says it has, and what follows; nil if there is none that is whole.
+func nextUsual(body []byte, count uint32) (sample []byte, records uint32, rest []byte) {
+	if count == 0 || len(body) < 8+sampleFixed {
+		return nil, 0, nil
+	}
+	n := uint64(binary.BigEndian.Uint32(body[4:]))
+	if binary.BigEndian.Uint32(body) != sflow.SampleFlow || n < sampleFixed || n > uint64(len(body)-8) {
+		return nil, 0, nil
+	}
+	sample = body[8 : 8+n]
+	return sample, binary.BigEndian.Uint32(sample[28:]), body[8+min((n+3)&^3, uint64(len(body)-8)):]
 }
 
 // usualSample produces the flow sample that a walk is at; false if it is not of

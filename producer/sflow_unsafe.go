@@ -39,13 +39,16 @@ func (p *Producer) sflowPrefix(h *sflow.Header) {
 	b = appendUint(b, 4, uint64(h.Sequence))
 	b = append(b, 10<<3, 1) // one packet
 	b = appendBytes(b, 11, h.Agent)
-	b = appendUint(b, 110, received)
-	b = appendUint(b, 111, received)
-	b = appendUint(b, 112, received)
 	if cap(b)-len(b) < jsonSlack { // it is copied in words
 		b = grow(b, jsonSlack)
 	}
-	p.fused.prefix = b
+	n := len(b)
+	b = b[:n+jsonSlack]
+	n = putTime(b, n, tagReceived, received)
+	n = putTimes(b, n, received, received)
+	if p.fused.prefix = b[:n]; cap(b)-n < jsonSlack {
+		p.fused.prefix = grow(b[:n], jsonSlack)
+	}
 }
 
 // writeSample appends the message of a sample that gather took.
@@ -152,8 +155,8 @@ func putCountry(w unsafe.Pointer, tag uint64, c geo.Country) unsafe.Pointer {
 // written: etype, proto, layer_stack and layer_size. The last byte is the size
 // of the transport header.
 type stackText struct {
-	text [32]byte
-	n    int
+	text [31]byte
+	n    uint8
 }
 
 var stackTexts = func() (t [numStacks]stackText) {
@@ -173,7 +176,7 @@ var stackTexts = func() (t [numStacks]stackText) {
 		b = appendUint(b, 20, uint64(proto))
 		b = appendBytes(b, 103, layers)
 		b = appendBytes(b, 104, sizes)
-		t[i].n = copy(t[i].text[:], b)
+		t[i].n = uint8(copy(t[i].text[:], b))
 	}
 	return t
 }()
@@ -182,8 +185,8 @@ var stackTexts = func() (t [numStacks]stackText) {
 func (s *sampleParts) writePlain(w unsafe.Pointer) unsafe.Pointer {
 	n := &s.numbers
 	t := &stackTexts[s.stack&(numStacks-1)]
-	copy32(w, unsafe.Pointer(&t.text))
-	w = unsafe.Add(w, t.n)
+	copy32(w, unsafe.Pointer(t))
+	w = unsafe.Add(w, uintptr(t.n))
 	if s.plain.Proto == 6 {
 		*(*byte)(unsafe.Add(w, -1)) = s.plain.TCPSize
 	}
@@ -256,5 +259,6 @@ const (
 	tagLayerStack  = 103<<3&0x7f | 0x80 | wireBytes | 103<<3>>7<<8
 	tagLayerSize   = 104<<3&0x7f | 0x80 | wireBytes | 104<<3>>7<<8
 	tagRouteAddr   = 105<<3&0x7f | 0x80 | wireBytes | 105<<3>>7<<8
+	tagReceived    = 110<<3&0x7f | 0x80 | 110<<3>>7<<8
 	tagRouteLeft   = 106<<3&0x7f | 0x80 | 106<<3>>7<<8
 )

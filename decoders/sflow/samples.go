@@ -150,8 +150,8 @@ func (s *Samples) uncounted() bool {
 func (s *Samples) Err() Reason { return s.cause }
 
 // Missing returns, after Next returned false, how many samples the header
-// announced that are not there. It is a number from the wire: count it, but do
-// not loop by it.
+// announced that are not there; before, how many have not been met. It is a number
+// from the wire: count it, but do not loop by it.
 func (s *Samples) Missing() uint32 { return s.left }
 
 // Rest returns a view of the bytes that no sample covered so far.

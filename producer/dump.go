@@ -164,7 +164,7 @@ func (pl *plan) appendJSON(dst []byte, version uint16) []byte {
 		o := &j.ops[i]
 		at := o.load.end
 		switch o.kind {
-		case writesNumber, writesMAC, writesProto:
+		case writesNumber, writesOctet, writesMAC, writesProto:
 			dst = fmt.Appendf(dst, " %s<@%d:%s", jsonKindNames[o.kind], at, jsonMembers[o.member].key)
 		case writesDomain, writesStart, writesEnd:
 			dst = fmt.Appendf(dst, " %s", jsonKindNames[o.kind])

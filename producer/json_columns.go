@@ -243,7 +243,8 @@ func (w *columnWriter) member(m *jsonMember, quote string) columnFit {
 
 // number adds a number in some form.
 func (w *columnWriter) number(i *fusedInt, r Renderer, wide bool) columnFit {
-	o := jsonOp{kind: writesNumber, shift: i.shift, load: loadOf(*i)}
+	o := jsonOp{shift: i.shift, load: loadOf(*i)}
+	o.kind = numberKind(o.load.mask)
 	if i.little {
 		o = jsonOp{kind: writesLittle, shift: i.width, load: jsonLoad{i.offset + uint32(i.width), i.mask}}
 	}

@@ -54,11 +54,20 @@ func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 		switch o.kind {
 		case writesNumber:
 			v := o.load.load(r) >> o.shift & o.load.mask
-			if v < 1e8 {
+			switch {
+			case v < 256:
+				t := &octets[v]
+				*(*uint32)(w) = t.text
+				w = unsafe.Add(w, t.n-1)
+			case v < 1e8:
 				w = put8Digits(w, v)
-			} else {
+			default:
 				w = putBig(w, v)
 			}
+		case writesOctet:
+			t := &octets[uint8(o.load.load(r)>>o.shift&o.load.mask)]
+			*(*uint32)(w) = t.text
+			w = unsafe.Add(w, t.n-1)
 		case writesAddr4:
 			w = putAddr4(w, load32(unsafe.Add(r, o.load.end)))
 		case writesAddr16:

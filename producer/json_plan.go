@@ -29,6 +29,7 @@ type jsonKind uint8
 
 const (
 	writesNumber jsonKind = iota
+	writesOctet           // a number below 256
 	writesAddr4
 	writesAddr16
 	writesNet4
@@ -49,7 +50,7 @@ const (
 	writesICMP   // the name of an ICMP type: load is the protocol, bits the type
 )
 
-var jsonKindNames = [...]string{"number", "addr4", "addr16", "net4", "net16", "mac", "proto", "uptime", "ntp", "start", "end", "domain",
+var jsonKindNames = [...]string{"number", "octet", "addr4", "addr16", "net4", "net16", "mac", "proto", "uptime", "ntp", "start", "end", "domain",
 	"shared", "rate", "little", "hex", "icmp"}
 
 // jsonOp copies text and writes the value behind it.
@@ -72,7 +73,7 @@ type jsonLoad struct {
 }
 
 // jsonMax are the lengths of the longest values.
-var jsonMax = [...]int{writesICMP: 32, writesNumber: 20, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
+var jsonMax = [...]int{writesICMP: 32, writesNumber: 20, writesOctet: 4, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
 	writesProto: 32, writesUptime: 20, writesNTP: 20, writesStart: 20, writesEnd: 20, writesDomain: 20}
 
 // jsonFirst is the first member that is not in the prefix of a set.
@@ -161,8 +162,18 @@ func (b *fuser) jsonOp(m *jsonMember) (jsonOp, bool) {
 		o.kind = writesMAC
 	case formName:
 		o.kind = writesProto
+	default:
+		o.kind = numberKind(o.load.mask)
 	}
 	return o, true
+}
+
+// numberKind returns how a number of these bits is written.
+func numberKind(mask uint64) jsonKind {
+	if mask <= 0xff {
+		return writesOctet
+	}
+	return writesNumber
 }
 
 // jsonTime returns the op of a time.

@@ -1,0 +1,134 @@
+package collector
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/internal/udp"
+	"github.com/weirflow/weir/xdp"
+)
+
+const (
+	// gatherMost is how many datagrams may gather while the worker lets them, at the
+	// rate at which they came before, and gatherShare the part of what a socket's
+	// buffer or a ring holds that may be.
+	gatherMost  = 512
+	gatherShare = 4
+	// burst is how many datagrams a second may begin to come while the worker lets
+	// them gather. Half a buffer, or a ring whose capture cannot wake the worker up,
+	// must last for that, or for shortNap.
+	burst    = 1_000_000
+	shortNap = time.Millisecond
+	// bufferShare is what a datagram of up to some 1500 bytes takes of a receive
+	// buffer, as the kernel counts (skb->truesize). It doubles what was asked for.
+	bufferShare = 2304
+	// fewGather is how many datagrams came at most from one nap to the next where a
+	// worker gives its place in the scheduler up while they gather. Where more come,
+	// waiting for a place could cost some, and a nap's price is shared by many.
+	fewGather = 128
+)
+
+// gathering lets datagrams gather. It belongs to the worker's thread.
+type gathering struct {
+	room  int             // how many may
+	most  time.Duration   // for how long
+	bells []*xdp.Receiver // those that end it when so many have come that a ring fills up
+	fds   []unix.PollFd   // of them
+	alarm *alarm          // to sleep by; nil: the worker keeps its thread and its place
+
+	napped time.Time // when the last nap began, or a longer wait ended
+	since  int       // datagrams taken from then on
+}
+
+// newGathering returns one without limits. roams tells that the worker need not stay
+// on its thread.
+func newGathering(roams bool) (g gathering) {
+	if roams {
+		// Without an alarm it works as well, only at a higher price.
+		g.alarm, _ = newAlarm(g.arm)
+	}
+	return g
+}
+
+// limit sets for how long datagrams may gather in these sockets and rings.
+func (g *gathering) limit(latency time.Duration, socks []*udp.Socket, frames []*xdp.Receiver) {
+	g.room, g.most = gatherMost, latency
+	for _, s := range socks {
+		if _, granted := s.ReceiveBuffer(); granted > 0 {
+			g.holds(2*granted/bufferShare, false)
+		}
+	}
+	if g.alarm != nil {
+		g.alarm.watch(g.fds, unix.EPOLL_CTL_DEL)
+	}
+	g.bells, g.fds = g.bells[:0], g.fds[:0]
+	for _, r := range frames {
+		fd := r.BellFd()
+		if fd >= 0 {
+			g.bells = append(g.bells, r)
+			g.fds = append(g.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+		}
+		g.holds(r.RingSize(), fd >= 0)
+	}
+	if g.alarm != nil && !g.alarm.watch(g.fds, unix.EPOLL_CTL_ADD) {
+		g.alarm.close()
+		g.alarm = nil
+	}
+}
+
+// holds says that so many datagrams fit a buffer or ring, and whether the worker is
+// woken up before it is full.
+func (g *gathering) holds(n int, wakes bool) {
+	g.room = min(g.room, gatherRoom(n))
+	if !wakes {
+		g.most = min(g.most, max(shortNap, time.Second/burst*time.Duration(min(n, burst)/2)))
+	}
+}
+
+// gatherRoom returns how many datagrams may gather where n fit.
+func gatherRoom(n int) int { return max(1, min(gatherMost, n/gatherShare)) }
+
+// napFor returns how long to let datagrams gather, where n came in the time before:
+// the latency, or as long as it takes for room of them to come.
+func napFor(latency, before time.Duration, n, room int) time.Duration {
+	if n == 0 || before >= latency*time.Duration(n)/time.Duration(room) {
+		return latency
+	}
+	return before * time.Duration(room) / time.Duration(n)
+}
+
+// pause has datagrams gather, from now on.
+func (g *gathering) pause(now time.Time) {
+	length := napFor(g.most, now.Sub(g.napped), g.since, g.room)
+	few := g.since <= fewGather
+	g.napped, g.since = now, 0
+	switch {
+	case few && g.alarm != nil && g.alarm.sleep(length):
+	case len(g.bells) == 0:
+		nap(length)
+	case !g.arm():
+		napOrPoll(g.fds, length)
+	}
+	for _, r := range g.bells {
+		r.SetBell(0)
+	}
+}
+
+// arm has the bells ring when a ring has as many more as may gather, and reports
+// whether one has so many already. First the one and then the other, so that none is
+// missed but those that the kernel has counted and not yet shown: a batch of its own.
+func (g *gathering) arm() (enough bool) {
+	for _, r := range g.bells {
+		room := gatherRoom(r.RingSize())
+		r.SetBell(room)
+		enough = enough || r.Waiting() >= room
+	}
+	return enough
+}
+
+func (g *gathering) close() {
+	if g.alarm != nil {
+		g.alarm.close()
+	}
+}

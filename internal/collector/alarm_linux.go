@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -11,7 +10,7 @@ import (
 )
 
 // alarm lets a goroutine sleep in Go's network poller until a timer of the kernel's
-// (timerfd) goes off, or one of the descriptors that it watches is ready.
+// (timerfd) goes off, or a bell is rung: one of the descriptors that it is given is ready.
 //
 // While it sleeps it has no place in the scheduler, whose monitor has nothing to do
 // then and rests, too. And as it is the poller that wakes it up, and not a timer of
@@ -21,9 +20,10 @@ import (
 //
 // One goroutine at a time may use it.
 type alarm struct {
-	file  *os.File // an epoll descriptor, which is ready when one of those in it is
+	timer int      // descriptor
+	nest  bool     // file is not the timer
+	file  *os.File // of the timer; with bells an epoll descriptor, which is ready when one of all is
 	conn  syscall.RawConn
-	timer int
 	arm   func() (enough bool)  // called when all is set up to be woken
 	wait  func(fd uintptr) bool // made once: it would be allocated each time
 	left  time.Duration         // to sleep for, from when wait is called first
@@ -32,26 +32,22 @@ type alarm struct {
 }
 
 // newAlarm returns an alarm that calls arm before it sleeps, and does not if arm
-// reports that there is enough to do.
-func newAlarm(arm func() (enough bool)) (*alarm, error) {
-	a := &alarm{timer: -1, arm: arm}
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+// reports that there is enough to do. The bells stay open until it is closed.
+func newAlarm(arm func() (enough bool), bells []unix.PollFd) (*alarm, error) {
+	timer, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("create alarm: %w", err)
+		return nil, fmt.Errorf("create timer: %w", err)
 	}
-	if err = unix.SetNonblock(fd, true); err == nil { // NewFile asks for it
-		a.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
-	}
-	a.file = os.NewFile(uintptr(fd), "alarm")
-	if err == nil {
-		a.conn, err = a.file.SyscallConn()
-	}
-	if err == nil {
-		err = a.control(unix.EPOLL_CTL_ADD, a.timer)
-	}
-	if err != nil {
+	a := &alarm{timer: timer, arm: arm}
+	if len(bells) == 0 { // a nest is a little dearer
+		a.file = os.NewFile(uintptr(timer), "timer")
+	} else if a.nest, err = true, a.makeNest(bells); err != nil {
 		a.close()
-		return nil, fmt.Errorf("set alarm up: %w", err)
+		return nil, err
+	}
+	if a.conn, err = a.file.SyscallConn(); err != nil {
+		a.close()
+		return nil, fmt.Errorf("use timer: %w", err)
 	}
 	a.wait = func(uintptr) bool {
 		if a.set {
@@ -64,21 +60,29 @@ func newAlarm(arm func() (enough bool)) (*alarm, error) {
 	return a, nil
 }
 
-// control adds a descriptor or takes it away. Edge-triggered: nothing need be read.
-func (a *alarm) control(op, fd int) (err error) {
-	outer := a.conn.Control(func(epoll uintptr) {
-		err = unix.EpollCtl(int(epoll), op, fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET&(1<<32-1), Fd: int32(fd)})
-	})
-	return errors.Join(outer, err)
-}
-
-// watch adds descriptors or takes them away, and reports whether it could.
-func (a *alarm) watch(fds []unix.PollFd, op int) bool {
-	ok := true
-	for _, fd := range fds {
-		ok = a.control(op, int(fd.Fd)) == nil && ok
+// makeNest makes an epoll descriptor of the timer and the bells. All are
+// edge-triggered: nothing need be read.
+func (a *alarm) makeNest(bells []unix.PollFd) error {
+	nest, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("create epoll: %w", err)
 	}
-	return ok
+	if err := unix.SetNonblock(nest, true); err != nil { // only then can NewFile wait for it
+		unix.Close(nest)
+		return fmt.Errorf("make epoll nonblocking: %w", err)
+	}
+	a.file = os.NewFile(uintptr(nest), "alarm")
+	fds := []int{a.timer}
+	for _, b := range bells {
+		fds = append(fds, int(b.Fd))
+	}
+	for _, fd := range fds {
+		event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET&(1<<32-1), Fd: int32(fd)}
+		if err := unix.EpollCtl(nest, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+			return fmt.Errorf("add to epoll: %w", err)
+		}
+	}
+	return nil
 }
 
 // sleep sleeps for d, or less: an alarm of before may still be on its way. It reports
@@ -89,8 +93,10 @@ func (a *alarm) sleep(d time.Duration) bool {
 }
 
 func (a *alarm) close() {
-	_ = a.file.Close()
-	if a.timer >= 0 {
+	if a.file != nil {
+		_ = a.file.Close()
+	}
+	if a.nest {
 		unix.Close(a.timer)
 	}
 }

@@ -35,20 +35,12 @@ type gathering struct {
 	most  time.Duration   // for how long
 	bells []*xdp.Receiver // those that end it when so many have come that a ring fills up
 	fds   []unix.PollFd   // of them
-	alarm *alarm          // to sleep by; nil: the worker keeps its thread and its place
+	roams bool            // the worker need not stay on its thread
+	alarm *alarm          // to sleep by; nil: the worker keeps its place
 
 	napped time.Time // when the last nap began, or a longer wait ended
 	since  int       // datagrams taken from then on
-}
-
-// newGathering returns one without limits. roams tells that the worker need not stay
-// on its thread.
-func newGathering(roams bool) (g gathering) {
-	if roams {
-		// Without an alarm it works as well, only at a higher price.
-		g.alarm, _ = newAlarm(g.arm)
-	}
-	return g
+	expect int       // how many will have come at the end of the nap, as they did before
 }
 
 // limit sets for how long datagrams may gather in these sockets and rings.
@@ -59,9 +51,7 @@ func (g *gathering) limit(latency time.Duration, socks []*udp.Socket, frames []*
 			g.holds(2*granted/bufferShare, false)
 		}
 	}
-	if g.alarm != nil {
-		g.alarm.watch(g.fds, unix.EPOLL_CTL_DEL)
-	}
+	g.close()
 	g.bells, g.fds = g.bells[:0], g.fds[:0]
 	for _, r := range frames {
 		fd := r.BellFd()
@@ -71,9 +61,9 @@ func (g *gathering) limit(latency time.Duration, socks []*udp.Socket, frames []*
 		}
 		g.holds(r.RingSize(), fd >= 0)
 	}
-	if g.alarm != nil && !g.alarm.watch(g.fds, unix.EPOLL_CTL_ADD) {
-		g.alarm.close()
-		g.alarm = nil
+	if g.roams {
+		// Without an alarm it works as well, only at a higher price.
+		g.alarm, _ = newAlarm(g.arm, g.fds)
 	}
 }
 
@@ -100,11 +90,15 @@ func napFor(latency, before time.Duration, n, room int) time.Duration {
 
 // pause has datagrams gather, from now on.
 func (g *gathering) pause(now time.Time) {
-	length := napFor(g.most, now.Sub(g.napped), g.since, g.room)
-	few := g.since <= fewGather
+	before, came := now.Sub(g.napped), g.since
+	length := napFor(g.most, before, came, g.room)
+	g.expect = came
+	if before > length {
+		g.expect = int(float64(came) * float64(length) / float64(before))
+	}
 	g.napped, g.since = now, 0
 	switch {
-	case few && g.alarm != nil && g.alarm.sleep(length):
+	case came <= fewGather && g.alarm != nil && g.alarm.sleep(length):
 	case len(g.bells) == 0:
 		nap(length)
 	case !g.arm():
@@ -115,14 +109,14 @@ func (g *gathering) pause(now time.Time) {
 	}
 }
 
-// arm has the bells ring when a ring has as many more as may gather, and reports
-// whether one has so many already. First the one and then the other, so that none is
-// missed but those that the kernel has counted and not yet shown: a batch of its own.
+// arm has the bells ring when more come than is expected, and reports whether so many
+// wait already. First the one and then the other, so that none is missed but those that
+// the kernel has counted and not yet shown: a batch of its own.
 func (g *gathering) arm() (enough bool) {
 	for _, r := range g.bells {
-		room := gatherRoom(r.RingSize())
-		r.SetBell(room)
-		enough = enough || r.Waiting() >= room
+		n := min(2*g.expect+xdp.Batch, gatherRoom(r.RingSize()))
+		r.SetBell(n)
+		enough = enough || r.Waiting() >= n
 	}
 	return enough
 }
@@ -130,5 +124,6 @@ func (g *gathering) arm() (enough bool) {
 func (g *gathering) close() {
 	if g.alarm != nil {
 		g.alarm.close()
+		g.alarm = nil
 	}
 }

@@ -59,7 +59,7 @@ func newSources(socks []*udp.Socket, latency time.Duration, roams bool) (*source
 	if err != nil {
 		return nil, fmt.Errorf("create eventfd: %w", err)
 	}
-	s := &sources{socks: socks, latency: latency, wakeFd: fd, ready: make([]bool, len(socks)), gather: newGathering(roams)}
+	s := &sources{socks: socks, latency: latency, wakeFd: fd, ready: make([]bool, len(socks)), gather: gathering{roams: roams}}
 	s.layOut()
 	return s, nil
 }

@@ -23,9 +23,9 @@ const (
 	// bufferShare is what a datagram of up to some 1500 bytes takes of a receive
 	// buffer, as the kernel counts (skb->truesize). It doubles what was asked for.
 	bufferShare = 2304
-	// fewGather is how many datagrams came at most from one nap to the next where a
-	// worker gives its place in the scheduler up while they gather. Where more come,
-	// waiting for a place could cost some, and a nap's price is shared by many.
+	// fewGather is how many datagrams may be expected at most where a worker gives its
+	// place in the scheduler up while they gather. Where more come, waiting for a place
+	// could cost some, and a nap's price is shared by many.
 	fewGather = 128
 )
 
@@ -88,17 +88,23 @@ func napFor(latency, before time.Duration, n, room int) time.Duration {
 	return before * time.Duration(room) / time.Duration(n)
 }
 
+// expected returns how many will have come after a time, where n came in the time
+// before.
+func expected(length, before time.Duration, n int) int {
+	if before <= 0 {
+		return n
+	}
+	return int(int64(n) * int64(length) / int64(before))
+}
+
 // pause has datagrams gather, from now on.
 func (g *gathering) pause(now time.Time) {
 	before, came := now.Sub(g.napped), g.since
 	length := napFor(g.most, before, came, g.room)
-	g.expect = came
-	if before > length {
-		g.expect = int(float64(came) * float64(length) / float64(before))
-	}
+	g.expect = expected(length, before, came)
 	g.napped, g.since = now, 0
 	switch {
-	case came <= fewGather && g.alarm != nil && g.alarm.sleep(length):
+	case g.expect <= fewGather && g.alarm != nil && g.alarm.sleep(length):
 	case len(g.bells) == 0:
 		nap(length)
 	case !g.arm():

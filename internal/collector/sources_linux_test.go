@@ -31,6 +31,24 @@ func TestNapFor(t *testing.T) {
 	}
 }
 
+func TestExpected(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		length, before time.Duration
+		n, want        int
+	}{
+		{5 * ms, 5 * ms, 15, 15},
+		{5 * ms, 2 * ms, 6, 15},
+		{5 * ms, time.Second, 20, 0}, // a pause before
+		{ms, 0, 7, 7},                // the clock is coarse
+		{100 * ms, math.MaxInt64, 1 << 30, 0},
+	} {
+		if got := expected(c.length, c.before, c.n); got != c.want {
+			t.Errorf("%d in %v: %d in %v, want %d", c.n, c.before, got, c.length, c.want)
+		}
+	}
+}
+
 func TestGatherLimits(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {

@@ -29,7 +29,7 @@ const (
 	fewGather = 128
 )
 
-// gathering lets datagrams gather. It belongs to the worker's thread.
+// gathering lets datagrams gather. It belongs to the worker's goroutine.
 type gathering struct {
 	room  int             // how many may
 	most  time.Duration   // for how long

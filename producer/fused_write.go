@@ -30,6 +30,7 @@ type fusedContext struct {
 
 	samplerID, samplerRate uint64 // the sampler that was looked up last
 	samplerSource          SamplingSource
+	samplerLooked          bool                    // one was
 	sources                [NumSamplingSources]int // of the records' rates, where they name any
 	fallback               uint64                  // the configured default rate
 	key                    uint32                  // of all messages, where they share one
@@ -53,10 +54,7 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 			c.sampling = nil
 		}
 		c.sources = [NumSamplingSources]int{}
-		c.samplerID, c.samplerRate = 0, 0
-		if c.sampling != nil && pl.sampler.width != 0 {
-			c.samplerRate = c.samplerOr(0)
-		}
+		c.samplerLooked = false
 	}
 	c.flowType, c.sequence, c.domain = flowType, sequence, domain
 	if p.cfg.Format == FormatJSON {
@@ -109,8 +107,8 @@ func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte, n int) uint64 {
 		}
 	}
 	if pl.sampler.width != 0 {
-		if id := loadInt(rec, &pl.sampler); id != c.samplerID {
-			c.samplerID, c.samplerRate = id, c.samplerOr(id)
+		if id := loadInt(rec, &pl.sampler); id != c.samplerID || !c.samplerLooked {
+			c.samplerID, c.samplerRate, c.samplerLooked = id, c.samplerOr(id), true
 		}
 		return c.rated(c.samplerRate, c.samplerSource, n)
 	}
@@ -138,24 +136,33 @@ func (c *fusedContext) oneRate(pl *fusedPlan, body []byte, n int) bool {
 // same tells whether the first n records in body, at least one, have the same
 // value in a field; all do if there is none.
 func (f *fusedInt) same(body []byte, recordLen, n int) bool {
-	from, to := int(f.offset), int(f.offset)+int(f.width)
+	at := int(f.offset)
 	switch f.width {
 	case 0:
-		return true
 	case 1:
-		first := body[from]
-		for at := from + recordLen; n > 1; at, n = at+recordLen, n-1 {
-			if body[at] != first {
+		for first := body[at]; n > 1; n-- {
+			if at += recordLen; body[at] != first {
 				return false
 			}
 		}
-		return true
-	}
-	first := body[from:to]
-	for ; n > 1; n-- {
-		from, to = from+recordLen, to+recordLen
-		if !bytes.Equal(body[from:to], first) {
-			return false
+	case 2:
+		for first := binary.NativeEndian.Uint16(body[at:]); n > 1; n-- {
+			if at += recordLen; binary.NativeEndian.Uint16(body[at:]) != first {
+				return false
+			}
+		}
+	case 4:
+		for first := binary.NativeEndian.Uint32(body[at:]); n > 1; n-- {
+			if at += recordLen; binary.NativeEndian.Uint32(body[at:]) != first {
+				return false
+			}
+		}
+	default:
+		first := body[at : at+int(f.width)]
+		for ; n > 1; n-- {
+			if at += recordLen; !bytes.Equal(body[at:at+int(f.width)], first) {
+				return false
+			}
 		}
 	}
 	return true

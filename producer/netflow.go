@@ -136,15 +136,33 @@ func (p *Producer) ipfix(data []byte) {
 func (p *Producer) sets(m *message, body []byte, idTemplates, idOptions uint16) {
 	var sets template.Sets
 	sets.Init(body)
-	domain := p.store.Lookup(&m.key)
+	// What was known before a template of this message came is not asked for
+	// behind it.
+	recent := p.held.sets == 0
+	changes := p.store.Changes() // before anything is looked up
+	var domain *template.Domain
+	looked := false
 	for sets.Next() {
 		p.fault(templateReason(sets.Fault))
 		m.sets++
+		if recent && sets.ID >= 256 {
+			if r := p.recent.find(&m.key, sets.ID, changes); r != nil {
+				p.knownSet(m, r.domain, r.template, r.plan, sets.Body)
+				continue
+			}
+		}
+		if !looked {
+			domain, looked = p.store.Lookup(&m.key), true
+		}
 		switch {
 		case sets.ID >= 256:
-			p.dataSet(m, domain, sets.ID, sets.Body)
+			t, pl := p.dataSet(m, domain, sets.ID, sets.Body)
+			if recent && t != nil {
+				p.recent.put(&m.key, sets.ID, changes, domain, t, pl)
+			}
 		case sets.ID == idTemplates || sets.ID == idOptions:
 			domain = p.templateSet(m, domain, sets.Body, sets.ID == idOptions)
+			recent = false
 		default:
 			p.fault(templateReason(template.FaultReservedSet))
 		}
@@ -217,9 +235,8 @@ func (p *Producer) templateSet(m *message, domain *template.Domain, body []byte,
 const maxMoves = 4
 
 // dataSet produces the records of one data set, or holds it until its template
-// is known.
-func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body []byte) {
-	var t *template.Template
+// is known. It returns the template, nil if the set is held or lost, and its plan.
+func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body []byte) (t *template.Template, pl *plan) {
 	if domain != nil {
 		t = domain.Template(id)
 	}
@@ -228,7 +245,7 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 			p.tally.WithoutTemplate++
 			m.held++
 			p.facts.Uncertain = true
-			return
+			return nil, nil
 		}
 	}
 	if t == nil {
@@ -236,13 +253,24 @@ func (p *Producer) dataSet(m *message, domain *template.Domain, id uint16, body 
 		p.facts.Uncertain = true
 		p.tally.WithoutTemplate++
 		p.fault(ReasonTemplateMissing)
-		return
+		return nil, nil
 	}
-	p.knownSet(m, domain, t, body)
+	pl = p.dataPlan(t)
+	p.knownSet(m, domain, t, pl, body)
+	return t, pl
 }
 
-// knownSet produces the records of a data set whose template is known.
-func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Template, body []byte) {
+// dataPlan returns the plan of a template, nil of one of options.
+func (p *Producer) dataPlan(t *template.Template) *plan {
+	if t.Options {
+		return nil
+	}
+	return p.planOf(t)
+}
+
+// knownSet produces the records of a data set whose template is known, with its
+// plan if it is not one of options.
+func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Template, pl *plan, body []byte) {
 	var recs template.Records
 	recs.Init(body, t)
 	before := m.records
@@ -256,7 +284,7 @@ func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Tem
 			p.options(opts, domain, recs.Record)
 		}
 		p.tally.set(SetOptionsData, m.records-before)
-	} else if pl := p.planOf(t); p.writesFused(pl) {
+	} else if p.writesFused(pl) {
 		s := domain.Sampling()
 		c := p.beginFused(pl.fused, m.flowType, m.sequence, m.key.Domain, m.exportNs, m.uptimeMs, s.Rate(), s)
 		n := p.writeRecords(pl, t.Version, c, body)

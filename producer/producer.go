@@ -159,7 +159,8 @@ type Producer struct {
 	useful int // pieces that could be used
 	facts  Facts
 
-	held held // data that waits for its template
+	held   held // data that waits for its template
+	recent recentSets
 }
 
 // New returns a producer for one worker. store comes from NewStore.

@@ -12,4 +12,7 @@ func noProgram() *Program {
 func (p *Producer) Stale() bool { return p.prog != p.cfg.Programs.current.Load() }
 
 // Refresh takes up the program in force.
-func (p *Producer) Refresh() { p.prog = p.cfg.Programs.current.Load() }
+func (p *Producer) Refresh() {
+	p.prog = p.cfg.Programs.current.Load()
+	p.recent.clear()
+}

@@ -199,7 +199,7 @@ func (p *Producer) release(i, before int32, batch *Batch, done func(*Released)) 
 	m.records = 0
 	records := len(batch.Ends)
 	p.meta, p.source, p.batch, p.first, p.useful = g.meta, g.source, batch, g.first, 0
-	p.knownSet(&m, domain, t, s.body)
+	p.knownSet(&m, domain, t, p.dataPlan(t), s.body)
 	p.batch = nil
 	if records == 0 && len(batch.Ends) > 0 {
 		batch.FirstNs = g.meta.ReceivedNs

@@ -22,7 +22,7 @@ const (
 	// writing many. No shorter than gatherLeast, as a sleep of less takes as
 	// long; and no more of them than 1/gatherShare of a lane, as the sleep may
 	// become several times as long where the CPUs are busy.
-	gatherMost  = 2 * time.Millisecond
+	gatherMost  = 5 * time.Millisecond
 	gatherLeast = time.Millisecond
 	gatherShare = 8
 )
@@ -141,7 +141,7 @@ func (h *Hub) rest(now time.Time) time.Duration {
 // restFor returns how long to rest where in that time so many batches of a lane
 // were moved, and as many as room may gather; 0 for not at all.
 func restFor(since time.Duration, moved, room int) time.Duration {
-	if since > 2*gatherMost*time.Duration(moved) {
+	if since > gatherMost*time.Duration(moved) {
 		return 0 // seldom
 	}
 	length := min(gatherMost, since*time.Duration(room)/time.Duration(moved))

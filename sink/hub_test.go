@@ -405,15 +405,16 @@ func TestRest(t *testing.T) {
 		moved, room int
 		want        time.Duration
 	}{
-		{100 * ms, 1, 2, 0},             // seldom
-		{100 * ms, 24, 2, 0},            // as seldom
-		{4 * ms, 0, 2, 0},               // none
-		{4 * ms, 1, 2, 2 * ms},          // often
-		{4 * ms, 4, 2, 2 * ms},          // as many as there is room for
-		{4 * ms, 8, 2, ms},              // more
-		{4 * ms, 9, 2, 0},               // so many that it would have to be shorter than a sleep is
-		{4 * ms, 1, 0, 0},               // no room
-		{4 * ms, 1000, 1 << 20, 2 * ms}, // any
+		{100 * ms, 1, 2, 0},              // seldom
+		{100 * ms, 19, 2, 0},             // as seldom
+		{10 * ms, 0, 2, 0},               // none
+		{10 * ms, 2, 2, 5 * ms},          // often
+		{10 * ms, 4, 2, 5 * ms},          // as many as there is room for
+		{10 * ms, 10, 2, 2 * ms},         // more
+		{10 * ms, 20, 2, ms},             // even more
+		{10 * ms, 21, 2, 0},              // so many that it would have to be shorter than a sleep is
+		{10 * ms, 2, 0, 0},               // no room
+		{10 * ms, 1000, 1 << 20, 5 * ms}, // any
 	} {
 		if got := sink.RestFor(c.since, c.moved, c.room); got != c.want {
 			t.Errorf("after %v with %d batches and room for %d: rests %v, want %v", c.since, c.moved, c.room, got, c.want)

@@ -19,7 +19,7 @@ type Receiver struct {
 	fds     []int
 	first   int // index of the socket to look at first, for fairness
 
-	bell    *bpf.Bell // nil if there is none
+	bell *bpf.Bell // nil if there is none
 
 	packets [Batch]packet
 	n       int

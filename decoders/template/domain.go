@@ -118,6 +118,12 @@ func (d *Domain) Used(t *Template, records int, nowNs int64) {
 	}
 }
 
+// Touch begins to fetch what Used writes, for who will call it soon.
+func (d *Domain) Touch() { d.lastUse.Load() }
+
+// Touch is the same for the template.
+func (t *Template) Touch() { t.usage.records.Load() }
+
 // due says whether a time is to be moved on.
 func due(at *atomic.Int64, nowNs int64) bool {
 	last := at.Load()
@@ -244,7 +250,6 @@ func (d *Domain) publish(t, old *Template) {
 	if old != nil {
 		d.forget(old)
 	}
-	d.store.changes.Add(1)
 	ids := d.ids.Load()
 	slot := ids.slot(t.ID)
 	if slot.Load() == nil {
@@ -255,6 +260,7 @@ func (d *Domain) publish(t, old *Template) {
 		d.used++
 	}
 	slot.Store(t)
+	d.store.changes.Add(1)
 }
 
 // count returns the counter that t is in.
@@ -293,8 +299,8 @@ func (d *Domain) remove(t *Template) {
 		return
 	}
 	d.forget(t)
-	d.store.changes.Add(1)
 	d.ids.Load().slot(t.ID).Store(&Template{ID: t.ID, gone: true})
+	d.store.changes.Add(1)
 }
 
 // forget takes a template out of the accounts. The store is locked.

@@ -138,7 +138,9 @@ func (s *Store) Totals() Totals {
 
 // Changes returns a number that grows with every change that a saved copy of
 // the store would have to follow. Announcements that change nothing, and the
-// use of templates, are none.
+// use of templates, are none. It grows after a change is visible: what was looked
+// up after Changes returned a number is what there is as long as it returns the
+// same.
 func (s *Store) Changes() uint64 { return s.changes.Load() }
 
 func newTable(size int) *table {
@@ -223,6 +225,7 @@ func (s *Store) make(k *Key, parent *Domain, nowNs int64) *Domain {
 	s.totals.Domains++
 	s.totals.Bytes += domainCost
 	s.order.add(d, s.totals.Domains)
+	s.changes.Add(1)
 	return d
 }
 

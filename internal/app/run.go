@@ -35,8 +35,9 @@ import (
 const stopTimeout = 4 * time.Second
 
 // controlPlaces is how many goroutines beside the workers may run at once: the
-// hub, the web server and the garbage collector.
-const controlPlaces = 3
+// hub, and the web server or the garbage collector. One more makes each wake-up
+// dearer, as threads that find nothing to do look through all places.
+const controlPlaces = 2
 
 // runCommand collects until it is told to stop.
 func runCommand(env Env, args []string) int {

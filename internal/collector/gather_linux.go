@@ -27,6 +27,8 @@ const (
 	// place in the scheduler up while they gather. Where more come, waiting for a place
 	// could cost some, and a nap's price is shared by many.
 	fewGather = 128
+	// leastAlarm is the shortest nap for which that pays.
+	leastAlarm = 2 * time.Millisecond
 )
 
 // gathering lets datagrams gather. It belongs to the worker's goroutine.
@@ -52,6 +54,7 @@ func (g *gathering) limit(latency time.Duration, socks []*udp.Socket, frames []*
 		}
 	}
 	g.close()
+	g.alarm = nil
 	g.bells, g.fds = g.bells[:0], g.fds[:0]
 	for _, r := range frames {
 		fd := r.BellFd()
@@ -61,7 +64,7 @@ func (g *gathering) limit(latency time.Duration, socks []*udp.Socket, frames []*
 		}
 		g.holds(r.RingSize(), fd >= 0)
 	}
-	if g.roams {
+	if g.roams && g.most >= leastAlarm {
 		// Without an alarm it works as well, only at a higher price.
 		g.alarm, _ = newAlarm(g.arm, g.fds)
 	}
@@ -127,9 +130,9 @@ func (g *gathering) arm() (enough bool) {
 	return enough
 }
 
+// close closes the alarm. Whoever sleeps by it still is woken up, and can no more.
 func (g *gathering) close() {
 	if g.alarm != nil {
 		g.alarm.close()
-		g.alarm = nil
 	}
 }

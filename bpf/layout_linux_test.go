@@ -22,6 +22,7 @@ func TestLayout(t *testing.T) {
 		"rule6_key":  reflect.TypeFor[rule6Key](),
 		"rate_key":   reflect.TypeFor[rateKey](),
 		"rate":       reflect.TypeFor[rateValue](),
+		"countdown":  reflect.TypeFor[countdown](),
 	} {
 		var c *btf.Struct
 		if err := spec.Types.TypeByName(name, &c); err != nil {
@@ -72,6 +73,9 @@ func TestMapTypes(t *testing.T) {
 		weirMapRules6:   {ebpf.LPMTrie, size(rule6Key{}), size(ruleAllow)},
 		weirMapRates:    {ebpf.LRUHash, size(rateKey{}), size(rateValue{})},
 		weirMapXsks:     {ebpf.XSKMap, 4, 4},
+		weirMapBells:    {ebpf.ArrayOfMaps, 4, 4},
+
+		weirMapCountdowns: {ebpf.Array, 4, size(countdown{})},
 	}
 	for name, w := range want {
 		m := spec.Maps[name]

@@ -26,6 +26,9 @@ type Program struct {
 	rates    *ebpf.Map
 	sockets  *ebpf.Map
 	all      *ebpf.Collection // owns the above and the maps of listens and rules
+
+	bells      []*Bell // by worker; none where the kernel has no such
+	countdowns []byte  // the mapping of the map
 }
 
 // Load verifies the program with the kernel and fills its maps; attaching it is
@@ -81,6 +84,9 @@ func loadEntry(cfg Config, listens []Listen, entry string) (*Program, error) {
 	if err := tables.fill(all); err != nil {
 		all.Close()
 		return nil, fmt.Errorf("load program: %w", err)
+	}
+	if p.hangBells(all) != nil {
+		p.takeBellsDown() // workers do without: they look more often
 	}
 	return p, nil
 }
@@ -185,6 +191,7 @@ func (p *Program) RateLimited(yield func(exporter netip.Addr, dropped uint64) bo
 
 // Close lets go of the program and its maps.
 func (p *Program) Close() error {
+	p.takeBellsDown()
 	p.all.Close()
 	return nil
 }

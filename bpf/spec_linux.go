@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -70,12 +71,21 @@ func newSpec(cfg Config, t *tables, entry string, linear bool) (*ebpf.Collection
 		weirMapRules4:  len(t.rules4),
 		weirMapRules6:  len(t.rules6),
 		weirMapXsks:    int(cfg.Queues * cfg.Workers),
+		weirMapBells:   int(cfg.Workers),
+
+		weirMapCountdowns: int(cfg.Queues * cfg.Workers),
 	}
 	if cfg.RatePPS > 0 {
 		sizes[weirMapRates] = int(cfg.RateExporters)
 	}
 	for name, n := range sizes {
 		spec.Maps[name].MaxEntries = uint32(max(n, 1))
+	}
+
+	spec.Maps[weirMapBells].InnerMap.MaxEntries = uint32(os.Getpagesize())
+	if entry == weirProgWeirBefore518 { // it does not use them, and the kernel may not have such
+		delete(spec.Maps, weirMapBells)
+		delete(spec.Maps, weirMapCountdowns)
 	}
 
 	cost, burst := cfg.rate()

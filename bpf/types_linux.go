@@ -109,3 +109,10 @@ func (t *portTable) add(l Listen) (key listenKey, ok bool) {
 	binary.BigEndian.PutUint16(key.Port[:], l.Port)
 	return key, true
 }
+
+// countdown is struct countdown: a cache line.
+type countdown struct {
+	_      structs.HostLayout
+	Left   uint32
+	Unused [15]uint32
+}

@@ -383,10 +383,36 @@ static __always_inline enum verdict receive_any(struct xdp_md *ctx, int old, str
 	return VERDICT_PASS_NOT_IP;
 }
 
-/* Decides about a datagram, and redirects it if it may. */
-static __always_inline enum verdict admit(struct xdp_md *ctx, const struct datagram *d)
+/*
+ * Counts down to when a worker that sleeps is to be woken up, and does so.
+ *
+ * left is read and written whole, and what both sides write at the same moment
+ * only wakes a worker that need not be, or one frame later: what the worker has
+ * set last is never raised. Once at 0 it stays there until the worker sets it.
+ */
+static __always_inline void count_down(__u32 slot, __u32 worker)
 {
-	__u32 slot;
+	struct countdown *c = bpf_map_lookup_elem(&countdowns, &slot);
+	__u32 left;
+	void *bell;
+
+	if (!c)
+		return;
+	left = *(volatile __u32 *)&c->left;
+	if (!left)
+		return;
+	*(volatile __u32 *)&c->left = --left;
+	if (left)
+		return;
+	bell = bpf_map_lookup_elem(&bells, &worker);
+	if (bell)
+		bpf_ringbuf_output(bell, &slot, sizeof(slot), BPF_RB_FORCE_WAKEUP);
+}
+
+/* Decides about a datagram, and redirects it if it may. */
+static __always_inline enum verdict admit(struct xdp_md *ctx, int old, const struct datagram *d)
+{
+	__u32 slot, worker;
 
 	if (!listening(d))
 		return VERDICT_PASS_OTHER_PORT;
@@ -396,10 +422,13 @@ static __always_inline enum verdict admit(struct xdp_md *ctx, const struct datag
 		return VERDICT_DROP_RATE;
 	if (ctx->rx_queue_index >= queues)
 		return VERDICT_PASS_NO_SOCKET;
-	slot = ctx->rx_queue_index * workers + worker_of(d);
+	worker = worker_of(d);
+	slot = ctx->rx_queue_index * workers + worker;
 	/* To the stack if the slot has no socket. */
 	if (bpf_redirect_map(&xsks, slot, XDP_PASS) != XDP_REDIRECT)
 		return VERDICT_PASS_NO_SOCKET;
+	if (!old)
+		count_down(slot, worker);
 	return VERDICT_REDIRECT;
 }
 
@@ -424,10 +453,10 @@ static __always_inline int handle(struct xdp_md *ctx, int old)
 	enum verdict v;
 
 	if (receive_plain(ctx, old, &d))
-		return act(admit(ctx, &d)); /* its own copy: the compiler knows the family */
+		return act(admit(ctx, old, &d)); /* its own copy: the compiler knows the family */
 	v = receive_any(ctx, old, &d);
 	if (v == GO_ON)
-		v = admit(ctx, &d);
+		v = admit(ctx, old, &d);
 	return act(v);
 }
 

@@ -16,6 +16,8 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	weirMapBells          = "bells"
+	weirMapCountdowns     = "countdowns"
 	weirMapListens        = "listens"
 	weirMapPorts          = "ports"
 	weirMapRates          = "rates"
@@ -85,13 +87,15 @@ type weirProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type weirMapSpecs struct {
-	Listens  *ebpf.MapSpec `ebpf:"listens"`
-	Ports    *ebpf.MapSpec `ebpf:"ports"`
-	Rates    *ebpf.MapSpec `ebpf:"rates"`
-	Rules4   *ebpf.MapSpec `ebpf:"rules4"`
-	Rules6   *ebpf.MapSpec `ebpf:"rules6"`
-	Verdicts *ebpf.MapSpec `ebpf:"verdicts"`
-	Xsks     *ebpf.MapSpec `ebpf:"xsks"`
+	Bells      *ebpf.MapSpec `ebpf:"bells"`
+	Countdowns *ebpf.MapSpec `ebpf:"countdowns"`
+	Listens    *ebpf.MapSpec `ebpf:"listens"`
+	Ports      *ebpf.MapSpec `ebpf:"ports"`
+	Rates      *ebpf.MapSpec `ebpf:"rates"`
+	Rules4     *ebpf.MapSpec `ebpf:"rules4"`
+	Rules6     *ebpf.MapSpec `ebpf:"rules6"`
+	Verdicts   *ebpf.MapSpec `ebpf:"verdicts"`
+	Xsks       *ebpf.MapSpec `ebpf:"xsks"`
 }
 
 // weirVariableSpecs contains global variables before they are loaded into the kernel.
@@ -128,17 +132,21 @@ func (o *weirObjects) Close() error {
 //
 // It can be passed to loadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type weirMaps struct {
-	Listens  *ebpf.Map `ebpf:"listens"`
-	Ports    *ebpf.Map `ebpf:"ports"`
-	Rates    *ebpf.Map `ebpf:"rates"`
-	Rules4   *ebpf.Map `ebpf:"rules4"`
-	Rules6   *ebpf.Map `ebpf:"rules6"`
-	Verdicts *ebpf.Map `ebpf:"verdicts"`
-	Xsks     *ebpf.Map `ebpf:"xsks"`
+	Bells      *ebpf.Map `ebpf:"bells"`
+	Countdowns *ebpf.Map `ebpf:"countdowns"`
+	Listens    *ebpf.Map `ebpf:"listens"`
+	Ports      *ebpf.Map `ebpf:"ports"`
+	Rates      *ebpf.Map `ebpf:"rates"`
+	Rules4     *ebpf.Map `ebpf:"rules4"`
+	Rules6     *ebpf.Map `ebpf:"rules6"`
+	Verdicts   *ebpf.Map `ebpf:"verdicts"`
+	Xsks       *ebpf.Map `ebpf:"xsks"`
 }
 
 func (m *weirMaps) Close() error {
 	return _WeirClose(
+		m.Bells,
+		m.Countdowns,
 		m.Listens,
 		m.Ports,
 		m.Rates,

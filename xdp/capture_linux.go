@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/cilium/ebpf/link"
+
+	"github.com/weirflow/weir/bpf"
 )
 
 // Capture receives from one interface: a program attached to it, and a socket for
@@ -141,6 +143,9 @@ func (c *Capture) openQueues(n int) error {
 func (c *Capture) makeReceivers() {
 	for w := range c.cfg.Workers {
 		r := &Receiver{}
+		if p, ok := c.program.(interface{ Bell(worker uint32) *bpf.Bell }); ok {
+			r.bell = p.Bell(uint32(w))
+		}
 		for _, q := range c.queues {
 			r.sockets = append(r.sockets, q.sockets[w])
 			r.fds = append(r.fds, q.sockets[w].fd)
@@ -227,7 +232,7 @@ func (c *Capture) Close() error {
 	err := c.detach()
 	c.last = c.stats()
 	for _, r := range c.receivers {
-		r.sockets, r.packets, r.n = nil, [Batch]packet{}, 0
+		r.sockets, r.packets, r.n, r.bell = nil, [Batch]packet{}, 0, nil
 	}
 	for _, q := range c.queues {
 		q.close()

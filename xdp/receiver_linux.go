@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weirflow/weir/bpf"
 	"github.com/weirflow/weir/ringbuf"
 )
 
@@ -17,6 +18,8 @@ type Receiver struct {
 	sockets []*socket // by queue; nil when closed
 	fds     []int
 	first   int // index of the socket to look at first, for fairness
+
+	bell *bpf.Bell // nil if there is none
 
 	packets [Batch]packet
 	n       int
@@ -44,6 +47,29 @@ func (r *Receiver) Fds() []int { return r.fds }
 
 // RingSize returns how many frames can wait on each queue.
 func (r *Receiver) RingSize() int { return r.sockets[0].rx.Cap() }
+
+// Waiting returns how many frames wait on the queue that has the most. It is the
+// price of a look at memory that the kernel writes to.
+func (r *Receiver) Waiting() int {
+	most := 0
+	for _, s := range r.sockets {
+		most = max(most, s.rx.Len())
+	}
+	return most
+}
+
+// BellFd returns a descriptor to wait for with poll (POLLIN): it is ready when so many
+// frames have come as were said by SetBell. It is -1 where the kernel cannot do that.
+func (r *Receiver) BellFd() int {
+	if r.bell == nil {
+		return -1
+	}
+	return r.bell.Fd()
+}
+
+// SetBell has the bell ring when n frames more have come on one of the queues, and ends
+// its ringing; 0 has it not ring. There must be one.
+func (r *Receiver) SetBell(n int) { r.bell.Set(n) }
 
 // Receive takes frames from the sockets, up to Batch in all, and returns how many;
 // it does not wait. Read reads them until Release, which must be called before

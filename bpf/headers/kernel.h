@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * What the program needs of the kernel's interface, and no more: fixed-width
- * types, the XDP context and actions, map types and flags, six helpers. The
+ * types, the XDP context and actions, map types and flags, seven helpers. The
  * numbers are those of the kernel's include/uapi/linux/bpf.h; they never change.
  */
 #ifndef WEIR_KERNEL_H
@@ -22,6 +22,7 @@ _Static_assert(sizeof(__u16) == 2 && sizeof(__u32) == 4 && sizeof(__u64) == 8, "
 /* BTF-defined maps: the loader reads these members' types. */
 #define __uint(name, val) int(*name)[val]
 #define __type(name, val) typeof(val) *name
+#define __array(name, val) typeof(val) *name[]
 
 #define NULL ((void *)0)
 
@@ -58,17 +59,22 @@ struct xdp_md {
 #define BPF_MAP_TYPE_PERCPU_ARRAY 6
 #define BPF_MAP_TYPE_LRU_HASH 9
 #define BPF_MAP_TYPE_LPM_TRIE 11
+#define BPF_MAP_TYPE_ARRAY_OF_MAPS 12
 #define BPF_MAP_TYPE_XSKMAP 17
+#define BPF_MAP_TYPE_RINGBUF 27
 
 #define BPF_F_NO_PREALLOC (1U << 0)
 #define BPF_F_RDONLY_PROG (1U << 7)
+#define BPF_F_MMAPABLE (1U << 10)
 
 #define BPF_NOEXIST 1
+#define BPF_RB_FORCE_WAKEUP (1ULL << 1)
 
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, __u64 flags) = (void *)2;
 static __u64 (*bpf_ktime_get_ns)(void) = (void *)5;
 static long (*bpf_redirect_map)(void *map, __u64 key, __u64 flags) = (void *)51;
+static long (*bpf_ringbuf_output)(void *ringbuf, void *data, __u64 size, __u64 flags) = (void *)130;
 static __u64 (*bpf_xdp_get_buff_len)(struct xdp_md *ctx) = (void *)188;
 static long (*bpf_xdp_load_bytes)(struct xdp_md *ctx, __u32 offset, void *buf, __u32 len) = (void *)189;
 

@@ -143,4 +143,33 @@ struct {
 	__uint(max_entries, 1);
 } xsks SEC(".maps");
 
+/* A line of its own for each, as both sides write it. */
+struct countdown {
+	__u32 left; /* frames until the worker's bell is rung, 0: it is awake */
+	__u32 unused[15];
+};
+
+/* By slot. A worker that is going to sleep sets left, the program counts it down. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct countdown);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+} countdowns SEC(".maps");
+
+struct bell {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+/* By worker. What is written to a bell says nothing: it wakes who polls it. Not
+ * before Linux 5.18. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__type(key, __u32);
+	__uint(max_entries, 1);
+	__array(values, struct bell);
+} bells SEC(".maps");
+
 #endif

@@ -35,7 +35,8 @@ import (
 const stopTimeout = 4 * time.Second
 
 // controlPlaces is how many goroutines beside the workers may run at once: the
-// hub, and the web server or the garbage collector.
+// hub, and the web server or the garbage collector. One more makes each wake-up
+// dearer, as threads that find nothing to do look through all places.
 const controlPlaces = 2
 
 // runCommand collects until it is told to stop.
@@ -189,8 +190,8 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 			n = runtime.NumCPU()
 		}
 	}
-	// A worker keeps its place in the scheduler even while it naps. The rest of
-	// weir has places of its own, so that it never waits for one.
+	// A worker may keep its place in the scheduler even while it naps, and one that
+	// does not must find one when it wakes up. So the rest of weir has its own.
 	if want := n + controlPlaces; runtime.GOMAXPROCS(0) < want && os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(want)
 	}

@@ -10,19 +10,41 @@ import (
 // maxRawNap bounds the naps that the scheduler is not told of.
 const maxRawNap = 5 * time.Millisecond
 
-// nap sleeps for d; a signal only makes it shorter.
+// nap sleeps for d, where alarm cannot be used or would cost more; a signal only
+// makes it shorter.
 //
 // A short nap is a raw system call. By the usual one the scheduler's monitor
 // would take the worker's place away every time, look for another thread to run
-// on it, and never go to rest itself: at 3,000 datagrams a second that cost
-// more than everything else. While it naps, the worker holds up a garbage
+// on it, and never go to rest itself. While it naps, the worker holds up a garbage
 // collection's stop no more than by running: the signal that asks it to yield
 // ends the nap.
 func nap(d time.Duration) {
-	t := unix.NsecToTimespec(int64(d))
+	t := unix.NsecToTimespec(int64(max(d, 0)))
 	if d > maxRawNap {
 		_ = unix.Nanosleep(&t, nil)
 		return
 	}
 	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
+}
+
+// napOrPoll does the same but for that it ends when one of the descriptors is ready.
+func napOrPoll(fds []unix.PollFd, d time.Duration) {
+	t := unix.NsecToTimespec(int64(max(d, 0)))
+	if d > maxRawNap {
+		_, _ = unix.Ppoll(fds, &t, nil)
+		return
+	}
+	_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)),
+		uintptr(unsafe.Pointer(&t)), 0, 0, 0)
+}
+
+// setTimer has a timerfd go off once, after d, which is more than 0. It never
+// blocks, so that the scheduler is not told of it.
+func setTimer(fd int, d time.Duration) error {
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
+	_, _, errno := unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(fd), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }

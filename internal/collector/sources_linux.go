@@ -2,7 +2,6 @@ package collector
 
 import (
 	"fmt"
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -22,18 +21,6 @@ const (
 	// fewSockets is how many sockets a worker reads rather than asks which of
 	// them have something.
 	fewSockets = 2
-	// gatherMost is how many datagrams may gather while the worker lets them, at the
-	// rate at which they came before, and gatherShare the part of what a socket's
-	// buffer or a ring holds that may be.
-	gatherMost  = 512
-	gatherShare = 4
-	// burst is how many datagrams a second may begin to come while the worker lets
-	// them gather. Half a ring or buffer must last for that, or for shortNap.
-	burst    = 1_000_000
-	shortNap = time.Millisecond
-	// bufferShare is what a datagram of up to some 1500 bytes takes of a receive
-	// buffer, as the kernel counts (skb->truesize). It doubles what was asked for.
-	bufferShare = 2304
 )
 
 // sources is where a worker's datagrams come from: its UDP sockets, and its
@@ -56,10 +43,7 @@ type sources struct {
 	idle   int           // rounds in a row without a datagram
 	took   time.Time     // when a round last had a datagram
 	often  bool          // the one before it was less than two latencies ago
-	room   int           // how many datagrams may gather
-	most   time.Duration // and for how long
-	napped time.Time     // when the last nap began, or a longer wait ended
-	since  int           // datagrams taken from then on
+	gather gathering
 }
 
 // frameSet is a set of receivers on its way to a worker.
@@ -68,12 +52,14 @@ type frameSet struct {
 	taken     chan struct{}
 }
 
-func newSources(socks []*udp.Socket, latency time.Duration) (*sources, error) {
+// newSources returns sources without frames. roams tells that the worker need not
+// stay on its thread.
+func newSources(socks []*udp.Socket, latency time.Duration, roams bool) (*sources, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("create eventfd: %w", err)
 	}
-	s := &sources{socks: socks, latency: latency, wakeFd: fd, ready: make([]bool, len(socks))}
+	s := &sources{socks: socks, latency: latency, wakeFd: fd, ready: make([]bool, len(socks)), gather: gathering{roams: roams}}
 	s.layOut()
 	return s, nil
 }
@@ -85,29 +71,12 @@ func (s *sources) layOut() {
 		s.fds = append(s.fds, unix.PollFd{Fd: int32(sock.Fd()), Events: unix.POLLIN})
 		s.ready[i] = true
 	}
-	holds := math.MaxInt
-	for _, sock := range s.socks {
-		if _, granted := sock.ReceiveBuffer(); granted > 0 {
-			holds = min(holds, 2*granted/bufferShare)
-		}
-	}
 	for _, r := range s.frames {
-		holds = min(holds, r.RingSize())
 		for _, fd := range r.Fds() {
 			s.fds = append(s.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 		}
 	}
-	s.room, s.most = gatherLimits(s.latency, holds)
-}
-
-// gatherLimits returns how many datagrams may gather, and for how long, where the
-// smallest ring or buffer holds so many.
-func gatherLimits(latency time.Duration, holds int) (room int, most time.Duration) {
-	room = max(1, min(gatherMost, holds/gatherShare))
-	if lasts := max(shortNap, time.Second/burst*time.Duration(min(holds, burst)/2)); lasts < latency {
-		return room, lasts
-	}
-	return room, latency
+	s.gather.limit(s.latency, s.socks, s.frames)
 }
 
 // SetFrames gives the worker the receivers to read from now on, and returns when
@@ -130,7 +99,11 @@ func (s *sources) wake() {
 	_, _ = unix.Write(s.wakeFd, one[:])
 }
 
-func (s *sources) close() { _ = unix.Close(s.wakeFd) }
+// close releases the descriptors. The worker has ended.
+func (s *sources) close() {
+	_ = unix.Close(s.wakeFd)
+	s.gather.close()
+}
 
 // adopt takes over a new set of receivers, after emptying those that go.
 func (s *sources) adopt(w *Worker) {
@@ -200,7 +173,7 @@ func (s *sources) turn(w *Worker) (int, error) {
 // Where datagrams come often, it lets them gather for a moment of at most the
 // latency, and no longer than rings and buffers bear: one wake-up then serves many.
 func (s *sources) rest(n int, limit time.Duration) error {
-	s.since += n
+	s.gather.since += n
 	for _, ready := range s.ready {
 		if ready {
 			return nil
@@ -216,10 +189,7 @@ func (s *sources) rest(n int, limit time.Duration) error {
 	}
 	if s.often {
 		s.often = false // until a round has something again
-		now := time.Now()
-		length := napFor(s.most, now.Sub(s.napped), s.since, s.room)
-		s.napped, s.since = now, 0
-		nap(length)
+		s.gather.pause(time.Now())
 		if len(s.socks) > fewSockets {
 			return s.poll(0)
 		}
@@ -229,15 +199,6 @@ func (s *sources) rest(n int, limit time.Duration) error {
 		return nil
 	}
 	return s.poll(limit)
-}
-
-// napFor returns how long to let datagrams gather, where n came in the time before:
-// the latency, or as long as it takes for room of them to come.
-func napFor(latency, before time.Duration, n, room int) time.Duration {
-	if n == 0 || before >= latency*time.Duration(n)/time.Duration(room) {
-		return latency
-	}
-	return before * time.Duration(room) / time.Duration(n)
 }
 
 // poll waits for any source to have something.
@@ -258,7 +219,7 @@ func (s *sources) poll(limit time.Duration) error {
 		s.ready[i] = s.fds[1+i].Revents != 0
 	}
 	if limit > 0 { // after a pause: how often they come is to be seen
-		s.napped, s.since = time.Now(), 0
+		s.gather.napped, s.gather.since = time.Now(), 0
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestNapFor(t *testing.T) {
@@ -29,25 +31,113 @@ func TestNapFor(t *testing.T) {
 	}
 }
 
+func TestExpected(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		length, before time.Duration
+		n, want        int
+	}{
+		{5 * ms, 5 * ms, 15, 15},
+		{5 * ms, 2 * ms, 6, 15},
+		{5 * ms, time.Second, 20, 0}, // a pause before
+		{ms, 0, 7, 7},                // the clock is coarse
+		{100 * ms, math.MaxInt64, 1 << 30, 0},
+	} {
+		if got := expected(c.length, c.before, c.n); got != c.want {
+			t.Errorf("%d in %v: %d in %v, want %d", c.n, c.before, got, c.length, c.want)
+		}
+	}
+}
+
 func TestGatherLimits(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {
 		latency time.Duration
 		holds   int
+		wakes   bool
 		room    int
 		most    time.Duration
 	}{
-		{5 * ms, 2 * 32 << 20 / bufferShare, 512, 5 * ms}, // buffers of 32 MiB
-		{5 * ms, 2 * 212992 / bufferShare, 46, ms},        // what a user gets by default
-		{5 * ms, 2048, 512, 1024 * ms / 1000},             // a ring
-		{5 * ms, 8192, 512, 4096 * ms / 1000},
-		{ms / 2, 2048, 512, ms / 2},
-		{ms / 2, 1, 1, ms / 2},
-		{0, 2048, 512, 0},
-		{100 * ms, math.MaxInt, 512, 100 * ms}, // neither
+		{5 * ms, 2 * 32 << 20 / bufferShare, false, 512, 5 * ms}, // buffers of 32 MiB
+		{5 * ms, 2 * 212992 / bufferShare, false, 46, ms},        // what a user gets by default
+		{5 * ms, 2048, false, 512, 1024 * ms / 1000},             // a ring without a bell
+		{5 * ms, 2048, true, 512, 5 * ms},                        // and with one
+		{5 * ms, 64, true, 16, 5 * ms},
+		{5 * ms, 8192, false, 512, 4096 * ms / 1000},
+		{ms / 2, 2048, false, 512, ms / 2},
+		{ms / 2, 1, false, 1, ms / 2},
+		{0, 2048, false, 512, 0},
+		{100 * ms, math.MaxInt, false, 512, 100 * ms}, // no limit
 	} {
-		if room, most := gatherLimits(c.latency, c.holds); room != c.room || most != c.most {
-			t.Errorf("latency %v, room for %d: %d for %v, want %d for %v", c.latency, c.holds, room, most, c.room, c.most)
+		var g gathering
+		g.limit(c.latency, nil, nil)
+		g.holds(c.holds, c.wakes)
+		if g.room != c.room || g.most != c.most {
+			t.Errorf("latency %v, room for %d: %d for %v, want %d for %v", c.latency, c.holds, g.room, g.most, c.room, c.most)
+		}
+	}
+}
+
+func TestAlarm(t *testing.T) {
+	enough, armed := false, 0
+	a, err := newAlarm(func() bool { armed++; return enough }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	if allocs := testing.AllocsPerRun(20, func() { a.sleep(50 * time.Microsecond) }); allocs > 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+	if armed != 21 {
+		t.Errorf("armed %d times, slept 21 times", armed)
+	}
+	for _, d := range []time.Duration{0, 20 * time.Millisecond} {
+		began := time.Now()
+		if !a.sleep(d) {
+			t.Fatal("it cannot sleep")
+		}
+		if took := time.Since(began); took < d || took > d+patience {
+			t.Errorf("%v: slept %v", d, took)
+		}
+	}
+	// There is enough to do already.
+	enough = true
+	if began := time.Now(); !a.sleep(time.Hour) || time.Since(began) > patience {
+		t.Error("slept though there was enough to do")
+	}
+	enough = false
+}
+
+// TestAlarmBell: a bell ends the sleep, each time, and if rung at the last moment.
+func TestAlarmBell(t *testing.T) {
+	bell, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(bell)
+	ring := func() {
+		if _, err := unix.Write(bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+			t.Error(err)
+		}
+	}
+	var then func()
+	a, err := newAlarm(func() bool { then(); return false }, []unix.PollFd{{Fd: int32(bell), Events: unix.POLLIN}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	for i := range 40 {
+		then = ring // at the last moment
+		if i%2 == 0 {
+			then = func() { time.AfterFunc(time.Millisecond, ring) }
+		}
+		if i%10 == 0 { // an alarm of before
+			then = func() {}
+			a.sleep(50 * time.Microsecond)
+			then = ring
+		}
+		if began := time.Now(); !a.sleep(time.Hour) || time.Since(began) > patience {
+			t.Fatal("not woken up")
 		}
 	}
 }

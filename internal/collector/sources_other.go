@@ -11,7 +11,7 @@ import (
 // sources is where a worker's datagrams come from: here, one UDP socket.
 type sources struct{ sock *udp.Socket }
 
-func newSources(socks []*udp.Socket, _ time.Duration) (*sources, error) {
+func newSources(socks []*udp.Socket, _ time.Duration, _ bool) (*sources, error) {
 	return &sources{sock: socks[0]}, nil
 }
 

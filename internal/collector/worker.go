@@ -106,6 +106,9 @@ type Parts struct {
 	Logger *slog.Logger
 }
 
+// pinned reports whether the worker is bound to a CPU, and so to a thread.
+func (p *Parts) pinned() bool { return p.CPU >= 0 }
+
 // sender is what a worker knows of a source address.
 type sender struct {
 	*Exporter
@@ -140,7 +143,7 @@ type Snapshot struct {
 
 // NewWorker returns a worker.
 func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
-	src, err := newSources(parts.Sockets, cfg.Latency)
+	src, err := newSources(parts.Sockets, cfg.Latency, !parts.pinned())
 	if err != nil {
 		return nil, fmt.Errorf("make worker %d: %w", index, err)
 	}
@@ -193,8 +196,8 @@ func (w *Worker) Stop() {
 
 // Run works until Stop, or until a socket fails for good.
 func (w *Worker) Run() error {
-	runtime.LockOSThread() // never unlocked: a pinned thread is not reused
-	if w.parts.CPU >= 0 {
+	if w.parts.pinned() {
+		runtime.LockOSThread() // never unlocked: a pinned thread is not reused
 		if err := pinThread(w.parts.CPU); err != nil {
 			w.log.Warn("worker not pinned", "worker", w.index, "cpu", w.parts.CPU, "error", err)
 		}

@@ -1,0 +1,94 @@
+package bpf
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// rung reports whether a bell was rung, without waiting.
+func rung(t *testing.T, b *Bell) bool {
+	t.Helper()
+	fds := []unix.PollFd{{Fd: int32(b.Fd()), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds, 0); err != nil {
+		t.Fatal(err)
+	}
+	return fds[0].Revents&unix.POLLIN != 0
+}
+
+// TestBell: a bell rings with the last frame of as many as it was set to, that go to
+// its worker, and once.
+func TestBell(t *testing.T) {
+	const workers = 3
+	p := load(t, Config{Workers: workers}, listens())
+	if p.Bell(0) == nil {
+		t.Skip("this kernel has no bells (Linux 5.18)")
+	}
+	if p.Bell(workers) != nil {
+		t.Error("a bell of no worker")
+	}
+	own := Worker(exporter4, workers)
+	bell := p.Bell(own)
+	frame := v4(datagram{})
+	for w := range uint32(workers) {
+		p.Bell(w).Set(2)
+	}
+	run(t, p, frame, nil) // without a socket it does not count
+	run(t, p, frame, nil)
+	if rung(t, bell) {
+		t.Error("rung for frames that went to the stack")
+	}
+	fillSlots(t, p)
+	for round := range 300 { // more than the ring has room for
+		n := 1 + round%3
+		bell.Set(n)
+		if rung(t, bell) {
+			t.Fatalf("round %d: rung when set", round)
+		}
+		for i := range n {
+			run(t, p, frame, nil)
+			if got, want := rung(t, bell), i == n-1; got != want {
+				t.Fatalf("round %d: after %d of %d: %v", round, i+1, n, got)
+			}
+		}
+	}
+	for w := range uint32(workers) {
+		if w != own && rung(t, p.Bell(w)) {
+			t.Errorf("the bell of worker %d was rung for worker %d", w, own)
+		}
+	}
+	bell.Set(0)
+	for range 10 {
+		run(t, p, frame, nil)
+	}
+	if rung(t, bell) {
+		t.Error("rung though it was not set")
+	}
+}
+
+// TestBellOfQueues: each queue counts for itself.
+func TestBellOfQueues(t *testing.T) {
+	const queues = 4
+	p := load(t, Config{Queues: queues}, listens())
+	bell := p.Bell(0)
+	if bell == nil {
+		t.Skip("this kernel has no bells (Linux 5.18)")
+	}
+	bell.Set(7)
+	for q := range queues {
+		if got := bell.left[q].Load(); got != 7 {
+			t.Errorf("queue %d: %d", q, got)
+		}
+	}
+	fillSlots(t, p)
+	run(t, p, v4(datagram{}), nil)
+	for q := range queues {
+		want := uint32(7)
+		if q == 0 {
+			want = 6
+		}
+		if got := bell.left[q].Load(); got != want {
+			t.Errorf("queue %d: %d after a frame of queue 0, want %d", q, got, want)
+		}
+	}
+}

@@ -38,12 +38,15 @@ func writeTables(t *fusedTables, r *fusedRun)
 // leading zeros of its value, below 1<<56: the bits that say that it goes on,
 // and by how much the output advances behind a tag of one and of two bytes. A
 // value of zero is left out: no advance.
+//
+//lint:ignore U1000 the assembly reads it
 type varintTable struct {
 	more [65]uint64
 	tag1 [65]uint8
 	tag2 [65]uint8
 }
 
+//lint:ignore U1000 the assembly reads it
 var varints = func() (t varintTable) {
 	for zeros := range 64 {
 		n := (64 - zeros + 6) / 7

@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrNoBells says that the program for kernels before Linux 5.18 has no bells.
+var ErrNoBells = errors.New("bells need Linux 5.18")
+
 // A Bell wakes a worker that sleeps once so many frames have come for it, on
 // whichever queue. The worker alone may use it, until the program is closed.
 type Bell struct {
@@ -65,11 +68,12 @@ func (b *Bell) close() {
 	b.ring.Close()
 }
 
-// hangBells makes a bell for each worker. all has the maps.
+// hangBells makes a bell for each worker. all has the maps. It returns ErrNoBells or
+// what the kernel refused.
 func (p *Program) hangBells(all *ebpf.Collection) error {
 	countdowns, bells := all.Maps[weirMapCountdowns], all.Maps[weirMapBells]
 	if countdowns == nil || bells == nil {
-		return errors.ErrUnsupported // not in the program for old kernels
+		return ErrNoBells
 	}
 	var err error
 	size := int(p.cfg.Queues*p.cfg.Workers) * countdownSize
@@ -99,7 +103,11 @@ func (p *Program) takeBellsDown() {
 	p.bells, p.countdowns = nil, nil
 }
 
-// Bell returns the bell of a worker, nil where the kernel has none (before Linux 5.18).
+// NoBells returns why there are no bells, nil if there are: ErrNoBells, or what was
+// refused.
+func (p *Program) NoBells() error { return p.noBells }
+
+// Bell returns the bell of a worker, nil if there are none.
 func (p *Program) Bell(worker uint32) *Bell {
 	if int(worker) >= len(p.bells) {
 		return nil

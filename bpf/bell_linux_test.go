@@ -1,6 +1,7 @@
 package bpf
 
 import (
+	"errors"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -16,14 +17,24 @@ func rung(t *testing.T, b *Bell) bool {
 	return fds[0].Revents&unix.POLLIN != 0
 }
 
+// mustHaveBells fails the test where bells were refused, and skips it only where the
+// program for old kernels has none.
+func mustHaveBells(t *testing.T, p *Program) {
+	t.Helper()
+	switch err := p.NoBells(); {
+	case errors.Is(err, ErrNoBells):
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
+}
+
 // TestBell: a bell rings with the last frame of as many as it was set to, that go to
 // its worker, and once.
 func TestBell(t *testing.T) {
 	const workers = 3
 	p := load(t, Config{Workers: workers}, listens())
-	if p.Bell(0) == nil {
-		t.Skip("this kernel has no bells (Linux 5.18)")
-	}
+	mustHaveBells(t, p)
 	if p.Bell(workers) != nil {
 		t.Error("a bell of no worker")
 	}
@@ -70,10 +81,8 @@ func TestBell(t *testing.T) {
 func TestBellOfQueues(t *testing.T) {
 	const queues = 4
 	p := load(t, Config{Queues: queues}, listens())
+	mustHaveBells(t, p)
 	bell := p.Bell(0)
-	if bell == nil {
-		t.Skip("this kernel has no bells (Linux 5.18)")
-	}
 	bell.Set(7)
 	for q := range queues {
 		if got := bell.left[q].Load(); got != 7 {

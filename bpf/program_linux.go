@@ -27,7 +27,8 @@ type Program struct {
 	sockets  *ebpf.Map
 	all      *ebpf.Collection // owns the above and the maps of listens and rules
 
-	bells      []*Bell // by worker; none where the kernel has no such
+	bells      []*Bell // by worker, or none
+	noBells    error   // why there are none
 	countdowns []byte  // the mapping of the map
 }
 
@@ -85,7 +86,7 @@ func loadEntry(cfg Config, listens []Listen, entry string) (*Program, error) {
 		all.Close()
 		return nil, fmt.Errorf("load program: %w", err)
 	}
-	if p.hangBells(all) != nil {
+	if p.noBells = p.hangBells(all); p.noBells != nil {
 		p.takeBellsDown() // workers do without: they look more often
 	}
 	return p, nil

@@ -1,6 +1,7 @@
 package xdp
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -18,8 +19,11 @@ func TestBell(t *testing.T) {
 			var program *bpf.Program
 			c := l.open(Config{Mode: mode, Workers: 1, Load: loader(t, &program)})
 			r := c.Worker(0)
-			if r.BellFd() < 0 {
-				t.Skip("this kernel has no bells (Linux 5.18)")
+			switch err := program.NoBells(); {
+			case errors.Is(err, bpf.ErrNoBells):
+				t.Skip(err)
+			case err != nil:
+				t.Fatal(err)
 			}
 			fds := []unix.PollFd{{Fd: int32(r.BellFd()), Events: unix.POLLIN}}
 			poll := func(limit time.Duration) bool {

@@ -134,6 +134,9 @@ func (c *Captures) attach(one *capture) error {
 	if why := open.PassedOver(); why != nil {
 		one.log.Info("a better mode was refused", "error", why)
 	}
+	if why := program.NoBells(); why != nil && !errors.Is(why, bpf.ErrNoBells) {
+		one.log.Warn("workers are not woken when a ring fills up: they look for frames more often, which costs some CPU time", "error", why)
+	}
 	one.log.Info("capturing past the kernel's stack", "mode", modeOf(open), "queues", open.Queues(),
 		"workers", len(c.workers), "busy_polling", open.BusyPolling(), "huge_pages", open.HugePages(), "driver", open.Interface().Driver)
 	c.handOut()

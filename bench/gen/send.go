@@ -53,6 +53,9 @@ func dial(to netip.AddrPort, exporter int) (*net.UDPConn, error) {
 		local = net.UDPAddrFromAddrPort(netip.AddrPortFrom(workload.LoopbackAddr(exporter), 0))
 	}
 	conn, err := net.DialUDP("udp", local, net.UDPAddrFromAddrPort(to))
+	if errors.Is(err, syscall.EMFILE) {
+		err = fmt.Errorf("%w: each exporter has one: take fewer -exporters, or raise the limit (ulimit -n)", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open socket to %s: %w", to, err)
 	}

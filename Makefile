@@ -35,6 +35,12 @@ test: need-go ## Run all tests with the race detector (as root: those with real 
 	$(GO) test -race -tags $(TAGS) -timeout 20m -p 1 ./xdp/... ./internal/live/...
 	@echo "not run: the tests against real Kafka clusters, which make test-kafka and make test-kafka-faults run"
 
+# The race detector takes several times as much memory as weir does.
+.PHONY: test-memory
+test-memory: need-go ## Hold weir's resident memory to its limit under floods (root; half a minute)
+	@scripts/need.sh root
+	$(GO) test -count=1 -tags $(TAGS) -run TestHostile ./internal/live
+
 .PHONY: test-root
 test-root: need-go ## Run the tests that need root and real exporters, after installing the exporters
 	@scripts/need.sh root exporters
@@ -166,6 +172,7 @@ ci: ## What the project's CI runs
 	$(MAKE) lint
 	$(MAKE) cross
 	CI=true $(MAKE) test
+	CI=true $(MAKE) test-memory
 	$(MAKE) compat-ci
 	$(MAKE) test-kafka-ci
 	$(MAKE) packaging

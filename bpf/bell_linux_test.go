@@ -29,6 +29,34 @@ func mustHaveBells(t *testing.T, p *Program) {
 	}
 }
 
+// TestNoBells: what kept bells from being made can be told from a kernel that is too
+// old for them, and a program without bells is a good one.
+func TestNoBells(t *testing.T) {
+	p := load(t, Config{}, listens())
+	mustHaveBells(t, p)
+	p.takeBellsDown()
+	if err := p.all.Maps[weirMapBells].Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.hangBells(p.all); err == nil || errors.Is(err, ErrNoBells) {
+		t.Errorf("refused bells: %v", err)
+	}
+	p.takeBellsDown()
+
+	old := loaded(t, func() (*Program, error) {
+		return loadEntry(Config{Workers: 1, Queues: 1}, listens(), weirProgWeirBefore518)
+	})
+	if err := old.NoBells(); !errors.Is(err, ErrNoBells) {
+		t.Errorf("bells of the program for old kernels: %v", err)
+	}
+	for _, p := range []*Program{p, old} {
+		if p.Bell(0) != nil {
+			t.Error("a bell where there are none")
+		}
+		run(t, p, v4(datagram{}), nil)
+	}
+}
+
 // TestBell: a bell rings with the last frame of as many as it was set to, that go to
 // its worker, and once.
 func TestBell(t *testing.T) {

@@ -96,6 +96,12 @@ func (r *record) ofTraffic() bool {
 // packets.
 func (w *weir) waitPackets(n int) {
 	w.t.Helper()
+	w.waitPacketsWith(n, func() {})
+}
+
+// waitPacketsWith does the same, and calls between before each look.
+func (w *weir) waitPacketsWith(n int, between func()) {
+	w.t.Helper()
 	got := uint64(0)
 	defer func() {
 		if w.t.Failed() {
@@ -111,6 +117,7 @@ func (w *weir) waitPackets(n int) {
 		}
 	}()
 	eventually(w.t, fmt.Sprintf("%d packets in the flows that weir wrote", n), func() bool {
+		between()
 		data, err := os.ReadFile(w.file)
 		if err != nil {
 			w.t.Fatal(err)

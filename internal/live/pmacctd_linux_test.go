@@ -62,8 +62,7 @@ func TestPmacctd(t *testing.T) {
 			records := readLines(t, w.file)
 			checkCommon(t, records, tc.typ, exporter4)
 			want := sent(tc.traffic, tc.extra)
-			if fill.packets > 0 {
-				fill.packets = filledIn(records)
+			if fill.packets = filledIn(records); fill.packets > 0 {
 				maps.Copy(want, sent([]conversation{fill}, tc.extra))
 			}
 			sameFlows(t, byFlow(t, records), want)

@@ -22,6 +22,8 @@ type options struct {
 	workloads, only            string
 	duration                   time.Duration
 	highest                    float64
+	rates                      []float64
+	rounds                     int
 }
 
 func main() {
@@ -34,11 +36,27 @@ func main() {
 	flag.StringVar(&o.only, "collectors", "", "collectors to run, as the table names them; empty runs all that are here")
 	flag.DurationVar(&o.duration, "duration", 3*time.Second, "how long a rate is measured")
 	flag.Float64Var(&o.highest, "highest", 0, "highest rate to try, datagrams a second; 0 goes on while nothing is lost")
+	flag.IntVar(&o.rounds, "rounds", 5, "how often each rate is measured")
+	o.rates = []float64{3000, 30000}
+	flag.Func("rates", "rates to measure beside the highest, datagrams a second, rising (default 3000,30000)", o.parseRates)
 	flag.Parse()
 	if err := o.run(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		os.Exit(1)
 	}
+}
+
+// parseRates reads a list of rates.
+func (o *options) parseRates(text string) error {
+	o.rates = nil
+	for _, part := range strings.Split(text, ",") {
+		rate, err := strconv.ParseFloat(part, 64)
+		if err != nil || rate < 1 || len(o.rates) > 0 && rate <= o.rates[len(o.rates)-1] {
+			return fmt.Errorf("%q: want rates of at least 1, rising, separated by commas", text)
+		}
+		o.rates = append(o.rates, rate)
+	}
+	return nil
 }
 
 func (o *options) run(out io.Writer) error {
@@ -51,23 +69,24 @@ func (o *options) run(out io.Writer) error {
 	fmt.Fprintf(out, "# %d CPUs, %s, %s, load before: %s", runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly), load)
 	fmt.Fprintf(out, "# command: e2e %s\n", strings.Join(os.Args[1:], " "))
 	fmt.Fprintln(out, "# rate: what was asked for; highest is the highest without loss. CPU: user and system time of the collector, ns a record and us a datagram")
+	fmt.Fprintf(out, "# medians of %d rounds, in which all take turns (min-max); lost and RSS: the most of any round\n", o.rounds)
 	fmt.Fprintln(out, "# latency: from the kernel's receive time to the reader of the output, by a pipe, in a run of its own")
-	fmt.Fprintf(out, "%-6s %-9s %8s %10s %10s %7s %7s %9s %9s %6s  %s\n",
-		"work", "collector", "rate", "packets/s", "records/s", "lost", "cores", "ns/record", "us/packet", "RSS MB", "latency p50/p99/p99.9")
 	for _, work := range strings.Split(o.workloads, ",") {
 		capture := filepath.Join(dir, work+".pcap")
 		perPacket, err := o.capture(work, capture)
 		if err != nil {
 			return err
 		}
+		var runners []*runner
 		for _, c := range o.collectors() {
 			if !c.takes(work) || o.only != "" && !strings.Contains(","+o.only+",", ","+c.name+",") {
 				continue
 			}
-			r := &runner{options: o, collector: c, work: work, capture: capture, perPacket: perPacket, dir: filepath.Join(dir, c.name+"-"+work), out: out}
-			if err := r.all(); err != nil {
-				fmt.Fprintf(out, "# %s %s: %v\n", work, c.name, err)
-			}
+			runners = append(runners, &runner{options: o, collector: c, work: work, capture: capture, perPacket: perPacket,
+				dir: filepath.Join(dir, c.name+"-"+work)})
+		}
+		if err := o.compare(out, work, runners); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -99,8 +118,8 @@ type runner struct {
 	capture   string
 	perPacket float64
 	dir       string
-	out       io.Writer
 	lab       *lab
+	best      float64 // the highest rate without loss that was found
 }
 
 // result is what came of one rate.
@@ -111,65 +130,61 @@ type result struct {
 	rss        int64
 }
 
-func (r *runner) all() error {
+// open makes what the collector needs, which close removes.
+func (r *runner) open() error {
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return err
 	}
-	defer os.RemoveAll(r.dir)
 	if r.collector.xdp {
 		l, err := newLab(os.Getpid())
 		if err != nil {
 			return err
 		}
 		r.lab = l
-		defer l.close()
 	}
-	best := 0.0
-	for _, rate := range []float64{3000, 30000} {
+	return nil
+}
+
+func (r *runner) close() {
+	if r.lab != nil {
+		r.lab.close()
+	}
+	_ = os.RemoveAll(r.dir) // in a folder that is removed too
+}
+
+// search looks for the highest rate without loss: up in steps of a quarter from the
+// highest of the rates that are measured anyway and go without.
+func (r *runner) search() error {
+	r.best = 0
+	for _, rate := range r.rates {
 		res, err := r.measure(rate)
 		if err != nil {
 			return err
-		}
-		if r.print(fmt.Sprintf("%.0f", rate), res, r.latency(rate)); res.lost == 0 {
-			best = rate
 		}
 		if res.lost > 0 {
 			break
 		}
+		r.best = rate
 	}
-	// The highest rate without loss: up in steps of a quarter, from where it is
-	// known to go, then one step of half of that.
-	rate, step := max(best, 1000), 1.25
+	const step = 1.25
 	var top result
-	for rate = rate * step; r.highest == 0 || rate <= r.highest; rate *= step {
+	for rate := max(r.best, 1000) * step; r.highest == 0 || rate <= r.highest; rate *= step {
 		res, err := r.measure(rate)
 		if err != nil {
 			return err
 		}
-		short := (res.sent / res.seconds) < 0.95*rate // the sender cannot
+		short := res.sent/res.seconds < 0.95*rate // the sender cannot
 		if res.lost == 0 && !(top.sent > 0 && short && res.sent <= top.sent) {
-			top, best = res, rate
+			top, r.best = res, rate
 		}
 		if res.lost > 0 || short {
 			break
 		}
 	}
-	if top.sent == 0 {
-		if best == 0 {
-			return fmt.Errorf("no rate without loss from 1250 datagrams a second on")
-		}
-		return nil
+	if r.best == 0 {
+		return fmt.Errorf("no rate without loss from 1250 datagrams a second on")
 	}
-	r.print("highest", top, r.latency(best))
 	return nil
-}
-
-func (r *runner) print(rate string, res result, latency string) {
-	records := (res.sent - res.lost) * r.perPacket
-	fmt.Fprintf(r.out, "%-6s %-9s %8s %10.0f %10.0f %6.2f%% %7.3f %9.0f %9.2f %6.1f  %s\n", r.work, r.collector.name, rate,
-		res.sent/res.seconds, records/res.seconds, 100*res.lost/max(res.sent, 1), res.cpu.Seconds()/res.seconds,
-		float64(res.cpu.Nanoseconds())/max(records, 1), float64(res.cpu.Nanoseconds())/1e3/max(res.sent-res.lost, 1),
-		float64(res.rss)/(1<<20), latency)
 }
 
 // up starts the collector.
@@ -228,8 +243,8 @@ func (r *runner) measure(rate float64) (result, error) {
 		return result{}, err
 	}
 	time.Sleep(300 * time.Millisecond)
+	received := r.received() // first: to be scraped is not what others are spared
 	cpu, drops := p.cpu(), p.socketDrops(port)
-	received := r.received()
 	sent, seconds, err := r.send(rate, r.duration)
 	if err != nil {
 		return result{}, err

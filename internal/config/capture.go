@@ -73,7 +73,7 @@ func (c *Config) captureOptions() []Option {
 			Help:  "Fail where XDP cannot be had, instead of going on with sockets.",
 		},
 		{
-			Name: "latency", Group: GroupReceive, Default: "5ms", Shape: "duration",
+			Name: "latency", Group: GroupReceive, Default: "10ms", Shape: "duration",
 			Value: DurationValue(&c.Latency, 50*time.Microsecond, 100*time.Millisecond, "none"),
 			Help:  "Longest time that a worker lets datagrams gather before it looks for them, when they come often enough for that to save wake-ups; less where rings or buffers would not last for a burst, but a millisecond. 0 wakes up for each.",
 		},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"testing"
 )
 
@@ -335,5 +336,25 @@ func TestLossNeverTakenBack(t *testing.T) {
 				last = lost
 			}
 		}
+	}
+}
+
+// What a number that is as expected needs is in two cache lines, and a stream begins
+// with one.
+func TestStreamLayout(t *testing.T) {
+	const line = 64
+	s := reflect.TypeFor[Stream]()
+	hot := 0
+	for i := range s.NumField() {
+		f := s.Field(i)
+		if f.Name == "hits" {
+			hot = int(f.Offset)
+		}
+	}
+	if hot == 0 || hot > 2*line {
+		t.Errorf("what is needed always ends at %d, want %d at most", hot, 2*line)
+	}
+	if s.Size()%line != 0 {
+		t.Errorf("a stream has %d bytes, no whole number of cache lines", s.Size())
 	}
 }

@@ -5,6 +5,7 @@ import "sync/atomic"
 // settle says what the observations that are held mean. With keep the last ones
 // stay, as what follows them is not known yet.
 func (s *Stream) settle(t *Table, keep bool) {
+	s.note()
 	w := s.waiting
 	hs := hypotheses[s.key.Kind]
 	was := s.best

@@ -37,50 +37,55 @@ const (
 // A Stream is one sequence of numbers. Its fields but the key belong to whoever
 // has won own: a worker with a datagram for it, or Sweep. It is held for the
 // time of an observation, so that those who find it taken spin.
+//
+// What a number that is as expected needs is in the first two cache lines.
 type Stream struct {
-	own atomic.Uint32
-
-	key  Key
-	set  *Set
-	slot int // in the table's list; guarded by the table's lock
-
-	gone  bool // evicted
-	begun bool // there was an observation
-	open  bool // expected is where the next begins at least: a count was not known
-
-	best   uint8 // index of the hypothesis in force
-	proven bool  // it has proven itself
-	mute   bool  // none has for so long that nothing is held until one does
-
-	specialHits, specialMisses uint8  // of the hypothesis in force, behind templates and options
-	jumps                      uint8  // numbers that went astray lately, times 8
-	scored                     uint16 // pairs that misses is of
-
+	own      atomic.Uint32
 	expected uint32 // the number behind the highest seen, under best
-	lastUp   uint32 // uptime of the last one in order
-	average  uint32 // units a datagram, times 16
-	rate     uint32 // sampling rate seen last
-	lastMs   uint32 // time of the last one in order, since firstNs
+
+	key     Key
+	waiting *waiting // observations held
+	lastNs  int64
+
+	gone   bool  // evicted
+	begun  bool  // there was an observation
+	open   bool  // expected is where the next begins at least: a count was not known
+	proven bool  // best has proven itself
+	mute   bool  // none has for so long that nothing is held until one does
+	best   uint8 // index of the hypothesis in force
+	jumps  uint8 // numbers that went astray lately, times 8
+	run    uint8 // numbers that best foretold and that hits and known do not have yet
+
+	observations uint64
+
+	last    held
+	firstNs int64
+	skewNs  int64
+	units   uint64 // seen in order, under best
+	average uint32 // units a datagram, times 16
+	rate    uint32 // sampling rate seen last
+	lastUp  uint32 // uptime of the last one in order
+	lastMs  uint32 // time of the last one in order, since firstNs
 
 	// Pairs of neighbours: whether each hypothesis foretold the second, and
 	// whether that could be known, the last 32; and how many it did not.
-	last   held
 	hits   [maxHypotheses]uint32
 	known  [maxHypotheses]uint32
 	misses [maxHypotheses]uint16
+	scored uint16 // pairs that misses is of
 
-	waiting *waiting // observations held
-	gaps    *gaps    // numbers that are missing
+	specialHits, specialMisses uint8 // of the hypothesis in force, behind templates and options
 
-	firstNs, lastNs int64
-	skewNs          int64
-	units           uint64 // seen in order, under best
-	observations    uint64
+	gaps *gaps // numbers that are missing
+	set  *Set
+	slot int // in the table's list; guarded by the table's lock
 
 	// lost are the units that are missing now; reported what Sweep made of
 	// them, by the rule that it was missing two rounds in a row.
 	lost, lastLost, reported                int64
 	reordered, duplicates, restarts, strays uint64
+
+	_ [32]byte // a whole number of cache lines
 }
 
 // waiting holds observations that are not settled.
@@ -135,8 +140,7 @@ func (s *Stream) observe(t *Table, o *Observation) (rateBefore uint32) {
 		if s.observations%sampled == 0 || (h.flags|s.last.flags)&flagSpecial != 0 {
 			s.score(hs, &h)
 		} else {
-			s.hits[s.best] = s.hits[s.best]<<1 | 1
-			s.known[s.best] = s.known[s.best]<<1 | 1
+			s.run++
 		}
 		s.advance(hy, &h)
 		s.jumps -= min(s.jumps, 1)
@@ -193,9 +197,18 @@ func (w *waiting) based(hs []hypothesis, h *held) {
 	w.baseFlags = h.flags
 }
 
+// note notes the numbers that were as expected.
+func (s *Stream) note() {
+	ones := uint32(1)<<s.run - 1
+	s.hits[s.best] = s.hits[s.best]<<s.run | ones
+	s.known[s.best] = s.known[s.best]<<s.run | ones
+	s.run = 0
+}
+
 // score notes which hypotheses foretold h behind the last one, and returns
 // whether the one in force did.
 func (s *Stream) score(hs []hypothesis, h *held) bool {
+	s.note()
 	last := &s.last
 	prevUnsure := uint32(last.flags&flagUncertain) / flagUncertain
 	thisUnsure := uint32(h.flags&flagUncertain) / flagUncertain

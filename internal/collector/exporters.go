@@ -20,23 +20,26 @@ const DefaultMaxExporters = 100_000
 // written by the workers that receive from it, as a rule one, and may be read
 // by any goroutine.
 type Exporter struct {
+	// What each datagram needs is in one cache line: up to where the streams are.
+	lastSeen  atomic.Int64
+	datagrams atomic.Uint64
+	bytes     atomic.Uint64
+	records   atomic.Uint64
+	next      atomic.Int64       // when its next datagram is due by the rate limit, in Unix ns
+	override  *producer.Override // sampling rates of the configuration, or nil
+	protocols atomic.Uint32      // a bit for each that was seen
+	gone      atomic.Bool        // evicted: what is counted has to be handed on
+	streams   sequence.Set
+
 	addr       netip.Addr
-	lastSeen   atomic.Int64
-	datagrams  atomic.Uint64
-	bytes      atomic.Uint64
-	records    atomic.Uint64
 	failed     atomic.Uint64
 	incomplete atomic.Uint64
 	limited    atomic.Uint64
 	expired    atomic.Uint64 // data sets that waited for their template in vain
-	next       atomic.Int64  // when its next datagram is due by the rate limit, in Unix ns
-	protocols  atomic.Uint32 // a bit for each that was seen
-	gone       atomic.Bool   // evicted: what is counted has to be handed on
-
-	streams  sequence.Set
-	override *producer.Override // sampling rates of the configuration, or nil
 
 	watched
+
+	_ [48]byte // a whole number of cache lines
 }
 
 func (e *Exporter) count(size int, res *producer.Result, nowNs int64) {

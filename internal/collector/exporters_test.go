@@ -2,6 +2,7 @@ package collector
 
 import (
 	"net/netip"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -159,5 +160,19 @@ func TestExportersEviction(t *testing.T) {
 	}
 	if table.Get(numberedAddr(500_000)) != table.other || table.TableStats().Overflowed == 0 {
 		t.Errorf("a new exporter took the place of one that sends: %+v", table.TableStats())
+	}
+}
+
+// What each datagram needs of an exporter is in one cache line, the index of its streams
+// too, and an exporter begins with one.
+func TestExporterLayout(t *testing.T) {
+	const line = 64
+	e := reflect.TypeFor[Exporter]()
+	streams, _ := e.FieldByName("streams")
+	if streams.Offset+8 > line {
+		t.Errorf("the streams are at %d, want %d at most", streams.Offset, line-8)
+	}
+	if e.Size()%line != 0 {
+		t.Errorf("an exporter has %d bytes, no whole number of cache lines", e.Size())
 	}
 }

@@ -63,5 +63,6 @@ func (w *Worker) keep(s *sender, addr netip.Addr) {
 	if s.gone.Load() {
 		w.parts.Exporters.settle(s.Exporter)
 		delete(w.known, addr)
+		w.met[metSlot(addr)] = meeting{}
 	}
 }

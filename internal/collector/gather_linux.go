@@ -11,9 +11,10 @@ import (
 
 const (
 	// gatherMost is how many datagrams may gather while the worker lets them, at the
-	// rate at which they came before, and gatherShare the part of what a socket's
-	// buffer or a ring holds that may be.
-	gatherMost  = 512
+	// rate at which they came before: with more, the first have left the caches near the
+	// CPU when it comes back. gatherShare is the part of what a socket's buffer or a ring
+	// holds that may be.
+	gatherMost  = 256
 	gatherShare = 4
 	// burst is how many datagrams a second may begin to come while the worker lets
 	// them gather. Half a buffer, or a ring whose capture cannot wake the worker up,
@@ -23,12 +24,13 @@ const (
 	// bufferShare is what a datagram of up to some 1500 bytes takes of a receive
 	// buffer, as the kernel counts (skb->truesize). It doubles what was asked for.
 	bufferShare = 2304
-	// fewGather is how many datagrams may be expected at most where a worker gives its
-	// place in the scheduler up while they gather. Where more come, waiting for a place
+	// A worker gives its place in the scheduler up for naps of leastAlarm where fewGather
+	// datagrams are expected at most, and for all of longNap: it would be asked to yield in
+	// those, by a monitor that has to look for that. Where more come, waiting for a place
 	// could cost some, and a nap's price is shared by many.
-	fewGather = 128
-	// leastAlarm is the shortest nap for which that pays.
+	fewGather  = 128
 	leastAlarm = 2 * time.Millisecond
+	longNap    = 5 * time.Millisecond
 )
 
 // gathering lets datagrams gather. It belongs to the worker's goroutine.
@@ -82,6 +84,9 @@ func (g *gathering) holds(n int, wakes bool) {
 // gatherRoom returns how many datagrams may gather where n fit.
 func gatherRoom(n int) int { return max(1, min(gatherMost, n/gatherShare)) }
 
+// bellRoom returns how many frames may wait in a ring of n before it is time to look.
+func bellRoom(n int) int { return max(1, n/gatherShare) }
+
 // napFor returns how long to let datagrams gather, where n came in the time before:
 // the latency, or as long as it takes for room of them to come.
 func napFor(latency, before time.Duration, n, room int) time.Duration {
@@ -107,7 +112,7 @@ func (g *gathering) pause(now time.Time) {
 	g.expect = expected(length, before, came)
 	g.napped, g.since = now, 0
 	switch {
-	case g.expect <= fewGather && g.alarm != nil && g.alarm.sleep(length):
+	case (g.expect <= fewGather || length >= longNap) && g.alarm != nil && g.alarm.sleep(length):
 	case len(g.bells) == 0:
 		nap(length)
 	case !g.arm():
@@ -123,7 +128,7 @@ func (g *gathering) pause(now time.Time) {
 // the kernel has counted and not yet shown: a batch of its own.
 func (g *gathering) arm() (enough bool) {
 	for _, r := range g.bells {
-		n := min(2*g.expect+xdp.Batch, gatherRoom(r.RingSize()))
+		n := min(2*g.expect+xdp.Batch, bellRoom(r.RingSize()))
 		r.SetBell(n)
 		enough = enough || r.Waiting() >= n
 	}

@@ -92,10 +92,13 @@ type Goflow2Exporter struct {
 
 // Goflow2Socket counts the datagrams of an exporter that came over one socket, by
 // protocol.
-type Goflow2Socket struct {
-	Packets, Bytes, Errors [producer.NumProtocols]uint64
-	// Sizes are the sizes of the datagrams in bytes; nil before the first.
-	Sizes [producer.NumProtocols]*Distribution
+type Goflow2Socket [producer.NumProtocols]Goflow2Datagrams
+
+// Goflow2Datagrams counts datagrams.
+type Goflow2Datagrams struct {
+	Packets, Bytes, Errors uint64
+	// Sizes are their sizes in bytes; nil before the first.
+	Sizes *Distribution
 }
 
 // Goflow2Protocol counts datagrams of one protocol.
@@ -198,18 +201,19 @@ func (g *Goflow2) count(e *Goflow2Exporter, t *producer.Tally, res *producer.Res
 	if !began.IsZero() {
 		g.decoding[res.Protocol].Observe(uint64(time.Since(began)))
 	}
-	s := &e.Sockets[len(e.Sockets)-1]
+	socket := len(e.Sockets) - 1
 	if g.socket >= 0 {
-		s = &e.Sockets[g.socket]
+		socket = g.socket
 	}
-	s.Packets[res.Protocol]++
-	s.Bytes[res.Protocol] += uint64(size)
-	if s.Sizes[res.Protocol] == nil {
-		s.Sizes[res.Protocol] = &Distribution{}
+	s := &e.Sockets[socket][res.Protocol]
+	s.Packets++
+	s.Bytes += uint64(size)
+	if s.Sizes == nil {
+		s.Sizes = &Distribution{}
 	}
-	s.Sizes[res.Protocol].Observe(uint64(size))
+	s.Sizes.Observe(uint64(size))
 	if res.Reason != producer.ReasonNone {
-		s.Errors[res.Protocol]++
+		s.Errors++
 	}
 	p := &e.Protocols[res.Protocol]
 	if res.Decoded {

@@ -83,15 +83,15 @@ func TestGoflow2Bounded(t *testing.T) {
 			t.Errorf("%d agents of %v", len(e.Agents), e.Addr)
 		}
 		for i := range e.Sockets {
-			for p := range e.Sockets[i].Packets {
-				packets += int(e.Sockets[i].Packets[p])
-				bytes += int(e.Sockets[i].Bytes[p])
-				d, want := e.Sockets[i].Sizes[p], e.Sockets[i].Packets[p]
+			for p := range e.Sockets[i] {
+				packets += int(e.Sockets[i][p].Packets)
+				bytes += int(e.Sockets[i][p].Bytes)
+				d, want := e.Sockets[i][p].Sizes, e.Sockets[i][p].Packets
 				if want == 0 && d == nil {
 					continue
 				}
-				mean := float64(e.Sockets[i].Bytes[p]) / float64(want)
-				if q := d.Quantile(0.5); d.Count != want || d.Sum != e.Sockets[i].Bytes[p] || q < 0.85*mean || q > 1.15*mean {
+				mean := float64(e.Sockets[i][p].Bytes) / float64(want)
+				if q := d.Quantile(0.5); d.Count != want || d.Sum != e.Sockets[i][p].Bytes || q < 0.85*mean || q > 1.15*mean {
 					t.Errorf("%d sizes of %d datagrams, median %v of %v", d.Count, want, q, mean)
 				}
 			}

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -75,8 +76,9 @@ type Worker struct {
 	patience time.Duration   // how long to wait for a batch
 	behind   bool            // waited in vain since the last batch came back
 	known    map[netip.Addr]*sender
-	local    netip.AddrPort // where the datagram in hand was sent to, as far as is known
-	goflow2  *Goflow2       // nil unless goflow2's metrics are wanted
+	met      [metSize]meeting // those of known that sent last, by metSlot
+	local    netip.AddrPort   // where the datagram in hand was sent to, as far as is known
+	goflow2  *Goflow2         // nil unless goflow2's metrics are wanted
 	counters Snapshot
 	stale    bool // the counters are newer than what was published
 	held     heldWork
@@ -108,6 +110,25 @@ type Parts struct {
 
 // pinned reports whether the worker is bound to a CPU, and so to a thread.
 func (p *Parts) pinned() bool { return p.CPU >= 0 }
+
+// A worker finds metSize of the senders that it has met without a look into its table.
+const (
+	metBits = 10
+	metSize = 1 << metBits
+)
+
+// meeting is an address and what is known of it; nil is nobody.
+type meeting struct {
+	addr netip.Addr
+	s    *sender
+}
+
+// metSlot returns where to look for an address (Fibonacci hashing).
+func metSlot(addr netip.Addr) uint64 {
+	b := addr.As16()
+	bits := binary.BigEndian.Uint64(b[:8]) ^ binary.BigEndian.Uint64(b[8:])
+	return bits * 0x9e3779b97f4a7c15 >> (64 - metBits)
+}
 
 // sender is what a worker knows of a source address.
 type sender struct {
@@ -434,6 +455,19 @@ const askAgain = 10 * time.Second
 // sender returns what is known of a source address, nil for one that may not
 // send. The worker keeps those that it has met in a table of its own.
 func (w *Worker) sender(addr netip.Addr) *sender {
+	m := &w.met[metSlot(addr)]
+	if m.s == nil || m.addr != addr || m.s.askAgain != 0 {
+		s := w.look(addr)
+		if s == nil {
+			return nil
+		}
+		*m = meeting{addr, s}
+	}
+	return m.s
+}
+
+// look does it by the table, and puts there who is new.
+func (w *Worker) look(addr netip.Addr) *sender {
 	s, ok := w.known[addr]
 	if ok && s.askAgain != 0 && w.polledAt.UnixNano() > s.askAgain {
 		ok = false
@@ -444,6 +478,7 @@ func (w *Worker) sender(addr netip.Addr) *sender {
 		}
 		if len(w.known) >= knownLimit(w.parts.Exporters.limit) {
 			clear(w.known)
+			clear(w.met[:])
 		}
 		e := w.parts.Exporters.Get(addr)
 		before := s

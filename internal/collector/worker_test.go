@@ -347,6 +347,40 @@ func TestKnownIsBounded(t *testing.T) {
 	}
 }
 
+// Who has made room for another is not found any more, nor is he in place of another
+// whose address has the same slot.
+func TestMetSenders(t *testing.T) {
+	r := newRig(t, rigConfig{})
+	addr := netip.MustParseAddr("192.0.2.1")
+	first := r.sender(addr)
+	if r.sender(addr) != first {
+		t.Fatal("another sender of the same address")
+	}
+	twin := 0
+	for metSlot(numberedAddr(twin)) != metSlot(addr) {
+		twin++
+	}
+	if r.sender(numberedAddr(twin)).Exporter == first.Exporter {
+		t.Error("two addresses in one slot are one exporter")
+	}
+	if r.sender(addr) != first {
+		t.Error("a sender is lost to another in its slot")
+	}
+
+	r.exporters.mu.Lock()
+	r.exporters.evict(first.Exporter)
+	r.exporters.mu.Unlock()
+	r.frame(netip.AddrPortFrom(addr, 1000), v5(1), int64(epoch))
+	again := r.sender(addr)
+	if again.Exporter == first.Exporter {
+		t.Error("the entry that was evicted is still in use")
+	}
+	r.frame(netip.AddrPortFrom(addr, 1000), v5(1), int64(epoch))
+	if n := again.datagrams.Load(); n != 1 {
+		t.Errorf("%d datagrams counted, want 1", n)
+	}
+}
+
 func TestNoAllocations(t *testing.T) {
 	r := newRig(t, rigConfig{
 		Config:    Config{BatchSize: 8 << 10},

@@ -96,7 +96,7 @@ func TestDefaults(t *testing.T) {
 		Spool:     Spool{MaxBytes: 8 << 30, Mode: "outage"},
 		Watch:     Watch{MaxExporters: 100_000, SilentAfter: 5 * time.Minute, ErrorsCount: 16},
 		XDP:       XDP{Mode: "auto", ZeroCopy: "auto", RingSize: 2048},
-		Latency: 10 * time.Millisecond, ReceiveBuffer: 32 << 20, Produce: "sample", Mapping: Mapping{Compat: "none"}, Format: "json", Transport: "file",
+		Latency:   10 * time.Millisecond, ReceiveBuffer: 32 << 20, Produce: "sample", Mapping: Mapping{Compat: "none"}, Format: "json", Transport: "file",
 		TransportFileSep: "\n", TransportFileCompress: "none", BatchSize: 256 << 10,
 		Linger: 100 * time.Millisecond, SinkDepth: 64, Addr: "127.0.0.1:8080", TemplatesPath: "/templates",
 		MetricsExporters: 1000, Goflow2: Goflow2{MetricsPath: "/metrics", Metrics: "on"}, LogLevel: slog.LevelInfo, LogFormat: "normal",

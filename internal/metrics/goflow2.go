@@ -176,9 +176,9 @@ func (c *goflow2Collector) worker(s *goflow2Sums, w *collector.Worker, own []pla
 	decoding, _ := w.Goflow2(func(e *collector.Goflow2Exporter) {
 		name := remoteName(e.Addr)
 		for i := range e.Sockets {
-			counts := &e.Sockets[i]
-			for p, packets := range counts.Packets {
-				if packets == 0 {
+			for p := range e.Sockets[i] {
+				counts := &e.Sockets[i][p]
+				if counts.Packets == 0 {
 					continue
 				}
 				pl := placeOf(all, producer.Protocol(p))
@@ -186,10 +186,10 @@ func (c *goflow2Collector) worker(s *goflow2Sums, w *collector.Worker, own []pla
 					pl = own[i]
 				}
 				sum := at(s.sockets, socketKey{name, pl.ip, pl.port, pl.scheme})
-				sum.packets += packets
-				sum.bytes += counts.Bytes[p]
-				sum.errors += counts.Errors[p]
-				sum.sizes.Add(counts.Sizes[p])
+				sum.packets += counts.Packets
+				sum.bytes += counts.Bytes
+				sum.errors += counts.Errors
+				sum.sizes.Add(counts.Sizes)
 			}
 		}
 		if e.Dropped > 0 && len(own) > 0 {

@@ -18,9 +18,9 @@ func TestNapFor(t *testing.T) {
 		{ms, math.MaxInt64, 0, ms}, // the first
 		{ms, math.MaxInt64, 1 << 40, ms},
 		{ms, ms, 100, ms},
-		{ms, ms, 512, ms},
+		{ms, ms, 256, ms},
 		{ms, ms, 1024, ms / 2}, // a million a second: half as long
-		{ms, ms / 2, 512, ms / 2},
+		{ms, ms / 2, 256, ms / 2},
 		{ms, 10 * ms, 20 * 512, ms / 2},
 		{10 * ms, ms, 1024, ms / 2},
 		{ms, 0, 10, 0},
@@ -58,16 +58,16 @@ func TestGatherLimits(t *testing.T) {
 		room    int
 		most    time.Duration
 	}{
-		{5 * ms, 2 * 32 << 20 / bufferShare, false, 512, 5 * ms}, // buffers of 32 MiB
+		{5 * ms, 2 * 32 << 20 / bufferShare, false, 256, 5 * ms}, // buffers of 32 MiB
 		{5 * ms, 2 * 212992 / bufferShare, false, 46, ms},        // what a user gets by default
-		{5 * ms, 2048, false, 512, 1024 * ms / 1000},             // a ring without a bell
-		{5 * ms, 2048, true, 512, 5 * ms},                        // and with one
+		{5 * ms, 2048, false, 256, 1024 * ms / 1000},             // a ring without a bell
+		{5 * ms, 2048, true, 256, 5 * ms},                        // and with one
 		{5 * ms, 64, true, 16, 5 * ms},
-		{5 * ms, 8192, false, 512, 4096 * ms / 1000},
-		{ms / 2, 2048, false, 512, ms / 2},
+		{5 * ms, 8192, false, 256, 4096 * ms / 1000},
+		{ms / 2, 2048, false, 256, ms / 2},
 		{ms / 2, 1, false, 1, ms / 2},
-		{0, 2048, false, 512, 0},
-		{100 * ms, math.MaxInt, false, 512, 100 * ms}, // no limit
+		{0, 2048, false, 256, 0},
+		{100 * ms, math.MaxInt, false, 256, 100 * ms}, // no limit
 	} {
 		var g gathering
 		g.limit(c.latency, nil, nil)

@@ -18,9 +18,9 @@ func TestNapFor(t *testing.T) {
 		{ms, math.MaxInt64, 0, ms}, // the first
 		{ms, math.MaxInt64, 1 << 40, ms},
 		{ms, ms, 100, ms},
-		{ms, ms, 256, ms},
+		{ms, ms, 512, ms},
 		{ms, ms, 1024, ms / 2}, // a million a second: half as long
-		{ms, ms / 2, 256, ms / 2},
+		{ms, ms / 2, 512, ms / 2},
 		{ms, 10 * ms, 20 * 512, ms / 2},
 		{10 * ms, ms, 1024, ms / 2},
 		{ms, 0, 10, 0},

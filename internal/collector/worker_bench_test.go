@@ -29,7 +29,7 @@ func benchmarkWorker(b *testing.B, name, kind string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	list := g.Take(64 * exporters)
+	list := g.Take(512 * exporters)
 	lane := sink.NewLane(0, 4, producer.DefaultBatchSize)
 	w, err := NewWorker(0, Config{BatchSize: producer.DefaultBatchSize, Linger: 1e9}, Parts{
 		CPU: -1, Lane: lane, Notify: func() {}, Exporters: NewExporters(), Admission: NewAdmission(nil, nil, 0),

@@ -80,7 +80,7 @@ bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
 	cd bench/peers && $(GO) run -pgo ../../cmd/weir/default.pgo . -rounds 7
 
 .PHONY: bench-e2e
-bench-e2e: build ## Measure collectors as processes, over loopback UDP and AF_XDP (root, two CPUs, a quarter of an hour)
+bench-e2e: build ## Measure collectors as processes, over loopback UDP and AF_XDP (root, two CPUs, three quarters of an hour)
 	@scripts/need.sh root
 	@$(GO) build -o $(BIN)/gen ./bench/gen
 	@$(GO) build -o $(BIN)/replay ./bench/replay

@@ -4,10 +4,11 @@
 // bench/gen makes a capture of each workload; bench/replay sends it, paced, to
 // the collector over loopback UDP or, for weir on AF_XDP, as frames into a veth
 // pair between two namespaces. For each collector the highest rate without loss
-// is looked for, and then CPU, memory and (weir alone) the latency from the
-// kernel's receive time to the reader of the output are measured at 3,000 and
-// 30,000 datagrams a second and at that rate. CPU is user and system time of
-// the collector's process. Loss is what the kernel dropped at the collector's
+// is looked for. Then CPU, memory and loss at 3,000 and 30,000 datagrams a second
+// and at that rate are measured in rounds, in which all collectors take turns, each time
+// as a new process, and their ratios taken round by round; at last (weir alone) the
+// latency from the kernel's receive time to the reader of the output. CPU is user and
+// system time of the collector's process. Loss is what the kernel dropped at the collector's
 // socket (/proc/net/udp), and for weir also what it did not count as received.
 //
 // Beside weir run those of goflow2 (-goflow2 names the program), nfcapd and

@@ -207,6 +207,17 @@ func (r *Receiver) Read(i int, f *Frame) {
 	f.parse(p.data)
 }
 
+// Fetch has the CPU fetch frame i of the last Receive, if there is one, while it does
+// something else. Another CPU has written it: whoever decodes frames of many records would
+// wait for each line of it.
+func (r *Receiver) Fetch(i int) {
+	if i < r.n {
+		if data := r.packets[i].data; len(data) > 0 {
+			fetch(&data[0], len(data))
+		}
+	}
+}
+
 // Release gives the frames of the last Receive back to the kernel, a batch at a
 // time, and wakes it if it asks for that.
 func (r *Receiver) Release() {

@@ -192,6 +192,32 @@ func TestReceiveBadDescriptors(t *testing.T) {
 	q.wantAll(t, 0)
 }
 
+// Fetching changes nothing and allocates nothing, whatever the frame is like, and there
+// need be none.
+func TestFetch(t *testing.T) {
+	q := newFakeQueue(t, 0)
+	r := fakeReceiver(true, q)
+	q.put(^uint64(0), 100, 0)
+	q.packet(testFrame(1), 4096, false)
+	q.packet(testFrame(2), 100, false)
+	q.put(q.chunk()+chunkHeadroom, 0, 0)
+	q.packet(testFrame(3)[:1], 4096, false)
+	n := r.Receive()
+	before := bytes.Clone(q.umem.mem)
+	if allocs := testing.AllocsPerRun(10, func() {
+		for i := range n + 2 {
+			r.Fetch(i)
+		}
+	}); n != 5 || allocs != 0 {
+		t.Errorf("%d frames, %v allocations", n, allocs)
+	}
+	if !bytes.Equal(q.umem.mem, before) {
+		t.Error("fetching frames changed them")
+	}
+	r.Release()
+	q.wantAll(t, 0)
+}
+
 // Without room to gather in there are no packets of several chunks; a packet that
 // never ends is dropped whole and counts once.
 func TestReceiveTooLong(t *testing.T) {

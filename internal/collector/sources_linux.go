@@ -234,6 +234,7 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 	now := time.Now().UnixNano()
 	var f xdp.Frame
 	for i := range n {
+		r.Fetch(i + 1) // while this one is decoded
 		r.Read(i, &f)
 		if f.Payload == nil {
 			w.counters.FramesMalformed++

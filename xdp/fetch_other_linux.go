@@ -1,4 +1,4 @@
-//go:build !amd64 && !arm64 || weirsafe
+//go:build (!amd64 && !arm64) || weirsafe
 
 package xdp
 

@@ -40,6 +40,10 @@ func main() {
 	o.rates = []float64{3000, 30000}
 	flag.Func("rates", "rates to measure beside the highest, datagrams a second, rising (default 3000,30000)", o.parseRates)
 	flag.Parse()
+	if o.rounds < 1 {
+		fmt.Fprintf(os.Stderr, "e2e: -rounds %d: want 1 at least\n", o.rounds)
+		os.Exit(2)
+	}
 	if err := o.run(os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		os.Exit(1)

@@ -49,6 +49,7 @@ func (res *result) perPacket() float64 { return float64(res.cpu.Nanoseconds()) /
 func (o *options) compare(out io.Writer, work string, runners []*runner) error {
 	fmt.Fprintf(out, "%-6s %-9s %8s %10s %10s %7s %7s %18s %21s %6s  %s\n",
 		"work", "collector", "rate", "packets/s", "records/s", "lost", "cores", "ns/record", "us/packet", "RSS MB", "latency p50/p99/p99.9")
+	rates := append(slices.Clone(o.rates), 0)
 	var columns []*column
 	for _, r := range runners {
 		err := r.open()
@@ -60,13 +61,13 @@ func (o *options) compare(out io.Writer, work string, runners []*runner) error {
 			fmt.Fprintf(out, "# %s %s: %v\n", work, r.collector.name, err)
 			continue
 		}
-		for _, rate := range append(slices.Clone(o.rates), 0) {
+		for _, rate := range rates {
 			columns = append(columns, &column{runner: r, rate: rate})
 		}
 	}
 	// The rate is the outer loop: what is compared is measured close together.
 	for range o.rounds {
-		for _, rate := range append(slices.Clone(o.rates), 0) {
+		for _, rate := range rates {
 			for _, c := range columns {
 				if c.rate != rate || c.asked() > 2*c.runner.best { // it would tell of loss alone
 					continue

@@ -24,13 +24,13 @@ const (
 	// bufferShare is what a datagram of up to some 1500 bytes takes of a receive
 	// buffer, as the kernel counts (skb->truesize). It doubles what was asked for.
 	bufferShare = 2304
-	// A worker gives its place in the scheduler up for naps of leastAlarm where fewGather
-	// datagrams are expected at most, and for all of longNap: it would be asked to yield in
-	// those, by a monitor that has to look for that. Where more come, waiting for a place
-	// could cost some, and a nap's price is shared by many.
-	fewGather  = 128
+	// fewGather is how many datagrams may be expected at most where a worker gives its
+	// place in the scheduler up while they gather. Where more come, waiting for a place
+	// could cost some, and a nap's price is shared by many; but not beyond maxRawNap, where
+	// a nap gives the place up too, and is dearer.
+	fewGather = 128
+	// leastAlarm is the shortest nap for which that pays.
 	leastAlarm = 2 * time.Millisecond
-	longNap    = 5 * time.Millisecond
 )
 
 // gathering lets datagrams gather. It belongs to the worker's goroutine.
@@ -112,7 +112,7 @@ func (g *gathering) pause(now time.Time) {
 	g.expect = expected(length, before, came)
 	g.napped, g.since = now, 0
 	switch {
-	case (g.expect <= fewGather || length >= longNap) && g.alarm != nil && g.alarm.sleep(length):
+	case (g.expect <= fewGather || length > maxRawNap) && g.alarm != nil && g.alarm.sleep(length):
 	case len(g.bells) == 0:
 		nap(length)
 	case !g.arm():

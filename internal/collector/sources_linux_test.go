@@ -49,6 +49,33 @@ func TestExpected(t *testing.T) {
 	}
 }
 
+// A worker that is not pinned gives its place up while few are expected, and for all naps that
+// are too long for a raw system call; not for short ones of many.
+func TestNapsByAlarm(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		latency time.Duration
+		came    int // in the 10 ms before
+		alarm   bool
+	}{
+		{10 * ms, 30, true},
+		{10 * ms, 250, true}, // not few, but for long
+		{3 * ms, 30, true},
+		{ms, 30, false},
+		{10 * ms, 1000, false}, // 256 of them in 2.56 ms
+	} {
+		g := gathering{roams: true}
+		g.limit(c.latency, nil, nil)
+		now := time.Now()
+		g.napped, g.since = now.Add(-10*ms), c.came
+		g.pause(now)
+		if used := g.alarm != nil && g.alarm.set; used != c.alarm {
+			t.Errorf("latency %v, %d in 10 ms: by alarm %v, want %v", c.latency, c.came, used, c.alarm)
+		}
+		g.close()
+	}
+}
+
 func TestGatherLimits(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {

@@ -61,7 +61,8 @@ type AsyncHub struct {
 	sink  AsyncSink
 	spool Spool // nil if there is none
 	cfg   AsyncConfig
-	swept bool // Stop has counted what came too late; the frame's mu guards it
+	swept bool          // Stop has counted what came too late; the frame's mu guards it
+	bell  chan struct{} // one slot: there may be work
 
 	// The rest is the hub goroutine's alone.
 
@@ -124,6 +125,7 @@ func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
 		maxBackoff: maxBackoff,
 		fault:      fault{calm: calm},
 		spoolFault: fault{calm: calm},
+		bell:       make(chan struct{}, 1),
 	}
 	h.init(s.Name(), lanes, cfg.Logger)
 	h.away = make([]int, len(lanes))
@@ -143,6 +145,15 @@ func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
 	return h
 }
 
+// Notify tells the hub that a batch was pushed. A worker calls it once after
+// each push to Full. It never blocks.
+func (h *AsyncHub) Notify() {
+	select {
+	case h.bell <- struct{}{}:
+	default: // the hub will look anyway
+	}
+}
+
 // Closed returns a channel that is never closed: an output that is away may
 // come back. It is there so that both kinds of hub are used alike.
 func (h *AsyncHub) Closed() <-chan struct{} { return nil }
@@ -157,7 +168,7 @@ func (h *AsyncHub) Run(ctx context.Context) error {
 	if !h.start() {
 		return errRunTwice
 	}
-	defer context.AfterFunc(ctx, h.cancel)()
+	defer context.AfterFunc(ctx, h.giveUp)()
 
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()

@@ -17,7 +17,7 @@ type frame struct {
 	counters Counters
 	name     string // of the output
 
-	bell     chan struct{} // one slot: there may be work
+	alert    func()        // has the hub look at stopping and ctx
 	stopping chan struct{} // closed by Stop
 	stopOnce sync.Once
 	done     chan struct{} // closed by ended
@@ -37,19 +37,10 @@ func (f *frame) init(name string, lanes []*Lane, log *slog.Logger) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	f.name, f.lanes, f.log = name, lanes, log.With("output", name)
-	f.bell = make(chan struct{}, 1)
+	f.alert = func() {}
 	f.stopping, f.done = make(chan struct{}), make(chan struct{})
 	f.grace = stopGrace
 	f.ctx, f.cancel = context.WithCancel(context.Background())
-}
-
-// Notify tells the hub that a batch was pushed. A worker calls it once after
-// each push to Full. It never blocks.
-func (f *frame) Notify() {
-	select {
-	case f.bell <- struct{}{}:
-	default: // the hub will look anyway
-	}
 }
 
 // Counters returns the hub's counters.
@@ -68,6 +59,12 @@ func (f *frame) start() bool {
 	return true
 }
 
+// giveUp says that there is no more time.
+func (f *frame) giveUp() {
+	f.cancel()
+	f.alert()
+}
+
 // ended ends the run with the errors.
 func (f *frame) ended(errs ...error) {
 	f.err = errors.Join(errs...)
@@ -77,8 +74,9 @@ func (f *frame) ended(errs ...error) {
 // end has the hub stop, or finish called if it never ran, and waits for that
 // until ctx is done and so long after it. It reports whether the hub has ended.
 func (f *frame) end(ctx context.Context, finish func(), after time.Duration) bool {
-	defer context.AfterFunc(ctx, f.cancel)()
+	defer context.AfterFunc(ctx, f.giveUp)()
 	f.stopOnce.Do(func() { close(f.stopping) })
+	f.alert()
 	if f.start() {
 		go finish()
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/weirflow/weir/internal/wake"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -37,9 +38,12 @@ type Hub struct {
 	sink   Sink
 	ticker Ticker // the sink, if it is one
 
-	reopens    chan chan error // requests of Reopen
-	closed     chan struct{}   // closed at the sink's first ErrClosed
-	closedSeen bool            // hub goroutine only
+	bell  *wake.Bell  // rung by all that the hub waits for
+	alarm *wake.Alarm // for rests; nil: a timer of Go's, which is dearer
+
+	reopens    chan reopening // requests of Reopen, one slot
+	closed     chan struct{}  // closed at the sink's first ErrClosed
+	closedSeen bool           // hub goroutine only
 
 	fault     fault // hub goroutine only
 	tickEvery time.Duration
@@ -57,17 +61,26 @@ type Hub struct {
 	inHand    int  // records in the batch that the sink has
 }
 
+// reopening is a request of Reopen.
+type reopening struct {
+	ctx    context.Context // whoever asked has gone when it is done
+	result chan<- error    // one slot
+}
+
 // NewHub returns a hub that will drain lanes into s. The hub owns s from here
 // on. Nothing happens before [Hub.Run]. A nil log discards.
 func NewHub(s Sink, lanes []*Lane, log *slog.Logger) *Hub {
 	h := &Hub{
 		sink:      s,
-		reopens:   make(chan chan error),
+		bell:      wake.NewBell(),
+		reopens:   make(chan reopening, 1),
 		closed:    make(chan struct{}),
 		fault:     fault{calm: calm},
 		tickEvery: tickEvery,
 	}
 	h.init(s.Name(), lanes, log)
+	h.alert = h.bell.Ring
+	h.alarm, _ = wake.NewAlarm(nil, nil)
 	h.ticker, _ = s.(Ticker)
 	h.room = math.MaxInt32
 	for _, l := range lanes {
@@ -88,39 +101,52 @@ func (h *Hub) Run(ctx context.Context) error {
 	if !h.start() {
 		return errRunTwice
 	}
-	defer context.AfterFunc(ctx, h.cancel)()
+	defer context.AfterFunc(ctx, h.giveUp)()
 
-	tick := time.NewTicker(h.tickEvery)
+	tick := time.AfterFunc(h.tickEvery, h.bell.Ring)
 	defer tick.Stop()
+	due := time.Now().Add(h.tickEvery)
 	for {
 		more := h.sweep()
-		if !more {
-			select {
-			case <-h.bell:
-				time.Sleep(h.rest(time.Now()))
-				continue
-			case done := <-h.reopens:
-				done <- h.sink.Reopen()
-				continue
-			case <-tick.C:
-				h.tick()
-				continue
-			case <-h.stopping:
-			case <-h.ctx.Done():
-			}
-			h.finish()
-			return h.err
+		if h.ctx.Err() != nil {
+			break
 		}
 		select {
-		case done := <-h.reopens:
-			done <- h.sink.Reopen()
-		case <-tick.C:
+		case r := <-h.reopens:
+			if r.ctx.Err() == nil {
+				r.result <- h.sink.Reopen()
+			}
+		default:
+		}
+		if now := time.Now(); !now.Before(due) {
+			due = now.Add(h.tickEvery)
+			tick.Reset(h.tickEvery)
 			h.tick()
-		case <-h.ctx.Done():
+		}
+		if more {
+			continue
+		}
+		select {
+		case <-h.stopping:
 			h.finish()
 			return h.err
 		default:
 		}
+		h.bell.Wait()
+		h.sleep(h.rest(time.Now()))
+	}
+	h.finish()
+	return h.err
+}
+
+// Notify tells the hub that a batch was pushed. A worker calls it once after
+// each push to Full. It never blocks.
+func (h *Hub) Notify() { h.bell.Ring() }
+
+// sleep sleeps for d.
+func (h *Hub) sleep(d time.Duration) {
+	if d > 0 && (h.alarm == nil || !h.alarm.Sleep(d)) {
+		time.Sleep(d)
 	}
 }
 
@@ -237,6 +263,10 @@ func (h *Hub) finish() {
 	if err := h.sink.Close(); err != nil {
 		errs = append(errs, err)
 	}
+	h.bell.Close()
+	if h.alarm != nil {
+		h.alarm.Close()
+	}
 	h.ended(errs...)
 }
 
@@ -246,7 +276,8 @@ func (h *Hub) finish() {
 func (h *Hub) Reopen(ctx context.Context) error {
 	result := make(chan error, 1)
 	select {
-	case h.reopens <- result:
+	case h.reopens <- reopening{ctx, result}:
+		h.bell.Ring()
 	case <-h.done:
 		return fmt.Errorf("reopen output: %w", ErrClosed)
 	case <-ctx.Done():
@@ -255,8 +286,15 @@ func (h *Hub) Reopen(ctx context.Context) error {
 	select {
 	case err := <-result:
 		return err
+	case <-h.done:
 	case <-ctx.Done():
 		return fmt.Errorf("reopen output: %w", ctx.Err())
+	}
+	select {
+	case err := <-result: // just before the end
+		return err
+	default:
+		return fmt.Errorf("reopen output: %w", ErrClosed)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/internal/udp"
+	"github.com/weirflow/weir/internal/wake"
 	"github.com/weirflow/weir/xdp"
 )
 
@@ -40,7 +41,7 @@ type gathering struct {
 	bells []*xdp.Receiver // those that end it when so many have come that a ring fills up
 	fds   []unix.PollFd   // of them
 	roams bool            // the worker need not stay on its thread
-	alarm *alarm          // to sleep by; nil: the worker keeps its place
+	alarm *wake.Alarm     // to sleep by; nil: the worker keeps its place
 
 	napped time.Time // when the last nap began, or a longer wait ended
 	since  int       // datagrams taken from then on
@@ -58,17 +59,19 @@ func (g *gathering) limit(latency time.Duration, socks []*udp.Socket, frames []*
 	g.close()
 	g.alarm = nil
 	g.bells, g.fds = g.bells[:0], g.fds[:0]
+	var bells []int
 	for _, r := range frames {
 		fd := r.BellFd()
 		if fd >= 0 {
 			g.bells = append(g.bells, r)
+			bells = append(bells, fd)
 			g.fds = append(g.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 		}
 		g.holds(r.RingSize(), fd >= 0)
 	}
 	if g.roams && g.most >= leastAlarm {
 		// Without an alarm it works as well, only at a higher price.
-		g.alarm, _ = newAlarm(g.arm, g.fds)
+		g.alarm, _ = wake.NewAlarm(g.arm, bells)
 	}
 }
 
@@ -112,7 +115,7 @@ func (g *gathering) pause(now time.Time) {
 	g.expect = expected(length, before, came)
 	g.napped, g.since = now, 0
 	switch {
-	case (g.expect <= fewGather || length > maxRawNap) && g.alarm != nil && g.alarm.sleep(length):
+	case (g.expect <= fewGather || length > maxRawNap) && g.alarm != nil && g.alarm.Sleep(length):
 	case len(g.bells) == 0:
 		nap(length)
 	case !g.arm():
@@ -138,6 +141,6 @@ func (g *gathering) arm() (enough bool) {
 // close closes the alarm. Whoever sleeps by it still is woken up, and can no more.
 func (g *gathering) close() {
 	if g.alarm != nil {
-		g.alarm.close()
+		g.alarm.Close()
 	}
 }

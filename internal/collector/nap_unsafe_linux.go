@@ -37,14 +37,3 @@ func napOrPoll(fds []unix.PollFd, d time.Duration) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)),
 		uintptr(unsafe.Pointer(&t)), 0, 0, 0)
 }
-
-// setTimer has a timerfd go off once, after d, which is more than 0. It never
-// blocks, so that the scheduler is not told of it.
-func setTimer(fd int, d time.Duration) error {
-	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
-	_, _, errno := unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(fd), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
-}

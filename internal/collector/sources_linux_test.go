@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/weirflow/weir/internal/wake"
 )
 
 func TestNapFor(t *testing.T) {
@@ -66,10 +66,15 @@ func TestNapsByAlarm(t *testing.T) {
 	} {
 		g := gathering{roams: true}
 		g.limit(c.latency, nil, nil)
+		used := false
+		if g.alarm != nil {
+			g.alarm.Close()
+			g.alarm, _ = wake.NewAlarm(func() bool { used = true; return true }, nil)
+		}
 		now := time.Now()
 		g.napped, g.since = now.Add(-10*ms), c.came
 		g.pause(now)
-		if used := g.alarm != nil && g.alarm.set; used != c.alarm {
+		if used != c.alarm {
 			t.Errorf("latency %v, %d in 10 ms: by alarm %v, want %v", c.latency, c.came, used, c.alarm)
 		}
 		g.close()
@@ -101,70 +106,6 @@ func TestGatherLimits(t *testing.T) {
 		g.holds(c.holds, c.wakes)
 		if g.room != c.room || g.most != c.most {
 			t.Errorf("latency %v, room for %d: %d for %v, want %d for %v", c.latency, c.holds, g.room, g.most, c.room, c.most)
-		}
-	}
-}
-
-func TestAlarm(t *testing.T) {
-	enough, armed := false, 0
-	a, err := newAlarm(func() bool { armed++; return enough }, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.close()
-	if allocs := testing.AllocsPerRun(20, func() { a.sleep(50 * time.Microsecond) }); allocs > 0 {
-		t.Errorf("%v allocations", allocs)
-	}
-	if armed != 21 {
-		t.Errorf("armed %d times, slept 21 times", armed)
-	}
-	for _, d := range []time.Duration{0, 20 * time.Millisecond} {
-		began := time.Now()
-		if !a.sleep(d) {
-			t.Fatal("it cannot sleep")
-		}
-		if took := time.Since(began); took < d || took > d+patience {
-			t.Errorf("%v: slept %v", d, took)
-		}
-	}
-	// There is enough to do already.
-	enough = true
-	if began := time.Now(); !a.sleep(time.Hour) || time.Since(began) > patience {
-		t.Error("slept though there was enough to do")
-	}
-	enough = false
-}
-
-// TestAlarmBell: a bell ends the sleep, each time, and if rung at the last moment.
-func TestAlarmBell(t *testing.T) {
-	bell, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(bell)
-	ring := func() {
-		if _, err := unix.Write(bell, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
-			t.Error(err)
-		}
-	}
-	var then func()
-	a, err := newAlarm(func() bool { then(); return false }, []unix.PollFd{{Fd: int32(bell), Events: unix.POLLIN}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.close()
-	for i := range 40 {
-		then = ring // at the last moment
-		if i%2 == 0 {
-			then = func() { time.AfterFunc(time.Millisecond, ring) }
-		}
-		if i%10 == 0 { // an alarm of before
-			then = func() {}
-			a.sleep(50 * time.Microsecond)
-			then = ring
-		}
-		if began := time.Now(); !a.sleep(time.Hour) || time.Since(began) > patience {
-			t.Fatal("not woken up")
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -178,6 +179,17 @@ func runConsumer[T interface {
 			for i := range got {
 				if r.At(i) != model[i] {
 					t.Fatalf("step %d: At(%d) = %v, want %v", step, i, r.At(i), model[i])
+				}
+			}
+			if rx, ok := any(r).(*RX); ok {
+				first, rest := rx.Runs(got)
+				for i, d := range slices.Concat(first, rest) {
+					if d != rx.At(i) {
+						t.Fatalf("step %d: %v in the runs, At(%d) = %v", step, d, i, rx.At(i))
+					}
+				}
+				if len(first)+len(rest) != got {
+					t.Fatalf("step %d: runs of %d and %d, of %d", step, len(first), len(rest), got)
 				}
 			}
 			n := rng.IntN(got + 1)

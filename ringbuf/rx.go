@@ -31,6 +31,15 @@ func NewRX(mem []byte, at Layout, size uint32) (*RX, error) {
 // the ring's entry back: until it is put into the fill ring.
 func (r *RX) At(i int) Desc { return r.descs[(r.next+uint32(i))&r.mask] }
 
+// Runs returns the first n descriptors that the last Peek showed as they lie in
+// the ring: up to the end of its array, and from its beginning, where there are any. They are
+// valid until Release.
+func (r *RX) Runs(n int) (first, rest []Desc) {
+	at := r.next & r.mask
+	first = r.descs[at:min(int(at)+n, len(r.descs))]
+	return first, r.descs[:n-len(first)]
+}
+
 // Completion is the ring of frames whose packets were sent.
 //
 // One goroutine at a time may use it, as with [RX].

@@ -54,35 +54,49 @@ func parseFrame(b []byte) (f Frame) {
 	return f
 }
 
-// parse does the same in place. f is zero before, but for the queue.
+// parse does the same in place. Of f before it keeps the queue.
 func (f *Frame) parse(b []byte) {
 	if !f.parsePlain(b) {
+		*f = Frame{Queue: f.Queue}
 		f.parseAny(b)
 	}
 }
 
-// parsePlain reads the frame that nearly all are: IPv4 without options, no tag, a
-// whole datagram in it. It reports whether it is that; otherwise f is as before.
-func (f *Frame) parsePlain(b []byte) bool {
-	const headers = ethernetHeader + ipv4Header + udpHeader
-	if len(b) < headers {
-		return false
+// The frame that nearly all are: IPv4 without options, no tag, a whole datagram in it.
+const (
+	plainHeaders = ethernetHeader + ipv4Header + udpHeader
+	plainSource  = ethernetHeader + 12 // source address, then the destination's
+	plainUDP     = ethernetHeader + ipv4Header
+)
+
+// plainEnd returns where the datagram of such a frame ends, 0 if it is another.
+func plainEnd(b []byte) int {
+	if len(b) < plainHeaders {
+		return 0
 	}
-	h := (*[headers]byte)(b)
-	ip := (*[ipv4Header]byte)(h[ethernetHeader:])
-	udp := (*[udpHeader]byte)(h[ethernetHeader+ipv4Header:])
-	if h[12] != etherIPv4>>8 || h[13] != etherIPv4&0xff || ip[0] != 0x45 || ip[9] != protoUDP ||
-		(uint(ip[6])<<8|uint(ip[7]))&ipv4Fragment != 0 {
-		return false
+	h := (*[plainHeaders]byte)(b)
+	if binary.BigEndian.Uint32(h[12:])&^0xff != etherIPv4<<16|0x45<<8 || h[ethernetHeader+9] != protoUDP ||
+		binary.BigEndian.Uint16(h[ethernetHeader+6:])&ipv4Fragment != 0 {
+		return 0
 	}
-	total, length := uint(ip[2])<<8|uint(ip[3]), uint(udp[4])<<8|uint(udp[5])
+	total, length := uint(binary.BigEndian.Uint16(h[ethernetHeader+2:])), uint(binary.BigEndian.Uint16(h[plainUDP+4:]))
 	if length < udpHeader || length+ipv4Header > total || total+ethernetHeader > uint(len(b)) {
+		return 0
+	}
+	return plainUDP + int(length)
+}
+
+// parsePlain reads such a frame. It reports whether it is one; otherwise f is as before.
+func (f *Frame) parsePlain(b []byte) bool {
+	end := plainEnd(b)
+	if end == 0 {
 		return false
 	}
-	f.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[12:])), uint16(udp[0])<<8|uint16(udp[1]))
-	f.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(ip[16:])), uint16(udp[2])<<8|uint16(udp[3]))
-	end := headers - udpHeader + length
-	f.Payload = b[headers:end:end]
+	h := (*[plainHeaders]byte)(b)
+	f.Src = netip.AddrPortFrom(netip.AddrFrom4([4]byte(h[plainSource:])), binary.BigEndian.Uint16(h[plainUDP:]))
+	f.Dst = netip.AddrPortFrom(netip.AddrFrom4([4]byte(h[plainSource+4:])), binary.BigEndian.Uint16(h[plainUDP+2:]))
+	f.VLAN, f.InnerVLAN, f.Tags = 0, 0, 0
+	f.Payload = b[plainHeaders:end:end]
 	return true
 }
 

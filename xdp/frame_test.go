@@ -216,6 +216,10 @@ func FuzzParseFrame(f *testing.F) {
 		if slow.parseAny(b); !reflect.DeepEqual(frame, slow) {
 			t.Errorf("%+v, without the short way %+v", frame, slow)
 		}
+		used := Frame{Payload: []byte{1}, VLAN: 1, InnerVLAN: 2, Tags: 2}
+		if used.parse(b); !reflect.DeepEqual(frame, used) {
+			t.Errorf("%+v, in a frame that was in use %+v", frame, used)
+		}
 		if frame.Payload != nil && (!frame.Src.Addr().IsValid() || !frame.Dst.Addr().IsValid()) {
 			t.Errorf("a payload and no addresses: %+v", frame)
 		}

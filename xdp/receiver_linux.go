@@ -1,6 +1,8 @@
 package xdp
 
 import (
+	"encoding/binary"
+	"net/netip"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -26,8 +28,6 @@ type Receiver struct {
 	taken   int // chunks taken since the last Release
 
 	received atomic.Uint64 // frames, those that were no good too; only the worker writes
-
-	touched byte // of no use but that it was read
 
 	bounce []byte // room for packets of several chunks; nil if there are none
 	used   int    // bytes of bounce in use
@@ -120,8 +120,55 @@ func (r *Receiver) take(s *socket) {
 	if n == 0 {
 		return
 	}
-	start := 0 // of the packet that the descriptor belongs to
-	for i := range n {
+	done := 0
+	if !s.skip {
+		first, rest := s.rx.Runs(n)
+		if done = r.takePlain(s, first); done == len(first) {
+			done += r.takePlain(s, rest)
+		}
+	}
+	if done < n {
+		done = r.takeAny(s, done, n)
+	}
+	// The beginning of a packet whose end has not come yet, or has no room, stays.
+	s.rx.Release(done)
+}
+
+// takePlain takes packets of one descriptor each, as nearly all are, and returns how many
+// it took: there are others from the first of another kind on.
+func (r *Receiver) takePlain(s *socket, descs []ringbuf.Desc) int {
+	if len(descs) == 0 {
+		return 0
+	}
+	u := s.queue.umem
+	mem, inside := u.mem, u.chunk-1
+	// What another CPU has written must be fetched from there, which takes a while.
+	fetchHeads(&mem[0], &descs[0], len(descs))
+	packets, held := r.packets[r.n:], s.held[s.n:]
+	n := 0
+	for n < len(packets) && n < len(held) && n < len(descs) {
+		d := &descs[n]
+		length := uint64(d.Len)
+		if d.Options&unix.XDP_PKT_CONTD != 0 || d.Addr >= uint64(len(mem)) || d.Addr&inside+length > inside+1 {
+			break
+		}
+		u.ledger.Take(d.Addr)
+		held[n] = d.Addr &^ inside
+		p := &packets[n]
+		p.data, p.queue = mem[d.Addr:d.Addr+length:d.Addr+length], s.queue.id
+		n++
+	}
+	r.n += n
+	s.n += n
+	r.taken += n
+	return n
+}
+
+// takeAny takes packets of any kind from descriptor start on, of n, and returns up to where
+// it did.
+func (r *Receiver) takeAny(s *socket, start, n int) int {
+	fresh := start == 0
+	for i := start; i < n; i++ { // start is that of the packet that the descriptor belongs to
 		d := s.rx.At(i)
 		if d.Options&unix.XDP_PKT_CONTD != 0 {
 			continue
@@ -133,15 +180,14 @@ func (r *Receiver) take(s *socket) {
 		}
 		start = i + 1
 	}
-	if start == 0 && n == Batch {
+	if fresh && start == 0 && n == Batch {
 		// No end within a batch: longer than any packet of the kernel's, and not
 		// gathered. It counts as one that is no good; the rest of it is skipped.
 		r.gather(s, 0, n)
 		s.skip = true
 		start = n
 	}
-	// The beginning of a packet whose end has not come yet, or has no room, stays.
-	s.rx.Release(start)
+	return start
 }
 
 // own takes the chunk of a descriptor from the kernel and returns the bytes in it,
@@ -158,13 +204,8 @@ func (r *Receiver) own(s *socket, d ringbuf.Desc) []byte {
 	return u.view(d)
 }
 
-// add puts a frame into the batch. It looks at its headers already: what another CPU
-// has written must be fetched from there, which takes a while, and here the processor
-// does so for many frames at once.
+// add puts a frame into the batch.
 func (r *Receiver) add(s *socket, data []byte) {
-	if len(data) > ethernetHeader {
-		r.touched ^= data[ethernetHeader]
-	}
 	r.packets[r.n] = packet{data: data, queue: s.queue.id}
 	r.n++
 }
@@ -203,8 +244,24 @@ func (r *Receiver) Read(i int, f *Frame) {
 		panic("xdp: frame index out of range of the last Receive")
 	}
 	p := &r.packets[i]
-	*f = Frame{Queue: p.queue}
+	f.Queue = p.queue
 	f.parse(p.data)
+}
+
+// Datagram returns where frame i, 0 <= i < n, of the last Receive was sent from, and its
+// payload, nil if it holds no whole UDP datagram. The payload is valid until Release. It is
+// quicker than Read, which tells of all headers.
+func (r *Receiver) Datagram(i int) (src netip.AddrPort, payload []byte) {
+	if uint(i) >= uint(r.n) {
+		panic("xdp: frame index out of range of the last Receive")
+	}
+	b := r.packets[i].data
+	if end := plainEnd(b); end != 0 {
+		h := (*[plainHeaders]byte)(b)
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(h[plainSource:])), binary.BigEndian.Uint16(h[plainUDP:])), b[plainHeaders:end:end]
+	}
+	f := parseFrame(b)
+	return f.Src, f.Payload
 }
 
 // Fetch has the CPU fetch frame i of the last Receive, if there is one, while it does

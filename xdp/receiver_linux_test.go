@@ -43,9 +43,15 @@ func newFakeQueue(t testing.TB, id uint32) *fakeQueue {
 	return f
 }
 
-// frame returns a frame of the last Receive.
-func (r *Receiver) frame(i int) (f Frame) {
+var left = []byte{1}
+
+// frame returns a frame of the last Receive, in place of what is left of another.
+func (r *Receiver) frame(i int) Frame {
+	f := Frame{Payload: left, VLAN: 1, InnerVLAN: 2, Tags: 2, Queue: 3}
 	r.Read(i, &f)
+	if src, payload := r.Datagram(i); src != f.Src || !bytes.Equal(payload, f.Payload) || (payload == nil) != (f.Payload == nil) {
+		panic("Datagram and Read do not agree")
+	}
 	return f
 }
 

@@ -196,13 +196,12 @@ func (o *ours) receive() (int, error) {
 	if n == 0 {
 		return 0, o.pause.rest(o.r.Fds()[0])
 	}
-	var f xdp.Frame
 	for i := range n {
-		o.r.Read(i, &f)
-		if f.Payload == nil {
+		src, payload := o.r.Datagram(i)
+		if payload == nil {
 			return n, errors.New("a frame without payload")
 		}
-		o.sum.look(f.Src, f.Payload)
+		o.sum.look(src, payload)
 	}
 	o.r.Release()
 	o.pause.since += n

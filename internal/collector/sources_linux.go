@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,11 @@ type sources struct {
 	socks   []*udp.Socket
 	latency time.Duration
 	wakeFd  int // eventfd; written by any goroutine
+
+	// Where the datagram in hand is from: a frame, or a socket of that address.
+	reading *xdp.Receiver
+	frame   int
+	local   netip.AddrPort
 
 	frames []*xdp.Receiver
 	// wanted is written by whoever attaches and detaches captures; the worker
@@ -157,7 +163,7 @@ func (s *sources) turn(w *Worker) (int, error) {
 			return total, err
 		}
 		s.ready[i] = n == sock.Batch()
-		w.local = sock.LocalAddr()
+		s.local = sock.LocalAddr()
 		for j := range n {
 			d := sock.Datagram(j)
 			w.datagram(&d)
@@ -232,17 +238,28 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 	}
 	w.goflow2.from(fromFrames)
 	now := time.Now().UnixNano()
-	var f xdp.Frame
+	w.src.reading = r
 	for i := range n {
 		r.Fetch(i + 1) // while this one is decoded
-		r.Read(i, &f)
-		if f.Payload == nil {
+		src, payload := r.Datagram(i)
+		if payload == nil {
 			w.counters.FramesMalformed++
 			continue
 		}
-		w.local = f.Dst
-		w.frame(f.Src, f.Payload, now)
+		w.src.frame = i
+		w.frame(src, payload, now)
 	}
 	r.Release()
+	w.src.reading = nil
 	return n
+}
+
+// localAddr returns where the datagram in hand was sent to, as far as is known.
+func (s *sources) localAddr() netip.AddrPort {
+	if s.reading == nil {
+		return s.local
+	}
+	var f xdp.Frame
+	s.reading.Read(s.frame, &f)
+	return f.Dst
 }

@@ -77,7 +77,6 @@ type Worker struct {
 	behind   bool            // waited in vain since the last batch came back
 	known    map[netip.Addr]*sender
 	met      [metSize]meeting // those of known that sent last, by metSlot
-	local    netip.AddrPort   // where the datagram in hand was sent to, as far as is known
 	goflow2  *Goflow2         // nil unless goflow2's metrics are wanted
 	counters Snapshot
 	stale    bool // the counters are newer than what was published
@@ -347,7 +346,7 @@ func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
 	facts := w.prod.Facts()
 	w.follow(s, facts)
 	if facts.Faults.Any() && w.parts.Errors != nil {
-		w.parts.Errors.keep(&facts.Faults, meta, w.local, payload)
+		w.parts.Errors.keep(&facts.Faults, meta, w.src.localAddr(), payload)
 	}
 	w.keep(s, meta.Source.Addr())
 	if w.goflow2 != nil {

@@ -1,11 +1,13 @@
 package collector
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,7 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/bpf"
+	"github.com/weirflow/weir/decoders/template"
+	pcap "github.com/weirflow/weir/internal/capture"
 	"github.com/weirflow/weir/internal/testnet"
+	"github.com/weirflow/weir/producer"
 )
 
 // frameOf is an Ethernet frame with a UDP datagram by IPv4, without checksums: the
@@ -44,7 +49,7 @@ type captureLab struct {
 	workers  []*Worker
 }
 
-func newCaptureLab(t *testing.T, queues, workers int) *captureLab {
+func newCaptureLab(t *testing.T, queues, workers int, edit ...func(*rigConfig)) *captureLab {
 	t.Helper()
 	n := testnet.New(t)
 	sender, receiver := n.AddHost("sender"), n.AddHost("receiver")
@@ -65,7 +70,11 @@ func newCaptureLab(t *testing.T, queues, workers int) *captureLab {
 	t.Cleanup(func() { unix.Close(l.socket) })
 	exporters := NewExporters()
 	for i := range workers {
-		r := newRig(t, rigConfig{index: i, depth: 64, exporters: exporters})
+		cfg := rigConfig{index: i, depth: 64, exporters: exporters}
+		for _, e := range edit {
+			e(&cfg)
+		}
+		r := newRig(t, cfg)
 		r.start()
 		l.rigs, l.workers = append(l.rigs, r), append(l.workers, r.Worker)
 	}
@@ -223,6 +232,35 @@ func TestCapturesComeAndGo(t *testing.T) {
 	eventually(t, "the counts are published", func() bool { return l.received() >= int(total) })
 	if n := l.received(); n != int(total) {
 		t.Errorf("%d frames received, %d were redirected and not dropped", n, total)
+	}
+}
+
+// TestErrorSamplesOfFrames: a sample of a frame has the addresses of its headers, one that came
+// over a socket after it the socket's.
+func TestErrorSamplesOfFrames(t *testing.T) {
+	dir := t.TempDir()
+	samples := NewErrorSamples(dir, 10, producer.NewStore(template.DefaultLimits()), slog.New(slog.DiscardHandler))
+	l := newCaptureLab(t, 1, 1, func(cfg *rigConfig) { cfg.errors = samples })
+	c := l.capture(CaptureConfig{})
+	defer c.Stop()
+	src := netip.MustParseAddrPort("10.9.0.1:7")
+	l.send(0, src, v5(1))
+	l.send(1, src, []byte{0, 99, 1})
+	eventually(t, "both frames were received", func() bool { return l.received() == 2 })
+	if _, err := l.rigs[0].conns[0].Write([]byte{0, 99, 2}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both samples are written", func() bool { return samples.Stats().Written == 2 })
+	samples.Close()
+	list, _, err := pcap.Load(filepath.Join(dir, "unknown_version.pcap"))
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%d datagrams, %v", len(list), err)
+	}
+	if d := list[0]; d.Src != src || d.Dst != l.port || !bytes.Equal(d.Payload, []byte{0, 99, 1}) {
+		t.Errorf("of the frame: %+v", d)
+	}
+	if d := list[1]; d.Dst.String() != l.rigs[0].Listens()[0] || !bytes.Equal(d.Payload, []byte{0, 99, 2}) {
+		t.Errorf("of the socket: %+v", d)
 	}
 }
 

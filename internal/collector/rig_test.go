@@ -52,6 +52,7 @@ type rigConfig struct {
 	notify    func()
 	lane      *sink.Lane
 	index     int
+	errors    *ErrorSamples // nil for none
 }
 
 // newRig makes a worker that does not run yet.
@@ -80,7 +81,7 @@ func newRig(t *testing.T, cfg rigConfig) *rig {
 	}
 	r := &rig{t: t, lane: cfg.lane, exporters: cfg.exporters, ended: make(chan error, 1)}
 	parts := Parts{
-		CPU: -1, Lane: cfg.lane, Notify: cfg.notify, Exporters: cfg.exporters, Admission: cfg.admission,
+		CPU: -1, Lane: cfg.lane, Notify: cfg.notify, Exporters: cfg.exporters, Admission: cfg.admission, Errors: cfg.errors,
 		Producer: producer.New(producer.Config{Format: producer.FormatBin, Programs: cfg.programs}, cfg.store),
 		Logger:   slog.New(slog.DiscardHandler),
 	}

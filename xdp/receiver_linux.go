@@ -72,7 +72,7 @@ func (r *Receiver) BellFd() int {
 func (r *Receiver) SetBell(n int) { r.bell.Set(n) }
 
 // Receive takes frames from the sockets, up to Batch in all, and returns how many;
-// it does not wait. Read reads them until Release, which must be called before
+// it does not wait. Datagram and Read read them until Release, which must be called before
 // the next Receive if there were any, and is by Receive if not. The order of
 // frames from one queue is that in which they came.
 func (r *Receiver) Receive() int {

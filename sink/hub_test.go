@@ -372,6 +372,51 @@ func TestReopenAndTick(t *testing.T) {
 	}
 }
 
+// TestIdleHubIsWoken: a hub that waits with nothing to do, and no tick to come, is told of
+// all that it waits for.
+func TestIdleHubIsWoken(t *testing.T) {
+	for what, alert := range map[string]func(hub *sink.Hub, lane *sink.Lane, cancel func()) error{
+		"batch": func(hub *sink.Hub, lane *sink.Lane, _ func()) error {
+			push(t, hub, lane, 0, 10)
+			for hub.Counters().Acked() != 10 {
+				time.Sleep(time.Millisecond)
+			}
+			return nil
+		},
+		"reopen":   func(hub *sink.Hub, _ *sink.Lane, _ func()) error { return hub.Reopen(t.Context()) },
+		"stop":     func(hub *sink.Hub, _ *sink.Lane, _ func()) error { return hub.Stop(t.Context()) },
+		"canceled": func(_ *sink.Hub, _ *sink.Lane, cancel func()) error { cancel(); return nil },
+	} {
+		t.Run(what, func(t *testing.T) {
+			lanes := sinktest.Lanes(1, 4)
+			hub := sink.NewHub(new(memory), lanes, nil)
+			hub.SetTick(time.Hour)
+			ctx, cancel := context.WithCancel(t.Context())
+			ran, told := make(chan error, 1), make(chan error, 1)
+			go func() { ran <- hub.Run(ctx) }()
+			time.Sleep(20 * time.Millisecond) // it waits by now
+			go func() { told <- alert(hub, lanes[0], cancel) }()
+			soon := func(c <-chan error, of string) {
+				t.Helper()
+				select {
+				case err := <-c:
+					if err != nil {
+						t.Errorf("%s: %v", of, err)
+					}
+				case <-time.After(10 * time.Second):
+					t.Fatalf("%s: not within 10 s", of)
+				}
+			}
+			soon(told, what)
+			if what == "batch" || what == "reopen" {
+				cancel()
+			}
+			soon(ran, "end of Run")
+			cancel()
+		})
+	}
+}
+
 // TestFair: a busy lane does not keep others waiting.
 func TestFair(t *testing.T) {
 	m := new(memory)

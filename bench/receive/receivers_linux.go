@@ -21,6 +21,7 @@ import (
 
 const (
 	ringSize      = 2048
+	receiveBatch  = xdp.Batch // of recvmmsg, too
 	receiveBuffer = 32 << 20
 	// napLimit is how long a receiver with nothing to do sleeps at most.
 	napLimit = 20 * time.Millisecond
@@ -28,8 +29,10 @@ const (
 
 // receiver is a way to receive, set up on a cable. One goroutine uses it.
 type receiver interface {
-	// receive takes what is there, up to a batch, and returns how many. If there is
-	// nothing it waits, at most for napLimit.
+	// receive takes what is there, up to a ring or so, in batches of the way's own, and
+	// returns how many. If there is nothing it waits, at most for napLimit. What it
+	// returns is told to the sender, whose CPU then waits for that: as often for
+	// receivers of small batches as for those of large ones.
 	receive() (int, error)
 }
 
@@ -191,21 +194,27 @@ func newOurs(mode xdp.Mode, load func(xdp.Target) (xdp.Program, error), p pause)
 	}
 }
 
-func (o *ours) receive() (int, error) {
+func (o *ours) receive() (all int, err error) {
 	n := o.r.Receive()
 	if n == 0 {
 		return 0, o.pause.rest(o.r.Fds()[0])
 	}
-	for i := range n {
-		src, payload := o.r.Datagram(i)
-		if payload == nil {
-			return n, errors.New("a frame without payload")
+	for n > 0 {
+		for i := range n {
+			src, payload := o.r.Datagram(i)
+			if payload == nil {
+				return all, errors.New("a frame without payload")
+			}
+			o.sum.look(src, payload)
 		}
-		o.sum.look(src, payload)
+		o.r.Release()
+		if all += n; n < xdp.Batch || all >= ringSize {
+			break
+		}
+		n = o.r.Receive()
 	}
-	o.r.Release()
-	o.pause.since += n
-	return n, nil
+	o.pause.since += all
+	return all, nil
 }
 
 // theirs is github.com/asavie/xdp, used as its documentation has it, but that it
@@ -289,7 +298,7 @@ func openBatched(c *cable, recv *side, p pause) (*batched, error) {
 		return nil, err
 	}
 	err := recv.do(func() (err error) {
-		b.sock, err = udp.Listen(udp.Config{Addr: netip.AddrPortFrom(netip.AddrFrom4(c.recvAddr), port), Batch: 64, ReceiveBuffer: receiveBuffer})
+		b.sock, err = udp.Listen(udp.Config{Addr: netip.AddrPortFrom(netip.AddrFrom4(c.recvAddr), port), Batch: receiveBatch, ReceiveBuffer: receiveBuffer})
 		return err
 	})
 	if err != nil {
@@ -298,16 +307,23 @@ func openBatched(c *cable, recv *side, p pause) (*batched, error) {
 	return b, nil
 }
 
-func (b *batched) receive() (n int, err error) {
-	if n, err = b.sock.TryReceive(); n == 0 && err == nil {
+func (b *batched) receive() (all int, err error) {
+	n, err := b.sock.TryReceive()
+	if n == 0 && err == nil {
 		return 0, b.pause.rest(b.sock.Fd())
 	}
-	for i := range n {
-		d := b.sock.Datagram(i)
-		b.sum.look(d.Src, d.Payload)
+	for n > 0 {
+		for i := range n {
+			d := b.sock.Datagram(i)
+			b.sum.look(d.Src, d.Payload)
+		}
+		if all += n; err != nil || n < receiveBatch || all >= ringSize {
+			break
+		}
+		n, err = b.sock.TryReceive()
 	}
-	b.pause.since += n
-	return n, err
+	b.pause.since += all
+	return all, err
 }
 
 // single is net.UDPConn.

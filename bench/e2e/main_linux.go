@@ -214,7 +214,7 @@ func (r *runner) up(edit func(args []string) []string, prepare func(*exec.Cmd)) 
 
 // send sends the capture for a time and returns how many datagrams that were.
 func (r *runner) send(rate float64, d time.Duration) (float64, float64, error) {
-	args := []string{r.replay, "-to", fmt.Sprintf("127.0.0.1:%d", port), "-keep-source", "-rewrite-time", "-loop", "0",
+	args := []string{r.replay, "-to", fmt.Sprintf("127.0.0.1:%d", port), "-keep-source", "-rewrite-time", "-rewrite-sequence", "-loop", "0",
 		"-pps", fmt.Sprintf("%.0f", rate), "-duration", d.String(), r.capture}
 	if r.lab != nil {
 		args[2] = fmt.Sprintf("10.99.0.2:%d", port)

@@ -158,6 +158,25 @@ func (d *wireDatagram) setTime(frame []byte, set func(payload []byte) bool) {
 	}
 }
 
+// setNumbers sets the sequence numbers of a pass in a copy of frame i, as the function of
+// that name does; the first has the checksum for all of them.
+func (d *wireDatagram) setNumbers(frame []byte, i int, list []number, pass int) {
+	body := d.sumAt - 6             // where UDP, or a piece of it, begins in each frame
+	room := len(d.frames[0]) - body // what of it a frame has, but for the last
+	var old, now [4]byte
+	for j := range list {
+		n := &list[j]
+		binary.BigEndian.PutUint32(now[:], n.in(pass))
+		if i == 0 {
+			binary.BigEndian.PutUint32(old[:], n.first)
+			d.updateUDPSum(frame, old[:], now[:])
+		}
+		if at := udpHeader + n.at; at/room == i {
+			copy(frame[body+at%room:], now[:])
+		}
+	}
+}
+
 func (d *wireDatagram) updateUDPSum(frame, old, now []byte) {
 	sum := frame[d.sumAt : d.sumAt+2]
 	updateSum(sum, old, now)

@@ -119,9 +119,7 @@ func newImpairer(cfg impairment, load *workload) *impairer {
 	batch := producer.NewBatch(0, 1<<20)
 	for i := range load.datagrams {
 		d := &load.datagrams[i]
-		// An address for each source, as none may be known.
-		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(d.source >> 16), byte(d.source >> 8), byte(d.source)}), 1)
-		p.Datagram(batch, producer.Meta{Source: from}, d.payload)
+		p.Datagram(batch, producer.Meta{Source: surveyAddr(d.source)}, d.payload)
 		batch.Reset()
 		m.counts = append(m.counts, m.count(d.source, p.Facts(), load))
 	}

@@ -45,6 +45,10 @@ standard input) to a collector, in the order they were captured.
                   v7, seconds of v9, export time of IPFIX. Only the header changes. Times
                   relative to it (system uptime in v1 to v9) move along; absolute times
                   in IPFIX records and all of sFlow stay as captured
+  -rewrite-sequence
+                  have sequence numbers go on from pass to pass, as if the exporters had sent
+                  on: those of NetFlow v5, v7 and v9, IPFIX, sFlow datagrams and samples. The
+                  first pass is sent as captured. Uptimes, and the pools of sFlow samples, stay
   -keep-source    send from the captured address and port, each from a socket of its own.
                   An address is kept if it is in 127.0.0.0/8 or assigned to this host.
                   Any other becomes one of 127.x.y.z, always the same for the same files,
@@ -77,7 +81,8 @@ Without sockets, as Ethernet frames (Linux, as root):
   -send KIND      afxdp is a socket on each transmit queue; afpacket is one that goes past
                   the queueing discipline; auto is afxdp if it can be had (default auto)
 
-Sequence numbers are sent as captured, also when looping.
+Without -rewrite-sequence, sequence numbers are sent as captured in each pass, which to a
+collector is exporters that begin anew.
 `
 
 // options are the parsed command line.
@@ -89,8 +94,10 @@ type options struct {
 	port        uint16
 	rewriteTime bool
 	keepSource  bool
-	files       []string
-	impair      impairment
+
+	rewriteSequence bool
+	files           []string
+	impair          impairment
 
 	iface   string           // send frames on it; empty: datagrams by sockets
 	send    string           // how
@@ -152,6 +159,7 @@ func parseOptions(args []string) (options, error) {
 	flags.DurationVar(&o.duration, "duration", 0, "")
 	flags.IntVar(&port, "port", 0, "")
 	flags.BoolVar(&o.rewriteTime, "rewrite-time", false, "")
+	flags.BoolVar(&o.rewriteSequence, "rewrite-sequence", false, "")
 	flags.BoolVar(&o.keepSource, "keep-source", false, "")
 	flags.StringVar(&drop, "drop", "0", "")
 	flags.StringVar(&reorder, "reorder", "0", "")
@@ -192,6 +200,7 @@ func parseOptions(args []string) (options, error) {
 	fault(port < 0 || port > 65535, "-port %d: want 0 to 65535", port)
 	fault(o.send != sendAuto && o.send != sendAFXDP && o.send != sendAFPacket, "-send %s: want auto, afxdp or afpacket", o.send)
 	fault(o.sources < 0 || o.sources > maxSynthetic, "-sources %d: want 0 to %d", o.sources, maxSynthetic)
+	fault(o.sources > 0 && o.rewriteSequence, "-sources and -rewrite-sequence exclude each other: with -sources each pass is of other exporters")
 	fault(o.sources > 0 && o.keepSource, "-sources and -keep-source exclude each other")
 	if mac != "" {
 		var err error

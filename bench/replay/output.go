@@ -29,6 +29,7 @@ type socketOutput struct {
 	batch       *batch    // memory of a system call, shared by the sockets
 	queues      [][][]byte
 	active      []int // sources with something in queues
+	pass        int   // of what has numbers in queues
 	timer       *time.Timer
 }
 
@@ -42,8 +43,13 @@ func newSocketOutput(load *workload, rewriteTime bool) *socketOutput {
 	}
 }
 
-func (s *socketOutput) put(i, _ int, now time.Time, _ *counters) {
+func (s *socketOutput) put(i, pass int, now time.Time, c *counters) {
 	d := &s.load.datagrams[i]
+	if len(d.numbers) > 0 && pass != s.pass {
+		s.flush(c) // what has the numbers of the pass before
+		s.pass = pass
+	}
+	setNumbers(d.payload, d.numbers, pass)
 	if s.rewriteTime {
 		rewriteTime(d.payload, now)
 	}

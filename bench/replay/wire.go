@@ -227,6 +227,7 @@ func (w *wire) put(i, pass int, now time.Time, c *counters) {
 		if addr.IsValid() {
 			d.setSource(b, k, addr)
 		}
+		d.setNumbers(b, k, w.load.datagrams[i].numbers, pass)
 		if k == 0 && w.rewriteTime {
 			d.setTime(b, func(payload []byte) bool { return rewriteTime(payload, now) })
 		}

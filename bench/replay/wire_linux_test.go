@@ -495,6 +495,7 @@ func TestWireUsage(t *testing.T) {
 		{[]string{"-interface", "x", "-sources", "-1"}, "-sources -1"},
 		{[]string{"-interface", "x", "-sources", "100001"}, "-sources 100001"},
 		{[]string{"-interface", "x", "-sources", "3", "-keep-source"}, "exclude each other"},
+		{[]string{"-interface", "x", "-sources", "3", "-rewrite-sequence"}, "each pass is of other exporters"},
 		{[]string{"-interface", "x", "-to-mac", "hello"}, "-to-mac hello"},
 	} {
 		code, _, stderr := runReplay(t, append(append(test.args, "-to", "192.0.2.1:1"), name)...)

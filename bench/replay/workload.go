@@ -19,6 +19,7 @@ type workload struct {
 type datagram struct {
 	payload []byte
 	source  int
+	numbers []number // of -rewrite-sequence
 }
 
 // source is an address to send from.
@@ -66,6 +67,9 @@ func loadWorkload(o options, warnings io.Writer) (*workload, error) {
 			return nil, fmt.Errorf("no UDP datagram to port %d in %q", o.port, o.files)
 		}
 		return nil, fmt.Errorf("no UDP datagram in %q", o.files)
+	}
+	if o.rewriteSequence {
+		findNumbers(w)
 	}
 	return w, nil
 }

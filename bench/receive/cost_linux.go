@@ -91,7 +91,7 @@ func costs(o options, list []*way, where string) error {
 		"one":   fmt.Sprintf("of a NAPI thread and the receiver, all on CPU %d", o.recvCPU),
 	}[where])
 	fmt.Printf("# included; above %s, the baseline, where a program in native mode drops all; and above that or, for what gets socket buffers,\n", dropped)
-	fmt.Printf("# %s, where one in generic mode does. idle: how much of the sender's time, not in the cost, it waited for room. Median (min-max)\n", droppedS)
+	fmt.Printf("# %s, where a classifier drops them. idle: how much of the sender's time, not in the cost, it waited for room. Median (min-max)\n", droppedS)
 	what := "cost-" + where
 	fmt.Printf("%-9s %-12s %18s %18s %18s %18s %9s %5s %s\n", what, "receiver", "ns/datagram", "receiver's thread", "above drop", "above own drop", "datagrams", "lost", "idle %")
 	for i, s := range total {

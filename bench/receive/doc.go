@@ -28,8 +28,9 @@
 //     setting up a run, is measured apart and taken off too. "one" has the NAPI poll in
 //     a kernel thread on the receiver's CPU, and the sender there too, which is not
 //     counted: sender, poll and receiver take turns every 64 frames, so that switching
-//     between threads is part of the cost. A second baseline drops all after a socket
-//     buffer was made.
+//     between threads is part of the cost. A second baseline drops all when the
+//     driver has made a socket buffer, as it does for whatever is not native: above it
+//     is receiving alone.
 //   - load: a fixed rate, with the NAPI poll in a thread on the receiver's CPU and the
 //     sender on the other one. There the receiver sleeps in between,
 //     and wake-ups count; frames come in groups as from a network card that

@@ -184,21 +184,22 @@ func instructions(g *generator, index int, paced bool) asm.Instructions {
 	)
 }
 
-// Actions of XDP programs.
+// Actions of XDP programs, and of classifiers.
 const (
 	xdpDrop = 1
 	xdpPass = 2
+	tcShot  = 2
 )
 
-// dropper is an XDP program that drops all, and counts it as received.
-func dropper(g *generator) (*ebpf.Program, error) {
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "dropper", Type: ebpf.XDP, License: "GPL",
+// dropper is a program that does the same with all, and counts it as received.
+func dropper(g *generator, kind ebpf.ProgramType, action int32) (*ebpf.Program, error) {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Name: "dropper", Type: kind, License: "GPL",
 		Instructions: asm.Instructions{
 			asm.LoadMapValue(asm.R7, g.shared.FD(), 0),
 			asm.LoadMem(asm.R1, asm.R7, atReceived, asm.DWord),
 			asm.Add.Imm(asm.R1, 1),
 			asm.StoreMem(asm.R7, atReceived, asm.R1, asm.DWord),
-			asm.Mov.Imm(asm.R0, xdpDrop),
+			asm.Mov.Imm(asm.R0, action),
 			asm.Return(),
 		}})
 	if err != nil {

@@ -50,7 +50,7 @@ type way struct {
 
 const (
 	dropped  = "drop"     // by XDP in the driver
-	droppedS = "drop-skb" // by generic XDP
+	droppedS = "drop-skb" // as a socket buffer, by a classifier
 	native   = "native"
 	bareX    = "bare"
 	generic  = "generic"
@@ -73,8 +73,8 @@ func ownBaseline(name string) string {
 
 func ways(p pause) []*way {
 	return []*way{
-		{name: dropped, open: newDropAll(xdp.Native)},
-		{name: droppedS, open: newDropAll(xdp.Generic)},
+		{name: dropped, open: newDropInDriver},
+		{name: droppedS, open: newDropBuffers},
 		{name: native, open: newOurs(xdp.Native, loadWhole, p)},
 		{name: bareX, open: newOurs(xdp.Native, loadBare, p)},
 		{name: asavieX, open: newTheirs(p)},

@@ -87,32 +87,55 @@ func (p *pause) poll(fd int, limit time.Duration) error {
 	return nil
 }
 
-// dropAll is a baseline: an XDP program drops all.
+// dropAll is a baseline: a program drops all.
 type dropAll struct{ link link.Link }
 
-func newDropAll(mode xdp.Mode) func(*cable, *side, *generator) (receiver, error) {
-	return func(c *cable, recv *side, g *generator) (receiver, error) {
-		flags := link.XDPDriverMode
-		if mode == xdp.Generic {
-			flags = link.XDPGenericMode
-			if err := c.offload(recv); err != nil {
-				return nil, err
-			}
-		}
-		p, err := dropper(g)
-		if err != nil {
-			return nil, err
-		}
-		d := &dropAll{}
-		err = recv.do(func() error {
-			d.link, err = link.AttachXDP(link.XDPOptions{Program: p, Interface: c.recvIndex, Flags: flags})
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("attach dropper: %w", err)
-		}
-		return d, nil
+// newDropInDriver has an XDP program in native mode drop frames.
+func newDropInDriver(c *cable, recv *side, g *generator) (receiver, error) {
+	p, err := dropper(g, ebpf.XDP, xdpDrop)
+	if err != nil {
+		return nil, err
 	}
+	return newDropAll(recv, func() (link.Link, error) {
+		return link.AttachXDP(link.XDPOptions{Program: p, Interface: c.recvIndex, Flags: link.XDPDriverMode})
+	})
+}
+
+// newDropBuffers has a traffic classifier drop socket buffers, the first that could: what
+// has cost until then is the driver's. Before Linux 6.6 an XDP program in generic mode
+// does, whose own cost then counts as the driver's.
+func newDropBuffers(c *cable, recv *side, g *generator) (receiver, error) {
+	if err := c.offload(recv); err != nil {
+		return nil, err
+	}
+	p, err := dropper(g, ebpf.SchedCLS, tcShot)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newDropAll(recv, func() (link.Link, error) {
+		return link.AttachTCX(link.TCXOptions{Program: p, Interface: c.recvIndex, Attach: ebpf.AttachTCXIngress})
+	})
+	if !errors.Is(err, ebpf.ErrNotSupported) {
+		return r, err
+	}
+	if p, err = dropper(g, ebpf.XDP, xdpDrop); err != nil {
+		return nil, err
+	}
+	return newDropAll(recv, func() (link.Link, error) {
+		return link.AttachXDP(link.XDPOptions{Program: p, Interface: c.recvIndex, Flags: link.XDPGenericMode})
+	})
+}
+
+func newDropAll(recv *side, attach func() (link.Link, error)) (receiver, error) {
+	d := &dropAll{}
+	err := recv.do(func() (err error) {
+		d.link, err = attach()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("attach dropper: %w", err)
+	}
+	return d, nil
 }
 
 func (d *dropAll) receive() (int, error) {

@@ -27,7 +27,7 @@ func setNumbers(payload []byte, list []number, pass int) {
 	}
 }
 
-// Where headers have their numbers: Cisco NetFlow export datagram formats (v5, v7),
+// numberAt is where headers have their numbers: Cisco NetFlow export datagram formats (v5, v7),
 // RFC 3954 section 5.1, RFC 7011 section 3.1.
 var numberAt = map[sequence.Kind]int{
 	sequence.NetFlow5: 16,
@@ -40,8 +40,9 @@ var numberAt = map[sequence.Kind]int{
 // exporter that began anew.
 const maxLate = 1 << 10
 
-// units is what a datagram or sample may count for: one, its data records, its flows. The
-// first that foretells the most is what the exporter counts.
+// units is what a datagram or sample may count for: what its protocol says, and then what
+// else exporters count of one, data records and flows. The first that foretells the most
+// numbers is what this exporter counts.
 type units [3]uint32
 
 // course is a sequence of numbers as it was captured.
@@ -134,6 +135,7 @@ func findNumbers(load *workload) {
 	}
 }
 
+// sampleKinds are the sequences that samples are numbered in.
 var sampleKinds = map[sflow.Kind]sequence.Kind{
 	sflow.Flow:    sequence.FlowSample,
 	sflow.Counter: sequence.CounterSample,

@@ -72,7 +72,7 @@ func (o *options) run(out io.Writer) error {
 	load, _ := os.ReadFile("/proc/loadavg")
 	fmt.Fprintf(out, "# %d CPUs, %s, %s, load before: %s", runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly), load)
 	fmt.Fprintf(out, "# command: e2e %s\n", strings.Join(os.Args[1:], " "))
-	fmt.Fprintln(out, "# rate: what was asked for; highest is the highest without loss. CPU: user and system time of the collector, ns a record and us a datagram")
+	fmt.Fprintln(out, "# rate: what was asked for; highest is the highest without loss in one of three tries. CPU: user and system time of the collector, ns a record and us a datagram")
 	fmt.Fprintf(out, "# medians of %d rounds, in which all take turns (min-max); lost and RSS: the most of any round\n", o.rounds)
 	fmt.Fprintln(out, "# latency: from the kernel's receive time to the reader of the output, by a pipe, in a run of its own")
 	for _, work := range strings.Split(o.workloads, ",") {

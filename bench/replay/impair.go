@@ -69,6 +69,7 @@ type impairer struct {
 
 type delayed struct {
 	datagram int
+	pass     int    // in which it was due
 	left     int    // datagrams of the source that still overtake it
 	sent     uint64 // of its stream, when it was held back
 }
@@ -166,9 +167,9 @@ func (m *impairer) count(source int, f *producer.Facts, load *workload) counted 
 	return all
 }
 
-// next decides what becomes of datagram i: put is called for each that is sent
-// now.
-func (m *impairer) next(i, source int, put func(i int)) {
+// next decides what becomes of datagram i in a pass: put is called for each that is sent
+// now, with the pass that it is of.
+func (m *impairer) next(i, pass, source int, put func(i, pass int)) {
 	switch p := m.rnd.Float64(); {
 	case p < m.drop:
 		for _, n := range m.counts[i] {
@@ -176,16 +177,16 @@ func (m *impairer) next(i, source int, put func(i int)) {
 		}
 		return
 	case p < m.drop+m.reorder:
-		late := delayed{datagram: i, left: 1 + m.rnd.IntN(maxDelay)}
+		late := delayed{datagram: i, pass: pass, left: 1 + m.rnd.IntN(maxDelay)}
 		if len(m.counts[i]) > 0 {
 			late.sent = m.streams[m.counts[i][0].key].Sent
 		}
 		m.late[source] = append(m.late[source], late)
 		return
 	}
-	m.sent(i, put)
+	m.sent(i, pass, put)
 	if m.rnd.Float64() < m.duplicate {
-		put(i)
+		put(i, pass)
 		if c := m.counts[i]; len(c) > 0 {
 			t := m.streams[c[0].key]
 			t.Duplicated++
@@ -207,8 +208,8 @@ func (m *impairer) next(i, source int, put func(i int)) {
 }
 
 // sent counts one that goes out: what was dropped before it can be seen now.
-func (m *impairer) sent(i int, put func(i int)) {
-	put(i)
+func (m *impairer) sent(i, pass int, put func(i, pass int)) {
+	put(i, pass)
 	for _, n := range m.counts[i] {
 		t := m.streams[n.key]
 		t.Sent++
@@ -218,8 +219,8 @@ func (m *impairer) sent(i int, put func(i int)) {
 }
 
 // release sends one that was held back.
-func (m *impairer) release(d delayed, put func(i int)) {
-	put(d.datagram)
+func (m *impairer) release(d delayed, put func(i, pass int)) {
+	put(d.datagram, d.pass)
 	for at, n := range m.counts[d.datagram] {
 		t := m.streams[n.key]
 		if at == 0 && t.Sent > d.sent {
@@ -233,7 +234,7 @@ func (m *impairer) release(d delayed, put func(i int)) {
 }
 
 // finish sends what is still held back.
-func (m *impairer) finish(put func(i int)) {
+func (m *impairer) finish(put func(i, pass int)) {
 	for source, list := range m.late {
 		for _, d := range list {
 			m.release(d, put)

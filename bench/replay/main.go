@@ -87,15 +87,14 @@ collector is exporters that begin anew.
 
 // options are the parsed command line.
 type options struct {
-	to          netip.AddrPort
-	pps         float64
-	loop        int
-	duration    time.Duration
-	port        uint16
-	rewriteTime bool
-	keepSource  bool
-
+	to              netip.AddrPort
+	pps             float64
+	loop            int
+	duration        time.Duration
+	port            uint16
+	rewriteTime     bool
 	rewriteSequence bool
+	keepSource      bool
 	files           []string
 	impair          impairment
 

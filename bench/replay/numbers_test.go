@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	gen "github.com/weirflow/weir/bench/gen/workload"
@@ -95,6 +96,39 @@ func TestRewriteSequence(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is held back keeps the number of the pass that it was due in, also when the next one
+// has begun, or all are over.
+func TestRewriteSequenceOfLateOnes(t *testing.T) {
+	const passes, datagrams = 3, 40
+	for _, loops := range []int{1, passes} {
+		s := collector(t, "127.0.0.1:0")
+		code, _, stderr := runReplay(t, "-to", s.LocalAddr().String(), "-loop", fmt.Sprint(loops), "-keep-source",
+			"-rewrite-sequence", "-reorder", "60%", writePcap(t, generated(t, "nf9", 1, datagrams)...))
+		bySource, total := received(t, s)
+		if code != 0 || total != loops*datagrams || len(bySource) != 1 {
+			t.Fatalf("code %d, %d datagrams: %s", code, total, stderr)
+		}
+		for _, list := range bySource {
+			var numbers []uint32
+			late := false
+			for _, payload := range list {
+				n := binary.BigEndian.Uint32([]byte(payload[12:]))
+				late = late || len(numbers) > 0 && n < numbers[len(numbers)-1]
+				numbers = append(numbers, n)
+			}
+			slices.Sort(numbers)
+			for i, n := range numbers {
+				if n != numbers[0]+uint32(i) {
+					t.Fatalf("%d passes: number %d is %d, want each once: %v", loops, i, n, numbers)
+				}
+			}
+			if !late {
+				t.Error("nothing was late")
+			}
+		}
 	}
 }
 

@@ -53,7 +53,7 @@ func replay(ctx context.Context, o options, stderr io.Writer) (*summary, error) 
 	reporting := r.report(stderr, start)
 	interrupted := r.run(ctx, start)
 	if r.bad != nil {
-		r.bad.finish(func(i int) { r.out.put(i, r.loops, time.Now(), &r.counters) })
+		r.bad.finish(func(i, pass int) { r.out.put(i, pass, time.Now(), &r.counters) })
 		r.out.flush(&r.counters)
 	}
 	took := time.Since(start)
@@ -147,7 +147,7 @@ func (r *replayer) sendNext(n int, now time.Time) int {
 	taken := 0
 	for taken < n && (r.loop == 0 || r.loops < r.loop) {
 		if r.bad != nil {
-			r.bad.next(r.next, r.load.datagrams[r.next].source, func(i int) { r.out.put(i, r.loops, now, &r.counters) })
+			r.bad.next(r.next, r.loops, r.load.datagrams[r.next].source, func(i, pass int) { r.out.put(i, pass, now, &r.counters) })
 		} else {
 			r.out.put(r.next, r.loops, now, &r.counters)
 		}

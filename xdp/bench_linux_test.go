@@ -56,7 +56,7 @@ func BenchmarkReturn(b *testing.B) {
 					batch[i] = uint64(w*Batch+i) << 11
 				}
 				for range b.N {
-					c.put(batch[:], 0)
+					c.put(batch[:])
 					c.mu.Lock()
 					consume()
 					c.mu.Unlock()

@@ -55,13 +55,12 @@ func (c *chunks) add(u *umem, n, least, most int) {
 		c.spare[i/64] |= 1 << (i % 64)
 	}
 	c.left.Store(int32(n))
-	c.top(0)
+	c.top()
 }
 
-// put takes chunks back from a worker, in whose RX ring so many frames wait, and fills the
-// fill ring up. It reports whether the kernel wants to be woken. It panics if one is there
-// already.
-func (c *chunks) put(addrs []uint64, waiting int) (wake bool) {
+// put takes chunks back from a worker, and fills the fill ring up. It reports whether
+// the kernel wants to be woken. It panics if one is there already.
+func (c *chunks) put(addrs []uint64) (wake bool) {
 	if ringbuf.Poisoned {
 		for _, addr := range addrs {
 			c.ledger.Return(addr)
@@ -72,7 +71,7 @@ func (c *chunks) put(addrs []uint64, waiting int) (wake bool) {
 	c.free(addrs)
 	c.left.Store(c.left.Load() + int32(len(addrs)))
 	c.adapt(c.fill.Len())
-	c.top(waiting)
+	c.top()
 	return c.fill.NeedWakeup()
 }
 
@@ -115,16 +114,14 @@ func (c *chunks) adapt(have int) {
 	}
 }
 
-// top fills the fill ring up to its level, less what waits in an RX ring already and takes
-// up room there: else a worker that is behind would have more chunks come into use, just
-// when memory is coldest. c.mu is held.
+// top fills the fill ring up to its level. c.mu is held.
 //
 // The kernel publishes a packet before it publishes that it took the chunk from the
 // fill ring (xsk_flush in net/xdp/xsk.c): for a moment a chunk that came back may
 // still be counted there. Then the ring gets fewer than it could, until the next time.
-func (c *chunks) top(waiting int) {
+func (c *chunks) top() {
 	left := int(c.left.Load())
-	want := min(c.level-waiting-c.fill.Len(), left)
+	want := min(c.level-c.fill.Len(), left)
 	if want <= 0 {
 		return
 	}

@@ -42,26 +42,6 @@ func TestChunksStayWarm(t *testing.T) {
 	q.wantAll(t, 0)
 }
 
-// What waits in the RX ring has its chunks: no further ones come into use for its room.
-func TestWaitingFramesNeedNoChunks(t *testing.T) {
-	q := newFakeQueue(t, 0)
-	r := fakeReceiver(false, q)
-	const burst = Batch + Batch/3
-	for range burst {
-		q.put(q.chunk()+chunkHeadroom, 60, 0)
-	}
-	for _, waiting := range []int{burst - Batch, 0} {
-		if r.Receive() == 0 {
-			t.Fatal("nothing was received")
-		}
-		r.Release()
-		if n := q.chunks.fill.Len(); n+waiting != fakeRing {
-			t.Errorf("%d chunks are ready while %d frames wait, want %d together", n, waiting, fakeRing)
-		}
-	}
-	q.wantAll(t, 0)
-}
-
 // The fill ring lasts until every RX ring is full, and there are chunks enough for that
 // however many the workers hold.
 func TestBoundsOfLevel(t *testing.T) {
@@ -93,7 +73,7 @@ func TestIdleWorkerFills(t *testing.T) {
 	for _, addr := range resting {
 		q.umem.ledger.Take(addr)
 	}
-	q.chunks.put(resting, 0)
+	q.chunks.put(resting)
 	q.wantAll(t, 0)
 }
 
@@ -128,11 +108,11 @@ func TestChunksModel(t *testing.T) {
 		}
 		rng.Shuffle(len(held), func(i, j int) { held[i], held[j] = held[j], held[i] })
 		n := min(rng.IntN(Batch), len(held))
-		q.chunks.put(held[:n], 0)
+		q.chunks.put(held[:n])
 		held = held[n:]
 		q.wantAll(t, len(held))
 	}
-	q.chunks.put(held, 0)
+	q.chunks.put(held)
 	q.wantAll(t, 0)
 	defer func() {
 		if recover() == nil {
@@ -140,6 +120,6 @@ func TestChunksModel(t *testing.T) {
 		}
 	}()
 	for range 2 {
-		q.chunks.put([]uint64{0}, 0)
+		q.chunks.put([]uint64{0})
 	}
 }

@@ -357,7 +357,7 @@ func TestStats(t *testing.T) {
 		// Twice counted would be four: the two sockets report the same fill ring.
 		return s.RXDropped == 2 && s.RXFillRingEmpty == 2 && s.FillLen == 0
 	})
-	c.queues[0].chunks.put(kept, 0)
+	c.queues[0].chunks.put(kept)
 	gather(t, r, 10, func(Frame) {})
 	checkOwnership(t, c)
 	final := c.Stats()

@@ -136,7 +136,7 @@ func (q *queue) bindFirst(s *socket, plan queuePlan) error {
 // giveBack returns the chunks that a socket's worker holds, all at once. Only that
 // worker calls it for the socket.
 func (q *queue) giveBack(s *socket) {
-	wake := q.chunks.put(s.held[:s.n], s.rx.Len())
+	wake := q.chunks.put(s.held[:s.n])
 	s.n = 0
 	if wake {
 		s.kick()

@@ -47,7 +47,8 @@ func BenchmarkReturn(b *testing.B) {
 	// consume empties the fill ring, as the kernel would.
 	consume := func() { copy(mem[64:68], mem[0:4]) }
 	b.Run("lock", func(b *testing.B) {
-		c := &chunks{fill: newFill(b), shift: 11, spare: make([]uint64, 64), level: 2048, least: 2048, most: 4096}
+		c := &chunks{fill: newFill(b), used: workers * Batch, least: 2048, most: 4096}
+		c.level.Store(2048)
 		var done sync.WaitGroup
 		for w := range workers {
 			done.Go(func() {

@@ -1,7 +1,6 @@
 package xdp
 
 import (
-	"math/bits"
 	"sync"
 	"sync/atomic"
 
@@ -9,21 +8,19 @@ import (
 )
 
 // calm is how many batches in a row must have found the fill ring well filled before
-// it is given less.
+// fewer chunks are used.
 const calm = 1 << 12
 
-// chunks are those of a queue that no worker holds: some wait in the fill ring for
-// the kernel, the others are spare.
+// chunks are those of a queue. Some are in use: they are in the fill ring, hold frames in
+// RX rings or are in the hands of workers. The others are spare.
 //
-// The kernel takes from the fill ring in the order of its entries, so all chunks
-// that are in it get their turn, and a frame is copied into memory that was not
-// touched for as long as that takes: the fewer there are, the more of it is still
-// in the caches. So the ring is kept filled up to a level only, and of the spare chunks
-// those with the lowest addresses are used first: then few are in use, and those
-// that follow each other in the ring are mostly neighbours, which saves address
-// translation. But the ring must last for as long as no worker gives any back: the
-// level is never below leastReady, and twice as high for a while, up to mostReady,
-// whenever three quarters were used up at once.
+// The kernel takes from the fill ring in the order of its entries, so all chunks that are
+// in use get their turn, and a frame is copied into memory that was not touched for
+// as long as that takes: the fewer there are, the more of it is still in the caches. So
+// only a level of them is in use, and a worker's go straight back into the ring. But they
+// must last for as long as no worker gives any back: the level is never below leastUsed,
+// and twice as high for a while, up to mostUsed, whenever three quarters were out of
+// the ring at once.
 //
 // Rings from each worker to one that alone fills would need no lock, but cost a push
 // and a pop for each chunk, and a filler that rests would starve the others; a worker
@@ -34,32 +31,42 @@ type chunks struct {
 	mu     sync.Mutex
 	fill   *ringbuf.Fill
 	ledger *ringbuf.Ledger
-	shift  uint     // log2 of the size of a chunk
-	spare  []uint64 // a bit for each chunk, in the order of addresses
-	from   int      // no bit is set in the words before this one
-	level  int      // of the fill ring
-	quiet  int      // batches since it was less than a quarter full
+	spare  []uint64 // a stack: what was used last is used first
+	used   int      // all others
+	quiet  int      // batches since three quarters of the level were out of the fill ring
 
-	least, most int // bounds of level; written before there are workers
-	// left is how many bits are set in spare; anyone may read it.
-	left atomic.Int32
+	least, most int // bounds of level
+
+	// level is how many are to be used, and left is how many more may ever be; anyone may
+	// read them.
+	level, left atomic.Int32
 }
 
 // add gives all n chunks of the packet memory; least and most bound the level.
 func (c *chunks) add(u *umem, n, least, most int) {
-	c.ledger, c.least, c.level, c.most = u.ledger, least, least, most
-	c.shift = uint(bits.TrailingZeros64(u.chunk))
-	c.spare = make([]uint64, (n+63)/64)
-	for i := range uint64(n) {
-		c.ledger.Return(i << c.shift)
-		c.spare[i/64] |= 1 << (i % 64)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ledger, c.least, c.most = u.ledger, least, most
+	c.level.Store(int32(least))
+	c.spare = make([]uint64, n)
+	for i := range c.spare {
+		c.spare[i] = uint64(i) * u.chunk
+		c.ledger.Return(c.spare[i])
 	}
-	c.left.Store(int32(n))
 	c.top()
 }
 
-// put takes chunks back from a worker, and fills the fill ring up. It reports whether
-// the kernel wants to be woken. It panics if one is there already.
+// raise moves the level and its bounds by n, for what a driver keeps.
+func (c *chunks) raise(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.least, c.most = c.least+n, c.most+n
+	c.level.Add(int32(n))
+	c.top()
+}
+
+// put takes chunks back from a worker, and sees to it that as many are in use as the level
+// says. It reports whether the kernel wants to be woken.
 func (c *chunks) put(addrs []uint64) (wake bool) {
 	if ringbuf.Poisoned {
 		for _, addr := range addrs {
@@ -68,82 +75,65 @@ func (c *chunks) put(addrs []uint64) (wake bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.free(addrs)
-	c.left.Store(c.left.Load() + int32(len(addrs)))
-	c.adapt(c.fill.Len())
+	c.used -= len(addrs)
+	if c.least != c.most {
+		c.adapt(c.fill.Len())
+	}
+	n := c.give(addrs)
+	c.spare = append(c.spare, addrs[n:]...) // it had them before: there is room
 	c.top()
 	return c.fill.NeedWakeup()
 }
 
-// free sets the bits of chunks. Those of a batch are mostly neighbours: a word of
-// bits is written when the next one's turn comes. c.mu is held.
-func (c *chunks) free(addrs []uint64) {
-	at, word := uint64(0), c.spare[0]
-	for _, addr := range addrs {
-		i := addr >> c.shift
-		if i/64 != at {
-			c.spare[at] = word
-			at = i / 64
-			word = c.spare[at]
-			c.from = min(c.from, int(at))
-		}
-		if word&(1<<(i%64)) != 0 {
-			panic("xdp: chunk returned twice")
-		}
-		word |= 1 << (i % 64)
+// give puts the first ones of addrs into the fill ring, as many as the level allows, and
+// returns how many. c.mu is held.
+//
+// The kernel publishes a packet before it publishes that it took the chunk from the fill
+// ring (xsk_flush in net/xdp/xsk.c): for a moment there may be too little room for one
+// that came back. Then it is spare until the next time.
+func (c *chunks) give(addrs []uint64) int {
+	want := min(int(c.level.Load())-c.used, len(addrs))
+	if want <= 0 {
+		return 0
 	}
-	c.spare[at] = word
-	if c.spare[0] != 0 {
-		c.from = 0
+	if ringbuf.Poisoned {
+		want = c.fill.Reserve(want)
+		for _, addr := range addrs[:want] {
+			c.ledger.Submit(addr)
+		}
 	}
+	n := c.fill.Push(addrs[:want])
+	c.used += n
+	return n
 }
 
-// low reports whether the fill ring has less than it must last for.
-func (c *chunks) low() bool { return c.left.Load() > 0 && c.fill.Len() < c.least/2 }
+// top has spare chunks used, up to the level. c.mu is held.
+func (c *chunks) top() {
+	if want := int(c.level.Load()) - c.used; want > 0 && len(c.spare) > 0 {
+		from := max(len(c.spare)-want, 0)
+		n := c.give(c.spare[from:])
+		c.spare = append(c.spare[:from], c.spare[from+n:]...)
+	}
+	c.left.Store(int32(c.most - c.used))
+}
 
-// adapt sets the level by how many chunks the fill ring has before it is filled up.
-// c.mu is held.
+// adapt sets the level by how many chunks the fill ring has. c.mu is held.
 func (c *chunks) adapt(have int) {
+	level := int(c.level.Load())
 	switch {
-	case have < c.level/4:
-		c.level, c.quiet = min(2*c.level, c.most), 0
+	case have < level/4:
+		level, c.quiet = min(2*level, c.most), 0
 	case c.quiet < calm:
 		c.quiet++
+		return
 	default:
-		c.level, c.quiet = max(c.level-c.level/4, c.least), 0
+		level, c.quiet = max(level-level/4, c.least), 0
 	}
+	c.level.Store(int32(level))
 }
 
-// top fills the fill ring up to its level. c.mu is held.
-//
-// The kernel publishes a packet before it publishes that it took the chunk from the
-// fill ring (xsk_flush in net/xdp/xsk.c): for a moment a chunk that came back may
-// still be counted there. Then the ring gets fewer than it could, until the next time.
-func (c *chunks) top() {
-	left := int(c.left.Load())
-	want := min(c.level-c.fill.Len(), left)
-	if want <= 0 {
-		return
-	}
-	if c.fill.Reserve(want) != want {
-		panic("xdp: more chunks in the fill ring than there are")
-	}
-	for n := 0; n < want; {
-		word := c.spare[c.from]
-		if word == 0 {
-			c.from++
-			continue
-		}
-		for ; word != 0 && n < want; n++ {
-			addr := (uint64(c.from)*64 + uint64(bits.TrailingZeros64(word))) << c.shift
-			word &= word - 1
-			if ringbuf.Poisoned {
-				c.ledger.Submit(addr)
-			}
-			c.fill.Set(n, addr)
-		}
-		c.spare[c.from] = word
-	}
-	c.fill.Submit(want)
-	c.left.Store(int32(left - want))
+// low reports whether most of what is in use is out of the fill ring, and more could be used.
+func (c *chunks) low() bool {
+	level := int(c.level.Load())
+	return level < c.most && c.fill.Len() < level/4
 }

@@ -1,14 +1,16 @@
 package xdp
 
 import (
-	"math/bits"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/weirflow/weir/ringbuf"
 )
 
-// In steady state few chunks are in use, however many there are; a burst that uses
-// up the fill ring makes it deeper, and quiet makes it as before.
+// In steady state few chunks are in use, however many there are, those that wait and
+// those in hands among them; a burst that uses up the fill ring makes it deeper, and quiet makes it
+// as before.
 func TestChunksStayWarm(t *testing.T) {
 	q := newFakeQueue(t, 0)
 	r := fakeReceiver(false, q)
@@ -30,7 +32,7 @@ func TestChunksStayWarm(t *testing.T) {
 		t.Errorf("%d chunks of %d were used, want %d", len(seen), fakeChunks, fakeRing)
 	}
 	round(fakeRing - 10)
-	if n, want := q.chunks.fill.Len(), mostReady(1, fakeRing); n != want {
+	if n, want := q.chunks.fill.Len(), mostUsed(1, fakeRing); n != want {
 		t.Errorf("%d chunks wait after a burst, want %d", n, want)
 	}
 	for range 8 * calm {
@@ -42,16 +44,46 @@ func TestChunksStayWarm(t *testing.T) {
 	q.wantAll(t, 0)
 }
 
-// The fill ring lasts until every RX ring is full, and there are chunks enough for that
-// however many the workers hold.
+// There are chunks enough for every RX ring and all hands to be full, and for what a
+// driver keeps.
 func TestBoundsOfLevel(t *testing.T) {
 	for _, ring := range []int{Batch, 2048} {
 		for workers := 1; workers <= 16; workers++ {
-			least, most, all := leastReady(workers, ring), mostReady(workers, ring), chunksFor(workers, ring)
-			if least > most || most < workers*ring || most+workers*Batch > all {
+			least, most, all := leastUsed(workers, ring), mostUsed(workers, ring), chunksFor(workers, ring)
+			if least < ring+Batch || least > most || most < workers*(ring+Batch) || most+driverKeeps(ring) > all {
 				t.Errorf("%d workers, rings of %d: from %d to %d of %d chunks", workers, ring, least, most, all)
 			}
 		}
+	}
+}
+
+// What a driver keeps is used besides.
+func TestChunksOfDriver(t *testing.T) {
+	q := newFakeQueue(t, 0)
+	q.chunks.raise(20)
+	if n := q.chunks.fill.Len(); n != fakeRing+20 {
+		t.Errorf("%d chunks wait, want %d", n, fakeRing+20)
+	}
+	q.wantAll(t, 0)
+}
+
+// The kernel may still count a chunk that came back: then it is spare, until there is
+// room.
+func TestFillRingWithoutRoom(t *testing.T) {
+	q := newFakeQueueOf(t, 0, fakeRing)
+	addr := q.chunk()
+	q.umem.ledger.Take(addr)
+	taken := q.fillMem[64]
+	q.fillMem[64]-- // not said yet
+	q.chunks.put([]uint64{addr})
+	if q.chunks.used != fakeRing-1 || q.chunks.fill.Len() != fakeRing {
+		t.Errorf("%d chunks are in use, %d wait", q.chunks.used, q.chunks.fill.Len())
+	}
+	q.fillMem[64] = taken
+	q.chunks.put(nil)
+	q.wantAll(t, 0)
+	if n := q.chunks.fill.Len(); n != fakeRing {
+		t.Errorf("%d chunks wait, want %d", n, fakeRing)
 	}
 }
 
@@ -67,26 +99,14 @@ func TestIdleWorkerFills(t *testing.T) {
 	if idle.Receive() != 0 {
 		t.Fatal("something was received")
 	}
-	if n := q.chunks.fill.Len(); n != fakeChunks-fakeRing {
-		t.Errorf("%d chunks wait, want all %d that nobody holds", n, fakeChunks-fakeRing)
+	if n, want := q.chunks.fill.Len(), mostUsed(1, fakeRing)-fakeRing; n != want {
+		t.Errorf("%d chunks wait, want all %d that may be used more", n, want)
 	}
 	for _, addr := range resting {
 		q.umem.ledger.Take(addr)
 	}
 	q.chunks.put(resting)
 	q.wantAll(t, 0)
-}
-
-func (f *fakeQueue) isSpare(addr uint64) bool {
-	i := addr / smallChunk
-	return f.chunks.spare[i/64]&(1<<(i%64)) != 0
-}
-
-func (f *fakeQueue) spareLen() (n int) {
-	for _, word := range f.chunks.spare {
-		n += bits.OnesCount64(word)
-	}
-	return n
 }
 
 // Against a model: no chunk is in two places, none is lost.
@@ -98,7 +118,7 @@ func TestChunksModel(t *testing.T) {
 		if rng.IntN(2) == 0 {
 			for n := rng.IntN(Batch); n > 0 && q.chunks.fill.Len() > 0; n-- {
 				addr := q.chunk()
-				if slices.Contains(held, addr) || q.isSpare(addr) {
+				if slices.Contains(held, addr) || slices.Contains(q.chunks.spare, addr) {
 					t.Fatalf("chunk %d is in two places", addr/smallChunk)
 				}
 				q.umem.ledger.Take(addr)
@@ -114,12 +134,17 @@ func TestChunksModel(t *testing.T) {
 	}
 	q.chunks.put(held)
 	q.wantAll(t, 0)
+	if !ringbuf.Poisoned {
+		return
+	}
 	defer func() {
 		if recover() == nil {
 			t.Error("a chunk was returned twice, and nobody noticed")
 		}
 	}()
+	addr := q.chunk()
+	q.umem.ledger.Take(addr)
 	for range 2 {
-		q.chunks.put([]uint64{0})
+		q.chunks.put([]uint64{addr})
 	}
 }

@@ -2,7 +2,6 @@ package xdp
 
 import (
 	"fmt"
-	"math/bits"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -160,13 +159,10 @@ func deliver(t *testing.T, l *lab, cfg Config, datagrams, size int, stall func(*
 func checkOwnership(t *testing.T, c *Capture) {
 	t.Helper()
 	for _, q := range c.queues {
-		spare := 0
-		for _, word := range q.chunks.spare {
-			spare += bits.OnesCount64(word)
-		}
+		spare := len(q.chunks.spare)
 		fill, want := q.chunks.fill.Len(), chunksFor(c.cfg.Workers, c.cfg.RingSize)
-		if fill+spare != want || spare != int(q.chunks.left.Load()) {
-			t.Errorf("queue %d: %d chunks are in the fill ring, %d (counted: %d) spare, want %d", q.id, fill, spare, q.chunks.left.Load(), want)
+		if fill+spare != want || fill != q.chunks.used {
+			t.Errorf("queue %d: %d chunks are in the fill ring (counted: %d), %d spare, want %d", q.id, fill, q.chunks.used, spare, want)
 		}
 		if ringbuf.Poisoned && q.umem.ledger.Out() != 0 {
 			t.Errorf("queue %d: %d chunks were not returned", q.id, q.umem.ledger.Out())

@@ -76,8 +76,7 @@ func (q *queue) openFirst(s *socket, chunks int, plan queuePlan) error {
 	if err := setOption(s.fd, unix.XDP_UMEM_REG, &reg); err != nil {
 		return refuse(q.device.Name, stepUMEM, fmt.Errorf("%d bytes: %w", reg.Len, err))
 	}
-	// All that are ever put in fit at once, so that a push never fails.
-	least, most := leastReady(plan.workers, plan.ringSize), mostReady(plan.workers, plan.ringSize)
+	least, most := leastUsed(plan.workers, plan.ringSize), mostUsed(plan.workers, plan.ringSize)
 	size, completion := uint32(1), uint32(completionSize)
 	for size < uint32(most) {
 		size *= 2
@@ -92,7 +91,13 @@ func (q *queue) openFirst(s *socket, chunks int, plan queuePlan) error {
 		return err
 	}
 	q.chunks.add(q.umem, chunks, least, most)
-	return q.bindFirst(s, plan)
+	if err := q.bindFirst(s, plan); err != nil {
+		return err
+	}
+	if q.zeroCopy {
+		q.chunks.raise(driverKeeps(plan.ringSize))
+	}
+	return nil
 }
 
 func (q *queue) mapFill(s *socket, size uint32) error {

@@ -24,22 +24,28 @@ const fakeRing, fakeChunks = 128, 256
 
 func newFakeQueue(t testing.TB, id uint32) *fakeQueue {
 	t.Helper()
+	return newFakeQueueOf(t, id, fakeChunks)
+}
+
+// newFakeQueueOf has a fill ring of so many entries.
+func newFakeQueueOf(t testing.TB, id, entries uint32) *fakeQueue {
+	t.Helper()
 	f := &fakeQueue{queue: &queue{id: id}}
 	var err error
 	if f.umem, err = newUMEM(fakeChunks, smallChunk); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.umem.close)
-	f.rxMem, f.fillMem = make([]byte, 192+16*fakeRing), make([]byte, 192+8*fakeChunks)
+	f.rxMem, f.fillMem = make([]byte, 192+16*fakeRing), make([]byte, 192+8*entries)
 	s := &socket{fd: -1, queue: f.queue}
 	if s.rx, err = ringbuf.NewRX(f.rxMem, fakeLayout, fakeRing); err != nil {
 		t.Fatal(err)
 	}
-	if f.chunks.fill, err = ringbuf.NewFill(f.fillMem, fakeLayout, fakeChunks); err != nil {
+	if f.chunks.fill, err = ringbuf.NewFill(f.fillMem, fakeLayout, entries); err != nil {
 		t.Fatal(err)
 	}
 	f.sockets = []*socket{s}
-	f.chunks.add(f.umem, fakeChunks, fakeRing, mostReady(1, fakeRing))
+	f.chunks.add(f.umem, fakeChunks, fakeRing, mostUsed(1, fakeRing))
 	return f
 }
 
@@ -59,7 +65,8 @@ func (r *Receiver) frame(i int) Frame {
 func (f *fakeQueue) chunk() uint64 {
 	consumer := binary.NativeEndian.Uint32(f.fillMem[64:])
 	binary.NativeEndian.PutUint32(f.fillMem[64:], consumer+1)
-	return binary.NativeEndian.Uint64(f.fillMem[192+8*(consumer%fakeChunks):])
+	entries := uint32(f.chunks.fill.Cap())
+	return binary.NativeEndian.Uint64(f.fillMem[192+8*(consumer%entries):])
 }
 
 // put gives a descriptor.
@@ -90,8 +97,10 @@ func (f *fakeQueue) packet(frame []byte, size int, more bool) {
 
 func (f *fakeQueue) wantAll(t *testing.T, but int) {
 	t.Helper()
-	if n := f.chunks.fill.Len() + f.spareLen(); n != fakeChunks-but || f.spareLen() != int(f.chunks.left.Load()) {
-		t.Errorf("%d chunks of %d are in the fill ring or spare, %d should be missing", n, fakeChunks, but)
+	spare, used := len(f.chunks.spare), f.chunks.used
+	if n := f.chunks.fill.Len() + spare; n != fakeChunks-but || used != fakeChunks-spare || int(f.chunks.left.Load()) != f.chunks.most-used {
+		t.Errorf("%d chunks of %d are in the fill ring or spare, %d should be missing; %d are in use, %d more may be, of %d",
+			n, fakeChunks, but, used, f.chunks.left.Load(), f.chunks.most)
 	}
 }
 

@@ -25,9 +25,8 @@ type Stats struct {
 	// looked at, of RXRingSize.
 	RXHighWater, RXRingSize int
 	// FillLen is how many chunks are in the fill ring that has the fewest, and
-	// SpareLen how many more could be put into the one that has the fewest of these,
-	// of the Chunks that each queue has.
-	FillLen, SpareLen, Chunks int
+	// SpareLen how many more could be used on the queue that has the fewest of these.
+	FillLen, SpareLen int
 }
 
 // Stats returns the counts of all sockets together. After Close it returns what
@@ -42,7 +41,7 @@ func (c *Capture) Stats() Stats {
 }
 
 func (c *Capture) stats() Stats {
-	sum := Stats{RXRingSize: c.cfg.RingSize, Chunks: chunksFor(c.cfg.Workers, c.cfg.RingSize)}
+	sum := Stats{RXRingSize: c.cfg.RingSize}
 	for _, r := range c.receivers {
 		sum.Received += r.received.Load()
 	}

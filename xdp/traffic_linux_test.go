@@ -200,7 +200,7 @@ func TestDetachThenDrain(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if after := c.Stats(); after != before || after.Chunks == 0 {
+	if after := c.Stats(); after != before || after.FillLen == 0 {
 		t.Errorf("after Close Stats = %+v, before %+v", after, before)
 	}
 	if n := c.Worker(0).Receive(); n != 0 {

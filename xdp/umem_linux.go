@@ -44,24 +44,26 @@ func chunkFor(mtu int) (size int, frags bool) {
 
 // chunksFor returns how many chunks the UMEM of a queue has: enough that no worker
 // can starve another, however long it rests. A worker holds at most a full ring
-// and a batch; what the driver holds beside, the rest is for.
+// and a batch; what a driver keeps (driverKeeps) is beside that.
 func chunksFor(workers, ringSize int) int {
-	return workers*(ringSize+Batch) + ringSize
+	return mostUsed(workers, ringSize) + driverKeeps(ringSize)
 }
 
-// leastReady returns how many of them are in the fill ring at least: so many that the
-// RX rings of half the workers, and of a single one, can fill up before anyone gives
-// back a chunk.
-func leastReady(workers, ringSize int) int {
+// leastUsed returns how many of them are in use at least: so many that the RX rings of
+// half the workers, and of a single one, can fill up before anyone gives back a chunk.
+func leastUsed(workers, ringSize int) int {
 	return (workers+1)*ringSize/2 + Batch
 }
 
-// mostReady returns how many of them are in the fill ring at most: so many that all RX
-// rings can fill up, while one batch that the kernel has taken still counts. Further ones
-// could not be received, and would only make memory colder.
-func mostReady(workers, ringSize int) int {
-	return workers*ringSize + Batch
+// mostUsed returns how many of them are in use at most: so many that all RX rings and all hands
+// can be full. Further ones could not be received, and would only make memory colder.
+func mostUsed(workers, ringSize int) int {
+	return workers * (ringSize + Batch)
 }
+
+// driverKeeps returns how many more are in use where the driver puts them on its own ring, which
+// it does for zero-copy only.
+func driverKeeps(ringSize int) int { return ringSize }
 
 // umem is the packet memory of a queue: chunks, each of which belongs at any time
 // to the kernel or to one worker.

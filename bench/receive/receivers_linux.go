@@ -67,9 +67,11 @@ func (p *pause) rest(fd int) error {
 		d = before * gather / time.Duration(p.since)
 	}
 	p.napped, p.since = now, 0
-	nap := unix.NsecToTimespec(int64(d))
-	_ = unix.Nanosleep(&nap, nil) // a signal makes it shorter
-	return p.poll(fd, 0)
+	napFor(d)
+	if ready(fd) {
+		p.woken = time.Now()
+	}
+	return nil
 }
 
 func (p *pause) poll(fd int, limit time.Duration) error {
@@ -80,9 +82,7 @@ func (p *pause) poll(fd int, limit time.Duration) error {
 	}
 	if n > 0 {
 		p.woken = time.Now()
-		if limit > 0 {
-			p.napped, p.since = p.woken, 0
-		}
+		p.napped, p.since = p.woken, 0
 	}
 	return nil
 }

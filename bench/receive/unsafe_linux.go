@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -67,4 +68,20 @@ func ethtoolSet(fd int, name string, command, value uint32) error {
 		return errno
 	}
 	return nil
+}
+
+// napFor sleeps for d; a signal makes it shorter. It is a raw system call, as the collector's
+// is: of another one the scheduler's monitor would take the receiver's place away each time,
+// and the receiver would have to wake a thread to get it back.
+func napFor(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
+}
+
+// ready reports whether poll finds something to read, without waiting.
+func ready(fd int) bool {
+	set := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	var none unix.Timespec
+	n, _, errno := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&set[0])), 1, uintptr(unsafe.Pointer(&none)), 0, 0, 0)
+	return errno == 0 && n > 0
 }

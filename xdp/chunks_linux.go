@@ -75,7 +75,9 @@ func (c *chunks) put(addrs []uint64) (wake bool) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.used -= len(addrs)
+	if c.used -= len(addrs); c.used < 0 {
+		panic("xdp: more chunks returned than were given")
+	}
 	if c.least != c.most {
 		c.adapt(c.fill.Len())
 	}

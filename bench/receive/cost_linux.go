@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -59,6 +60,18 @@ func above(all []*series, base func(name string) string) []*series {
 
 func driver(string) string { return dropped }
 
+// turns are the orders in which ways take turns: another one in each round, as what one leaves
+// in the caches, and how warm the CPU is, would always be for the same one. In each run they
+// are the same.
+type turns struct {
+	rng *rand.Rand
+	n   int
+}
+
+func newTurns(n int) turns { return turns{rand.New(rand.NewPCG(1, 2)), n} }
+
+func (t turns) next() []int { return t.rng.Perm(t.n) }
+
 // costs measures every way in turn, as fast as it goes. where is that of the sender.
 func costs(o options, list []*way, where string) error {
 	total, user := newSeries(list), newSeries(list)
@@ -68,9 +81,18 @@ func costs(o options, list []*way, where string) error {
 	if where != "split" {
 		f.window = threadWindow
 	}
+	turns := newTurns(len(list))
 	for round := -1; round < o.rounds; round++ {
-		for i, w := range list {
-			u, err := w.use(o, f, o.slice)
+		var waiting idling
+		if where == "split" { // of a sender whose CPU is not counted it does not matter
+			var err error
+			if waiting, err = list[0].generator.calibrate(); err != nil {
+				return err
+			}
+		}
+		for _, i := range turns.next() {
+			w := list[i]
+			u, err := w.use(o, f, o.slice, waiting)
 			if err != nil {
 				return fmt.Errorf("receive by %s: %w", w.name, err)
 			}
@@ -145,9 +167,11 @@ func loads(o options, list []*way, rate float64) error {
 	var cpu, ours, took, sent, base float64 // sums of all rounds
 	perCPU := make([]float64, len(list))
 	f := flow{rate: rate, group: min(max(int(rate*coalesce.Seconds()), 1), group)}
+	turns := newTurns(len(list))
 	for range o.rounds {
-		for i, w := range list {
-			u, err := w.use(o, f, o.loadTime)
+		for _, i := range turns.next() {
+			w := list[i]
+			u, err := w.use(o, f, o.loadTime, idling{})
 			if err != nil {
 				return fmt.Errorf("receive by %s: %w", w.name, err)
 			}
@@ -188,15 +212,11 @@ type used struct {
 // use sends for a while, and returns what receiving cost. Where no NAPI thread polls,
 // the softirqs do, on the sender's thread or, when that has enough, in ksoftirqd: then
 // kernel is their time together, with the injection in it, but without what the
-// generator did for frames that it did not send.
-func (w *way) use(o options, f flow, d time.Duration) (u used, err error) {
-	var idle idling
+// generator did for frames that it did not send: waiting tells what one costs.
+func (w *way) use(o options, f flow, d time.Duration, waiting idling) (u used, err error) {
 	threads := []int{w.napi}
 	if w.napi == 0 {
 		if threads, err = kernelThreads("ksoftirqd/"); err != nil {
-			return u, err
-		}
-		if idle, err = w.generator.calibrate(); err != nil {
 			return u, err
 		}
 	}
@@ -235,7 +255,7 @@ func (w *way) use(o options, f flow, d time.Duration) (u used, err error) {
 		return u, err
 	}
 	if w.napi == 0 {
-		waited := time.Duration(out.runs)*idle.run + time.Duration(float64(out.idle)*idle.frame)
+		waited := time.Duration(out.runs)*waiting.run + time.Duration(float64(out.idle)*waiting.frame)
 		u.kernel += max(injection-waited, 0)
 		u.idle = float64(waited) / float64(injection)
 	}

@@ -16,7 +16,7 @@
 // long as a quarter of a ring takes to come, then by poll.
 //
 // Three things are measured, round after round with all receivers in turn, so that
-// a busy moment of the machine hits all of them:
+// a busy moment of the machine hits all of them, and in another order each time:
 //
 //   - cost: the CPU time of all threads that a datagram passes, kernel and user, with
 //     the injection taken off: a baseline, an XDP program that drops all, has the same

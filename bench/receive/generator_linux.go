@@ -226,8 +226,8 @@ type flow struct {
 }
 
 // attempts is how many frames the generator makes in one run, to send or not: for some
-// 50 ms, or more.
-const attempts = 400_000
+// 25 ms, or more.
+const attempts = 200_000
 
 // idling is what running the generator costs besides what it sends.
 type idling struct {

@@ -84,7 +84,7 @@ func TestWays(t *testing.T) {
 			return err
 		}
 		for _, w := range list {
-			u, err := w.use(o, flow{group: group, window: threadWindow}, 50*time.Millisecond)
+			u, err := w.use(o, flow{group: group, window: threadWindow}, 50*time.Millisecond, idling{})
 			if err != nil {
 				return err
 			}

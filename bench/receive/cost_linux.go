@@ -168,7 +168,7 @@ func loads(o options, list []*way, rate float64) error {
 	perCPU := make([]float64, len(list))
 	f := flow{rate: rate, group: min(max(int(rate*coalesce.Seconds()), 1), group)}
 	turns := newTurns(len(list))
-	for range o.rounds {
+	for range o.loadRounds {
 		for _, i := range turns.next() {
 			w := list[i]
 			u, err := w.use(o, f, o.loadTime, idling{})
@@ -179,7 +179,7 @@ func loads(o options, list []*way, rate float64) error {
 			total[i].ns = append(total[i].ns, float64((u.kernel+u.user).Nanoseconds())/n)
 			kernel[i].ns = append(kernel[i].ns, float64(u.kernel.Nanoseconds())/n)
 			lost[i] += u.lost
-			perCPU[i] += float64(u.cpu.Nanoseconds()) / n / float64(o.rounds)
+			perCPU[i] += float64(u.cpu.Nanoseconds()) / n / float64(o.loadRounds)
 			cpu, ours = cpu+u.cpu.Seconds(), ours+(u.kernel+u.user).Seconds()
 			took, sent = took+u.took.Seconds(), sent+n
 		}

@@ -23,11 +23,11 @@ const usage = `Usage: receive [flags]
 Measures what it costs to receive a datagram of 1400 bytes by AF_XDP (native and
 generic), github.com/asavie/xdp, recvmmsg and net.UDPConn, side by side. As root.
 
-  -rounds N         rounds of cost and load, at least 5, or 0 to leave both out
-                    (default 7)
-  -slice D          time of each receiver in a round of cost (default 400ms)
+  -rounds N         rounds of cost, at least 5, or 0 to leave it out (default 51)
+  -slice D          time of each receiver in a round of cost (default 80ms)
   -load N,...       rates of load in datagrams a second; empty leaves it out
                     (default 1000,20000,100000)
+  -load-rounds N    rounds of load, at least 5 (default 7)
   -load-time D      time of each receiver in a round of load (default 500ms)
   -peak-rounds N    searches for the peak, 0 leaves it out (default 5)
   -peak-time D      how long a rate must be received without loss (default 1s)
@@ -86,7 +86,8 @@ func ways(p pause) []*way {
 
 // options are the parsed command line.
 type options struct {
-	rounds, peakRounds        int
+	rounds, loadRounds        int
+	peakRounds                int
 	slice, loadTime, peakTime time.Duration
 	latency                   time.Duration
 	only                      []string // ways; empty: all
@@ -115,9 +116,10 @@ func parse(args []string) (options, error) {
 	var loads, cpus, only string
 	flags := flag.NewFlagSet("receive", flag.ContinueOnError)
 	flags.SetOutput(nowhere{})
-	flags.IntVar(&o.rounds, "rounds", 7, "")
+	flags.IntVar(&o.rounds, "rounds", 51, "")
+	flags.IntVar(&o.loadRounds, "load-rounds", 7, "")
 	flags.IntVar(&o.peakRounds, "peak-rounds", 5, "")
-	flags.DurationVar(&o.slice, "slice", 400*time.Millisecond, "")
+	flags.DurationVar(&o.slice, "slice", 80*time.Millisecond, "")
 	flags.DurationVar(&o.loadTime, "load-time", 500*time.Millisecond, "")
 	flags.DurationVar(&o.peakTime, "peak-time", time.Second, "")
 	flags.DurationVar(&o.latency, "latency", time.Millisecond, "")
@@ -135,6 +137,7 @@ func parse(args []string) (options, error) {
 	}
 	fault(flags.NArg() > 0, "unexpected argument %q", flags.Arg(0))
 	fault(o.rounds != 0 && o.rounds < 5, "-rounds %d: want 0, or at least 5, for a median that means something", o.rounds)
+	fault(o.loadRounds < 5, "-load-rounds %d: want at least 5, for a median that means something (-load '' leaves it out)", o.loadRounds)
 	fault(o.peakRounds < 0, "-peak-rounds %d: want 0 or more", o.peakRounds)
 	fault(o.slice <= 0 || o.loadTime <= 0 || o.peakTime <= 0, "-slice, -load-time, -peak-time: want more than 0")
 	for _, text := range strings.FieldsFunc(loads, func(r rune) bool { return r == ',' }) {
@@ -178,9 +181,6 @@ func measure(o options) error {
 			}
 		}
 		printHead()
-		if o.rounds == 0 {
-			o.loads = nil
-		}
 		for _, p := range []place{{"split", o.sendCPU, mostNice, false}, {"one", o.recvCPU, leastNice, true}} {
 			if p.threaded {
 				if err := threaded(list, recv, o.recvCPU); err != nil {
@@ -191,7 +191,7 @@ func measure(o options) error {
 				return err
 			}
 			if o.rounds == 0 {
-				break
+				continue
 			}
 			if err := costs(o, list, p.name); err != nil {
 				return err

@@ -19,6 +19,7 @@ func TestParse(t *testing.T) {
 		{"-load 1000,2000 -cpus 1,0 -rounds 9", ""},
 		{"-load=", ""},
 		{"-rounds 4", "at least 5"},
+		{"-load-rounds 4", "-load-rounds 4"},
 		{"-cpus 1,1", "two numbers that differ"},
 		{"-cpus x", "two numbers that differ"},
 		{"-load 7", "-load 7"},

@@ -59,7 +59,7 @@ const gather = ringSize / 4
 func (p *pause) rest(fd int) error {
 	now := time.Now()
 	if p.latency == 0 || now.Sub(p.woken) >= 2*p.latency {
-		return p.poll(fd, napLimit)
+		return p.poll(fd)
 	}
 	p.woken = time.Time{} // once
 	d := p.latency
@@ -74,9 +74,9 @@ func (p *pause) rest(fd int) error {
 	return nil
 }
 
-func (p *pause) poll(fd int, limit time.Duration) error {
+func (p *pause) poll(fd int) error {
 	set := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(set[:], int(limit/time.Millisecond))
+	n, err := unix.Poll(set[:], int(napLimit/time.Millisecond))
 	if err != nil && err != unix.EINTR {
 		return os.NewSyscallError("poll", err)
 	}

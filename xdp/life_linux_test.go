@@ -367,6 +367,37 @@ func TestStats(t *testing.T) {
 	}
 }
 
+// What comes when a worker's ring and hands are full is lost as that, and not for want of chunks:
+// the operator is told that a worker is behind.
+func TestFullRingIsSaid(t *testing.T) {
+	l := newLab(t, 1, 0)
+	c := l.open(Config{RingSize: Batch})
+	r, s := c.Worker(0), c.queues[0].sockets[0]
+	number := 0
+	send := func(n int) {
+		for range n {
+			l.send(l.from(0, number, 100))
+			number++
+		}
+	}
+	send(Batch)
+	waitRx(t, s, Batch)
+	if n := r.Receive(); n != Batch {
+		t.Fatalf("Receive = %d, want %d", n, Batch)
+	}
+	send(Batch + 30)
+	for deadline := time.Now().Add(patience); c.Stats().RXRingFull+c.Stats().RXDropped < 30; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing was lost: %+v", c.Stats())
+		}
+	}
+	if s := c.Stats(); s.RXRingFull != 30 || s.RXDropped != 0 || s.RXFillRingEmpty != 0 {
+		t.Errorf("%+v", s)
+	}
+	r.Release()
+	gather(t, r, Batch, func(Frame) {})
+}
+
 func waitRx(t *testing.T, s *socket, n int) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); s.rx.Len() < n; time.Sleep(100 * time.Microsecond) {

@@ -52,14 +52,19 @@ func chunksFor(workers, ringSize int) int {
 // leastUsed returns how many of them are in use at least: so many that the RX rings of
 // half the workers, and of a single one, can fill up before anyone gives back a chunk.
 func leastUsed(workers, ringSize int) int {
-	return (workers+1)*ringSize/2 + Batch
+	return (workers+1)*ringSize/2 + Batch + beyondFull
 }
 
 // mostUsed returns how many of them are in use at most: so many that all RX rings and all hands
 // can be full. Further ones could not be received, and would only make memory colder.
 func mostUsed(workers, ringSize int) int {
-	return workers * (ringSize + Batch)
+	return workers*(ringSize+Batch) + beyondFull
 }
+
+// beyondFull is how many chunks are left when rings and hands are full: the kernel looks for a
+// chunk before it looks for room in the ring, and should say of a frame that is lost then that
+// the ring was full. More than the longest packet has.
+const beyondFull = 32
 
 // driverKeeps returns how many more are in use where the driver puts them on its own ring, which
 // it does for zero-copy only.

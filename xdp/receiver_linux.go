@@ -95,9 +95,7 @@ func (r *Receiver) Receive() int {
 	}
 	if r.n == 0 {
 		r.idle()
-		return 0
 	}
-	r.received.Store(r.received.Load() + uint64(r.n))
 	return r.n
 }
 
@@ -120,7 +118,7 @@ func (r *Receiver) take(s *socket) {
 	if n == 0 {
 		return
 	}
-	done := 0
+	done, before := 0, r.n
 	if !s.skip {
 		first, rest := s.rx.Runs(n)
 		if done = r.takePlain(s, first); done == len(first) {
@@ -130,6 +128,8 @@ func (r *Receiver) take(s *socket) {
 	if done < n {
 		done = r.takeAny(s, done, n)
 	}
+	// Before the ring is told, so that a frame is in it or counted at any time (Stats).
+	r.received.Store(r.received.Load() + uint64(r.n-before))
 	// The beginning of a packet whose end has not come yet, or has no room, stays.
 	s.rx.Release(done)
 }

@@ -63,10 +63,10 @@ func (r *Receiver) frame(i int) Frame {
 
 // chunk takes a chunk out of the fill ring.
 func (f *fakeQueue) chunk() uint64 {
-	consumer := binary.NativeEndian.Uint32(f.fillMem[64:])
-	binary.NativeEndian.PutUint32(f.fillMem[64:], consumer+1)
-	entries := uint32(f.chunks.fill.Cap())
-	return binary.NativeEndian.Uint64(f.fillMem[192+8*(consumer%entries):])
+	consumer, entries := cell(f.fillMem[64:]).Load(), uint32(f.chunks.fill.Cap())
+	addr := binary.NativeEndian.Uint64(f.fillMem[192+8*(consumer%entries):])
+	cell(f.fillMem[64:]).Store(consumer + 1)
+	return addr
 }
 
 // put gives a descriptor.
@@ -76,7 +76,7 @@ func (f *fakeQueue) put(addr uint64, length, options uint32) {
 	binary.NativeEndian.PutUint32(b[8:], length)
 	binary.NativeEndian.PutUint32(b[12:], options)
 	f.produced++
-	binary.NativeEndian.PutUint32(f.rxMem, f.produced)
+	cell(f.rxMem).Store(f.produced)
 }
 
 // packet gives a frame in pieces of at most size bytes; more says that another

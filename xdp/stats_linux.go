@@ -17,7 +17,7 @@ type Stats struct {
 	RXInvalidDescs, TXInvalidDescs, TXRingEmpty uint64
 
 	// Received counts the frames that workers have taken, and Waiting is how many
-	// descriptors are in the RX rings.
+	// descriptors are in the RX rings. What is taken at the moment may be in both.
 	Received uint64
 	Waiting  int
 
@@ -42,24 +42,20 @@ func (c *Capture) Stats() Stats {
 
 func (c *Capture) stats() Stats {
 	sum := Stats{RXRingSize: c.cfg.RingSize}
-	for _, r := range c.receivers {
-		sum.Received += r.received.Load()
-	}
 	for i, q := range c.queues {
 		for _, s := range q.sockets {
 			// A kernel before 5.9 knows the first three only; the rest stays zero.
 			var k unix.XDPStatistics
-			if getOption(s.fd, unix.XDP_STATISTICS, &k) != nil {
-				continue
-			}
-			sum.RXDropped += k.Rx_dropped
-			sum.RXInvalidDescs += k.Rx_invalid_descs
-			sum.TXInvalidDescs += k.Tx_invalid_descs
-			sum.RXRingFull += k.Rx_ring_full
-			sum.TXRingEmpty += k.Tx_ring_empty_descs
-			// The fill ring is the queue's: each of its sockets reports the same count.
-			if s.worker == 0 {
-				sum.RXFillRingEmpty += k.Rx_fill_ring_empty_descs
+			if getOption(s.fd, unix.XDP_STATISTICS, &k) == nil {
+				sum.RXDropped += k.Rx_dropped
+				sum.RXInvalidDescs += k.Rx_invalid_descs
+				sum.TXInvalidDescs += k.Tx_invalid_descs
+				sum.RXRingFull += k.Rx_ring_full
+				sum.TXRingEmpty += k.Tx_ring_empty_descs
+				// The fill ring is the queue's: each of its sockets reports the same count.
+				if s.worker == 0 {
+					sum.RXFillRingEmpty += k.Rx_fill_ring_empty_descs
+				}
 			}
 			sum.Waiting += s.rx.Len()
 			sum.RXHighWater = max(sum.RXHighWater, s.rx.HighWater())
@@ -69,6 +65,11 @@ func (c *Capture) stats() Stats {
 			sum.FillLen, sum.SpareLen = fill, spare
 		}
 		sum.FillLen, sum.SpareLen = min(sum.FillLen, fill), min(sum.SpareLen, spare)
+	}
+	// After what waits: a frame that is taken meanwhile may count as both, but never as
+	// neither, which would make it look lost.
+	for _, r := range c.receivers {
+		sum.Received += r.received.Load()
 	}
 	return sum
 }

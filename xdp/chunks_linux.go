@@ -19,8 +19,8 @@ const calm = 1 << 12
 // as long as that takes: the fewer there are, the more of it is still in the caches. So
 // only a level of them is in use, and a worker's go straight back into the ring. But they
 // must last for as long as no worker gives any back: the level is never below leastUsed,
-// and twice as high for a while, up to mostUsed, whenever three quarters were out of
-// the ring at once.
+// and twice as high for a while, up to mostUsed, whenever half were out of the ring at
+// once: so a worker that rests with a full ring leaves the others one.
 //
 // Rings from each worker to one that alone fills would need no lock, but cost a push
 // and a pop for each chunk, and a filler that rests would starve the others; a worker
@@ -33,7 +33,7 @@ type chunks struct {
 	ledger *ringbuf.Ledger
 	spare  []uint64 // a stack: what was used last is used first
 	used   int      // all others
-	quiet  int      // batches since three quarters of the level were out of the fill ring
+	quiet  int      // batches since half of the level was out of the fill ring
 
 	least, most int // bounds of level
 
@@ -123,7 +123,7 @@ func (c *chunks) top() {
 func (c *chunks) adapt(have int) {
 	level := int(c.level.Load())
 	switch {
-	case have < level/4:
+	case have < level/2:
 		level, c.quiet = min(2*level, c.most), 0
 	case c.quiet < calm:
 		c.quiet++
@@ -134,8 +134,8 @@ func (c *chunks) adapt(have int) {
 	c.level.Store(int32(level))
 }
 
-// low reports whether most of what is in use is out of the fill ring, and more could be used.
+// low reports whether half of what is in use is out of the fill ring, and more could be used.
 func (c *chunks) low() bool {
 	level := int(c.level.Load())
-	return level < c.most && c.fill.Len() < level/4
+	return level < c.most && c.fill.Len() < level/2
 }

@@ -87,6 +87,20 @@ func TestFillRingWithoutRoom(t *testing.T) {
 	}
 }
 
+// A worker that rests with much leaves the others as much as they had: more are used as
+// soon as one of them gives some back.
+func TestRestingWorkerLeavesRoom(t *testing.T) {
+	q := newFakeQueue(t, 0)
+	const resting = fakeRing/2 + 1
+	for range resting {
+		q.umem.ledger.Take(q.chunk())
+	}
+	q.chunks.put(nil)
+	if n, want := q.chunks.fill.Len(), mostUsed(1, fakeRing)-resting; n != want {
+		t.Errorf("%d chunks wait, want %d", n, want)
+	}
+}
+
 // Workers that rest with all that was in the fill ring do not keep the kernel from
 // what is spare: whoever looks next sees to that.
 func TestIdleWorkerFills(t *testing.T) {

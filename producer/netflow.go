@@ -19,7 +19,10 @@ func (p *Producer) fixed(data []byte) {
 	switch {
 	case n != int(h.Count):
 		p.fault(ReasonCountMismatch)
-	case rest > 0 && !allZero(body[n*h.RecordLen:]):
+	case rest == 0 || allZero(body[n*h.RecordLen:]): // padding
+	case rest >= h.RecordLen: // there are more than the header counts
+		p.fault(ReasonCountMismatch)
+	default:
 		p.fault(templateReason(template.FaultTrailingBytes))
 	}
 	p.fixedFacts(&h, n)

@@ -22,7 +22,8 @@ const (
 	// buffer, or than what a capture kept of it.
 	ReasonDatagramTruncated
 	// ReasonCountMismatch: the header's count is not that of the records
-	// that are there. Those that are there are decoded.
+	// that are there. Of v1, v5 and v7 as many are decoded as the header
+	// counts, of v9 all.
 	ReasonCountMismatch
 	// ReasonLengthMismatch: the IPFIX header's length is not the datagram's.
 	ReasonLengthMismatch

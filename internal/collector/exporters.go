@@ -39,7 +39,7 @@ type Exporter struct {
 
 	watched
 
-	_ [48]byte // a whole number of cache lines
+	_ [40]byte // a whole number of cache lines
 }
 
 func (e *Exporter) count(size int, res *producer.Result, nowNs int64) {

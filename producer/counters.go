@@ -29,8 +29,9 @@ type Counters struct {
 	// SetsWithoutTemplate counts the data sets whose template is unknown.
 	SetsWithoutTemplate uint64
 	// Templates counts announcements that were new, that changed a
-	// template, and that did not; and withdrawals.
+	// template, and that did not; and withdrawals, those that were ignored apart.
 	TemplatesAdded, TemplatesReplaced, TemplatesUnchanged, TemplatesWithdrawn uint64
+	WithdrawalsIgnored                                                        uint64
 	// sFlow samples that are no flows.
 	CounterSamples, DropSamples, UnknownSamples uint64
 }
@@ -78,6 +79,7 @@ func (c *Counters) Add(o *Counters) {
 	c.TemplatesReplaced += o.TemplatesReplaced
 	c.TemplatesUnchanged += o.TemplatesUnchanged
 	c.TemplatesWithdrawn += o.TemplatesWithdrawn
+	c.WithdrawalsIgnored += o.WithdrawalsIgnored
 	c.CounterSamples += o.CounterSamples
 	c.DropSamples += o.DropSamples
 	c.UnknownSamples += o.UnknownSamples

@@ -143,34 +143,47 @@ type heldDatagram struct {
 	ended    bool // counted as decoded
 }
 
-// waiting is the sets of one key, in the order of arrival.
+// waiting is the sets of one key, in the order of arrival: first those that are
+// bound to a template, then the others.
 type waiting struct {
 	first, last int32
-	unbound     int32 // the first of which the template is not known; none
+	unbound     int32 // the first that is not bound; none
 	bytes       int
 	ready       bool // in held.ready
 }
 
 // held is what a producer holds. It belongs to the producer's worker.
+//
+// Keeping, releasing and expiring a set cost O(1) beside its bytes: it is bound to a
+// template at most once, and it leaves its key's list at the front. What other
+// workers learn is looked up by key; where that was too much to be remembered, a
+// call of Release looks at a few sets for each template that was added.
 type held struct {
-	room   *Held
-	sets   int    // that wait
-	seen   uint64 // of the store's additions
-	lists  map[waitKey]waiting
-	ready  []waitKey // whose template is known
-	slab   []heldSet // indexed; empty slots are listed in slots
-	slots  []int32
-	grams  []heldDatagram
-	gslots []int32
-	oldest int32
-	newest int32
-	chunk  *chunk // being filled
+	// cursor is the next set to look at, none if there is no need; again says that
+	// templates were added since it began, and budget how many sets may be looked
+	// at for those.
+	cursor int32
+	again  bool
+	budget int
+
+	room    *Held
+	sets    int    // that wait
+	seen    uint64 // of the store's additions
+	lists   map[waitKey]waiting
+	ready   []waitKey // whose template is known
+	slab    []heldSet // indexed; empty slots are listed in slots
+	slots   []int32
+	grams   []heldDatagram
+	gslots  []int32
+	oldest  int32
+	newest  int32
+	chunk   *chunk // being filled
 
 	released Released // what is said of the set that is ended
 }
 
 func (h *held) init(room *Held) {
-	*h = held{room: room, lists: map[waitKey]waiting{}, oldest: none, newest: none}
+	*h = held{room: room, lists: map[waitKey]waiting{}, oldest: none, newest: none, cursor: none}
 }
 
 // waits says whether sets of the key wait: those that follow wait behind them.
@@ -245,9 +258,8 @@ func (h *held) append(i int32) {
 	h.sets++
 }
 
-// remove takes a set out of both; before is the one before it in its key's list,
-// none for the first.
-func (h *held) remove(i, before int32) {
+// remove takes a set, the first of its key's list, out of both.
+func (h *held) remove(i int32) {
 	s := &h.slab[i]
 	if s.prev != none {
 		h.slab[s.prev].next = s.next
@@ -259,15 +271,11 @@ func (h *held) remove(i, before int32) {
 	} else {
 		h.newest = s.prev
 	}
+	if h.cursor == i {
+		h.cursor = s.next
+	}
 	w := h.lists[s.key]
-	if before != none {
-		h.slab[before].nextOfKey = s.nextOfKey
-	} else {
-		w.first = s.nextOfKey
-	}
-	if w.last == i {
-		w.last = before
-	}
+	w.first = s.nextOfKey
 	if w.unbound == i {
 		w.unbound = s.nextOfKey
 	}

@@ -161,6 +161,7 @@ func (p *Producer) sets(m *message, body []byte, idTemplates, idOptions uint16) 
 		case sets.ID >= 256:
 			t, pl := p.dataSet(m, domain, sets.ID, sets.Body)
 			if recent && t != nil {
+				p.recent.release(p.store.Released())
 				p.recent.put(&m.key, sets.ID, changes, domain, t, pl)
 			}
 		case sets.ID == idTemplates || sets.ID == idOptions:
@@ -196,6 +197,11 @@ func (p *Producer) templateSet(m *message, domain *template.Domain, body []byte,
 		m.templates++
 		if !ok {
 			p.fault(templateReason(defs.Fault))
+			continue
+		}
+		if defs.Def.Withdrawal && p.cfg.IgnoreWithdrawals {
+			p.Counters.WithdrawalsIgnored++
+			p.useful++
 			continue
 		}
 		if domain == nil && defs.Def.Withdrawal {

@@ -38,6 +38,10 @@ type Config struct {
 	Geo *geo.Cache
 	// Programs holds the mapping that is in force; nil for none.
 	Programs *Programs
+	// IgnoreWithdrawals has template withdrawals counted and otherwise ignored, as
+	// RFC 7011 section 8.4 asks of collectors of datagrams (UDP). A message over TCP
+	// or SCTP may withdraw.
+	IgnoreWithdrawals bool
 	// Held has room for data that comes before its template; nil holds none.
 	// All producers share it.
 	Held *Held

@@ -11,11 +11,17 @@ import (
 // template from: a look at one cache line instead of one at each of the store's
 // tables on the way, which for many exporters are all far from the CPU. An entry
 // holds as long as nothing in the store has changed (template.Store.Changes).
-// It grows while entries that hold make room for each other, up to 4 MiB.
+// It grows while entries that hold make room for each other, up to 5 MiB.
+//
+// A look-up and a new entry cost O(1). Entries keep templates and domains that the
+// store has let go of from the garbage collector: all are forgotten with the first
+// new one after it let go of mostReleased bytes, which paid for that.
 type recentSets struct {
 	pairs  [][2]recentSet // a power of two, by hash
 	shift  uint8          // 64 less the bits of an index
 	pushed int            // entries that held and had to make room, since it grew
+	// released is what the store had let go of when all was forgotten, in bytes.
+	released uint64
 }
 
 type recentSet struct {
@@ -32,6 +38,19 @@ const (
 	leastRecent = 1 << 7
 	mostRecent  = 1 << 15
 )
+
+// mostReleased is how many bytes of the store's may be kept for longer than it
+// does.
+const mostReleased = 4 << 20
+
+// release forgets all where the store has let go of much since it did. released
+// is what template.Store.Released returns.
+func (r *recentSets) release(released uint64) {
+	if released-r.released > mostReleased {
+		r.released = released
+		r.clear()
+	}
+}
 
 func (r *recentSets) size(n int) {
 	r.pairs = make([][2]recentSet, n)

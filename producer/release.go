@@ -56,6 +56,9 @@ func (p *Producer) hold(m *message, t *template.Template, id uint16, body []byte
 		p.current = h.newDatagram()
 		h.grams[p.current] = heldDatagram{}
 	}
+	if t != nil {
+		h.bind(k, t) // they came before it
+	}
 	i := h.newSet()
 	h.slab[i] = heldSet{key: k, body: kept, chunk: c, template: t, datagram: p.current}
 	h.append(i)
@@ -86,16 +89,20 @@ func (p *Producer) learn(m *message, domain *template.Domain, id uint16) {
 	if h.sets == 0 {
 		return
 	}
-	k := p.waitKey(m, id)
+	if t := domain.Template(id); t != nil {
+		h.bind(p.waitKey(m, id), t)
+	}
+}
+
+// bind binds the sets of a key that are not bound to a template. Each is bound
+// once.
+func (h *held) bind(k waitKey, t *template.Template) {
 	w, ok := h.lists[k]
-	t := domain.Template(id)
-	if !ok || t == nil || w.unbound == none {
+	if !ok || w.unbound == none {
 		return
 	}
 	for i := w.unbound; i != none; i = h.slab[i].nextOfKey {
-		if h.slab[i].template == nil {
-			h.slab[i].template = t
-		}
+		h.slab[i].template = t
 	}
 	w.unbound = none
 	h.lists[k] = w
@@ -110,20 +117,46 @@ func (p *Producer) Holds() bool { return p.held.sets > 0 }
 // worker learned it.
 func (p *Producer) look() {
 	h := &p.held
-	if p.store.Added() == h.seen {
-		return
-	}
-	var all bool
-	h.seen, all = p.store.AddedSince(h.seen, func(k template.Key, id uint16) { h.makeReady(waitKey{k, id}) })
-	// What is added for an address may be what any of its ports waits for.
-	if !all && p.store.PortPolicy() != template.PortsAuto {
-		return
-	}
-	for k, w := range h.lists {
-		if d := p.store.Lookup(&h.grams[h.slab[w.first].datagram].message.key); d != nil && d.Template(k.id) != nil {
-			h.makeReady(k)
+	if p.store.Added() != h.seen {
+		before, all := h.seen, false
+		h.seen, all = p.store.AddedSince(before, func(k template.Key, id uint16) { h.makeReady(waitKey{k, id}) })
+		// What is added for an address may be what any of its ports waits for.
+		if all || p.store.PortPolicy() == template.PortsAuto {
+			h.again = true
+			h.budget = min(h.budget+looksPerAddition*int(min(h.seen-before, looksAtOnce)), looksAtOnce)
 		}
 	}
+	p.search()
+}
+
+const (
+	// looksEach is how many sets are looked at in a call of Release where templates
+	// were added that are not known one by one, looksPerAddition how many for each
+	// of those, and looksAtOnce how many in a call at most.
+	looksEach, looksPerAddition, looksAtOnce = 256, 16, 8192
+)
+
+// search goes on looking at all sets for those whose template is known, a few at a
+// time. What is added meanwhile has it begin again at its end.
+func (p *Producer) search() {
+	h := &p.held
+	if h.cursor == none && h.again {
+		h.again, h.cursor = false, h.oldest
+	}
+	if h.cursor == none {
+		return
+	}
+	left := looksEach + h.budget
+	for h.budget = 0; left > 0 && h.cursor != none; left-- {
+		s := &h.slab[h.cursor]
+		if h.lists[s.key].first == h.cursor {
+			if d := p.store.Lookup(&h.grams[s.datagram].message.key); d != nil && d.Template(s.key.id) != nil {
+				h.makeReady(s.key)
+			}
+		}
+		h.cursor = s.next
+	}
+	h.budget = left - min(left, looksEach)
 }
 
 func (h *held) makeReady(k waitKey) {
@@ -155,18 +188,13 @@ func (p *Producer) Release(batch *Batch, size int, done func(*Released)) (more b
 		if !ok {
 			continue
 		}
-		known := true
-		for i, before := w.first, int32(none); i != none; {
-			next := h.slab[i].nextOfKey
-			switch {
-			case h.slab[i].template == nil && !known:
-				before = i
-			case left == 0 || len(batch.Buf) >= size:
+		for i := w.first; i != none; left-- {
+			if left == 0 || len(batch.Buf) >= size {
 				return true
-			case p.release(i, before, batch, done):
-				left--
-			default: // it was withdrawn again
-				known, before = false, i
+			}
+			next := h.slab[i].nextOfKey
+			if !p.release(i, batch, done) {
+				break // it was withdrawn again, and those that follow wait for the next
 			}
 			i = next
 		}
@@ -179,7 +207,7 @@ func (p *Producer) Release(batch *Batch, size int, done func(*Released)) (more b
 }
 
 // release decodes one set and reports whether its template is known.
-func (p *Producer) release(i, before int32, batch *Batch, done func(*Released)) bool {
+func (p *Producer) release(i int32, batch *Batch, done func(*Released)) bool {
 	s := &p.held.slab[i]
 	g := &p.held.grams[s.datagram]
 	domain := p.store.Lookup(&g.message.key)
@@ -209,12 +237,13 @@ func (p *Producer) release(i, before int32, batch *Batch, done func(*Released)) 
 	p.held.released = Released{Records: len(batch.Ends) - records, DataRecords: m.records}
 	p.Counters.Records[g.protocol] += uint64(p.held.released.Records)
 	p.Counters.Held.Released++
-	p.end(i, before, p.useful > 0 || p.first == ReasonNone, done)
+	p.end(i, p.useful > 0 || p.first == ReasonNone, done)
 	return true
 }
 
-// end takes a set out, and counts its datagram where that is decided by it.
-func (p *Producer) end(i, before int32, useful bool, done func(*Released)) {
+// end takes a set, the first of its key, out, and counts its datagram where that is
+// decided by it.
+func (p *Producer) end(i int32, useful bool, done func(*Released)) {
 	h := &p.held
 	r := &h.released
 	s := &h.slab[i]
@@ -222,7 +251,7 @@ func (p *Producer) end(i, before int32, useful bool, done func(*Released)) {
 	g := &h.grams[at]
 	p.Counters.Held.Sets--
 	p.Counters.Held.Bytes -= uint64(len(s.body))
-	h.remove(i, before)
+	h.remove(i)
 	g.sets--
 	switch {
 	case g.ended:
@@ -279,5 +308,5 @@ func (p *Producer) expire(done func(*Released)) {
 	p.Counters.SetsWithoutTemplate++
 	p.Counters.Held.Expired++
 	h.released = Released{Expired: true}
-	p.end(h.oldest, none, false, done)
+	p.end(h.oldest, false, done)
 }

@@ -41,6 +41,12 @@ const (
 
 // A Table bounds and sweeps the streams of all sets. All methods may be called
 // by any goroutine.
+//
+// An observation costs O(1): a look-up, a comparison with seven hypotheses, and, at
+// most once in four observations, the settling of 32 numbers among 64 gaps. So does
+// a stream that is made, and the one that makes room for it: the one used least
+// recently of 16 that are drawn. Memory follows from the limit: what is evicted is
+// in no index any more.
 type Table struct {
 	seed  maphash.Seed
 	limit int
@@ -135,18 +141,35 @@ func (t *Table) Agent(agent []byte, subAgent uint32) uint64 {
 // A Set holds the streams of one exporter. The zero value is ready for use. All
 // methods may be called by any goroutine.
 type Set struct {
-	index                           atomic.Pointer[index]
+	index atomic.Pointer[index]
+	// streams are those in the index that have not gone; written with the table's
+	// lock.
+	streams                         atomic.Int32
 	lost                            [NumPlaces][NumUnits]atomic.Uint64
 	reordered, duplicates, restarts atomic.Uint64
 }
 
-// index is an open-addressed hash table. It is only ever added to; what is
-// evicted stays in it until it is made anew.
+// index is an open-addressed hash table of the streams of a set. A stream that is
+// evicted leaves the tombstone in its slot, so that a reader's probe goes on.
+//
+// It is copied when half of its slots are taken, and when a stream is left for
+// sparse of them; as many streams that were made or evicted paid for that.
 type index struct {
 	slots []atomic.Pointer[Stream]
 	mul   uint64 // odd, and unknown to those who choose the keys
 	used  int    // guarded by the table's lock
 }
+
+// tombstone is the stream of no key.
+var tombstone = &Stream{key: Key{Kind: Kind(NumKinds)}, gone: true}
+
+const (
+	// minSlots is the number of slots that an index begins with: most exporters
+	// have a stream.
+	minSlots = 4
+	// sparse is how many slots a stream may have.
+	sparse = 12
+)
 
 func (x *index) slot(k *Key) *atomic.Pointer[Stream] {
 	mask := uint64(len(x.slots) - 1)
@@ -187,18 +210,18 @@ func (s *Set) Observe(t *Table, key Key, o *Observation) (rateBefore uint32) {
 
 // add makes a stream, for which another may have to make room.
 func (t *Table) add(s *Set, key Key, nowNs int64) *Stream {
+	if s.streams.Load() >= StreamsPerExporter {
+		return nil // before the lock: what has no room comes again and again
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	x := s.index.Load()
-	if x != nil {
-		if st := x.slot(&key).Load(); st != nil && !st.isGone() {
+	if x := s.index.Load(); x != nil {
+		if st := x.slot(&key).Load(); st != nil {
 			return st // another worker was first
 		}
-		if x.used >= StreamsPerExporter {
-			if x = t.compact(s, x); x.used >= StreamsPerExporter {
-				return nil
-			}
-		}
+	}
+	if s.streams.Load() >= StreamsPerExporter {
+		return nil
 	}
 	if len(t.all) >= t.limit {
 		if t.limit == 0 {
@@ -206,58 +229,49 @@ func (t *Table) add(s *Set, key Key, nowNs int64) *Stream {
 		}
 		t.evict(t.oldest())
 		t.evicted.Add(1)
-		x = s.index.Load()
 	}
+	x := s.index.Load()
 	if x == nil || 2*(x.used+1) > len(x.slots) {
-		x = t.grow(s, x)
+		x = s.resize()
 	}
 	st := &Stream{key: key, set: s, slot: len(t.all), lastNs: nowNs}
 	t.all = append(t.all, st)
-	slot := x.slot(&key)
-	if slot.Load() == nil {
-		x.used++
-	}
-	slot.Store(st)
+	x.slot(&key).Store(st)
+	x.used++
+	s.streams.Add(1)
 	return st
 }
 
-func (s *Stream) isGone() bool {
-	s.lock()
-	defer s.unlock()
-	return s.gone
-}
-
-// compact makes the index anew if a part of it has gone.
-func (t *Table) compact(s *Set, x *index) *index {
-	for i := range x.slots {
-		if st := x.slots[i].Load(); st != nil && st.isGone() {
-			return t.grow(s, x)
-		}
+// resize makes the index anew, with room for as many streams again as there are.
+// The table is locked.
+func (s *Set) resize() *index {
+	size := minSlots
+	for size < 3*(int(s.streams.Load())+1) {
+		size *= 2
 	}
-	return x
-}
-
-// grow makes the index anew, of the streams that have not gone, with room for as
-// many again.
-func (t *Table) grow(s *Set, x *index) *index {
-	var live []*Stream
-	if x != nil {
+	grown := &index{slots: make([]atomic.Pointer[Stream], size), mul: rand.Uint64() | 1}
+	if x := s.index.Load(); x != nil {
 		for i := range x.slots {
-			if st := x.slots[i].Load(); st != nil && !st.isGone() {
-				live = append(live, st)
+			if st := x.slots[i].Load(); st != nil && st != tombstone {
+				grown.slot(&st.key).Store(st)
+				grown.used++
 			}
 		}
 	}
-	size := 4
-	for size < 3*(len(live)+1) {
-		size *= 2
-	}
-	grown := &index{slots: make([]atomic.Pointer[Stream], size), mul: rand.Uint64() | 1, used: len(live)}
-	for _, st := range live {
-		grown.slot(&st.key).Store(st)
-	}
 	s.index.Store(grown)
 	return grown
+}
+
+// forget takes a stream that has gone out of the index. The table is locked.
+func (s *Set) forget(st *Stream) {
+	x := s.index.Load()
+	x.slot(&st.key).Store(tombstone)
+	switch n := int(s.streams.Add(-1)); {
+	case n == 0:
+		s.index.Store(nil)
+	case sparse*n < len(x.slots):
+		s.resize()
+	}
 }
 
 // oldest returns, of a few streams, the one that was used least recently.
@@ -293,6 +307,7 @@ func (t *Table) evict(st *Stream) {
 	st.gone = true
 	st.dropGaps(t)
 	st.unlock()
+	st.set.forget(st)
 	last := len(t.all) - 1
 	t.all[st.slot] = t.all[last]
 	t.all[st.slot].slot = st.slot
@@ -363,12 +378,11 @@ func (s *Set) Release(t *Table) {
 	if x == nil {
 		return
 	}
-	for i := range x.slots {
-		if st := x.slots[i].Load(); st != nil && !st.isGone() {
+	for i := range x.slots { // x stays as it is when the index is made anew
+		if st := x.slots[i].Load(); st != nil && st != tombstone {
 			t.evict(st)
 		}
 	}
-	s.index.Store(nil)
 }
 
 // Counts are what a set's streams reported.
@@ -458,7 +472,7 @@ func (s *Set) Streams() []Info {
 	var list []Info
 	for i := range x.slots {
 		st := x.slots[i].Load()
-		if st == nil {
+		if st == nil || st == tombstone {
 			continue
 		}
 		st.lock()

@@ -23,24 +23,58 @@ type Domain struct {
 	firstUse, lastUse atomic.Int64
 
 	// Guarded by the store's lock.
-	used     int   // slots of ids that are taken, by withdrawn templates too
-	plain    int   // templates that are not withdrawn
-	opts     int   // options templates that are not withdrawn
-	bytes    int64 // of the templates, as if none were shared
-	children int   // domains whose parent this one is
-	gone     bool  // not in the store any more
-	restored bool  // what was saved of it is loaded
+	used     int            // slots of ids that are taken, by withdrawn templates too
+	kinds    [numKinds]kind // templates that are not withdrawn
+	bytes    int64          // of the templates, as if none were shared, and of ids
+	children int            // domains whose parent this one is
+	gone     bool           // not in the store any more
+	restored bool           // what was saved of it is loaded
+	place    place          // in the order of eviction
 }
 
-// idTable is an open-addressed hash table of templates by id. A slot once
-// taken stays with its id: a change stores another template in it, a
-// withdrawal a marker. So readers need no lock, and a change costs the same
-// however many templates there are.
+// kind is the templates of a domain that are withdrawn together: a list through
+// Template.prev and Template.next.
+type kind struct {
+	first *Template
+	n     int
+}
+
+const (
+	plainKind = iota
+	optionsKind
+	numKinds
+)
+
+// kindOf returns the kind of options templates or of others.
+func (d *Domain) kindOf(options bool) *kind {
+	if options {
+		return &d.kinds[optionsKind]
+	}
+	return &d.kinds[plainKind]
+}
+
+// live returns the number of templates that are not withdrawn.
+func (d *Domain) live() int { return d.kinds[plainKind].n + d.kinds[optionsKind].n }
+
+// idTable is an open-addressed hash table of templates by id. A slot that is
+// taken stays with its id: a change stores another template in it, a withdrawal
+// nil. Readers need no lock.
+//
+// A look-up, a change and a withdrawal cost O(1), however many templates there
+// are. The table is copied when it is full, or has shrunk to a sixteenth; as
+// many changes paid for that. A withdrawal of all of a kind costs O(1) for each
+// template that it removes, which was announced at that price before.
 type idTable struct {
 	mask  uint32
 	shift uint8  // 32 less the bits of mask
 	mul   uint32 // odd, and unknown to those who choose the ids
-	slots []atomic.Pointer[Template]
+	slots []idSlot
+}
+
+// idSlot is a slot of an idTable. A writer stores template before id.
+type idSlot struct {
+	id       atomic.Uint32 // 0 while the slot is empty: template ids begin at 256
+	template atomic.Pointer[Template]
 }
 
 // minIDs is the number of slots that a table begins with.
@@ -52,18 +86,44 @@ func newIDTable(size int, mul uint32) *idTable {
 		mask:  uint32(size - 1),
 		shift: uint8(32 - bits.Len32(uint32(size-1))),
 		mul:   mul,
-		slots: make([]atomic.Pointer[Template], size),
+		slots: make([]idSlot, size),
 	}
 }
 
+// bytes returns the memory of the table beyond that of the smallest, which is a
+// part of a domain's.
+func (t *idTable) bytes() int64 { return slotCost * int64(len(t.slots)-minIDs) }
+
+// find returns the template with the id, or nil.
+func (t *idTable) find(id uint16) *Template {
+	s, taken := t.slot(id)
+	if !taken { // a writer may be about to take it for another id
+		return nil
+	}
+	return s.template.Load()
+}
+
 // slot returns the slot of the id, or the empty one that it would take.
-func (t *idTable) slot(id uint16) *atomic.Pointer[Template] {
+func (t *idTable) slot(id uint16) (s *idSlot, taken bool) {
 	for i := uint32(id) * t.mul >> t.shift; ; i++ {
 		s := &t.slots[i&t.mask]
-		if have := s.Load(); have == nil || have.ID == id {
-			return s
+		switch s.id.Load() {
+		case uint32(id):
+			return s, true
+		case 0:
+			return s, false
 		}
 	}
+}
+
+// insert stores t, and reports whether that took an empty slot.
+func (t *idTable) insert(tpl *Template) bool {
+	s, taken := t.slot(tpl.ID)
+	s.template.Store(tpl)
+	if !taken {
+		s.id.Store(uint32(tpl.ID))
+	}
+	return !taken
 }
 
 // Key returns the domain's key.
@@ -76,7 +136,7 @@ func (d *Domain) Sampling() *Sampling { return &d.sampling }
 // does not allocate.
 func (d *Domain) Template(id uint16) *Template {
 	for {
-		if t := d.ids.Load().slot(id).Load(); t != nil && !t.gone {
+		if t := d.ids.Load().find(id); t != nil {
 			return t
 		}
 		if d.parent == nil {
@@ -87,18 +147,7 @@ func (d *Domain) Template(id uint16) *Template {
 }
 
 // own is Template without what the parent knows.
-func (d *Domain) own(id uint16) *Template {
-	if t := d.ids.Load().slot(id).Load(); t != nil && !t.gone {
-		return t
-	}
-	return nil
-}
-
-// has says whether there is a template with the id.
-func (t *idTable) has(id uint16) bool {
-	have := t.slot(id).Load()
-	return have != nil && !have.gone
-}
+func (d *Domain) own(id uint16) *Template { return d.ids.Load().find(id) }
 
 // useStep is how old the time of a last use may be, in nanoseconds: it is not
 // written more often.
@@ -139,7 +188,7 @@ func (d *Domain) Templates() []*Template {
 	ids := d.ids.Load()
 	var all []*Template
 	for i := range ids.slots {
-		if t := ids.slots[i].Load(); t != nil && !t.gone {
+		if t := ids.slots[i].template.Load(); t != nil {
 			all = append(all, t)
 		}
 	}
@@ -201,7 +250,7 @@ func (d *Domain) put(def *Definition, old *Template, port uint16, nowNs int64) (
 		d.remove(old)
 		return Refused, FaultTemplateFields
 	}
-	if old == nil && d.plain+d.opts >= s.limits.TemplatesPerDomain {
+	if old == nil && d.live() >= s.limits.TemplatesPerDomain {
 		return Refused, FaultTemplateLimit
 	}
 	t, fault := New(def)
@@ -228,14 +277,15 @@ func (d *Domain) put(def *Definition, old *Template, port uint16, nowNs int64) (
 // admit looks whether there is room for t in the place of old, which may be nil,
 // and makes it. The store is locked.
 func (d *Domain) admit(t, old *Template, nowNs int64) Fault {
-	more := t.cost()
+	growth := d.growth(t.ID)
+	more := t.cost() + growth
 	if old != nil {
 		more -= old.cost()
 	}
 	if d.bytes+more > d.store.limits.Bytes/domainShare {
 		return FaultTemplateBytes
 	}
-	if !d.store.room(d.store.price(t), d, nowNs) {
+	if !d.store.room(d.store.price(t)+growth, d, nowNs) {
 		return FaultTemplateBytes
 	}
 	return FaultNone
@@ -245,47 +295,87 @@ func (d *Domain) admit(t, old *Template, nowNs int64) Fault {
 func (d *Domain) publish(t, old *Template) {
 	d.store.hold(t)
 	d.bytes += t.cost()
-	*d.count(t)++
+	d.kindOf(t.Options).add(t)
 	d.store.totals.Templates++
 	if old != nil {
 		d.forget(old)
 	}
-	ids := d.ids.Load()
-	slot := ids.slot(t.ID)
-	if slot.Load() == nil {
-		if 4*(d.used+1) > 3*len(ids.slots) {
-			ids = d.rebuild()
-			slot = ids.slot(t.ID)
-		}
+	if d.full(t.ID) {
+		d.resize(d.roomy())
+	}
+	if d.ids.Load().insert(t) {
 		d.used++
 	}
-	slot.Store(t)
 	d.store.changes.Add(1)
 }
 
-// count returns the counter that t is in.
-func (d *Domain) count(t *Template) *int {
-	if t.Options {
-		return &d.opts
+func (k *kind) add(t *Template) {
+	t.prev, t.next = nil, k.first
+	if k.first != nil {
+		k.first.prev = t
 	}
-	return &d.plain
+	k.first = t
+	k.n++
 }
 
-// rebuild makes a table of the templates that are not withdrawn, with room for
-// as many again. The store is locked.
-func (d *Domain) rebuild() *idTable {
-	live := d.Templates()
+func (k *kind) remove(t *Template) {
+	if t.prev != nil {
+		t.prev.next = t.next
+	} else {
+		k.first = t.next
+	}
+	if t.next != nil {
+		t.next.prev = t.prev
+	}
+	t.prev, t.next = nil, nil // a reader that holds t holds no other by it
+	k.n--
+}
+
+// full says whether the table has no room for the id.
+func (d *Domain) full(id uint16) bool {
+	ids := d.ids.Load()
+	_, taken := ids.slot(id)
+	return !taken && 4*(d.used+1) > 3*len(ids.slots)
+}
+
+// roomy returns the size of a table with room for twice the templates that there
+// are.
+func (d *Domain) roomy() int {
 	size := minIDs
-	for size < 3*(len(live)+1) {
+	for size < 3*(d.live()+1) {
 		size *= 2
 	}
-	ids := newIDTable(size, d.store.mul)
-	for _, t := range live {
-		ids.slot(t.ID).Store(t)
+	return size
+}
+
+// growth returns how many bytes the table would grow by with the id.
+func (d *Domain) growth(id uint16) int64 {
+	if !d.full(id) {
+		return 0
 	}
-	d.used = len(live)
+	// One more than roomy has: what is put there counts by then.
+	size := minIDs
+	for size < 3*(d.live()+2) {
+		size *= 2
+	}
+	return max(slotCost*int64(size-len(d.ids.Load().slots)), 0)
+}
+
+// resize makes a table of the templates that are not withdrawn. The store is
+// locked.
+func (d *Domain) resize(size int) {
+	old := d.ids.Load()
+	ids := newIDTable(size, d.store.mul)
+	d.used = 0
+	for i := range old.slots {
+		if t := old.slots[i].template.Load(); t != nil {
+			ids.insert(t)
+			d.used++
+		}
+	}
+	d.bytes += ids.bytes() - old.bytes()
+	d.store.totals.Bytes += ids.bytes() - old.bytes()
 	d.ids.Store(ids)
-	return ids
 }
 
 func (t *Template) same(def *Definition) bool {
@@ -299,15 +389,27 @@ func (d *Domain) remove(t *Template) {
 		return
 	}
 	d.forget(t)
-	d.ids.Load().slot(t.ID).Store(&Template{ID: t.ID, gone: true})
+	d.clear(t.ID)
+}
+
+// clear takes an id that is in the table out of it. The store is locked.
+func (d *Domain) clear(id uint16) {
+	s, _ := d.ids.Load().slot(id)
+	s.template.Store(nil)
+	if size := len(d.ids.Load().slots); size > minIDs && sparse*d.live() < size {
+		d.resize(d.roomy())
+	}
 	d.store.changes.Add(1)
 }
+
+// sparse is how many slots a template may have.
+const sparse = 16
 
 // forget takes a template out of the accounts. The store is locked.
 func (d *Domain) forget(t *Template) {
 	d.store.letGo(t)
 	d.bytes -= t.cost()
-	*d.count(t)--
+	d.kindOf(t.Options).remove(t)
 	d.store.totals.Templates--
 }
 
@@ -323,14 +425,8 @@ func (d *Domain) withdraw(def *Definition) Change {
 		d.remove(d.own(def.ID))
 		return Withdrawn
 	}
-	if def.ID == 2 && d.plain == 0 || def.ID == 3 && d.opts == 0 {
-		return Withdrawn
+	for k := d.kindOf(def.ID == 3); k.first != nil; {
+		d.remove(k.first)
 	}
-	for _, t := range d.Templates() {
-		if t.Options == (def.ID == 3) {
-			d.remove(t)
-		}
-	}
-	d.rebuild()
 	return Withdrawn
 }

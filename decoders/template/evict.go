@@ -1,10 +1,5 @@
 package template
 
-import (
-	"cmp"
-	"slices"
-)
-
 // Which domain makes room when the store is full: anyone can forge sources, and
 // those that are of use must not pay for it.
 //
@@ -21,12 +16,15 @@ const (
 	second      = int64(1e9) // in nanoseconds
 	established = 120 * second
 	kept        = 3600 * second
-	// scanPause is how long the store does not look again where everything
-	// is in use.
-	scanPause = second
+	// inUseStanding is the standing of those that are left alone while they are
+	// used.
+	inUseStanding = 3
+	// maxInUse is how many domains in use are looked at to find one that no
+	// longer is.
+	maxInUse = 32
 )
 
-// standing returns how well a domain's use is known, 3 for established.
+// standing returns how well a domain's use is known, inUseStanding at most.
 func (d *Domain) standing() int {
 	switch span := d.lastUse.Load() - d.firstUse.Load(); {
 	case span < second:
@@ -36,37 +34,102 @@ func (d *Domain) standing() int {
 	case span < established:
 		return 2
 	}
-	return 3
+	return inUseStanding
 }
 
-// eviction finds domains to evict. It is guarded by the store's lock.
+// eviction has the domains in the order in which they are to be evicted. It is
+// guarded by the store's lock.
+//
+// Making a domain, dropping one and finding the one to evict cost O(1). Using one
+// takes no lock and moves nothing, so that a domain may stand further in front
+// than it should: it is moved when it is found there, at most once for each time
+// that it was used.
 type eviction struct {
-	fresh []*Domain // as they were made; those not used since go first
-	head  int       // of fresh
-	// stale are the least useful of the used ones as of the last scan, the
-	// least one last.
-	stale     []victim
-	scannedNs int64 // when a scan found nothing
+	// Never used ones come first, in the order in which they were made; then
+	// the others by standing, each in the order in which their use was noticed.
+	queues [2 + inUseStanding]queue
 }
 
-type victim struct {
-	d    *Domain
-	used int64 // when it was used last, to tell whether it was used since
+// queue is a list of domains through Domain.place. Those that others hang on are in
+// none.
+type queue struct{ first, last *Domain }
+
+// place is where a domain is in the order of eviction.
+type place struct {
+	in         *queue // nil for none
+	prev, next *Domain
+	used       int64 // lastUse when it was put there
 }
 
-// add notes a domain that was made, of so many that there are now.
-func (e *eviction) add(d *Domain, domains int) {
-	if len(e.fresh) > 2*domains+1024 { // most are gone, used or taken
-		kept := e.fresh[:0]
-		for _, d := range e.fresh[e.head:] {
-			if !d.gone && d.lastUse.Load() == 0 {
-				kept = append(kept, d)
+// add puts a domain, which is in no queue, at the end of the one that it belongs to.
+func (e *eviction) add(d *Domain) {
+	used := d.lastUse.Load()
+	q := &e.queues[0]
+	if used != 0 {
+		q = &e.queues[1+d.standing()]
+	}
+	d.place = place{in: q, prev: q.last, used: used}
+	if q.last != nil {
+		q.last.place.next = d
+	} else {
+		q.first = d
+	}
+	q.last = d
+}
+
+// remove takes a domain out of its queue, if it is in one.
+func (e *eviction) remove(d *Domain) {
+	p := &d.place
+	if p.in == nil {
+		return
+	}
+	if p.prev != nil {
+		p.prev.place.next = p.next
+	} else {
+		p.in.first = p.next
+	}
+	if p.next != nil {
+		p.next.place.prev = p.prev
+	} else {
+		p.in.last = p.prev
+	}
+	d.place = place{}
+}
+
+// again puts a domain where it belongs now.
+func (e *eviction) again(d *Domain) {
+	e.remove(d)
+	e.add(d)
+}
+
+// least returns the domain that is of least use, but not keep and none that others
+// hang on; nil if all are in use.
+func (e *eviction) least(nowNs int64, keep *Domain) *Domain {
+	if keep != nil && keep.place.in != nil {
+		e.remove(keep)
+		defer e.add(keep)
+	}
+	inUse := 0
+	for i := range e.queues {
+		q := &e.queues[i]
+		for q.first != nil {
+			d := q.first
+			switch {
+			case d.children > 0:
+				e.remove(d) // drop puts it back with the last of them
+			case i == len(e.queues)-1 && nowNs-d.lastUse.Load() < kept:
+				if inUse++; inUse > maxInUse {
+					return nil
+				}
+				e.again(d)
+			case d.lastUse.Load() != d.place.used:
+				e.again(d)
+			default:
+				return d
 			}
 		}
-		clear(e.fresh[len(kept):])
-		e.fresh, e.head = kept, 0
 	}
-	e.fresh = append(e.fresh, d)
+	return nil
 }
 
 // room evicts domains until cost more bytes fit, but not keep. The store is
@@ -83,88 +146,12 @@ func (s *Store) room(cost int64, keep *Domain, nowNs int64) bool {
 // evict removes the domain that is of least use, but not keep, and reports
 // whether there was one. The store is locked.
 func (s *Store) evict(nowNs int64, keep *Domain) bool {
-	d := s.order.unused(keep)
-	if d == nil {
-		d = s.order.leastUsed(s, nowNs, keep)
-	}
+	d := s.order.least(nowNs, keep)
 	if d == nil {
 		return false
 	}
 	s.totals.Evicted++
-	s.totals.EvictedTemplates += uint64(d.plain + d.opts)
+	s.totals.EvictedTemplates += uint64(d.live())
 	s.drop(d)
 	return true
-}
-
-// unused takes the oldest domain that was never used, but not keep and none
-// that others hang on.
-func (e *eviction) unused(keep *Domain) *Domain {
-	var back []*Domain
-	defer func() { e.fresh = append(e.fresh, back...) }()
-	for e.head < len(e.fresh) {
-		d := e.fresh[e.head]
-		e.fresh[e.head] = nil
-		e.head++
-		switch {
-		case d.gone || d.lastUse.Load() != 0:
-		case d == keep || d.children > 0:
-			back = append(back, d)
-		default:
-			return d
-		}
-	}
-	return nil
-}
-
-// leastUsed takes the domain that was used least recently of those that may be
-// evicted, but not keep.
-func (e *eviction) leastUsed(s *Store, nowNs int64, keep *Domain) *Domain {
-	for range 2 {
-		for n := len(e.stale); n > 0; n = len(e.stale) {
-			v := e.stale[n-1]
-			e.stale[n-1] = victim{}
-			e.stale = e.stale[:n-1]
-			if !v.d.gone && v.d != keep && v.d.children == 0 && v.d.lastUse.Load() == v.used {
-				return v.d
-			}
-		}
-		if since := nowNs - e.scannedNs; since >= 0 && since < scanPause {
-			return nil
-		}
-		e.scan(s, nowNs)
-	}
-	return nil
-}
-
-// scan looks at all domains for those that may be evicted, and notes the
-// sixteenth of them that is of least use.
-func (e *eviction) scan(s *Store, nowNs int64) {
-	type candidate struct {
-		victim
-		standing int
-	}
-	var all []candidate
-	s.table.Load().each(func(d *Domain) {
-		used := d.lastUse.Load()
-		if used == 0 || d.children > 0 || d.inUse(nowNs) {
-			return
-		}
-		all = append(all, candidate{victim{d, used}, d.standing()})
-	})
-	if len(all) == 0 {
-		e.scannedNs = nowNs
-		return
-	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.standing, b.standing), cmp.Compare(a.used, b.used))
-	})
-	all = all[:1+len(all)/16]
-	for i := len(all) - 1; i >= 0; i-- {
-		e.stale = append(e.stale, all[i].victim)
-	}
-}
-
-// inUse says whether the domain must not be evicted.
-func (d *Domain) inUse(nowNs int64) bool {
-	return d.standing() == 3 && nowNs-d.lastUse.Load() < kept
 }

@@ -14,8 +14,8 @@ func (s *Store) Expire(nowNs, ttlNs int64, use bool) int {
 		found := false
 		ids := d.ids.Load()
 		for i := range ids.slots {
-			t := ids.slots[i].Load()
-			found = found || t != nil && !t.gone && old(t)
+			t := ids.slots[i].template.Load()
+			found = found || t != nil && old(t)
 		}
 		if !found {
 			return
@@ -32,7 +32,7 @@ func (s *Store) Expire(nowNs, ttlNs int64, use bool) int {
 				s.totals.Expired++
 			}
 		}
-		if d.plain+d.opts == 0 && d.children == 0 {
+		if d.live() == 0 && d.children == 0 {
 			s.drop(d)
 		}
 	})

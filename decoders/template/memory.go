@@ -4,6 +4,7 @@ package template
 // the producers of this module.
 const (
 	domainCost  = 512
+	slotCost    = 16  // of a slot of a domain's table
 	ownCost     = 320 // of a template, without its record
 	walkCost    = 12  // of a field that is in its list of bytes
 	contentCost = 704 // of what is compiled, without its fields
@@ -54,8 +55,10 @@ func (s *Store) hold(t *Template) {
 	p.templates++
 }
 
-// letGo takes it away again. The store is locked.
+// letGo takes it away again. Readers may hold it still. The store is locked.
 func (s *Store) letGo(t *Template) {
+	before := s.totals.Bytes
+	defer func() { s.released.Add(uint64(before - s.totals.Bytes)) }()
 	s.totals.Bytes -= t.alone()
 	if t.Compiled == nil {
 		s.totals.Bytes -= t.content()

@@ -95,10 +95,12 @@ func (d *Domain) splitUp(old *Template, nowNs int64) {
 	}
 	k := d.key
 	k.Port = uint16(old.usage.port.Load())
-	if own := d.store.make(&k, d, nowNs); own != nil && !own.ids.Load().has(old.ID) {
-		own.publish(old, nil)
+	own := d.store.make(&k, d, nowNs)
+	d.forget(old)
+	if own != nil && own.own(old.ID) == nil {
+		own.publish(old, nil) // before it is gone here: a reader finds it in either
 	}
-	d.remove(old)
+	d.clear(old.ID)
 }
 
 // usage is what changes in a published template. It stands apart from the rest

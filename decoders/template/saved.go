@@ -47,14 +47,14 @@ func (d *Domain) Save(v *Saved) {
 	*v = Saved{
 		Key: d.key, Split: d.split.Load(),
 		FirstUseNs: d.firstUse.Load(), LastUseNs: d.lastUse.Load(),
-		Rate: d.sampling.Rate(), BootMs: d.sampling.BootMs(),
+		Rate: d.sampling.rate.Load(), BootMs: d.sampling.bootMs.Load(),
 		Samplers: v.Samplers[:0], Templates: v.Templates[:0],
 	}
 	d.sampling.EachSampler(func(id, rate uint64) { v.Samplers = append(v.Samplers, SavedSampler{id, rate}) })
 	ids := d.ids.Load()
 	for i := range ids.slots {
-		t := ids.slots[i].Load()
-		if t == nil || t.gone {
+		t := ids.slots[i].template.Load()
+		if t == nil {
 			continue
 		}
 		v.Templates = append(v.Templates, SavedTemplate{

@@ -59,8 +59,10 @@ type Store struct {
 	compile func(*Template) any
 	ports   Ports
 	seed    maphash.Seed
-	mul     uint32  // spreads template ids over the tables of the domains
-	tomb    *Domain // stands for removed domains: of no store
+	mul     uint32 // spreads template ids over the tables of the domains
+	// samplerMul does so with sampler ids.
+	samplerMul uint64
+	tomb       *Domain // stands for removed domains: of no store
 
 	table atomic.Pointer[table] // replaced as a whole when it grows
 
@@ -71,6 +73,7 @@ type Store struct {
 	// changes counts what a saved copy would have to follow.
 	changes  atomic.Uint64
 	samplers atomic.Int64 // entries of all domains
+	released atomic.Uint64
 
 	mu     sync.Mutex // serializes all writers
 	taken  int        // slots of the table that are not empty
@@ -101,6 +104,10 @@ type Totals struct {
 // the tombstone of a domain that was removed, which keeps a reader's probe
 // going. A domain never moves within a table. A reader that misses an entry
 // written meanwhile takes the locked path, which looks again.
+//
+// Looking a domain up, making and removing one cost O(1). The table is copied
+// when half of it is taken, by tombstones too, and the copy is a quarter full at
+// most: as many domains that were made paid for that.
 type table struct {
 	mask  uint64
 	slots []atomic.Pointer[Domain]
@@ -120,6 +127,7 @@ func NewStore(limits Limits, compile func(*Template) any) *Store {
 	// Near the golden ratio, for neighbouring ids to lie apart; the low bits
 	// are random, for chosen ones.
 	s.mul = 0x9e3779b1 ^ uint32(maphash.String(s.seed, "template ids"))&0xfffffe
+	s.samplerMul = maphash.String(s.seed, "sampler ids") | 1
 	s.table.Store(newTable(64))
 	return s
 }
@@ -142,6 +150,11 @@ func (s *Store) Totals() Totals {
 // up after Changes returned a number is what there is as long as it returns the
 // same.
 func (s *Store) Changes() uint64 { return s.changes.Load() }
+
+// Released returns a number of bytes that grows by what is let go of: evicted,
+// expired, withdrawn, replaced. Who remembers templates and domains of the store
+// keeps their memory until it forgets them. It takes no lock.
+func (s *Store) Released() uint64 { return s.released.Load() }
 
 func newTable(size int) *table {
 	return &table{mask: uint64(size - 1), slots: make([]atomic.Pointer[Domain], size)}
@@ -220,11 +233,11 @@ func (s *Store) make(k *Key, parent *Domain, nowNs int64) *Domain {
 	}
 	if parent != nil {
 		parent.children++
-		d.sampling.copy(&parent.sampling)
+		d.sampling.parent = &parent.sampling
 	}
 	s.totals.Domains++
 	s.totals.Bytes += domainCost
-	s.order.add(d, s.totals.Domains)
+	s.order.add(d)
 	s.changes.Add(1)
 	return d
 }
@@ -249,18 +262,22 @@ func (s *Store) rebuild(old *table) *table {
 func (s *Store) drop(d *Domain) {
 	s.table.Load().remove(d, s.tomb, s.hash(&d.key))
 	d.gone = true
-	if d.parent != nil {
-		d.parent.children--
+	s.order.remove(d)
+	if p := d.parent; p != nil {
+		if p.children--; p.children == 0 && !p.gone && p.place.in == nil {
+			s.order.add(p)
+		}
 	}
-	ids := d.ids.Load()
-	for i := range ids.slots {
-		if t := ids.slots[i].Load(); t != nil && !t.gone {
+	for i := range d.kinds {
+		for t := d.kinds[i].first; t != nil; t = t.next {
 			s.letGo(t)
 		}
 	}
 	s.totals.Domains--
-	s.totals.Templates -= d.plain + d.opts
-	s.totals.Bytes -= domainCost
+	s.totals.Templates -= d.live()
+	own := domainCost + d.ids.Load().bytes()
+	s.totals.Bytes -= own
+	s.released.Add(uint64(own))
 	d.sampling.close()
 	s.changes.Add(1)
 }

@@ -30,7 +30,10 @@ type Template struct {
 	// walk are the fields of a variable template that have bytes. Each takes
 	// at least one of a record's, which bounds the walk by the bytes.
 	walk []Field
-	gone bool // the marker of a withdrawn template in a domain's table
+
+	// Neighbours among the templates of the domain that are withdrawn together;
+	// guarded by the store's lock.
+	prev, next *Template
 
 	usage usage
 }

@@ -94,7 +94,10 @@ func newDecode(cfg *config.Decode, log *slog.Logger) (*decode, error) {
 
 // producerConfig returns how records become messages.
 func producerConfig(produce, format, separator string, samplingRate uint64, programs *producer.Programs) producer.Config {
-	cfg := producer.Config{Raw: produce == "raw", Separator: []byte(separator), SamplingRate: samplingRate, Programs: programs}
+	cfg := producer.Config{
+		Raw: produce == "raw", Separator: []byte(separator), SamplingRate: samplingRate, Programs: programs,
+		IgnoreWithdrawals: true, // all that is decoded came over UDP
+	}
 	switch format {
 	case "bin":
 		cfg.Format = producer.FormatBin

@@ -36,7 +36,8 @@ type Stats struct {
 		Added     uint64 `json:"added"`
 		Replaced  uint64 `json:"replaced"`
 		Unchanged uint64 `json:"unchanged"`
-		Withdrawn uint64 `json:"withdrawn"`
+		// WithdrawalsIgnored: over UDP they do not count (RFC 7011 section 8.4).
+		WithdrawalsIgnored uint64 `json:"withdrawals_ignored"`
 	} `json:"templates"`
 
 	SamplesNotFlows struct {
@@ -90,7 +91,7 @@ func newStats(c *producer.Counters) *Stats {
 	s.Templates.Added = c.TemplatesAdded
 	s.Templates.Replaced = c.TemplatesReplaced
 	s.Templates.Unchanged = c.TemplatesUnchanged
-	s.Templates.Withdrawn = c.TemplatesWithdrawn
+	s.Templates.WithdrawalsIgnored = c.WithdrawalsIgnored
 	s.SamplesNotFlows.Counter = c.CounterSamples
 	s.SamplesNotFlows.Drop = c.DropSamples
 	s.SamplesNotFlows.Unknown = c.UnknownSamples

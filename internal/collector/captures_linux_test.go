@@ -161,10 +161,10 @@ func TestExporterHasOneWorker(t *testing.T) {
 	}
 	owner := map[netip.Addr]int{}
 	for i, r := range l.rigs {
-		if len(r.known) == 0 {
+		if len(r.senders.all) == 0 {
 			t.Errorf("worker %d has no exporter", i)
 		}
-		for addr := range r.known {
+		for addr := range r.senders.all {
 			if other, ok := owner[addr]; ok {
 				t.Errorf("%v is received by workers %d and %d", addr, other, i)
 			}

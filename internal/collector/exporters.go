@@ -39,7 +39,7 @@ type Exporter struct {
 
 	watched
 
-	_ [48]byte // a whole number of cache lines
+	_ [40]byte // a whole number of cache lines
 }
 
 func (e *Exporter) count(size int, res *producer.Result, nowNs int64) {
@@ -150,7 +150,8 @@ type ExportersConfig struct {
 // Once the table is full, a new exporter takes the place of the least useful one
 // of a few: one that never sent a record, or has not for long. One that has sent
 // records for minutes is left alone as long as it does; where there are only
-// such, new ones share an entry. What an exporter that makes room has counted is
+// such, new ones share an entry. A look-up costs O(1), and so does an exporter that
+// is made, or that makes room: with its streams, each of which was made before. What an exporter that makes room has counted is
 // added to that entry: sums over all never go back.
 type Exporters struct {
 	other    *Exporter
@@ -224,24 +225,32 @@ func (t *Exporters) Get(addr netip.Addr) *Exporter {
 	return e
 }
 
-// candidates is how many exporters are looked at to find one that makes room.
-const candidates = 32
+const (
+	// candidates is how many exporters are looked at to find one that makes room,
+	// and useless how many of them that never sent a record are enough.
+	candidates, useless = 32, 4
+)
 
 // makeRoom evicts the least useful of a few exporters, if there is one that may
 // be. The table is locked.
 func (t *Exporters) makeRoom(nowNs int64) bool {
 	var worst *Exporter
 	var worth worth
-	for i := range min(candidates, len(t.slots)) {
-		if len(t.slots) > candidates {
-			i = rand.IntN(len(t.slots))
-		}
+	found := 0
+	for i := 0; i < min(candidates, len(t.slots)) && found < useless; i++ {
 		e := t.slots[i]
+		if len(t.slots) > candidates {
+			e = t.slots[rand.IntN(len(t.slots))]
+		}
 		if e == nil {
 			continue
 		}
-		if w := e.worth(nowNs); worst == nil || w.less(worth) {
+		w := e.worth(nowNs)
+		if worst == nil || w.less(worth) {
 			worst, worth = e, w
+		}
+		if w.class == classUseless {
+			found++
 		}
 	}
 	if worst == nil || worth.class == classLive {

@@ -1,8 +1,6 @@
 package collector
 
 import (
-	"net/netip"
-
 	"github.com/weirflow/weir/decoders/sequence"
 	"github.com/weirflow/weir/producer"
 )
@@ -54,15 +52,5 @@ func (w *Worker) limited(s *sender, meta producer.Meta, payload []byte) {
 	w.counters.Limited++
 	s.limited.Add(1)
 	w.follow(s, w.prod.Peek(meta, payload))
-	w.keep(s, meta.Source.Addr())
-}
-
-// keep forgets a sender whose exporter has made room for another. What was
-// counted after it did is handed on.
-func (w *Worker) keep(s *sender, addr netip.Addr) {
-	if s.gone.Load() {
-		w.parts.Exporters.settle(s.Exporter)
-		delete(w.known, addr)
-		w.met[metSlot(addr)] = meeting{}
-	}
+	w.keep(s)
 }

@@ -22,7 +22,7 @@ func BenchmarkFollow(b *testing.B) {
 				store := producer.NewStore(template.DefaultLimits())
 				p := producer.New(producer.Config{Format: producer.FormatBin}, store)
 				batch := producer.NewBatch(0, 1<<20)
-				w := &Worker{prod: p, parts: Parts{Exporters: NewExporters()}, known: map[netip.Addr]*sender{}}
+				w := &Worker{prod: p, parts: Parts{Exporters: NewExporters()}, senders: newSenders(DefaultMaxExporters)}
 				senders := make([]*sender, 16)
 				for i := range senders {
 					e := w.parts.Exporters.Get(workload.ExporterAddr(i))

@@ -82,5 +82,5 @@ func (w *Worker) released(r *producer.Released) {
 	if r.Failed {
 		s.failed.Add(1)
 	}
-	w.keep(s, r.Meta.Source.Addr())
+	w.keep(s)
 }

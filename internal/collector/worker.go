@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -75,9 +74,8 @@ type Worker struct {
 	openedAt time.Time       // when the open batch got its first record
 	patience time.Duration   // how long to wait for a batch
 	behind   bool            // waited in vain since the last batch came back
-	known    map[netip.Addr]*sender
-	met      [metSize]meeting // those of known that sent last, by metSlot
-	goflow2  *Goflow2         // nil unless goflow2's metrics are wanted
+	senders  senders
+	goflow2  *Goflow2 // nil unless goflow2's metrics are wanted
 	counters Snapshot
 	stale    bool // the counters are newer than what was published
 	held     heldWork
@@ -109,34 +107,6 @@ type Parts struct {
 
 // pinned reports whether the worker is bound to a CPU, and so to a thread.
 func (p *Parts) pinned() bool { return p.CPU >= 0 }
-
-// A worker finds metSize of the senders that it has met without a look into its table.
-const (
-	metBits = 10
-	metSize = 1 << metBits
-)
-
-// meeting is an address and what is known of it; nil is nobody.
-type meeting struct {
-	addr netip.Addr
-	s    *sender
-}
-
-// metSlot returns where to look for an address (Fibonacci hashing).
-func metSlot(addr netip.Addr) uint64 {
-	b := addr.As16()
-	bits := binary.BigEndian.Uint64(b[:8]) ^ binary.BigEndian.Uint64(b[8:])
-	return bits * 0x9e3779b97f4a7c15 >> (64 - metBits)
-}
-
-// sender is what a worker knows of a source address.
-type sender struct {
-	*Exporter
-	next *atomic.Int64 // the exporter's, or its own where the exporter is shared
-	// askAgain is when to look for an entry of its own, in Unix ns; 0 if it has one.
-	askAgain int64
-	goflow2  *Goflow2Exporter
-}
 
 // Snapshot is a consistent copy of a worker's counters.
 type Snapshot struct {
@@ -179,7 +149,7 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 		src:      src,
 		spare:    producer.NewBatch(index, 0),
 		free:     make([]*producer.Batch, 0, parts.Lane.Empty.Cap()),
-		known:    map[netip.Addr]*sender{},
+		senders:  newSenders(parts.Exporters.limit),
 		patience: sinkPatience,
 		goflow2:  newGoflow2(parts.Names, len(parts.Sockets)),
 	}
@@ -348,7 +318,7 @@ func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
 	if facts.Faults.Any() && w.parts.Errors != nil {
 		w.parts.Errors.keep(&facts.Faults, meta, w.src.localAddr(), payload)
 	}
-	w.keep(s, meta.Source.Addr())
+	w.keep(s)
 	if w.goflow2 != nil {
 		w.goflow2.count(s.goflow2, w.prod.Tally(), &res, len(payload), meta.ReceivedNs, began)
 	}
@@ -439,58 +409,4 @@ func (w *Worker) publish(wait bool) {
 	w.counters.Decode = w.prod.Counters
 	w.published = w.counters
 	w.mu.Unlock()
-}
-
-// knownLimit bounds the table of senders of each worker, which anyone can make
-// entries of, beside so many exporters. When it is full it is begun anew: those
-// who are heard of come back at once, and exporters that have made room for
-// others are let go of.
-func knownLimit(exporters int) int { return exporters + exporters/4 + 1024 }
-
-// askAgain is after how long a sender for which the exporter table had no room
-// is looked for again.
-const askAgain = 10 * time.Second
-
-// sender returns what is known of a source address, nil for one that may not
-// send. The worker keeps those that it has met in a table of its own.
-func (w *Worker) sender(addr netip.Addr) *sender {
-	m := &w.met[metSlot(addr)]
-	if m.s == nil || m.addr != addr || m.s.askAgain != 0 {
-		s := w.look(addr)
-		if s == nil {
-			return nil
-		}
-		*m = meeting{addr, s}
-	}
-	return m.s
-}
-
-// look does it by the table, and puts there who is new.
-func (w *Worker) look(addr netip.Addr) *sender {
-	s, ok := w.known[addr]
-	if ok && s.askAgain != 0 && w.polledAt.UnixNano() > s.askAgain {
-		ok = false
-	}
-	if !ok {
-		if !w.parts.Admission.allowed(addr) {
-			return nil
-		}
-		if len(w.known) >= knownLimit(w.parts.Exporters.limit) {
-			clear(w.known)
-			clear(w.met[:])
-		}
-		e := w.parts.Exporters.Get(addr)
-		before := s
-		s = &sender{Exporter: e, next: &e.next}
-		if e.addr != addr {
-			s.next = new(atomic.Int64)
-			if before != nil {
-				s.next = before.next
-			}
-			s.askAgain = w.polledAt.Add(askAgain).UnixNano()
-		}
-		s.goflow2 = w.goflow2.exporter(e.addr)
-		w.known[addr] = s
-	}
-	return s
 }

@@ -319,16 +319,17 @@ func TestRefusedAndGarbage(t *testing.T) {
 	}
 }
 
-// The table of senders is begun anew when it is full, and nobody loses his counts.
-func TestKnownIsBounded(t *testing.T) {
+// The table of senders forgets those whose exporter was evicted, and nobody loses
+// his counts.
+func TestSendersAreBounded(t *testing.T) {
 	r := newRig(t, rigConfig{})
-	maxKnown := knownLimit(DefaultMaxExporters)
+	const maxKnown = DefaultMaxExporters * sweepEach / (sweepEach - 1)
 	addr := netip.MustParseAddr("192.0.2.1")
 	r.sender(addr)
-	for i := range maxKnown {
+	for i := range 4 * DefaultMaxExporters {
 		r.sender(numberedAddr(i))
 	}
-	if n := len(r.known); n > maxKnown {
+	if n := len(r.senders.all); n > maxKnown {
 		t.Errorf("%d senders are known, want %d at most", n, maxKnown)
 	}
 	before := r.sender(addr) // another may have taken its place

@@ -64,7 +64,7 @@ var moves = []struct{ series, by string }{
 	{`templates_announced_total{change="added"}`, "datagrams"},
 	{`templates_announced_total{change="replaced"}`, "datagrams"},
 	{`templates_announced_total{change="unchanged"}`, "datagrams"},
-	{`templates_announced_total{change="withdrawn"}`, "datagrams"},
+	{`templates_announced_total{change="withdrawal_ignored"}`, "datagrams"},
 	{`templates`, "datagrams"},
 	{`templates_domains`, "templates"},
 	{`templates_bytes`, "templates"},
@@ -259,7 +259,7 @@ func stirDatagrams(t *testing.T, note *moved) {
 		ipfix(1, set(setIPFIXTemplate, flowTemplate(256))),          // again
 		ipfix(1, set(setIPFIXTemplate, words(256, 2, 8, 4, 12, 4))), // another
 		ipfix(1, set(setIPFIXOptions, words(258, 2, 1, 149, 4, 34, 4)), set(258, []byte{0, 0, 0, 1, 0, 0, 0, 10})),
-		ipfix(1, set(setIPFIXTemplate, words(256, 0))), // withdrawn
+		ipfix(1, set(setIPFIXTemplate, words(256, 0))), // a withdrawal
 		sflow5(
 			sample(1, flow...),
 			sample(2, 1, 3, 0),                // counters, none

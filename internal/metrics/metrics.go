@@ -240,7 +240,7 @@ func (c *Collector) decoding(e emitter, d *producer.Counters) {
 	e.count(announced, d.TemplatesAdded, "added")
 	e.count(announced, d.TemplatesReplaced, "replaced")
 	e.count(announced, d.TemplatesUnchanged, "unchanged")
-	e.count(announced, d.TemplatesWithdrawn, "withdrawn")
+	e.count(announced, d.WithdrawalsIgnored, "withdrawal_ignored")
 	e.count(otherSample, d.CounterSamples, "counter")
 	e.count(otherSample, d.DropSamples, "drop")
 	e.count(otherSample, d.UnknownSamples, "unknown")

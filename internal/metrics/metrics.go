@@ -76,7 +76,7 @@ var (
 	received      = desc("datagrams_received_total", "Datagrams received, by the path that they came over.", "path")
 	receivedBytes = desc("datagrams_received_bytes_total", "Payload bytes of the datagrams received.", "path")
 	socketDropped = desc("socket_dropped_total", "Datagrams that the kernel dropped because the socket's receive buffer was full.", "listen", "worker")
-	datagrams     = desc("datagrams_total", "Where each datagram ended: decoded, or failed because nothing of it could be used. The reason is the first thing that was wrong with it.", "outcome", "reason")
+	datagrams     = desc("datagrams_total", "Where each datagram ended: decoded, failed because nothing of it could be used, or dropped before it was looked at. The reason of a failure is the first thing that was wrong with it.", "outcome", "reason")
 	byProtocol    = desc("protocol_datagrams_total", "Datagrams received, by protocol.", "protocol")
 	faults        = desc("decode_faults_total", "Pieces of datagrams that were not as they should be, by reason. One datagram may have many.", "reason")
 
@@ -151,6 +151,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	e.count(datagrams, w.Denied, "dropped", "denied")
 	e.count(datagrams, w.Limited, "dropped", "rate")
+	e.count(datagrams, w.Shutdown, "dropped", "shutdown")
 	for i, worker := range c.src.Workers {
 		for j, listen := range worker.Listens() {
 			e.count(socketDropped, worker.SocketDrops(j), listen, strconv.Itoa(i))

@@ -107,13 +107,14 @@ var (
 	captureOpened = desc("capture_opened_total", "How often the capture of an interface was opened.", "interface")
 	xdpVerdicts   = desc("xdp_verdicts_total", "Frames by what the XDP program decided.", "verdict")
 	xdpDropped    = desc("xdp_dropped_total", "Frames that the XDP program redirected and that were lost before a worker had them, by reason.", "reason")
+	xdpWaiting    = desc("xdp_frames_waiting", "Frames that the XDP program redirected and that no worker has counted yet: they are in a ring, or on their way to it, or in the worker's batch at work.")
 	xdpLimited    = desc("xdp_exporter_limited_total", "Datagrams dropped by -exporters.rate in the XDP program, by exporter.", "exporter")
 	ringHigh      = desc("xdp_ring_high_water", "The most entries that waited in a ring.", "interface", "ring")
 	ringSize      = desc("xdp_ring_size", "Entries that a ring holds.", "interface", "ring")
 )
 
 var all = []*prometheus.Desc{
-	captureMode, captureOpened, xdpVerdicts, xdpDropped, xdpLimited, ringHigh, ringSize, exporterLimited,
+	captureMode, captureOpened, xdpVerdicts, xdpDropped, xdpWaiting, xdpLimited, ringHigh, ringSize, exporterLimited,
 	buildInfo, received, receivedBytes, socketDropped, datagrams, byProtocol, faults,
 	produced, sinkRecords, dropped, inFlight, sinkBytes, batches,
 	options, noTemplate, announced, otherSample,
@@ -206,9 +207,13 @@ func (c *Collector) captures(e emitter, captures *collector.Captures, w *collect
 	for label, n := range verdicts {
 		e.count(xdpVerdicts, n, label)
 	}
+	dropped := uint64(0)
 	for label, n := range drops {
 		e.count(xdpDropped, n, label)
+		dropped += n
 	}
+	received := w.Received[collector.PathXDP]
+	e.gauge(xdpWaiting, float64(collector.FramesWaiting(verdicts[collector.VerdictRedirect], received, dropped)))
 	captures.Limited(c.src.ExporterLimit, func(exporter netip.Addr, n uint64) {
 		e.count(xdpLimited, n, exporter.String())
 	})

@@ -521,6 +521,10 @@ func (c *collection) summary() {
 		"sets_without_template", d.SetsWithoutTemplate,
 		"exporters", c.source.Exporters.Len(),
 	}
+	if captures := c.captures.Load(); captures != nil {
+		redirected, dropped := collector.SumCaptures(captures.Stats())
+		attrs = append(attrs, "frames_redirected", redirected, "frames_dropped", dropped+l.Workers.FramesMalformed)
+	}
 	for reason, n := range byReason(&d.Failed) {
 		attrs = append(attrs, "failed_"+reason, n)
 	}

@@ -64,10 +64,26 @@ type RingFill struct {
 	HighWater, Size int
 }
 
-// VerdictRedirect is the label of the verdict by which frames come to the workers.
-const VerdictRedirect = "redirect"
+// SumCaptures returns how many frames the programs redirected to the workers and
+// how many of those the kernel lost, over all interfaces.
+func SumCaptures(stats []CaptureStats) (redirected, dropped uint64) {
+	for _, s := range stats {
+		for _, v := range s.Verdicts {
+			if v.Label == verdictRedirect {
+				redirected += v.N
+			}
+		}
+		for _, d := range s.Dropped {
+			dropped += d.N
+		}
+	}
+	return redirected, dropped
+}
 
-// FramesWaiting returns how many of the frames that the program redirected are
+// verdictRedirect is the label of the verdict by which frames come to the workers.
+const verdictRedirect = "redirect"
+
+// FramesWaiting returns how many of the frames that the programs redirected are
 // neither received nor lost: those that wait in a ring or are on their way there,
 // and those that a worker has not yet counted. The counts must have been read in
 // the order received, dropped, redirected.

@@ -240,12 +240,7 @@ func TestCapturesComeAndGo(t *testing.T) {
 func (l *captureLab) checkWaiting(c *Captures) uint64 {
 	l.t.Helper()
 	received := uint64(l.received())
-	stats := c.Stats()
-	dropped := uint64(0)
-	for _, d := range stats[0].Dropped {
-		dropped += d.N
-	}
-	redirected := verdict(stats, bpf.Redirect)
+	redirected, dropped := SumCaptures(c.Stats())
 	waiting := FramesWaiting(redirected, received, dropped)
 	if received+dropped+waiting != redirected {
 		l.t.Errorf("%d redirected, %d received + %d dropped + %d waiting", redirected, received, dropped, waiting)

@@ -183,7 +183,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 // captures exports what the captures of interfaces did.
 func (c *Collector) captures(e emitter, captures *collector.Captures, w *collector.Snapshot) {
 	verdicts, drops := map[string]uint64{}, map[string]uint64{}
-	for _, s := range captures.Stats() {
+	stats := captures.Stats()
+	for _, s := range stats {
 		for _, mode := range collector.Modes {
 			in := 0.0
 			if mode == s.Mode {
@@ -207,13 +208,12 @@ func (c *Collector) captures(e emitter, captures *collector.Captures, w *collect
 	for label, n := range verdicts {
 		e.count(xdpVerdicts, n, label)
 	}
-	dropped := uint64(0)
 	for label, n := range drops {
 		e.count(xdpDropped, n, label)
-		dropped += n
 	}
-	received := w.Received[collector.PathXDP]
-	e.gauge(xdpWaiting, float64(collector.FramesWaiting(verdicts[collector.VerdictRedirect], received, dropped)))
+	redirected, dropped := collector.SumCaptures(stats)
+	dropped += w.FramesMalformed
+	e.gauge(xdpWaiting, float64(collector.FramesWaiting(redirected, w.Received[collector.PathXDP], dropped)))
 	captures.Limited(c.src.ExporterLimit, func(exporter netip.Addr, n uint64) {
 		e.count(xdpLimited, n, exporter.String())
 	})

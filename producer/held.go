@@ -166,18 +166,18 @@ type held struct {
 	again  bool
 	budget int
 
-	room    *Held
-	sets    int    // that wait
-	seen    uint64 // of the store's additions
-	lists   map[waitKey]waiting
-	ready   []waitKey // whose template is known
-	slab    []heldSet // indexed; empty slots are listed in slots
-	slots   []int32
-	grams   []heldDatagram
-	gslots  []int32
-	oldest  int32
-	newest  int32
-	chunk   *chunk // being filled
+	room   *Held
+	sets   int    // that wait
+	seen   uint64 // of the store's additions
+	lists  map[waitKey]waiting
+	ready  []waitKey // whose template is known
+	slab   []heldSet // indexed; empty slots are listed in slots
+	slots  []int32
+	grams  []heldDatagram
+	gslots []int32
+	oldest int32
+	newest int32
+	chunk  *chunk // being filled
 
 	released Released // what is said of the set that is ended
 }

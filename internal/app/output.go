@@ -38,13 +38,17 @@ func openOutput(cfg *config.Config, log *slog.Logger) (*output, error) {
 	if cfg.Transport == "kafka" {
 		return openKafka(cfg, log)
 	}
+	lines := cfg.Format != "bin" && cfg.TransportFileSep == "\n"
 	f, err := file.New(file.Config{
-		Path:           cfg.TransportFile,
-		LineDelimited:  cfg.Format != "bin" && cfg.TransportFileSep == "\n",
-		RotateSize:     cfg.TransportFileRotateSize,
-		RotateInterval: cfg.TransportFileRotateInterval,
-		Compress:       cfg.TransportFileCompress,
-		Logger:         log,
+		Path:            cfg.TransportFile,
+		LineDelimited:   lines,
+		LengthDelimited: cfg.Format == "bin",
+		Separator:       cfg.TransportFileSep,
+		Mark:            !lines,
+		RotateSize:      cfg.TransportFileRotateSize,
+		RotateInterval:  cfg.TransportFileRotateInterval,
+		Compress:        cfg.TransportFileCompress,
+		Logger:          log,
 	})
 	if err != nil {
 		return nil, err

@@ -30,9 +30,15 @@ import (
 	"github.com/weirflow/weir/sink"
 )
 
-// stopTimeout is how long a stop may take: workers, sink and web server
-// together. It leaves room below the five seconds that a stop may last.
-const stopTimeout = 4 * time.Second
+const (
+	// stopTimeout is how long a stop may take: workers, output and web server
+	// together. With what an output gets beyond it to notice that, it leaves
+	// room below the five seconds that a stop may last.
+	stopTimeout = 3500 * time.Millisecond
+	// drainTimeout is how much of it the workers may take to decode what waits
+	// in rings and sockets.
+	drainTimeout = time.Second
+)
 
 // controlPlaces is how many goroutines beside the workers may run at once: the
 // hub, and the web server or the garbage collector. One more makes each wake-up
@@ -429,29 +435,38 @@ func (c *collection) reopen() {
 	}
 }
 
-// stop ends everything in the order of the data: receive no more, drain
-// sockets and seal batches, write them, close.
+// stop ends everything in the order of the data: detach the captures and empty
+// their rings, drain and close the sockets, seal batches, write them, close.
 func (c *collection) stop(workers *sync.WaitGroup) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	if c.web != nil {
 		c.web.SetHealthy(false)
 	}
+	end := time.Now().Add(drainTimeout)
+	for _, w := range c.workers {
+		w.EndBy(end)
+	}
+	var errs []error
 	if captures := c.captures.Load(); captures != nil {
-		captures.Stop()
+		if err := waitFor(ctx, captures.Stop); err != nil {
+			errs = append(errs, fmt.Errorf("stop captures: %w", err))
+		}
 	}
 	for _, w := range c.workers {
 		w.Stop()
 	}
-	var errs []error
-	if err := waitFor(ctx, workers); err != nil {
+	if err := waitFor(ctx, workers.Wait); err != nil {
 		errs = append(errs, fmt.Errorf("stop workers: %w", err))
 	} else if c.errors != nil {
 		c.errors.Close()
 	}
-	c.watcher.stop()
-	errs = append(errs, c.hub.Stop(ctx), c.stopKeeping(ctx))
+	// At once, so that nothing is sent to a socket that nobody reads.
 	c.closeSockets()
+	c.watcher.stop()
+	saved := make(chan error, 1)
+	go func() { saved <- c.stopKeeping(ctx) }()
+	errs = append(errs, c.hub.Stop(ctx), <-saved)
 	for _, w := range c.workers {
 		w.Close()
 	}
@@ -464,10 +479,12 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	return errors.Join(errs...)
 }
 
-func waitFor(ctx context.Context, wg *sync.WaitGroup) error {
+// waitFor calls wait and returns when it has returned, or ctx's error if ctx was
+// done before.
+func waitFor(ctx context.Context, wait func()) error {
 	done := make(chan struct{})
 	go func() {
-		wg.Wait()
+		wait()
 		close(done)
 	}()
 	select {
@@ -493,6 +510,7 @@ func (c *collection) summary() {
 		"datagrams_failed", producer.Sum(d.Failed[:]),
 		"datagrams_held", d.Held.Datagrams,
 		"datagrams_refused", l.Workers.Denied + l.Workers.Limited,
+		"datagrams_dropped_shutdown", l.Workers.Shutdown,
 		"dropped_by_kernel", l.Workers.SocketDropped,
 		"records_produced", l.Produced(),
 		"records_written", l.Acknowledged,
@@ -502,6 +520,10 @@ func (c *collection) summary() {
 		"records_in_flight", l.InFlight,
 		"sets_without_template", d.SetsWithoutTemplate,
 		"exporters", c.source.Exporters.Len(),
+	}
+	if captures := c.captures.Load(); captures != nil {
+		redirected, dropped := collector.SumCaptures(captures.Stats())
+		attrs = append(attrs, "frames_redirected", redirected, "frames_dropped", dropped+l.Workers.FramesMalformed)
 	}
 	for reason, n := range byReason(&d.Failed) {
 		attrs = append(attrs, "failed_"+reason, n)

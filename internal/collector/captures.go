@@ -38,7 +38,9 @@ type CaptureConfig struct {
 type CaptureStats struct {
 	Interface string
 	Mode      string // in force now
-	// Verdicts counts frames by what the program decided.
+	// Verdicts counts frames by what the program decided. They are read after
+	// everything else: a frame that is in Dropped, or in a worker's counters read
+	// before, is in them.
 	Verdicts []Count
 	// Dropped counts redirected frames that were lost before a worker had
 	// them, by reason.
@@ -60,4 +62,31 @@ type Count struct {
 type RingFill struct {
 	Ring            string
 	HighWater, Size int
+}
+
+// SumCaptures returns how many frames the programs redirected to the workers and
+// how many of those the kernel lost, over all interfaces.
+func SumCaptures(stats []CaptureStats) (redirected, dropped uint64) {
+	for _, s := range stats {
+		for _, v := range s.Verdicts {
+			if v.Label == verdictRedirect {
+				redirected += v.N
+			}
+		}
+		for _, d := range s.Dropped {
+			dropped += d.N
+		}
+	}
+	return redirected, dropped
+}
+
+// verdictRedirect is the label of the verdict by which frames come to the workers.
+const verdictRedirect = "redirect"
+
+// FramesWaiting returns how many of the frames that the programs redirected are
+// neither received nor lost: those that wait in a ring or are on their way there,
+// and those that a worker has not yet counted. The counts must have been read in
+// the order received, dropped, redirected.
+func FramesWaiting(redirected, received, dropped uint64) uint64 {
+	return max(redirected, received+dropped) - received - dropped
 }

@@ -49,11 +49,14 @@ type capture struct {
 	open    *xdp.Capture // nil while there is none
 	counted *xdp.Capture // whose counts are not in past: open, or the one that is being closed
 	program *bpf.Program // of counted
-	opened  uint64
+	// lastRead is what the program had counted when it could last be read.
+	lastRead bpf.Verdicts
+	opened   uint64
 	// past holds the counts of captures that are closed.
 	past     bpf.Verdicts
 	pastXDP  xdp.Stats
 	failed   uint64 // redirects that reached no worker, as far as it is certain
+	still    stillness
 	lastFail string // the last refusal that was logged
 }
 
@@ -205,14 +208,9 @@ func (c *Captures) detach(one *capture) {
 	if err := open.Close(); err != nil {
 		one.log.Warn("capture not closed cleanly", "error", err)
 	}
-	verdicts, err := program.Verdicts()
-	if err != nil {
-		one.log.Warn("verdicts not read", "error", err)
-	}
 	c.mu.Lock()
-	for i := range verdicts {
-		one.past[i] += verdicts[i]
-	}
+	one.past = addVerdicts(one.past, one.verdicts())
+	one.lastRead = bpf.Verdicts{}
 	one.pastXDP = addStats(one.pastXDP, open.Stats())
 	one.pastXDP.Waiting = 0 // nobody will read it
 	one.failed = max(one.failed, missing(one.past, one.pastXDP))
@@ -322,16 +320,16 @@ func (c *Captures) Stats() []CaptureStats {
 			s.Mode = modeOf(one.open)
 		}
 		if one.counted != nil {
-			if v, err := one.program.Verdicts(); err == nil {
-				for i := range v {
-					verdicts[i] += v[i]
-				}
-			}
+			before := addVerdicts(verdicts, one.verdicts())
 			x = addStats(x, one.counted.Stats())
 			// What is on its way at this moment is not lost.
-			if n, onWay := missing(verdicts, x), uint64(redirectBulk*runtime.NumCPU()); n > onWay {
-				one.failed = max(one.failed, n-onWay)
+			n, onWay := missing(before, x), uint64(redirectBulk*runtime.NumCPU())
+			if one.still.since(before[bpf.Redirect], time.Now()) >= settled && x.Waiting == 0 {
+				onWay = 0
 			}
+			one.failed = max(one.failed, max(n, onWay)-onWay)
+			// Last of all, so that no frame that was received or lost is missing in them.
+			verdicts = addVerdicts(verdicts, one.verdicts())
 		}
 		for i, n := range verdicts {
 			s.Verdicts = append(s.Verdicts, Count{bpf.Verdict(i).String(), n})
@@ -369,6 +367,39 @@ func (c *Captures) Limited(limit int, f func(exporter netip.Addr, n uint64)) {
 	for addr, n := range sums {
 		f(addr, n)
 	}
+}
+
+// verdicts returns the program's counts, those of the last time where they cannot be
+// read. c.mu is held.
+func (one *capture) verdicts() bpf.Verdicts {
+	if v, err := one.program.Verdicts(); err == nil {
+		one.lastRead = v
+	}
+	return one.lastRead
+}
+
+func addVerdicts(a, b bpf.Verdicts) bpf.Verdicts {
+	for i := range b {
+		a[i] += b[i]
+	}
+	return a
+}
+
+// settled is after how long without a redirect none is on its way to a ring.
+const settled = time.Second
+
+// stillness is since when a count has not changed, as far as was seen.
+type stillness struct {
+	count uint64
+	at    time.Time
+}
+
+// since takes note of the count and returns for how long it has been the same.
+func (s *stillness) since(count uint64, now time.Time) time.Duration {
+	if s.at.IsZero() || count != s.count {
+		*s = stillness{count, now}
+	}
+	return now.Sub(s.at)
 }
 
 // redirectBulk is how many frames a CPU has decided about at most and not yet put into

@@ -235,6 +235,90 @@ func TestCapturesComeAndGo(t *testing.T) {
 	}
 }
 
+// checkWaiting looks once at what became of the frames, which must be in one place
+// each, and returns how many wait.
+func (l *captureLab) checkWaiting(c *Captures) uint64 {
+	l.t.Helper()
+	received := uint64(l.received())
+	redirected, dropped := SumCaptures(c.Stats())
+	waiting := FramesWaiting(redirected, received, dropped)
+	if received+dropped+waiting != redirected {
+		l.t.Errorf("%d redirected, %d received + %d dropped + %d waiting", redirected, received, dropped, waiting)
+	}
+	return waiting
+}
+
+// TestFramesWaiting: whenever one looks, under load, while rings overflow and at the
+// end of a capture, each frame that was redirected was received, dropped or waits.
+func TestFramesWaiting(t *testing.T) {
+	l := newCaptureLab(t, 2, 2, func(cfg *rigConfig) { cfg.depth, cfg.BatchSize = 2, 1<<10 }) // a sink that is stuck
+	c := l.capture(CaptureConfig{})
+	stop := make(chan struct{})
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if i%200 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			_, _ = unix.Write(l.socket, frameOf(netip.AddrPortFrom(numberedAddr(i%64), 1), l.port, v5(30)))
+		}
+	})
+	most, looks := uint64(0), 0
+	for began := time.Now(); time.Since(began) < time.Second && !t.Failed(); looks++ {
+		most = max(most, l.checkWaiting(c))
+	}
+	ended := make(chan struct{})
+	go func() { c.Stop(); close(ended) }()
+	for over := false; !over && !t.Failed(); looks++ {
+		select {
+		case <-ended:
+			over = true
+		default:
+		}
+		l.checkWaiting(c)
+	}
+	close(stop)
+	sending.Wait()
+	if most == 0 || looks < 20 {
+		t.Errorf("%d frames waited at most in %d looks", most, looks)
+	}
+	eventually(t, "nothing waits", func() bool { return l.checkWaiting(c) == 0 })
+}
+
+// TestStopCountsFrames: a worker that stops while the sink is stuck counts what its
+// rings hold.
+func TestStopCountsFrames(t *testing.T) {
+	l := newCaptureLab(t, 1, 1, func(cfg *rigConfig) { cfg.depth, cfg.BatchSize = 2, 1<<10 })
+	c := l.capture(CaptureConfig{})
+	w := l.workers[0]
+	l.send(0, source1, v5(30))
+	l.send(0, source1, v5(30)) // the sink has all batches from here on
+	eventually(t, "both frames are received", func() bool { return l.received() == 2 })
+	w.EndBy(time.Now().Add(50 * time.Millisecond))
+	const frames = 800
+	for i := range frames {
+		l.send(i, source1, v5(30))
+	}
+	c.Stop()
+	l.rigs[0].end()
+	s := w.Snapshot()
+	stats := c.Stats()
+	if got := int(verdict(stats, bpf.Redirect)); got != frames+2 || unaccounted(&s) != 0 || s.Shutdown == 0 {
+		t.Errorf("%d frames redirected of %d, %d datagrams in no counter, %d dropped by shutdown", got, frames+2, unaccounted(&s), s.Shutdown)
+	}
+	if n := l.checkWaiting(c); n != 0 {
+		t.Errorf("%d frames wait after the end", n)
+	}
+}
+
+// source1 is an exporter.
+var source1 = netip.AddrPortFrom(numberedAddr(1), 1)
+
 // TestErrorSamplesOfFrames: a sample of a frame has the addresses of its headers, one that came
 // over a socket after it the socket's.
 func TestErrorSamplesOfFrames(t *testing.T) {
@@ -347,6 +431,7 @@ func TestRedirectFailed(t *testing.T) {
 		return n
 	}
 	eventually(t, "most are counted", func() bool { n := failed(); return n > bad/2 && n <= bad })
+	eventually(t, "all are counted once nothing comes", func() bool { return failed() == bad })
 	c.Stop()
 	if n := failed(); n != bad {
 		t.Errorf("%d counted in the end, want %d", n, bad)

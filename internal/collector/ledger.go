@@ -23,7 +23,7 @@ func (p Path) String() string { return [NumPaths]string{"udp", "xdp"}[p] }
 // process can know. The sums that hold:
 //
 //	Received         = decoded + failed + held (all in Workers.Decode)
-//	                 + Denied + Limited
+//	                 + Denied + Limited + Shutdown
 //	records produced = Acknowledged + dropped by reason + Spooled + InFlight
 //	 + Recovered
 //
@@ -72,8 +72,12 @@ func NewLedger(workers []*Worker, counters *sink.Counters) *Ledger {
 		}
 		l.Workers.Denied += s.Denied
 		l.Workers.Limited += s.Limited
+		l.Workers.Shutdown += s.Shutdown
 		l.Workers.FramesMalformed += s.FramesMalformed
-		l.Workers.SocketDropped += s.SocketDropped
+		for i := range w.parts.Sockets {
+			// As of now: after the worker has ended, closing a socket learns more.
+			l.Workers.SocketDropped += w.SocketDrops(i)
+		}
 		l.Workers.Sealed += s.Sealed
 		l.Workers.SinkBehind += s.SinkBehind
 		l.Workers.Decode.Add(&s.Decode)

@@ -16,12 +16,13 @@ import (
 func checkSums(t *testing.T, l *Ledger) {
 	t.Helper()
 	w := &l.Workers
-	decoded, failed := producer.Sum(w.Decode.Decoded[:]), producer.Sum(w.Decode.Failed[:])
-	if sum := decoded + failed + w.Denied + w.Limited; l.Received() != sum {
-		t.Errorf("%d datagrams received, %d decoded + %d failed + %d denied + %d over the rate", l.Received(), decoded, failed, w.Denied, w.Limited)
+	decoded, failed, held := producer.Sum(w.Decode.Decoded[:]), producer.Sum(w.Decode.Failed[:]), w.Decode.Held.Datagrams
+	if unaccounted(w) != 0 {
+		t.Errorf("%d datagrams received, %d decoded + %d failed + %d held + %d denied + %d over the rate + %d at the stop",
+			l.Received(), decoded, failed, held, w.Denied, w.Limited, w.Shutdown)
 	}
-	if n := producer.Sum(w.Decode.Datagrams[:]); n != decoded+failed {
-		t.Errorf("%d datagrams by protocol, %d decoded or failed", n, decoded+failed)
+	if n := producer.Sum(w.Decode.Datagrams[:]); n != decoded+failed+held {
+		t.Errorf("%d datagrams by protocol, %d decoded, failed or held", n, decoded+failed+held)
 	}
 	if sum := l.Acknowledged + l.DroppedRecords() + l.InFlight; l.Produced() != sum {
 		t.Errorf("%d records produced, %d acknowledged + %d dropped + %d in flight", l.Produced(), l.Acknowledged, l.DroppedRecords(), l.InFlight)

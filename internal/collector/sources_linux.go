@@ -118,11 +118,7 @@ func (s *sources) adopt(w *Worker) {
 		return
 	}
 	for _, r := range s.frames {
-		for range drainRounds {
-			if w.takeFrames(r) == 0 {
-				break
-			}
-		}
+		w.empty(r)
 	}
 	s.frames, s.had = set.receivers, set
 	s.layOut()
@@ -153,24 +149,68 @@ func (s *sources) turn(w *Worker) (int, error) {
 			s.ready[i] = true
 		}
 	}
-	for i, sock := range s.socks {
+	for i := range s.socks {
 		if !s.ready[i] {
 			continue
 		}
-		w.goflow2.from(i)
-		n, err := sock.TryReceive()
+		n, err := s.take(w, i)
 		if err != nil {
 			return total, err
-		}
-		s.ready[i] = n == sock.Batch()
-		s.local = sock.LocalAddr()
-		for j := range n {
-			d := sock.Datagram(j)
-			w.datagram(&d)
 		}
 		total += n
 	}
 	return total, nil
+}
+
+// take takes a batch from socket i.
+func (s *sources) take(w *Worker, i int) (int, error) {
+	w.goflow2.from(i)
+	sock := s.socks[i]
+	n, err := sock.TryReceive()
+	if err != nil {
+		return 0, err
+	}
+	s.ready[i] = n == sock.Batch()
+	if n == 0 {
+		return 0, nil
+	}
+	s.local = sock.LocalAddr()
+	decode := w.ready()
+	for j := range n {
+		d := sock.Datagram(j)
+		if decode {
+			w.datagram(&d)
+		} else {
+			w.discard(PathUDP, len(d.Payload))
+		}
+	}
+	return n, nil
+}
+
+// sweep is turn for a worker that stops: it looks at every source.
+func (s *sources) sweep(w *Worker) (int, error) {
+	for i := range s.ready {
+		s.ready[i] = true
+	}
+	return s.turn(w)
+}
+
+// finish refuses what arrives from now on and takes all that is in the rings and
+// sockets. A source that fails has nothing more to give.
+func (s *sources) finish(w *Worker) {
+	for _, r := range s.frames {
+		w.empty(r)
+	}
+	end := w.endBy.Load().Add(drainTime) // where the system refuses to refuse
+	for i, sock := range s.socks {
+		if err := sock.Refuse(); err != nil {
+			w.log.Debug("socket still receives", "listen", sock.LocalAddr(), "error", err)
+		}
+		for n, err := 1, error(nil); n > 0 && err == nil && time.Now().Before(end); {
+			n, err = s.take(w, i)
+		}
+	}
+	w.pollDrops()
 }
 
 // rest waits for a datagram, at most for limit, unless there may be one, after a
@@ -230,6 +270,15 @@ func (s *sources) poll(limit time.Duration) error {
 	return nil
 }
 
+// empty takes all that is in the rings of a receiver.
+func (w *Worker) empty(r *xdp.Receiver) {
+	for range drainRounds {
+		if w.takeFrames(r) == 0 {
+			return
+		}
+	}
+}
+
 // takeFrames takes a batch from a receiver and returns its size.
 func (w *Worker) takeFrames(r *xdp.Receiver) int {
 	n := r.Receive()
@@ -237,6 +286,7 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 		return 0
 	}
 	w.goflow2.from(fromFrames)
+	decode := w.ready()
 	now := time.Now().UnixNano()
 	w.src.reading = r
 	for i := range n {
@@ -244,6 +294,10 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 		src, payload := r.Datagram(i)
 		if payload == nil {
 			w.counters.FramesMalformed++
+			continue
+		}
+		if !decode {
+			w.discard(PathXDP, len(payload))
 			continue
 		}
 		w.src.frame = i

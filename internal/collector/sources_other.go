@@ -26,10 +26,31 @@ func (s *sources) localAddr() netip.AddrPort { return s.sock.LocalAddr() }
 // much it was.
 func (s *sources) next(w *Worker, limit time.Duration) (int, error) {
 	n, err := s.sock.Receive(limit)
+	if n == 0 {
+		return 0, err
+	}
 	w.goflow2.from(0)
+	decode := w.ready()
 	for i := range n {
 		d := s.sock.Datagram(i)
-		w.datagram(&d)
+		if decode {
+			w.datagram(&d)
+		} else {
+			w.discard(PathUDP, len(d.Payload))
+		}
 	}
 	return n, err
+}
+
+// sweep is next for a worker that stops.
+func (s *sources) sweep(w *Worker) (int, error) { return s.next(w, 0) }
+
+// finish takes all that is in the socket, for at most drainTime: it cannot be
+// told to receive no more.
+func (s *sources) finish(w *Worker) {
+	end := w.endBy.Load().Add(drainTime)
+	for n, err := 1, error(nil); n > 0 && err == nil && time.Now().Before(end); {
+		n, err = s.next(w, 0)
+	}
+	w.pollDrops()
 }

@@ -21,17 +21,14 @@ const (
 	// stalePause is the same where a reader kept it from publishing its
 	// counters.
 	stalePause = time.Millisecond
-	// drainRounds bounds how many receive batches a stopping worker takes
-	// from a socket that never runs dry.
+	// drainRounds bounds how many receive calls empty the rings of a capture
+	// that ends.
 	drainRounds = 1024
 	// sinkPatience is how long a worker waits for a batch once the sink has
 	// them all. A burst waits in the socket's receive buffer meanwhile. A sink
 	// that is stuck for longer costs the records of what comes, but not the
 	// templates, until it gives a batch back.
 	sinkPatience = 250 * time.Millisecond
-	// drainPatience is the same for a stopping worker. It leaves time to
-	// write what the sink has.
-	drainPatience = 2 * time.Second
 	// batchPoll is how often a waiting worker looks for a batch.
 	batchPoll = time.Millisecond
 )
@@ -48,7 +45,7 @@ type Config struct {
 }
 
 // A Worker receives on its sockets, and on its ends of the captures that are
-// attached. Run is called once, on a goroutine of its own; Stop, SetFrames,
+// attached. Run is called once, on a goroutine of its own; EndBy, Stop, SetFrames,
 // Turns and Snapshot may be called by any goroutine.
 type Worker struct {
 	index  int
@@ -60,8 +57,9 @@ type Worker struct {
 	log    *slog.Logger
 
 	stopping atomic.Bool
-	turns    atomic.Uint64 // of the loop; written by the worker
-	done     chan struct{} // closed when Run returns
+	endBy    atomic.Pointer[time.Time] // see EndBy; nil before a stop
+	turns    atomic.Uint64             // of the loop; written by the worker
+	done     chan struct{}             // closed when Run returns
 
 	// The rest belongs to the worker's thread.
 	src   *sources
@@ -72,7 +70,6 @@ type Worker struct {
 	free     []*producer.Batch
 	spare    *producer.Batch // records go here, and nowhere else, meanwhile
 	openedAt time.Time       // when the open batch got its first record
-	patience time.Duration   // how long to wait for a batch
 	behind   bool            // waited in vain since the last batch came back
 	senders  senders
 	goflow2  *Goflow2 // nil unless goflow2's metrics are wanted
@@ -117,6 +114,9 @@ type Snapshot struct {
 	// else was done with them: of exporters that may not send, and of those
 	// that sent more than they may.
 	Denied, Limited uint64
+	// Shutdown counts the datagrams that waited in rings and sockets when the
+	// worker stopped and that no time was left to decode. They are in Received.
+	Shutdown uint64
 	// FramesMalformed counts frames that hold no whole datagram. They are not
 	// in Received.
 	FramesMalformed uint64
@@ -138,20 +138,19 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 		return nil, fmt.Errorf("make worker %d: %w", index, err)
 	}
 	w := &Worker{
-		index:    index,
-		parts:    parts,
-		cfg:      cfg,
-		lane:     parts.Lane,
-		notify:   parts.Notify,
-		prod:     parts.Producer,
-		log:      parts.Logger,
-		done:     make(chan struct{}),
-		src:      src,
-		spare:    producer.NewBatch(index, 0),
-		free:     make([]*producer.Batch, 0, parts.Lane.Empty.Cap()),
-		senders:  newSenders(parts.Exporters.limit),
-		patience: sinkPatience,
-		goflow2:  newGoflow2(parts.Names, len(parts.Sockets)),
+		index:   index,
+		parts:   parts,
+		cfg:     cfg,
+		lane:    parts.Lane,
+		notify:  parts.Notify,
+		prod:    parts.Producer,
+		log:     parts.Logger,
+		done:    make(chan struct{}),
+		src:     src,
+		spare:   producer.NewBatch(index, 0),
+		free:    make([]*producer.Batch, 0, parts.Lane.Empty.Cap()),
+		senders: newSenders(parts.Exporters.limit),
+		goflow2: newGoflow2(parts.Names, len(parts.Sockets)),
 	}
 	w.held.done = w.released
 	return w, nil
@@ -178,12 +177,6 @@ func (w *Worker) Snapshot() Snapshot {
 // second.
 func (w *Worker) Turns() uint64 { return w.turns.Load() }
 
-// Stop has Run drain the socket, seal its batch and return.
-func (w *Worker) Stop() {
-	w.stopping.Store(true)
-	w.src.wake()
-}
-
 // Run works until Stop, or until a socket fails for good.
 func (w *Worker) Run() error {
 	if w.parts.pinned() {
@@ -198,9 +191,7 @@ func (w *Worker) Run() error {
 	for !w.stopping.Load() {
 		n, err := w.src.next(w, w.wait())
 		if err != nil {
-			w.prod.Abandon(w.held.done)
-			w.seal()
-			return fmt.Errorf("receive in worker %d: %w", w.index, err)
+			return w.fail(err)
 		}
 		w.tend(n)
 		w.turns.Add(1)
@@ -210,28 +201,6 @@ func (w *Worker) Run() error {
 
 // Close releases what NewWorker made. Run has returned, or was never called.
 func (w *Worker) Close() { w.src.close() }
-
-// drain takes what the sources still hold and seals the last batch.
-func (w *Worker) drain() error {
-	defer w.seal()
-	w.patience, w.behind = drainPatience, false
-	for range drainRounds {
-		n, err := w.src.next(w, 0)
-		if err != nil {
-			return fmt.Errorf("drain worker %d: %w", w.index, err)
-		}
-		if n == 0 {
-			// What is there is looked at only once the poll has said so.
-			if n, err = w.src.next(w, 0); err != nil || n == 0 {
-				break
-			}
-		}
-		w.tend(n)
-	}
-	w.endHeld()
-	w.pollDrops()
-	return nil
-}
 
 // pollDrops asks the kernel what it dropped.
 func (w *Worker) pollDrops() {
@@ -304,10 +273,6 @@ func (w *Worker) frame(src netip.AddrPort, payload []byte, receivedNs int64) {
 
 // produce decodes a datagram into the open batch.
 func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
-	if w.prod.Stale() { // a mapping was loaded: no batch holds messages of both
-		w.seal()
-		w.prod.Refresh()
-	}
 	batch := w.open()
 	first := batch.Records() == 0
 	began := w.goflow2.begin()
@@ -371,7 +336,7 @@ func (w *Worker) await() bool {
 	if w.behind {
 		return false
 	}
-	for began := time.Now(); time.Since(began) < w.patience; {
+	for began := time.Now(); w.patient(time.Since(began)); {
 		time.Sleep(batchPoll)
 		if w.collect() {
 			return true

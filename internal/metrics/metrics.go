@@ -76,7 +76,7 @@ var (
 	received      = desc("datagrams_received_total", "Datagrams received, by the path that they came over.", "path")
 	receivedBytes = desc("datagrams_received_bytes_total", "Payload bytes of the datagrams received.", "path")
 	socketDropped = desc("socket_dropped_total", "Datagrams that the kernel dropped because the socket's receive buffer was full.", "listen", "worker")
-	datagrams     = desc("datagrams_total", "Where each datagram ended: decoded, or failed because nothing of it could be used. The reason is the first thing that was wrong with it.", "outcome", "reason")
+	datagrams     = desc("datagrams_total", "Where each datagram ended: decoded, failed because nothing of it could be used, or dropped before it was looked at. The reason of a failure is the first thing that was wrong with it.", "outcome", "reason")
 	byProtocol    = desc("protocol_datagrams_total", "Datagrams received, by protocol.", "protocol")
 	faults        = desc("decode_faults_total", "Pieces of datagrams that were not as they should be, by reason. One datagram may have many.", "reason")
 
@@ -107,13 +107,14 @@ var (
 	captureOpened = desc("capture_opened_total", "How often the capture of an interface was opened.", "interface")
 	xdpVerdicts   = desc("xdp_verdicts_total", "Frames by what the XDP program decided.", "verdict")
 	xdpDropped    = desc("xdp_dropped_total", "Frames that the XDP program redirected and that were lost before a worker had them, by reason.", "reason")
+	xdpWaiting    = desc("xdp_frames_waiting", "Frames that the XDP program redirected and that no worker has counted yet: they are in a ring, or on their way to it, or in the worker's batch at work.")
 	xdpLimited    = desc("xdp_exporter_limited_total", "Datagrams dropped by -exporters.rate in the XDP program, by exporter.", "exporter")
 	ringHigh      = desc("xdp_ring_high_water", "The most entries that waited in a ring.", "interface", "ring")
 	ringSize      = desc("xdp_ring_size", "Entries that a ring holds.", "interface", "ring")
 )
 
 var all = []*prometheus.Desc{
-	captureMode, captureOpened, xdpVerdicts, xdpDropped, xdpLimited, ringHigh, ringSize, exporterLimited,
+	captureMode, captureOpened, xdpVerdicts, xdpDropped, xdpWaiting, xdpLimited, ringHigh, ringSize, exporterLimited,
 	buildInfo, received, receivedBytes, socketDropped, datagrams, byProtocol, faults,
 	produced, sinkRecords, dropped, inFlight, sinkBytes, batches,
 	options, noTemplate, announced, otherSample,
@@ -151,6 +152,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	e.count(datagrams, w.Denied, "dropped", "denied")
 	e.count(datagrams, w.Limited, "dropped", "rate")
+	e.count(datagrams, w.Shutdown, "dropped", "shutdown")
 	for i, worker := range c.src.Workers {
 		for j, listen := range worker.Listens() {
 			e.count(socketDropped, worker.SocketDrops(j), listen, strconv.Itoa(i))
@@ -181,7 +183,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 // captures exports what the captures of interfaces did.
 func (c *Collector) captures(e emitter, captures *collector.Captures, w *collector.Snapshot) {
 	verdicts, drops := map[string]uint64{}, map[string]uint64{}
-	for _, s := range captures.Stats() {
+	stats := captures.Stats()
+	for _, s := range stats {
 		for _, mode := range collector.Modes {
 			in := 0.0
 			if mode == s.Mode {
@@ -208,6 +211,9 @@ func (c *Collector) captures(e emitter, captures *collector.Captures, w *collect
 	for label, n := range drops {
 		e.count(xdpDropped, n, label)
 	}
+	redirected, dropped := collector.SumCaptures(stats)
+	dropped += w.FramesMalformed
+	e.gauge(xdpWaiting, float64(collector.FramesWaiting(redirected, w.Received[collector.PathXDP], dropped)))
 	captures.Limited(c.src.ExporterLimit, func(exporter netip.Addr, n uint64) {
 		e.count(xdpLimited, n, exporter.String())
 	})

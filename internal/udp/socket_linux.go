@@ -167,6 +167,21 @@ func (s *Socket) tryReceive() (int, error) {
 	}
 }
 
+// Refuse makes the kernel drop what arrives from now on, and count it as it counts
+// what finds the receive buffer full. What is in the buffer can still be received.
+func (s *Socket) Refuse() error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	none := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K} // keeps 0 bytes of each
+	program := unix.SockFprog{Len: 1, Filter: &none}
+	if err := unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program); err != nil {
+		return fmt.Errorf("attach filter to udp %s: %w", s.local, err)
+	}
+	return nil
+}
+
 // Fd returns the socket's descriptor, for polling. It is open until Close.
 func (s *Socket) Fd() int { return s.fd }
 

@@ -428,3 +428,43 @@ func BenchmarkReceive(b *testing.B) {
 	}
 	b.ReportMetric(float64(received)/float64(b.N), "datagrams/op")
 }
+
+// TestRefuse: what was queued before is received, what comes after is counted as
+// dropped.
+func TestRefuse(t *testing.T) {
+	s, err := Listen(Config{Addr: netip.MustParseAddrPort("127.0.0.1:0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	conn, err := net.Dial("udp", s.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	write := func(n int) {
+		for range n {
+			if _, err := conn.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write(5)
+	if err := s.Refuse(); err != nil {
+		t.Fatal(err)
+	}
+	write(7)
+	got := 0
+	for n := 1; n > 0; got += n {
+		if n, err = s.TryReceive(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if drops := s.PollDrops(); got != 5 || drops != 7 {
+		t.Errorf("%d received and %d dropped, want 5 and 7", got, drops)
+	}
+	s.Close()
+	if err := s.Refuse(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("refuse after close: %v", err)
+	}
+}

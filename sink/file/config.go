@@ -25,6 +25,20 @@ type Config struct {
 	// what a crash in the middle of a write leaves, is cut off.
 	LineDelimited bool
 
+	// LengthDelimited says that every message has its length in front, as a
+	// varint, and Separator after it. What follows the last whole message when the
+	// file is opened goes to another file, NAME.torn-TIME. It implies Mark; where
+	// the mark is missing or of no use the file is read, and a file of over 1 GiB,
+	// or one that cannot be read as messages, is set aside as NAME.unfinished-TIME.
+	LengthDelimited bool
+	Separator       string
+
+	// Mark keeps the offset at which the last whole batch ends in a file
+	// .NAME.end beside the output, so that a start after a crash need not read the
+	// output to find it. A file that is neither of lines nor of lengths is cut
+	// there; what comes after goes to NAME.torn-TIME.
+	Mark bool
+
 	// RotateSize is the number of bytes that the file does not exceed: it is
 	// rotated before the batch that would take it over (a larger batch gets
 	// a file to itself). What the file holds when it is opened counts. 0

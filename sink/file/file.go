@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,7 @@ import (
 )
 
 // File is a [sink.Sink] on a file, a FIFO, a device or standard output. Its
-// methods, but for Name, are for one goroutine at a time.
+// methods, but for Name and Repairs, are for one goroutine at a time.
 type File struct {
 	cfg    Config
 	log    *slog.Logger
@@ -25,6 +26,8 @@ type File struct {
 	open   bool // out is valid; false while a FIFO has no reader yet
 	closed bool
 
+	mark     *mark // of out; nil where it has none
+	repairs  repairs
 	torn     []byte // rest of a message whose beginning is in out
 	unsynced bool   // written to since the last Flush
 
@@ -38,6 +41,22 @@ var (
 	_ sink.Sink   = (*File)(nil)
 	_ sink.Ticker = (*File)(nil)
 )
+
+// Repairs says what was done to outputs that an earlier run had not finished.
+type Repairs struct {
+	Files uint64 // outputs that were cut or set aside
+	Bytes uint64 // bytes cut off or set aside
+}
+
+type repairs struct{ files, bytes atomic.Uint64 }
+
+func (r *repairs) count(bytes int64) {
+	r.files.Add(1)
+	r.bytes.Add(uint64(bytes))
+}
+
+// Repairs returns what was repaired since New. Anyone may call it at any time.
+func (f *File) Repairs() Repairs { return Repairs{f.repairs.files.Load(), f.repairs.bytes.Load()} }
 
 // New opens the output. The errors of opening read `open output "x": ...` and
 // wrap the system's.
@@ -73,8 +92,8 @@ func newFile(cfg Config, stdout int) (*File, error) {
 	return f, nil
 }
 
-// openTarget opens what the configuration names and brings a file of lines in
-// order.
+// openTarget opens what the configuration names and brings a file that an earlier
+// run did not finish in order.
 func (f *File) openTarget() (target, error) {
 	if f.cfg.Path == "" {
 		fd, err := unix.FcntlInt(uintptr(f.stdout), unix.F_DUPFD_CLOEXEC, 3)
@@ -87,32 +106,42 @@ func (f *File) openTarget() (target, error) {
 		}
 		return t, err
 	}
-	t, err := openPath(f.cfg.Path)
-	if err != nil {
-		return target{}, err
-	}
-	if !t.regular {
-		if f.cfg.rotates() {
-			err = errors.New("only a regular file can be rotated")
+	for {
+		t, err := openPath(f.cfg.Path)
+		if err != nil {
+			return target{}, err
 		}
-	} else if f.cfg.LineDelimited && t.size > 0 {
-		var cut int64
-		cut, err = cutLastLine(f.cfg.Path, &t)
-		if cut > 0 {
-			f.log.Warn("unfinished last line cut off", "path", f.cfg.Path, "bytes", cut)
+		moved := false
+		switch {
+		case !t.regular:
+			if f.cfg.rotates() {
+				err = errors.New("only a regular file can be rotated")
+			}
+		case t.size == 0:
+		case f.cfg.LineDelimited:
+			var cut int64
+			cut, err = cutLastLine(f.cfg.Path, &t)
+			if cut > 0 {
+				f.repairs.count(cut)
+				f.log.Warn("unfinished last line cut off", "path", f.cfg.Path, "bytes", cut)
+			}
+		default:
+			moved, err = f.repair(&t)
 		}
-	}
-	if err != nil {
+		if err == nil && !moved {
+			return t, nil
+		}
 		unix.Close(t.fd)
-		return target{}, err
+		if err != nil {
+			return target{}, err
+		}
 	}
-	return t, nil
 }
 
 // adopt makes t the output in use.
 func (f *File) adopt(t target) {
 	if f.open {
-		if !t.same(&f.out) || (f.cfg.LineDelimited && t.regular) {
+		if !t.same(&f.out) || t.regular && (f.cfg.LineDelimited || f.cfg.LengthDelimited) {
 			f.torn = f.torn[:0] // another file, or the beginning was cut off
 		}
 		if err := unix.Close(f.out.fd); err != nil && !errors.Is(err, unix.EINTR) {
@@ -121,6 +150,7 @@ func (f *File) adopt(t target) {
 	}
 	f.out, f.open = t, true
 	f.period = f.periodOf(t.mtime)
+	f.beginMark()
 }
 
 // Name implements [sink.Sink]: "file" or "stdout".
@@ -198,6 +228,7 @@ func (f *File) Close() error {
 	var err error
 	if f.open {
 		f.settleTorn()
+		f.endMark(markClosed)
 		f.open = false
 		err = unix.Close(f.out.fd)
 	}

@@ -56,6 +56,7 @@ func (f *File) Write(ctx context.Context, b *producer.Batch) (int, error) {
 		f.unsynced = true
 	}
 	if err == nil {
+		f.markEnd(0)
 		return len(b.Ends), nil
 	}
 	whole := messagesIn(b.Ends, n)
@@ -66,6 +67,7 @@ func (f *File) Write(ctx context.Context, b *producer.Batch) (int, error) {
 	if n > start && f.mend(b.Buf[start:n], b.Buf[n:b.Ends[whole]]) {
 		whole++
 	}
+	f.markEnd(0)
 	if whole == len(b.Ends) {
 		return whole, nil
 	}

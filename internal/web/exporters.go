@@ -129,7 +129,7 @@ func (h *exportersHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var only netip.Addr
 	if text := want.query.Get("exporter"); text != "" {
-		if only, err = netip.ParseAddr(text); err != nil {
+		if only, err = netip.ParseAddr(text); err != nil || only.Zone() != "" {
 			http.Error(w, "exporter: want an address", http.StatusBadRequest)
 			return
 		}

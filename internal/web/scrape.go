@@ -36,6 +36,7 @@ type scrapes struct {
 	works    *works
 	log      *slog.Logger
 	one      chan struct{} // taken by the one who gathers
+	grace    time.Duration // pageGrace
 
 	mu    sync.Mutex
 	next  map[pageForm]*page // requests can still join these
@@ -62,7 +63,7 @@ type page struct {
 
 func newScrapes(g prometheus.Gatherer, log *slog.Logger) *scrapes {
 	return &scrapes{
-		gatherer: g, works: newWorks(scrapeSlots, scrapeQueue), log: log, one: make(chan struct{}, 1),
+		gatherer: g, works: newWorks(scrapeSlots, scrapeQueue), log: log, one: make(chan struct{}, 1), grace: pageGrace,
 		next: map[pageForm]*page{}, freed: make(chan struct{}),
 	}
 }
@@ -181,7 +182,7 @@ func (s *scrapes) gather(p *page) {
 func (s *scrapes) makeRoom() {
 	for len(s.pages) >= maxPages {
 		oldest := s.pages[0]
-		left := pageGrace - time.Since(oldest.made)
+		left := s.grace - time.Since(oldest.made)
 		if left <= 0 {
 			for k := range oldest.readers {
 				k.stop()

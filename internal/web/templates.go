@@ -135,7 +135,11 @@ func (p *templatesPage) write() {
 // chunk writes the templates of the domains that come next, and reports whether
 // there may be more.
 func (p *templatesPage) chunk() bool {
-	next := newSmallest(chunkSize, compareKeys)
+	n := chunkSize
+	if p.left >= 0 {
+		n = min(n, p.left+1) // one more tells whether there is a next page
+	}
+	next := newSmallest(n, compareKeys)
 	p.store.Each(func(d *template.Domain) {
 		key := d.Key()
 		c := 1

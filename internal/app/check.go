@@ -14,6 +14,7 @@ import (
 
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/udp"
+	"github.com/weirflow/weir/internal/web"
 )
 
 // checkCommand says what this host and configuration would do. It leaves
@@ -188,6 +189,11 @@ func (r *report) http(cfg *config.Config) {
 	if err != nil {
 		r.refuse("http", err.Error(), `choose another -addr, or -addr "" for none`)
 		return
+	}
+	if cfg.AddrTokenFile != "" {
+		if _, err := web.ReadToken(cfg.AddrTokenFile); err != nil {
+			r.refuse("http", err.Error(), "put a token into it, such as from openssl rand -hex 32, and chmod it to 0600")
+		}
 	}
 	r.ok("http", "http://"+l.Addr().String()+cfg.Goflow2.MetricsPath)
 	_ = l.Close() // nobody has connected

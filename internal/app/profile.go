@@ -15,7 +15,7 @@ func startProfiles(cfg *config.Config, log *slog.Logger) (stop func(), err error
 	if cfg.Profile.Addr == "" {
 		return func() {}, nil
 	}
-	p, err := web.StartProfiler(cfg.Profile.Addr, log)
+	p, err := web.StartProfiler(cfg.Profile.Addr, cfg.AddrHosts, log)
 	if err != nil {
 		return nil, err
 	}

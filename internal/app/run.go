@@ -169,6 +169,8 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 	if cfg.Addr != "" {
 		c.web, err = web.Start(web.Config{
 			Addr:          cfg.Addr,
+			Hosts:         cfg.AddrHosts,
+			TokenFile:     cfg.AddrTokenFile,
 			TemplatesPath: cfg.TemplatesPath,
 			MetricsPath:   cfg.Goflow2.MetricsPath,
 			Registry:      metrics.NewRegistry(c.source),
@@ -420,7 +422,18 @@ func (c *collection) wait(stop, hup <-chan os.Signal, failed <-chan error) error
 		case <-hup:
 			c.reopen()
 			_ = c.reloadMapping() // it has logged what is wrong
+			c.reloadToken()
 		}
+	}
+}
+
+// reloadToken has the web server read its token again.
+func (c *collection) reloadToken() {
+	if c.web == nil {
+		return
+	}
+	if err := c.web.Reload(); err != nil {
+		c.log.Error("token not reloaded", "error", err)
 	}
 }
 

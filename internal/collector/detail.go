@@ -30,21 +30,18 @@ type ExporterDetail struct {
 	Streams                  []sequence.Info
 }
 
-// Each calls f for each exporter with an entry of its own, in the order of their
-// addresses, until it returns false. What f gets is its own.
-func (t *Exporters) Each(nowNs int64, f func(*ExporterDetail) bool) {
+// After calls f with the address of each exporter with an entry of its own that
+// comes behind an address, in no order. The zero Addr comes before all.
+//
+// The table is locked only while its list is copied, and no entry is kept longer
+// than the call.
+func (t *Exporters) After(addr netip.Addr, f func(netip.Addr)) {
 	t.mu.RLock()
-	list := make([]*Exporter, 0, len(t.all))
-	for _, e := range t.slots {
-		if e != nil {
-			list = append(list, e)
-		}
-	}
+	list := slices.Clone(t.slots)
 	t.mu.RUnlock()
-	slices.SortFunc(list, func(a, b *Exporter) int { return a.addr.Compare(b.addr) })
 	for _, e := range list {
-		if d := t.detail(e, nowNs); d != nil && !f(d) {
-			return
+		if e != nil && e.addr.Compare(addr) > 0 {
+			f(e.addr)
 		}
 	}
 }

@@ -312,6 +312,21 @@ func (t *Exporters) Stats(limit int) (first []ExporterStats, other ExporterStats
 	return first, other
 }
 
+// Others returns the counters of all that have no entry of their own.
+func (t *Exporters) Others() ExporterStats {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.other.stats()
+}
+
+// Has reports whether an exporter has an entry of its own.
+func (t *Exporters) Has(addr netip.Addr) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	_, ok := t.all[addr]
+	return ok
+}
+
 // TableStats says how full the table is.
 type TableStats struct {
 	// Exporters have entries of their own; Max is how many may.

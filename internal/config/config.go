@@ -47,9 +47,11 @@ type Config struct {
 	Linger                      time.Duration // age at which a batch is sealed
 	SinkDepth                   int           // batches of a worker that may wait for the sink
 
-	Addr             string // host:port of the web server; "" is none
-	TemplatesPath    string // path of the templates page; "" is none
-	MetricsExporters int    // exporters with metrics of their own
+	Addr             string   // host:port of the web server; "" is none
+	AddrHosts        []string // names that the web server answers to, besides those of this host
+	AddrTokenFile    string   // file with the token that other hosts need for POST; "" is none
+	TemplatesPath    string   // path of the templates page; "" is none
+	MetricsExporters int      // exporters with metrics of their own
 	Goflow2          Goflow2
 	LogLevel         slog.Level
 	LogFormat        string // "normal" or "json"

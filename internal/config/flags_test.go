@@ -31,7 +31,7 @@ func TestFlagFaults(t *testing.T) {
 		}},
 		{[]string{"-netflow.templates", "x"}, []string{`-netflow.templates "x": ` + ownSaving}},
 		{[]string{"-format.protobuf.fixedlen=false", "-metrics.path=m", "-metrics.goflow2=maybe"}, []string{
-			`-metrics.path "m": path does not start with /; allowed: a path that starts with /, has letters, digits and -._~/ only and is neither / nor /metrics nor /__health, or empty for no such page`,
+			`-metrics.path "m": path does not start with /; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /config, /exporters, /-/reload), or empty for no such page`,
 			`-metrics.goflow2 "maybe": unknown choice; allowed: on (or true), off (or false)`,
 			`-format.protobuf.fixedlen "false": messages of -format bin always begin with their length; remove the flag, and have readers expect the length`,
 		}},

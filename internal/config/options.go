@@ -53,7 +53,7 @@ func (c *Config) listenOptions() []Option {
 
 // otherOptions declares the options behind receiving.
 func (c *Config) otherOptions() []Option {
-	return []Option{
+	return slices.Concat([]Option{
 		produceOption(&c.Produce),
 		samplingOption(&c.SamplingRateDefault),
 		formatOption(&c.Format),
@@ -99,21 +99,7 @@ func (c *Config) otherOptions() []Option {
 			Value: IntValue(&c.SinkDepth, 2, 4096),
 			Help:  "Batches that each worker shares with the output, and with them the messages that may wait for it. Each takes the memory of batch.size.",
 		},
-		{
-			Name: "addr", Group: GroupSee, Default: "127.0.0.1:8080", Shape: "host:port",
-			Value: addrValue(&c.Addr),
-			Help:  "Address of the web server, with /metrics, /__health, /config and the templates. :8080 serves other hosts too, to whom it shows which exporters there are. Empty for none.",
-		},
-		{
-			Name: "templates.path", Group: GroupSee, Default: "/templates", Shape: "path",
-			Value: pathValue(&c.TemplatesPath),
-			Help:  "Path of the page that lists the templates of every exporter. Empty for none.",
-		},
-		{
-			Name: "metrics.exporters", Group: GroupSee, Default: "1000", Shape: "n",
-			Value: IntValue(&c.MetricsExporters, 0, 1_000_000),
-			Help:  "Exporters that get metrics of their own; those beyond are counted together.",
-		},
+	}, c.webOptions(), []Option{
 		levelOption(&c.LogLevel),
 		logFormatOption(&c.LogFormat),
 		{
@@ -121,7 +107,7 @@ func (c *Config) otherOptions() []Option {
 			Value: TextValue(&c.ConfigFile),
 			Help:  "YAML file to read options from. Empty reads none.",
 		},
-	}
+	})
 }
 
 func samplingOption(p *uint64) Option {

@@ -3,7 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
-	"net"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -228,30 +228,9 @@ func DurationValue(p *time.Duration, lo, hi time.Duration, zeroMeans string) Val
 	}
 }
 
-// addrValue is the host:port of the web server, or empty.
-func addrValue(p *string) Value {
-	const allowed = "host:port with a port from 0 to 65535, such as :8080, 127.0.0.1:8080 or [::1]:8080, or empty for no web server"
-	v := TextValue(p)
-	v.Text = false
-	v.Check = func() error {
-		if *p == "" {
-			return nil
-		}
-		_, port, err := net.SplitHostPort(*p)
-		if err != nil {
-			return &Problem{Text: "not host:port", Allowed: allowed}
-		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return &Problem{Text: fmt.Sprintf("port %s is not a port number", show(port)), Allowed: allowed}
-		}
-		return nil
-	}
-	return v
-}
-
 // pathValue is the path of a page of the web server, or empty.
 func pathValue(p *string) Value {
-	const allowed = "a path that starts with /, has letters, digits and -._~/ only and is neither / nor /metrics nor /__health, or empty for no such page"
+	const allowed = "a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /config, /exporters, /-/reload), or empty for no such page"
 	v := TextValue(p)
 	v.Check = func() error {
 		s := *p
@@ -260,8 +239,10 @@ func pathValue(p *string) Value {
 			return nil
 		case s[0] != '/':
 			return &Problem{Text: "path does not start with /", Allowed: allowed}
-		case s == "/", s == "/metrics", s == "/__health":
+		case slices.Contains([]string{"/", "/metrics", "/__health", "/config", "/exporters", "/-/reload"}, strings.TrimSuffix(s, "/")), s == "/":
 			return &Problem{Text: "path is taken", Allowed: allowed}
+		case path.Clean(s) != strings.TrimSuffix(s, "/"):
+			return &Problem{Text: "path has empty, . or .. elements", Allowed: allowed}
 		}
 		for _, r := range s {
 			if !isAlnum(r) && !strings.ContainsRune("-._~/", r) {

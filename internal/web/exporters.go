@@ -3,17 +3,14 @@ package web
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/netip"
-	"slices"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/weirflow/weir/decoders/sequence"
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
-	"github.com/weirflow/weir/producer"
 )
 
 // Exporters is what /exporters reads.
@@ -24,10 +21,22 @@ type Exporters struct {
 }
 
 // exportersHandler lists the exporters as JSON, in the order of their addresses:
-// ?exporter=ADDRESS one, ?limit=N the first N.
+// ?exporter=ADDRESS one, ?limit=N the first N, ?after=ADDRESS those behind an
+// address. A page that is not the last has "next", the value of after for the next
+// page.
+//
+// The memory of a request does not depend on how many exporters there are. No table
+// is locked for longer than it takes to copy a list of pointers, or what is known
+// of one exporter.
 type exportersHandler struct {
 	src   Exporters
 	store *template.Store
+	works *works
+	one   sync.Mutex // held while the details of exporters are in memory
+}
+
+func newExportersHandler(src Exporters, store *template.Store) *exportersHandler {
+	return &exportersHandler{src: src, store: store, works: newWorks(listSlots, listQueue)}
 }
 
 type exporterJSON struct {
@@ -43,8 +52,9 @@ type exporterJSON struct {
 	DatagramsPerSecond float64 `json:"datagrams_per_second"`
 	RecordsPerSecond   float64 `json:"records_per_second"`
 
-	Templates int            `json:"templates"`
-	Sampling  []samplingJSON `json:"sampling"`
+	Templates       int            `json:"templates"`
+	Sampling        []samplingJSON `json:"sampling"`
+	SamplingLeftOut int            `json:"sampling_left_out,omitempty"`
 	// ClockSkewSeconds is how far the exporter's clock is ahead of ours, null
 	// for one that tells no time.
 	ClockSkewSeconds *float64 `json:"clock_skew_seconds"`
@@ -98,79 +108,153 @@ type streamJSON struct {
 	ClockSkew    *float64 `json:"clock_skew_seconds,omitempty"`
 }
 
-// maxStreams is how many streams of an exporter are listed where it is not asked
-// for by itself: a large switch has thousands of sources of samples.
-const maxStreams = 64
+// maxListed is how many streams and how many sampling rates of an exporter are
+// listed, maxListedOne those of one that is asked for by itself: a large switch has
+// thousands of sources of samples.
+const maxListed, maxListedOne = 64, 4096
 
-func (h exportersHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	limit := -1
-	if text := r.FormValue("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
-			http.Error(w, "limit: want a whole number from 0", http.StatusBadRequest)
+// ServeHTTP writes the page.
+func (h *exportersHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	want, err := newPaging(r, "exporter")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	page := exportersPage{h: h, left: want.limit}
+	if want.after != "" {
+		if page.after, err = netip.ParseAddr(want.after); err != nil {
+			http.Error(w, "after: want an address", http.StatusBadRequest)
 			return
 		}
-		limit = n
 	}
-	now := time.Now().UnixNano()
-	var only *collector.ExporterDetail
-	if text := r.FormValue("exporter"); text != "" {
-		addr, err := netip.ParseAddr(text)
-		if err != nil {
+	var only netip.Addr
+	if text := want.query.Get("exporter"); text != "" {
+		if only, err = netip.ParseAddr(text); err != nil || only.Zone() != "" {
 			http.Error(w, "exporter: want an address", http.StatusBadRequest)
 			return
 		}
-		if only = h.src.Table.One(addr.Unmap(), now); only == nil {
+		only = only.Unmap()
+		if !h.src.Table.Has(only) {
 			http.Error(w, "no such exporter", http.StatusNotFound)
 			return
 		}
 	}
-	domains := map[netip.Addr][]*template.Domain{}
-	for _, d := range h.store.Domains() {
-		key := d.Key()
-		addr := netip.AddrFrom16(key.Exporter).Unmap()
-		domains[addr] = append(domains[addr], d)
+	w.Header().Set("Content-Type", "application/json")
+	if headOnly(r) {
+		return
 	}
-	st := h.src.Table.TableStats()
-	_, other := h.src.Table.Stats(1 << 30)
+	k := h.works.enter(r.Context(), w)
+	if k == nil {
+		busy(w)
+		return
+	}
+	defer k.leave()
+	page.list = newList(k)
+	page.write(only)
+}
+
+// exportersPage is a page in the making.
+type exportersPage struct {
+	h     *exportersHandler
+	list  list
+	left  int        // exporters to write; negative for all
+	after netip.Addr // the last one that was written, or passed
+	n     int        // exporters that were written
+}
+
+// write writes the page, of one exporter if only is valid.
+func (p *exportersPage) write(only netip.Addr) {
+	st := p.h.src.Table.TableStats()
+	other := p.h.src.Table.Others()
 	head, err := json.Marshal(map[string]any{
 		"exporters": st.Exporters, "exporters_max": st.Max, "evicted": st.Evicted, "overflowed": st.Overflowed,
-		"silent": st.SilentNow, "lost_here_of_all": h.src.LostHere(),
+		"silent": st.SilentNow, "lost_here_of_all": p.h.src.LostHere(),
 		"others": map[string]any{"datagrams": other.Datagrams, "records": other.Records},
 	})
 	if err != nil {
-		http.Error(w, "encode", http.StatusInternalServerError)
-		return
+		panic(http.ErrAbortHandler) // cannot be: it is all numbers
 	}
-	// One at a time: there may be a hundred thousand. Errors are the client's
-	// going away.
-	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, "{\"totals\":%s,\n\"list\":[", head)
-	n := 0
-	put := func(d *collector.ExporterDetail) bool {
-		if limit >= 0 && n >= limit {
-			return false
-		}
-		text, err := json.Marshal(newExporterJSON(d, domains[d.Addr], only == nil))
-		if err != nil {
-			return false
-		}
-		if n++; n > 1 {
-			_, _ = w.Write([]byte(","))
-		}
-		_, _ = w.Write([]byte("\n"))
-		_, err = w.Write(text)
-		return err == nil
-	}
-	if only != nil {
-		put(only)
+	p.list.string("{\"totals\":" + string(head) + ",\n\"list\":[")
+	next := ""
+	if only.IsValid() {
+		p.exporters([]netip.Addr{only}, maxListedOne)
 	} else {
-		h.src.Table.Each(now, put)
+		for more := true; more && next == ""; {
+			more, next = p.chunk()
+		}
 	}
-	_, _ = w.Write([]byte("\n]}\n"))
+	p.list.string("\n]")
+	if next != "" {
+		p.list.string(",\n\"next\":\"" + next + "\"")
+	}
+	p.list.string("}\n")
+	p.list.end()
 }
 
-func newExporterJSON(d *collector.ExporterDetail, domains []*template.Domain, short bool) *exporterJSON {
+// chunk writes the exporters that come next. It reports whether there may be more,
+// and where the next page begins if this one is full.
+func (p *exportersPage) chunk() (more bool, next string) {
+	n := chunkSize
+	if p.left >= 0 {
+		n = min(n, p.left+1) // one more tells whether there is a next page
+	}
+	nearest := newSmallest(n, func(a, b *netip.Addr) int { return a.Compare(*b) })
+	p.h.src.Table.After(p.after, func(a netip.Addr) { nearest.add(&a) })
+	addrs, more := nearest.sorted()
+	full := p.left >= 0 && len(addrs) > p.left
+	if full {
+		addrs = addrs[:p.left]
+	}
+	p.exporters(addrs, maxListed)
+	if len(addrs) > 0 {
+		p.after = addrs[len(addrs)-1]
+	}
+	if p.left >= 0 {
+		p.left -= len(addrs)
+	}
+	if full && p.after.IsValid() {
+		next = p.after.String()
+	}
+	return more && !full, next
+}
+
+// exporters writes those with the addresses, which are in order, with so many of
+// their streams and sampling rates at most.
+func (p *exportersPage) exporters(addrs []netip.Addr, listed int) {
+	if len(addrs) == 0 {
+		return
+	}
+	domains := p.h.domains(addrs, listed)
+	for _, addr := range addrs {
+		text := p.h.exporter(addr, domains[addr], listed)
+		domains[addr] = nil
+		if text == nil {
+			continue // it made room for another one meanwhile
+		}
+		if p.n++; p.n > 1 {
+			p.list.string(",")
+		}
+		p.list.string("\n")
+		p.list.text(text)
+	}
+}
+
+// exporter returns the entry of an exporter, nil if it has none any more.
+func (h *exportersHandler) exporter(addr netip.Addr, domains *domainsOf, listed int) []byte {
+	h.one.Lock()
+	defer h.one.Unlock()
+	d := h.src.Table.One(addr, time.Now().UnixNano())
+	if d == nil {
+		return nil
+	}
+	text, err := json.Marshal(newExporterJSON(d, domains, listed))
+	if err != nil {
+		return nil // cannot be: no values that JSON lacks
+	}
+	return text
+}
+
+func newExporterJSON(d *collector.ExporterDetail, domains *domainsOf, listed int) *exporterJSON {
 	e := &exporterJSON{
 		Exporter:           d.Addr.String(),
 		FirstSeen:          time.Unix(0, d.FirstSeenNs).UTC(),
@@ -182,7 +266,6 @@ func newExporterJSON(d *collector.ExporterDetail, domains []*template.Domain, sh
 		Records:            d.Records,
 		DatagramsPerSecond: d.DatagramRate,
 		RecordsPerSecond:   d.RecordRate,
-		Sampling:           sampling(d, domains),
 		Reordered:          d.Sequence.Reordered,
 		Duplicates:         d.Sequence.Duplicates,
 		Restarts:           d.Sequence.Restarts,
@@ -191,9 +274,10 @@ func newExporterJSON(d *collector.ExporterDetail, domains []*template.Domain, sh
 	for _, p := range d.Protocols {
 		e.Protocols = append(e.Protocols, p.String())
 	}
-	for _, domain := range domains {
-		e.Templates += len(domain.Templates())
+	if domains != nil {
+		e.Templates = domains.templates
 	}
+	e.Sampling, e.SamplingLeftOut = sampling(d, domains, listed)
 	units := func(p sequence.Place) map[string]uint64 {
 		m := map[string]uint64{}
 		for u, n := range d.Sequence.Lost[p] {
@@ -213,7 +297,7 @@ func newExporterJSON(d *collector.ExporterDetail, domains []*template.Domain, sh
 		if s.HasSkew && s.LastNs > newest {
 			newest, e.ClockSkewSeconds = s.LastNs, out.ClockSkew
 		}
-		if short && len(e.Streams) == maxStreams {
+		if len(e.Streams) == listed {
 			e.StreamsLeftOut++
 			continue
 		}
@@ -240,42 +324,4 @@ func newStreamJSON(s *sequence.Info) streamJSON {
 		out.Source = fmt.Sprintf("%d:%d", s.Key.Source>>32, s.Key.Source&(1<<32-1))
 	}
 	return out
-}
-
-// sampling lists the sampling rates that hold for an exporter, and where they
-// come from.
-func sampling(d *collector.ExporterDetail, domains []*template.Domain) []samplingJSON {
-	list := []samplingJSON{}
-	if o := d.Override; o != nil {
-		if o.Rate != 0 {
-			list = append(list, samplingJSON{Source: producer.SamplingOverride.String(), Rate: o.Rate})
-		}
-		for _, index := range slices.Sorted(maps.Keys(o.Interfaces)) {
-			list = append(list, samplingJSON{Source: producer.SamplingOverride.String(), Rate: o.Interfaces[index], Interface: &index})
-		}
-	}
-	for _, domain := range domains {
-		key := domain.Key()
-		id, protocol := uint64(key.Domain), producer.ProtocolNetFlowV9.String()
-		if key.Version == template.IPFIX {
-			protocol = producer.ProtocolIPFIX.String()
-		}
-		s := domain.Sampling()
-		s.EachSampler(func(sampler, rate uint64) {
-			list = append(list, samplingJSON{Source: producer.SamplingSampler.String(), Rate: rate, Protocol: protocol, Domain: &id, Sampler: &sampler})
-		})
-		if rate := s.Rate(); rate != 0 {
-			list = append(list, samplingJSON{Source: producer.SamplingDomain.String(), Rate: rate, Protocol: protocol, Domain: &id})
-		}
-	}
-	// Those in headers and samples: each rate once.
-	seen := map[samplingJSON]bool{}
-	for i := range d.Streams {
-		s := samplingJSON{Source: producer.SamplingRecord.String(), Rate: uint64(d.Streams[i].Rate), Protocol: d.Streams[i].Key.Kind.String()}
-		if s.Rate != 0 && !seen[s] && len(seen) < maxStreams {
-			seen[s] = true
-			list = append(list, s)
-		}
-	}
-	return list
 }

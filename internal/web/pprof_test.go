@@ -1,16 +1,19 @@
 package web
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
 func TestProfiler(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
-	p, err := StartProfiler("127.0.0.1:0", log)
+	p, err := StartProfiler("127.0.0.1:0", nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +29,63 @@ func TestProfiler(t *testing.T) {
 	if err := p.Stop(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := StartProfiler("0.0.0.0:0", log); err == nil {
+	if _, err := StartProfiler("0.0.0.0:0", nil, log); err == nil {
 		t.Error("profiles were served to all")
+	}
+}
+
+func startProfiler(t *testing.T) string {
+	t.Helper()
+	p, err := StartProfiler("127.0.0.1:0", nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return p.Addr().String()
+}
+
+// TestProfileSeconds: nobody has the process traced for hours, nor many at once.
+func TestProfileSeconds(t *testing.T) {
+	addr := startProfiler(t)
+	for path, code := range map[string]int{
+		"/debug/pprof/profile?seconds=301":            400,
+		"/debug/pprof/profile?seconds=-1":             400,
+		"/debug/pprof/profile?seconds=NaN":            400,
+		"/debug/pprof/profile?seconds=1&seconds=9999": 400,
+		"/debug/pprof/trace?seconds=11":               400,
+		"/debug/pprof/trace?seconds=x":                400,
+		"/debug/pprof/heap?seconds=1e9":               400,
+		"/debug/pprof/heap?%zz":                       400,
+		"/debug/pprof/trace?seconds=0.1":              200,
+		"/debug/pprof/heap?debug=1":                   200,
+		"/debug/pprof/none":                           404,
+	} {
+		if code2, body := fetch(t, "GET", "http://"+addr+path, ""); code2 != code {
+			t.Errorf("%s: %d, want %d: %.100s", path, code2, code, body)
+		}
+	}
+	// Two at once, and no more.
+	var many sync.WaitGroup
+	var refused atomic.Int32
+	for range 2 * maxProfiles {
+		many.Go(func() {
+			res, err := http.Get("http://" + addr + "/debug/pprof/allocs?seconds=1")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			res.Body.Close()
+			if res.StatusCode == http.StatusServiceUnavailable {
+				refused.Add(1)
+			}
+		})
+	}
+	many.Wait()
+	if refused.Load() == 0 {
+		t.Errorf("%d profiles were taken at once", 2*maxProfiles)
 	}
 }

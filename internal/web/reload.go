@@ -13,9 +13,12 @@ type reloadHandler struct {
 }
 
 // ServeHTTP answers 200, or 422 with what is wrong, one fault a line; the
-// collector then goes on as it was.
+// collector then goes on as it was. While another one is at work it answers 503.
 func (h *reloadHandler) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	h.mu.Lock()
+	if !h.mu.TryLock() {
+		busy(w)
+		return
+	}
 	defer h.mu.Unlock()
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if err := h.reload(); err != nil {

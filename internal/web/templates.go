@@ -1,9 +1,10 @@
 package web
 
 import (
-	"bufio"
-	"encoding/json"
-	"fmt"
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/hex"
 	"net/http"
 	"net/netip"
 	"strconv"
@@ -15,81 +16,221 @@ import (
 // templatesHandler lists all templates as JSON: by exporter, then by a number
 // made of version, observation domain and template id, as goflow2 does. Where
 // ports are a part of an exporter's identity, it is named with its port.
-type templatesHandler struct{ store *template.Store }
-
-type fieldJSON struct {
-	PenProvided bool   `json:"pen-provided"`
-	Type        uint16 `json:"type"`
-	Length      uint16 `json:"length"`
-	Pen         uint32 `json:"pen"`
+//
+// ?limit=N is a page of N templates. If there are more, its last member is "next",
+// the value of after for the next page.
+//
+// The memory of a request does not depend on how many templates there are, and
+// neither locks nor keeps any that the store lets go.
+type templatesHandler struct {
+	store *template.Store
+	works *works
 }
 
-// templateJSON has goflow2's members in the order of its kinds of templates,
-// and behind them those of weir.
-type templateJSON struct {
-	ID              uint16      `json:"template-id"`
-	FieldCount      *int        `json:"field-count,omitempty"`
-	ScopeFieldCount *int        `json:"scope-field-count,omitempty"` // IPFIX
-	ScopeLength     *int        `json:"scope-length,omitempty"`      // v9
-	OptionLength    *int        `json:"option-length,omitempty"`     // v9
-	Fields          []fieldJSON `json:"fields,omitempty"`
-	Scopes          []fieldJSON `json:"scopes,omitempty"`
-	Options         []fieldJSON `json:"options,omitempty"`
-
-	Version  uint16     `json:"version"`
-	Domain   uint32     `json:"observation-domain-id"`
-	Port     uint16     `json:"source-port"`
-	LastSeen time.Time  `json:"last-seen"`
-	LastUsed *time.Time `json:"last-used"` // null for never
-	Records  uint64     `json:"records"`
+func newTemplatesHandler(s *template.Store) *templatesHandler {
+	return &templatesHandler{s, newWorks(listSlots, listQueue)}
 }
 
-// ServeHTTP writes one exporter after the other, so that the page of a large
-// network takes no memory of its size.
-func (h templatesHandler) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	b := bufio.NewWriter(w)
-	// Errors are the client's going away; the writer keeps the first.
-	defer b.Flush()
-	domains := h.store.Domains()
-	b.WriteByte('{')
-	for i, exporters := 0, 0; i < len(domains); {
-		name := exporterName(domains[i])
-		templates := 0
-		for ; i < len(domains) && exporterName(domains[i]) == name; i++ {
-			key := domains[i].Key()
-			for _, t := range domains[i].Templates() {
-				if templates == 0 {
-					if exporters > 0 {
-						b.WriteByte(',')
-					}
-					exporters++
-					fmt.Fprintf(b, "\n  %q: {", name)
-				} else {
-					b.WriteByte(',')
-				}
-				templates++
-				number := uint64(t.Version)<<48 | uint64(key.Domain)<<16 | uint64(t.ID)
-				text, err := json.MarshalIndent(newTemplateJSON(&key, t), "    ", "  ")
-				if err != nil {
-					return // cannot be
-				}
-				b.WriteString("\n    \"" + strconv.FormatUint(number, 10) + "\": ")
-				if _, err := b.Write(text); err != nil {
-					return
-				}
-			}
+// compareKeys is the order of domains: that of exporters first.
+func compareKeys(a, b *template.Key) int {
+	return cmp.Or(
+		bytes.Compare(a.Exporter[:], b.Exporter[:]),
+		cmp.Compare(a.Port, b.Port),
+		cmp.Compare(a.Version, b.Version),
+		cmp.Compare(a.Domain, b.Domain),
+	)
+}
+
+// templatePlace is the place of a template in the order of the page.
+type templatePlace struct {
+	key template.Key
+	id  uint16
+}
+
+// cursorLen is the number of bytes of a place in a cursor.
+const cursorLen = 16 + 2 + 2 + 4 + 2
+
+// cursor returns the place as a value of after.
+func (p *templatePlace) cursor() string {
+	b := append([]byte(nil), p.key.Exporter[:]...)
+	b = binary.BigEndian.AppendUint16(b, p.key.Port)
+	b = binary.BigEndian.AppendUint16(b, p.key.Version)
+	b = binary.BigEndian.AppendUint32(b, p.key.Domain)
+	return hex.EncodeToString(binary.BigEndian.AppendUint16(b, p.id))
+}
+
+// parsePlace reads a cursor, or an address, which stands for the last place of
+// that exporter.
+func parsePlace(text string) (p templatePlace, ok bool) {
+	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+		p.key = template.Key{Exporter: addr.As16(), Port: 1<<16 - 1, Version: 1<<16 - 1, Domain: 1<<32 - 1}
+		p.id = 1<<16 - 1
+		return p, true
+	}
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != cursorLen {
+		return p, false
+	}
+	copy(p.key.Exporter[:], b)
+	p.key.Port = binary.BigEndian.Uint16(b[16:])
+	p.key.Version = binary.BigEndian.Uint16(b[18:])
+	p.key.Domain = binary.BigEndian.Uint32(b[20:])
+	p.id = binary.BigEndian.Uint16(b[24:])
+	return p, true
+}
+
+// ServeHTTP writes the page.
+func (h *templatesHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	want, err := newPaging(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	page := templatesPage{store: h.store, left: want.limit}
+	if want.after != "" {
+		var ok bool
+		if page.after, ok = parsePlace(want.after); !ok {
+			http.Error(w, `after: want the "next" of a page, or an address`, http.StatusBadRequest)
+			return
 		}
-		if templates > 0 {
-			b.WriteString("\n  }")
+		page.resumed = true
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if headOnly(r) {
+		return
+	}
+	k := h.works.enter(r.Context(), w)
+	if k == nil {
+		busy(w)
+		return
+	}
+	defer k.leave()
+	page.list = newList(k)
+	page.write()
+}
+
+// templatesPage is a page in the making.
+type templatesPage struct {
+	list    list
+	store   *template.Store
+	left    int           // templates to write; negative for all
+	after   templatePlace // the last place that was written, or passed
+	resumed bool          // after is a place, not the zero value
+	open    string        // the exporter whose object is open; "" for none
+	members int           // of the page
+	buf     []byte
+}
+
+func (p *templatesPage) write() {
+	p.list.string("{")
+	for p.chunk() {
+	}
+	if p.open != "" {
+		p.list.string("\n  }")
+	}
+	p.list.string("\n}\n")
+	p.list.end()
+}
+
+// chunk writes the templates of the domains that come next, and reports whether
+// there may be more.
+func (p *templatesPage) chunk() bool {
+	n := chunkSize
+	if p.left >= 0 {
+		n = min(n, p.left+1) // one more tells whether there is a next page
+	}
+	next := newSmallest(n, compareKeys)
+	p.store.Each(func(d *template.Domain) {
+		key := d.Key()
+		c := 1
+		if p.resumed {
+			c = compareKeys(&key, &p.after.key)
+		}
+		if c > 0 || c == 0 && p.after.id < 1<<16-1 {
+			next.add(&key)
+		}
+	})
+	keys, more := next.sorted()
+	for i := range keys {
+		if !p.domain(&keys[i]) {
+			return false
 		}
 	}
-	b.WriteString("\n}\n")
+	return more
+}
+
+// domain writes the templates of a domain that come behind p.after. It reports
+// false when the page is full.
+func (p *templatesPage) domain(key *template.Key) bool {
+	var ids []uint16
+	if d := p.store.Find(key); d != nil {
+		for _, t := range d.Templates() {
+			if !p.resumed || p.after.key != *key || t.ID > p.after.id {
+				ids = append(ids, t.ID)
+			}
+		}
+	}
+	for _, id := range ids {
+		// Looked up each time: while the client reads, the store may let it go.
+		d := p.store.Find(key)
+		if d == nil {
+			break
+		}
+		t := d.Template(id)
+		if t == nil {
+			continue
+		}
+		if p.left == 0 {
+			p.next()
+			return false
+		}
+		p.template(key, t)
+		p.after, p.resumed = templatePlace{*key, id}, true
+		p.left--
+	}
+	p.after, p.resumed = templatePlace{*key, 1<<16 - 1}, true
+	return true
+}
+
+// next ends a page that is not the last.
+func (p *templatesPage) next() {
+	if !p.resumed {
+		return // limit=0: there is no place yet
+	}
+	if p.open != "" {
+		p.list.string("\n  }")
+		p.open = ""
+	}
+	if p.members > 0 {
+		p.list.string(",")
+	}
+	p.list.string("\n  \"next\": \"" + p.after.cursor() + "\"")
+}
+
+// template writes a template, and before it the exporter if it is another one.
+func (p *templatesPage) template(key *template.Key, t *template.Template) {
+	b := p.buf[:0]
+	if name := exporterName(key); name == p.open {
+		b = append(b, ',')
+	} else {
+		if p.open != "" {
+			b = append(b, "\n  }"...)
+		}
+		if p.members > 0 {
+			b = append(b, ',')
+		}
+		p.members++
+		p.open = name
+		b = append(append(append(b, "\n  \""...), name...), "\": {"...) // an address: nothing to escape
+	}
+	number := uint64(t.Version)<<48 | uint64(key.Domain)<<16 | uint64(t.ID)
+	b = append(strconv.AppendUint(append(b, "\n    \""...), number, 10), "\": "...)
+	p.buf = appendTemplate(b, key, t)
+	p.list.text(p.buf)
 }
 
 // exporterName is an exporter's address, with its port where that counts.
-func exporterName(d *template.Domain) string {
-	key := d.Key()
+func exporterName(key *template.Key) string {
 	addr := netip.AddrFrom16(key.Exporter).Unmap()
 	if key.Port != 0 {
 		return netip.AddrPortFrom(addr, key.Port).String()
@@ -97,39 +238,96 @@ func exporterName(d *template.Domain) string {
 	return addr.String()
 }
 
-func newTemplateJSON(key *template.Key, t *template.Template) templateJSON {
-	out := templateJSON{
-		ID:       t.ID,
-		Version:  t.Version,
-		Domain:   key.Domain,
-		Port:     t.Port(),
-		LastSeen: time.Unix(0, t.LastSeenNs()).UTC(),
-		Records:  t.Records(),
+// object appends the members of a JSON object, one a line.
+type object struct {
+	b      []byte
+	indent string
+	n      int
+}
+
+func (o *object) name(name string) {
+	if o.n++; o.n > 1 {
+		o.b = append(o.b, ',')
 	}
-	if ns := t.LastUsedNs(); ns != 0 {
-		used := time.Unix(0, ns).UTC()
-		out.LastUsed = &used
+	o.b = append(append(append(append(append(o.b, '\n'), o.indent...), '"'), name...), "\": "...)
+}
+
+func (o *object) number(name string, v uint64) {
+	o.name(name)
+	o.b = strconv.AppendUint(o.b, v, 10)
+}
+
+func (o *object) time(name string, ns int64) {
+	o.name(name)
+	o.b = append(o.b, '"')
+	o.b = time.Unix(0, ns).UTC().AppendFormat(o.b, time.RFC3339Nano)
+	o.b = append(o.b, '"')
+}
+
+// fields appends the fields for which keep returns true as a list, unless there
+// are none.
+func (o *object) fields(name string, t *template.Template, keep func(*template.Field) bool) {
+	n := 0
+	for i := range t.Fields {
+		f := &t.Fields[i]
+		if !keep(f) {
+			continue
+		}
+		if n++; n == 1 {
+			o.name(name)
+			o.b = append(o.b, '[')
+		} else {
+			o.b = append(o.b, ',')
+		}
+		o.b = append(append(o.b, '\n'), o.indent...)
+		o.b = append(o.b, `  {"pen-provided": `...)
+		o.b = strconv.AppendBool(o.b, f.PEN != 0)
+		o.b = strconv.AppendUint(append(o.b, `, "type": `...), uint64(f.ID), 10)
+		o.b = strconv.AppendUint(append(o.b, `, "length": `...), uint64(f.Length), 10)
+		o.b = strconv.AppendUint(append(o.b, `, "pen": `...), uint64(f.PEN), 10)
+		o.b = append(o.b, '}')
 	}
-	for _, f := range t.Fields {
-		field := fieldJSON{PenProvided: f.PEN != 0, Type: f.ID, Length: f.Length, Pen: f.PEN}
-		switch {
-		case !t.Options:
-			out.Fields = append(out.Fields, field)
-		case f.Scope:
-			out.Scopes = append(out.Scopes, field)
-		default:
-			out.Options = append(out.Options, field)
+	if n > 0 {
+		o.b = append(append(append(o.b, '\n'), o.indent...), ']')
+	}
+}
+
+// appendTemplate appends a template as JSON: goflow2's members in the order of its
+// kinds of templates, and behind them those of weir.
+func appendTemplate(b []byte, key *template.Key, t *template.Template) []byte {
+	o := object{b: append(b, '{'), indent: "      "}
+	fields, scopes := len(t.Fields), 0
+	for i := range t.Fields {
+		if t.Fields[i].Scope {
+			scopes++
 		}
 	}
-	fields, scopes := len(t.Fields), len(out.Scopes)
-	scopeLength, optionLength := 4*scopes, 4*(fields-scopes)
+	o.number("template-id", uint64(t.ID))
 	switch {
 	case !t.Options:
-		out.FieldCount = &fields
+		o.number("field-count", uint64(fields))
+		o.fields("fields", t, func(*template.Field) bool { return true })
 	case t.Version == template.V9:
-		out.ScopeLength, out.OptionLength = &scopeLength, &optionLength
+		o.number("scope-length", uint64(4*scopes))
+		o.number("option-length", uint64(4*(fields-scopes)))
 	default:
-		out.FieldCount, out.ScopeFieldCount = &fields, &scopes
+		o.number("field-count", uint64(fields))
+		o.number("scope-field-count", uint64(scopes))
 	}
-	return out
+	if t.Options {
+		o.fields("scopes", t, func(f *template.Field) bool { return f.Scope })
+		o.fields("options", t, func(f *template.Field) bool { return !f.Scope })
+	}
+	o.number("version", uint64(t.Version))
+	o.number("observation-domain-id", uint64(key.Domain))
+	o.number("source-port", uint64(t.Port()))
+	o.time("last-seen", t.LastSeenNs())
+	if ns := t.LastUsedNs(); ns != 0 {
+		o.time("last-used", ns)
+	} else {
+		o.name("last-used")
+		o.b = append(o.b, "null"...)
+	}
+	o.number("records", t.Records())
+	return append(o.b, "\n    }"...)
 }

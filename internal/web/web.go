@@ -1,5 +1,12 @@
-// Package web is the collector's HTTP server: metrics, health and templates.
-// It reads snapshots and never stands in the way of a worker.
+// Package web is the collector's HTTP server: metrics, health, exporters and
+// templates. It reads snapshots and never stands in the way of a worker.
+//
+// A request passes the bound on connections (conns), the rules on hosts, origins
+// and the token (guard), and comes to its page. Pages that can be large have a
+// bound on requests at work (works). They are written in pieces, each of which has
+// a deadline, and take memory that does not grow with their size: lists are walked
+// in chunks (templates, exporters), and all that wait for the metrics share one
+// page (scrapes).
 package web
 
 import (
@@ -10,11 +17,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/weirflow/weir/decoders/template"
 )
@@ -23,6 +29,13 @@ import (
 type Config struct {
 	// Addr is the address to listen on, host:port.
 	Addr string
+	// Hosts are names that the server answers to besides localhost and loopback
+	// addresses. A server on other addresses answers to all names where it is
+	// empty.
+	Hosts []string
+	// TokenFile has the bearer token that other hosts need for POST; empty for
+	// none, which refuses it to them.
+	TokenFile string
 	// TemplatesPath is the path of the template listing; empty for none.
 	TemplatesPath string
 	// MetricsPath is the path of the metrics; empty for /metrics.
@@ -32,7 +45,8 @@ type Config struct {
 	// Detail returns what /__health says behind OK, whole lines; nil for
 	// nothing.
 	Detail func() string
-	// Reload is called for POST /-/reload; nil for no such page.
+	// Reload is called for POST /-/reload, which reads TokenFile again too; nil
+	// for no such page.
 	Reload func() error
 	// Settings returns the effective configuration for /config: names, values
 	// and where each came from, without secrets; nil for no such page.
@@ -42,10 +56,6 @@ type Config struct {
 	Logger    *slog.Logger
 }
 
-// maxBody is the most bytes that the body of a request may have: no page needs
-// any.
-const maxBody = 4 << 10
-
 // Server is a running HTTP server. Its methods may be called by any goroutine.
 type Server struct {
 	http     *http.Server
@@ -53,6 +63,9 @@ type Server struct {
 	healthy  atomic.Bool
 	detail   func() string
 	done     chan struct{}
+
+	guard     *guard
+	tokenFile string
 }
 
 // Start listens and serves until Stop. The server says that it is not healthy
@@ -62,20 +75,21 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for http on %q (choose another -addr, or -addr \"\" for none): %w", cfg.Addr, err)
 	}
-	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{})}
+	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{}), guard: newGuard(l, cfg.Hosts), tokenFile: cfg.TokenFile}
+	if err := s.loadToken(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	mux := http.NewServeMux()
-	mux.Handle("GET "+cmp.Or(cfg.MetricsPath, "/metrics"), promhttp.HandlerFor(cfg.Registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelWarn),
-	}))
+	mux.Handle(pattern(cmp.Or(cfg.MetricsPath, "/metrics")), newScrapes(cfg.Registry, cfg.Logger))
 	mux.HandleFunc("GET /__health", s.health)
 	if cfg.Reload != nil {
-		mux.Handle("POST /-/reload", &reloadHandler{reload: cfg.Reload})
+		mux.Handle("POST /-/reload", &reloadHandler{reload: func() error { return errors.Join(s.Reload(), cfg.Reload()) }})
 	}
 	if cfg.TemplatesPath != "" {
-		mux.Handle("GET "+cfg.TemplatesPath, templatesHandler{cfg.Templates})
+		mux.Handle(pattern(cfg.TemplatesPath), newTemplatesHandler(cfg.Templates))
 	}
 	if cfg.Exporters.Table != nil {
-		mux.Handle("GET /exporters", exportersHandler{cfg.Exporters, cfg.Templates})
+		mux.Handle("GET /exporters", newExportersHandler(cfg.Exporters, cfg.Templates))
 	}
 	if cfg.Settings != nil {
 		mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {
@@ -83,15 +97,7 @@ func Start(cfg Config) (*Server, error) {
 			fmt.Fprint(w, cfg.Settings())
 		})
 	}
-	s.http = &http.Server{
-		Handler:           http.MaxBytesHandler(mux, maxBody),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
-	}
+	s.http = newServer(mux, s.guard, cfg.Logger)
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -99,6 +105,14 @@ func Start(cfg Config) (*Server, error) {
 		}
 	}()
 	return s, nil
+}
+
+// pattern returns the pattern of a page: of that path, and not of those below it.
+func pattern(path string) string {
+	if strings.HasSuffix(path, "/") {
+		path += "{$}"
+	}
+	return "GET " + path
 }
 
 // Addr returns the address that the server listens on.

@@ -1,0 +1,123 @@
+package web
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/internal/collector"
+	"github.com/weirflow/weir/producer"
+)
+
+// domainsOf is what the observation domains of an exporter tell of it.
+type domainsOf struct {
+	templates int
+	rates     *smallest[domainRate]
+	all       int // rates, with those that were left out
+}
+
+// domainRate is a sampling rate from options data.
+type domainRate struct {
+	version uint16
+	port    uint16
+	domain  uint32
+	whole   bool // of the domain, not of a sampler
+	sampler uint64
+	rate    uint64
+}
+
+func compareRates(a, b *domainRate) int {
+	whole := func(r *domainRate) int {
+		if r.whole {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(
+		cmp.Compare(a.port, b.port),
+		cmp.Compare(a.version, b.version),
+		cmp.Compare(a.domain, b.domain),
+		cmp.Compare(whole(a), whole(b)),
+		cmp.Compare(a.sampler, b.sampler),
+	)
+}
+
+// domains returns what the domains of the exporters tell, with so many rates of
+// each at most.
+func (h *exportersHandler) domains(addrs []netip.Addr, listed int) map[netip.Addr]*domainsOf {
+	of := make(map[netip.Addr]*domainsOf, len(addrs))
+	for _, a := range addrs {
+		of[a] = nil
+	}
+	h.store.Each(func(d *template.Domain) {
+		key := d.Key()
+		addr := netip.AddrFrom16(key.Exporter).Unmap()
+		sum, ok := of[addr]
+		if !ok {
+			return
+		}
+		if sum == nil {
+			sum = &domainsOf{rates: newSmallest(listed, compareRates)}
+			of[addr] = sum
+		}
+		sum.templates += d.Len()
+		add := func(r domainRate) {
+			sum.all++
+			sum.rates.add(&r)
+		}
+		s := d.Sampling()
+		s.EachSampler(func(sampler, rate uint64) {
+			add(domainRate{version: key.Version, port: key.Port, domain: key.Domain, sampler: sampler, rate: rate})
+		})
+		if rate := s.Rate(); rate != 0 {
+			add(domainRate{version: key.Version, port: key.Port, domain: key.Domain, whole: true, rate: rate})
+		}
+	})
+	return of
+}
+
+// sampling lists the sampling rates that hold for an exporter, and where they
+// come from. It returns how many it left out.
+func sampling(d *collector.ExporterDetail, domains *domainsOf, listed int) (list []samplingJSON, leftOut int) {
+	list = []samplingJSON{}
+	if o := d.Override; o != nil {
+		if o.Rate != 0 {
+			list = append(list, samplingJSON{Source: producer.SamplingOverride.String(), Rate: o.Rate})
+		}
+		for _, index := range slices.Sorted(maps.Keys(o.Interfaces)) {
+			list = append(list, samplingJSON{Source: producer.SamplingOverride.String(), Rate: o.Interfaces[index], Interface: &index})
+		}
+	}
+	if domains != nil {
+		rates, _ := domains.rates.sorted()
+		leftOut = domains.all - len(rates)
+		for i := range rates {
+			list = append(list, rates[i].json())
+		}
+	}
+	// Those in headers and samples: each rate once.
+	seen := map[samplingJSON]bool{}
+	for i := range d.Streams {
+		s := samplingJSON{Source: producer.SamplingRecord.String(), Rate: uint64(d.Streams[i].Rate), Protocol: d.Streams[i].Key.Kind.String()}
+		if s.Rate != 0 && !seen[s] && len(seen) < maxListed {
+			seen[s] = true
+			list = append(list, s)
+		}
+	}
+	return list, leftOut
+}
+
+func (r *domainRate) json() samplingJSON {
+	id, protocol := uint64(r.domain), producer.ProtocolNetFlowV9.String()
+	if r.version == template.IPFIX {
+		protocol = producer.ProtocolIPFIX.String()
+	}
+	out := samplingJSON{Source: producer.SamplingDomain.String(), Rate: r.rate, Protocol: protocol, Domain: &id}
+	if !r.whole {
+		sampler := r.sampler
+		out.Source, out.Sampler = producer.SamplingSampler.String(), &sampler
+	}
+	return out
+}

@@ -1,0 +1,232 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+)
+
+const (
+	// scrapeSlots is how many scrapes are at work at most, and scrapeQueue how many
+	// wait.
+	scrapeSlots, scrapeQueue = 64, 64
+	// maxPages is how many pages of metrics are in memory at most: what clients
+	// still read, and the one that is being made.
+	maxPages = 4
+	// pageGrace is for how long the readers of a page are left alone when a new
+	// page needs its place.
+	pageGrace = 2 * time.Second
+)
+
+// scrapes serves the metrics. One page at a time is gathered. All requests that
+// wait for a page get the same one, so that the memory for pages does not grow
+// with the number of clients. A request never gets a page that was gathered
+// before it came.
+type scrapes struct {
+	gatherer prometheus.Gatherer
+	works    *works
+	log      *slog.Logger
+	one      chan struct{} // taken by the one who gathers
+	grace    time.Duration // pageGrace
+
+	mu    sync.Mutex
+	next  map[pageForm]*page // requests can still join these
+	pages []*page            // gathered, and being read; the oldest first
+	freed chan struct{}      // closed, and made again, when one of pages goes
+	size  int                // of the last page
+}
+
+// pageForm is the form in which a client wants a page.
+type pageForm struct {
+	format expfmt.Format
+	gzip   bool
+}
+
+// page is one page of metrics and who reads it.
+type page struct {
+	form    pageForm
+	ready   chan struct{} // closed when the fields below are set
+	body    []byte
+	err     error
+	made    time.Time
+	readers map[*work]struct{} // guarded by the mutex of scrapes
+}
+
+func newScrapes(g prometheus.Gatherer, log *slog.Logger) *scrapes {
+	return &scrapes{
+		gatherer: g, works: newWorks(scrapeSlots, scrapeQueue), log: log, one: make(chan struct{}, 1), grace: pageGrace,
+		next: map[pageForm]*page{}, freed: make(chan struct{}),
+	}
+}
+
+// ServeHTTP answers a scrape.
+func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	form := pageForm{expfmt.Negotiate(r.Header), acceptsGzip(r)}
+	w.Header().Set("Content-Type", string(form.format))
+	w.Header().Set("Vary", "Accept, Accept-Encoding")
+	if form.gzip {
+		w.Header().Set("Content-Encoding", "gzip")
+	}
+	if headOnly(r) {
+		return
+	}
+	fail := func(f func()) {
+		w.Header().Del("Content-Encoding")
+		f()
+	}
+	k := s.works.enter(r.Context(), w)
+	if k == nil {
+		fail(func() { busy(w) })
+		return
+	}
+	defer k.leave()
+	p := s.join(form, k)
+	defer s.done(p, k)
+	select {
+	case <-p.ready:
+	case <-r.Context().Done():
+		return
+	}
+	if p.err != nil {
+		fail(func() { http.Error(w, "gather metrics: "+p.err.Error(), http.StatusInternalServerError) })
+		return
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(p.body)))
+	if _, err := k.Write(p.body); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// acceptsGzip reports whether the client takes a compressed page.
+func acceptsGzip(r *http.Request) bool {
+	for _, part := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
+		name, params, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if name == "gzip" && strings.ReplaceAll(params, " ", "") != "q=0" {
+			return true
+		}
+	}
+	return false
+}
+
+// join adds a reader to the page that will be gathered next.
+func (s *scrapes) join(form pageForm, k *work) *page {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.next[form]
+	if p == nil {
+		p = &page{form: form, ready: make(chan struct{}), readers: map[*work]struct{}{}}
+		s.next[form] = p
+		go s.gather(p)
+	}
+	p.readers[k] = struct{}{}
+	return p
+}
+
+// done removes a reader, and the page with its last one.
+func (s *scrapes) done(p *page, k *work) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(p.readers, k)
+	if len(p.readers) == 0 {
+		s.remove(p)
+	}
+}
+
+// remove gives the place of a page to another. The lock is held.
+func (s *scrapes) remove(p *page) {
+	for i := range s.pages {
+		if s.pages[i] == p {
+			s.pages = append(s.pages[:i:i], s.pages[i+1:]...)
+			close(s.freed)
+			s.freed = make(chan struct{})
+			return
+		}
+	}
+}
+
+// gather makes a page, when it is its turn and there is a place for it.
+func (s *scrapes) gather(p *page) {
+	s.one <- struct{}{}
+	defer func() { <-s.one }()
+	s.mu.Lock()
+	s.makeRoom()
+	delete(s.next, p.form) // who comes from here on gets the next page
+	wanted := len(p.readers) > 0
+	if wanted {
+		p.made = time.Now()
+		s.pages = append(s.pages, p)
+	}
+	size := s.size
+	s.mu.Unlock()
+	if wanted {
+		p.body, p.err = s.render(p.form, size)
+	}
+	s.mu.Lock()
+	s.size = len(p.body)
+	s.mu.Unlock()
+	close(p.ready)
+}
+
+// makeRoom waits for the place of a page. The readers of the oldest page are cut
+// off when they have had time to read it. The lock is held when it is called and
+// when it returns.
+func (s *scrapes) makeRoom() {
+	for len(s.pages) >= maxPages {
+		oldest := s.pages[0]
+		left := s.grace - time.Since(oldest.made)
+		if left <= 0 {
+			for k := range oldest.readers {
+				k.stop()
+			}
+			left = stalledAfter // they leave at once
+		}
+		freed := s.freed
+		s.mu.Unlock()
+		timer := time.NewTimer(left)
+		select {
+		case <-freed:
+		case <-timer.C:
+		}
+		timer.Stop()
+		s.mu.Lock()
+	}
+}
+
+// render gathers the metrics and writes them in the form that is wanted. size is
+// what the page is expected to take, in bytes.
+func (s *scrapes) render(form pageForm, size int) ([]byte, error) {
+	families, err := s.gatherer.Gather()
+	if err != nil {
+		s.log.Warn("gather metrics", "error", err)
+		return nil, err
+	}
+	b := bytes.NewBuffer(make([]byte, 0, size+size/8))
+	var out io.Writer = b
+	var zip *gzip.Writer
+	if form.gzip {
+		zip, _ = gzip.NewWriterLevel(b, gzip.BestSpeed) // a level that exists
+		out = zip
+	}
+	enc := expfmt.NewEncoder(out, form.format)
+	for i, f := range families {
+		families[i] = nil // for the collector of garbage
+		if err := enc.Encode(f); err != nil {
+			return nil, err
+		}
+	}
+	if zip != nil {
+		if err := zip.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return b.Bytes(), nil
+}

@@ -141,6 +141,9 @@ func TestManyLayers(t *testing.T) {
 		{"ah", StartIPv6, cat(ip6(51), bytes.Repeat(ah(51, 4), 1000))},
 		{"pppoe", StartMPLS, bytes.Repeat(cat(label(1, 0, 1, 1), ip4(137, 0)), 1000)},
 		{"snap", StartEthernet, cat(eth(100), bytes.Repeat(cat(snap(vlanType), tag(1, 100)), 1000))},
+		{"shims", StartEthernet, cat(eth(0x8926), bytes.Repeat(cat(make([]byte, 4), be16(0x8926)), 1000))},
+		{"frames in frames", StartEthernet, cat(eth(0x88e7), bytes.Repeat(cat(be32(1), eth(0x88e7)), 1000))},
+		{"pseudowires", StartEthernet, cat(eth(0x8847), bytes.Repeat(cat(label(99, 0, 1, 1), be32(0), eth(0x8847)), 1000))},
 		{"etherip", StartIPv4, bytes.Repeat(cat(ip4(97, 0), []byte{0x30, 0}, eth(ether4)), 1000)},
 	} {
 		var h Headers
@@ -180,6 +183,12 @@ func TestNoAllocation(t *testing.T) {
 		cat(eth(ether4), ip4(6, 0))[:30],
 		cat(eth(50), snap(ether4), ip4(132, 0), be16(1), be16(2)),
 	}
+	for _, c := range tunnelCases() {
+		ins = append(ins, c.in)
+	}
+	for _, c := range shimCases() {
+		ins = append(ins, c.in)
+	}
 	var h Headers
 	if n := testing.AllocsPerRun(100, func() {
 		for _, in := range ins {
@@ -198,6 +207,12 @@ func FuzzParse(f *testing.F) {
 		f.Add(cat(ip4(4, 0), ip4(41, 0), ip6(137), label(1, 0, 1, 1), ip4(97, 0), make([]byte, 2), eth(60), snap(ether4), ip4(1, 0), icmp(1, 1)), uint8(start))
 		f.Add(cat(ip6(135), ext(139, 0), ext(140, 0), ext(132, 0), udp()), uint8(start))
 	}
+	for _, c := range tunnelCases() {
+		f.Add(c.in, uint8(StartEthernet))
+	}
+	for _, c := range shimCases() {
+		f.Add(c.in, uint8(max(c.start, StartEthernet)))
+	}
 	f.Fuzz(func(t *testing.T, in []byte, start uint8) {
 		in = in[:len(in):len(in)]
 		var h Headers
@@ -205,6 +220,8 @@ func FuzzParse(f *testing.F) {
 			h.LayerSize[i] = 99
 		}
 		h.SrcAddr, h.Layers, h.Truncated = ip4Src, 5, true
+		h.Tunnel, h.HasTunnelID, h.TunnelID, h.Unknown = TunnelGRE, true, 7, 8
+		h.Inner = Inner{addrs: cat(ip4Src, ip4Dst), EtherType: 1, SrcPort: 2, DstPort: 3, Proto: 4}
 		Parse(in, Start(start), &h)
 		checkHeaders(t, in, &h)
 		if !h.Truncated && !h.Malformed && !h.LayersExceeded {
@@ -222,7 +239,7 @@ func FuzzParse(f *testing.F) {
 
 func checkHeaders(t *testing.T, in []byte, h *Headers) {
 	t.Helper()
-	for _, v := range [][]byte{h.SrcAddr, h.DstAddr, h.MPLS, h.RoutingAddrs} {
+	for _, v := range [][]byte{h.SrcAddr, h.DstAddr, h.MPLS, h.RoutingAddrs, h.Inner.SrcAddr(), h.Inner.DstAddr()} {
 		if len(v) == 0 {
 			continue
 		}
@@ -232,6 +249,17 @@ func checkHeaders(t *testing.T, in []byte, h *Headers) {
 	}
 	if l := len(h.SrcAddr); l != 0 && l != 4 && l != 16 || len(h.DstAddr) != l {
 		t.Fatalf("addresses of %d and %d bytes", l, len(h.DstAddr))
+	}
+	if l := len(h.Inner.SrcAddr()); l != 0 && l != 4 && l != 16 || len(h.Inner.DstAddr()) != l {
+		t.Fatalf("inner addresses of %d and %d bytes", l, len(h.Inner.DstAddr()))
+	}
+	if h.Tunnel >= numTunnels || !h.Tunnel.overIP() && (h.Inner.EtherType|h.Inner.SrcPort|h.Inner.DstPort != 0 ||
+		h.Inner.Proto != 0 || h.Inner.addrs != nil) || h.Tunnel == TunnelNone && (h.HasTunnelID || h.TunnelID != 0) ||
+		!h.HasTunnelID && h.TunnelID != 0 {
+		t.Fatalf("fields of tunnels contradict each other: %s", show(*h))
+	}
+	if h.Unknown != 0 && h.SrcAddr != nil {
+		t.Fatalf("an unknown header in a packet with addresses: %s", show(*h))
 	}
 	if len(h.MPLS)%4 != 0 || len(h.RoutingAddrs)%16 != 0 {
 		t.Fatalf("lists of %d and %d bytes", len(h.MPLS), len(h.RoutingAddrs))

@@ -28,10 +28,15 @@ type Start uint8
 
 // The headers that a walk can begin with.
 const (
-	StartEthernet Start = 1
-	StartIPv4     Start = 11
-	StartIPv6     Start = 12
-	StartMPLS     Start = 13
+	StartEthernet   Start = 1
+	StartFrameRelay Start = 5 // RFC 2427
+	StartPPP        Start = 7 // with or without address and control, RFC 1662
+	StartIPv4       Start = 11
+	StartIPv6       Start = 12
+	StartMPLS       Start = 13
+	StartPOS        Start = 14 // PPP in HDLC (RFC 2615) or Cisco HDLC
+	StartWiFi       Start = 15 // an IEEE 802.11 MAC header
+	StartAMSDU      Start = 17 // an IEEE 802.11 A-MSDU subframe
 
 	// The payload of a UDP datagram whose port is configured to carry a
 	// tunnel; for [Continue].
@@ -59,10 +64,11 @@ const (
 type Headers struct {
 	SrcMAC, DstMAC uint64 // low 48 bits
 
-	// EtherType of the base stack behind VLAN tags, LLC/SNAP, PPPoE and MPLS.
-	// An IEEE 802.3 frame without SNAP leaves its length (below 0x600) here.
+	// EtherType of the base stack behind VLAN tags, LLC/SNAP, PPPoE, MPLS and
+	// all other headers in front of IP. An IEEE 802.3 frame without SNAP leaves
+	// its length (below 0x600) here.
 	EtherType uint32
-	VLANID    uint32 // innermost tag of the base stack, 12 bits
+	VLANID    uint32 // innermost tag of the base stack that is not 0, 12 bits
 
 	SrcAddr, DstAddr []byte // views of 4 or 16 bytes, nil where absent
 
@@ -110,6 +116,19 @@ type Headers struct {
 	Payload     int
 	PayloadType uint16
 
+	// Unknown names the header at which the walk of a frame without IP ended;
+	// 0 if IP was found, if the frame is of a protocol that has no IP addresses
+	// (ARP, LLDP, spanning tree...), or was cut. See [UnknownName].
+	Unknown uint32
+
+	// Tunnel is the type of the first tunnel of the base stack. Inner holds what
+	// it carries. TunnelID is valid with HasTunnelID: see the constants of
+	// [Tunnel]. All three are zero without a tunnel.
+	Tunnel      Tunnel
+	HasTunnelID bool
+	TunnelID    uint32
+	Inner       Inner
+
 	Truncated      bool // the bytes ended inside a layer or before an announced one
 	Malformed      bool // a header contradicts itself: IP version, header length
 	LayersExceeded bool // there was more behind MaxLayers layers
@@ -156,8 +175,11 @@ func Continue(b []byte, start Start, h *Headers) {
 		return
 	}
 	h.PayloadType = 0
-	w := walker{b: b, off: h.Payload, h: h, inner: true}
+	w := walker{b: b, off: h.Payload, h: h, inner: true, fill: !h.Tunnel.overIP()}
 	w.walk(start)
+	if !h.Tunnel.overIP() && h.Inner.EtherType != 0 {
+		h.Tunnel, h.HasTunnelID, h.TunnelID = TunnelPort, false, 0
+	}
 }
 
 // next names the header at the walker's offset: an EtherType as it is, an IP
@@ -173,6 +195,11 @@ const (
 	nextGeneve
 	nextTeredo
 	nextVXLAN
+	nextPPP
+	nextPOS
+	nextFrameRelay
+	nextWiFi
+	nextAMSDU
 )
 
 // walker is the state of one walk. 0 <= off <= len(b) whenever a header is
@@ -183,7 +210,9 @@ type walker struct {
 	h      *Headers
 	number uint16 // what announced the header at off, as in Headers.LayerType
 	inner  bool   // behind a tunnel header: standard fields are left alone
+	fill   bool   // inner, and behind the first tunnel header alone: Inner is filled
 	v6     bool   // the last IP header was IPv6: extension headers may follow
+	later  Tunnel // a tunnel that begins at off and adds no layers, for peek
 }
 
 // walk runs from header to header. Each step adds a layer or stops, except LLC
@@ -208,6 +237,15 @@ func (w *walker) walk(start Start) {
 	default:
 		n = w.startOther(start)
 	}
+	w.run(n)
+	w.h.Payload = w.off
+	if w.later != TunnelNone {
+		w.peek()
+	}
+}
+
+// run runs from header to header until the walk ends.
+func (w *walker) run(n next) {
 	for n != stop {
 		if n&protoBit != 0 {
 			w.number = uint16(n &^ protoBit)
@@ -220,7 +258,6 @@ func (w *walker) walk(start Start) {
 		}
 		n = w.link(n)
 	}
-	w.h.Payload = w.off
 }
 
 // startOther is the part of walk for headers that a packet rarely begins with.
@@ -244,26 +281,42 @@ func (w *walker) startOther(start Start) next {
 	case StartIPv6Fragment:
 		w.v6 = true
 		return protoBit | protoFragment
+	case StartPPP:
+		return nextPPP
+	case StartPOS:
+		return nextPOS
+	case StartFrameRelay:
+		return nextFrameRelay
+	case StartWiFi:
+		return nextWiFi
+	case StartAMSDU:
+		return nextAMSDU
 	}
+	w.h.Unknown = unknownStart | uint32(start)
 	return stop
 }
 
 // unknown ends the walk before something this package has no parser for.
 func (w *walker) unknown() next {
 	w.h.PayloadType = w.number
+	if w.number >= minEtherType && !withoutIP(w.number) {
+		w.unnamed(uint32(w.number))
+	}
 	return stop
 }
 
 // missing ends the walk before an announced header of which no byte is there.
 func (w *walker) missing() next {
 	w.h.Truncated = true
-	return w.unknown()
+	w.h.PayloadType = w.number
+	return stop
 }
 
 // malformed ends the walk before a header that contradicts what announced it.
 func (w *walker) malformed() next {
 	w.h.Malformed = true
-	return w.unknown()
+	w.h.PayloadType = w.number
+	return stop
 }
 
 // layer adds the layer at off; false if there is no room, which ends the walk.
@@ -292,12 +345,4 @@ func (w *walker) advance(size int) bool {
 	}
 	w.off += size
 	return true
-}
-
-// tunnel marks everything from here on as carried, not carrying.
-func (w *walker) tunnel() {
-	if !w.inner {
-		w.inner = true
-		w.h.BaseLayers = w.h.Layers
-	}
 }

@@ -17,13 +17,16 @@ const (
 	protoAH       = 51
 	protoICMPv6   = 58
 	protoDestOpts = 60
+	protoIPIP     = 94 // RFC 1853's own number; what follows says its version
 	protoEtherIP  = 97
+	protoL2TP     = 115 // version 3, RFC 3931 section 4.1.1
 	protoSCTP     = 132
 	protoMobility = 135
 	protoUDPLite  = 136
 	protoMPLS     = 137
 	protoHIP      = 139
 	protoShim6    = 140
+	protoEthernet = 143 // RFC 8986 section 4.9
 )
 
 const (
@@ -53,6 +56,8 @@ func (w *walker) ipv4() next {
 	w.v6 = false
 	if !w.inner {
 		w.ipv4Fields(d)
+	} else if w.fill {
+		w.innerIPv4(d)
 	}
 	if bad {
 		w.h.Malformed = true
@@ -114,6 +119,8 @@ func (w *walker) ipv6() next {
 	w.v6 = true
 	if !w.inner {
 		w.ipv6Fields(d)
+	} else if w.fill {
+		w.innerIPv6(d)
 	}
 	if !w.advance(ipv6Size) {
 		return stop
@@ -156,13 +163,13 @@ func (w *walker) protocol(p uint8) next {
 	case protoGRE:
 		return w.gre()
 	case protoIPv4:
-		w.tunnel()
+		w.ipInIP()
 		return w.ipv4()
 	case protoIPv6:
-		w.tunnel()
+		w.ipInIP()
 		return w.ipv6()
 	case protoMPLS:
-		w.tunnel()
+		w.tunnel(TunnelMPLSIP)
 		return w.mpls()
 	case protoEtherIP:
 		return w.etherIP()
@@ -181,6 +188,16 @@ func (w *walker) protocol(p uint8) next {
 			return w.fragment()
 		}
 	}
+	if !w.inner {
+		switch p {
+		case protoIPIP:
+			w.later = TunnelIP
+		case protoL2TP:
+			w.later = TunnelL2TPv3
+		case protoEthernet:
+			w.later = TunnelSRv6
+		}
+	}
 	return w.unknown()
 }
 
@@ -193,6 +210,8 @@ func (w *walker) extension(kind uint8, size int, d []byte) bool {
 	}
 	if !w.inner {
 		w.h.Proto = uint32(d[0])
+	} else if w.fill {
+		w.h.Inner.Proto = d[0]
 	}
 	return w.advance(size)
 }

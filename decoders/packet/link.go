@@ -14,6 +14,7 @@ const (
 	etherQinQ      = 0x88a8 // 802.1ad
 	etherQinQOld   = 0x9100 // before 802.1ad
 	etherQinQOlder = 0x9200
+	etherQinQThird = 0x9300
 
 	minEtherType = 0x0600 // below: an IEEE 802.3 length
 )
@@ -22,11 +23,7 @@ const (
 	ethernetSize = 14
 	vlanSize     = 4
 	snapSize     = 8
-	pppoeSize    = 8 // with the PPP protocol number behind it
 	labelSize    = 4
-
-	pppIPv4 = 0x0021
-	pppIPv6 = 0x0057
 )
 
 // link reads the header that an EtherType or the walk itself announced.
@@ -38,14 +35,13 @@ func (w *walker) link(n next) next {
 		return w.ipv6()
 	case nextEthernet:
 		return w.ethernet()
-	case etherVLAN, etherQinQ, etherQinQOld, etherQinQOlder:
+	case etherVLAN, etherQinQ, etherQinQOld, etherQinQOlder, etherQinQThird:
 		return w.vlan()
 	case etherMPLS, etherMPLSUp:
 		return w.mpls()
 	case etherPPPoE:
 		return w.pppoe()
 	case etherTEB:
-		w.tunnel()
 		return w.ethernet()
 	case nextLLC:
 		return w.llc()
@@ -56,7 +52,7 @@ func (w *walker) link(n next) next {
 	case nextVXLAN:
 		return w.vxlan()
 	}
-	return w.unknown()
+	return w.shim(n)
 }
 
 func (w *walker) ethernet() next {
@@ -64,10 +60,11 @@ func (w *walker) ethernet() next {
 	if len(d) == 0 {
 		return w.missing()
 	}
+	first := w.h.Layers == 0
 	if !w.layer(LayerEthernet, ethernetSize) {
 		return stop
 	}
-	if !w.inner {
+	if first && !w.inner {
 		if len(d) >= 6 {
 			w.h.DstMAC = mac(d)
 		}
@@ -90,6 +87,8 @@ func mac(d []byte) uint64 {
 func (w *walker) etherType(et uint16) next {
 	if !w.inner {
 		w.h.EtherType = uint32(et)
+	} else if w.fill {
+		w.h.Inner.EtherType = et
 	}
 	if et < minEtherType {
 		return nextLLC
@@ -107,81 +106,13 @@ func (w *walker) vlan() next {
 		return stop
 	}
 	if len(d) >= 2 && !w.inner {
-		w.h.VLANID = uint32(binary.BigEndian.Uint16(d) & 0x0fff)
+		// A priority tag (0) belongs to no VLAN: IEEE 802.1Q 9.6.
+		if id := uint32(binary.BigEndian.Uint16(d) & 0x0fff); id != 0 {
+			w.h.VLANID = id
+		}
 	}
 	if !w.advance(vlanSize) {
 		return stop
 	}
 	return w.etherType(binary.BigEndian.Uint16(d[2:]))
-}
-
-// llc follows an 802.2 header only if it is SNAP with an EtherType behind
-// (RFC 1042); anything else (spanning tree, IS-IS...) ends the walk.
-func (w *walker) llc() next {
-	d := w.b[w.off:]
-	if len(d) < snapSize || d[0] != 0xaa || d[1] != 0xaa || d[2] != 3 || d[3]|d[4]|d[5] != 0 {
-		return stop
-	}
-	et := binary.BigEndian.Uint16(d[6:])
-	if et < minEtherType || !w.layer(LayerCustom, snapSize) {
-		return stop
-	}
-	w.advance(snapSize)
-	return w.etherType(et)
-}
-
-// pppoe reads a session header and the PPP protocol: RFC 2516 section 4.
-func (w *walker) pppoe() next {
-	d := w.b[w.off:]
-	if len(d) == 0 {
-		return w.missing()
-	}
-	if !w.layer(LayerCustom, pppoeSize) || !w.advance(pppoeSize) {
-		return stop
-	}
-	switch binary.BigEndian.Uint16(d[6:]) {
-	case pppIPv4:
-		return w.etherType(etherIPv4)
-	case pppIPv6:
-		return w.etherType(etherIPv6)
-	}
-	return stop
-}
-
-// mpls reads a label stack down to its bottom (RFC 3032). Labels do not name
-// what they carry: IP is told by its version, all else ends the walk.
-func (w *walker) mpls() next {
-	d := w.b[w.off:]
-	if len(d) == 0 {
-		return w.missing()
-	}
-	var n int
-	var bottom bool
-	for !bottom && len(d)-n >= labelSize {
-		bottom = d[n+2]&1 != 0
-		n += labelSize
-	}
-	if !w.layer(LayerMPLS, max(n, labelSize)) {
-		return stop
-	}
-	if !w.inner && n > 0 {
-		w.h.MPLS = d[:n:n]
-	}
-	if !bottom {
-		w.h.Truncated = true
-		w.off = len(w.b)
-		return stop
-	}
-	w.advance(n)
-	if len(d) == n {
-		w.h.Truncated = true
-		return stop
-	}
-	switch d[n] >> 4 {
-	case 4:
-		return w.etherType(etherIPv4)
-	case 6:
-		return w.etherType(etherIPv6)
-	}
-	return stop
 }

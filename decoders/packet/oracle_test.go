@@ -161,7 +161,10 @@ func oracle(t *testing.T, in []byte) (h Headers, what string) {
 		case *layers.Ethernet:
 			h.SrcMAC, h.DstMAC, h.EtherType = u48(l.SrcMAC), u48(l.DstMAC), uint32(l.EthernetType)
 		case *layers.Dot1Q:
-			h.VLANID, h.EtherType = uint32(l.VLANIdentifier), uint32(l.Type)
+			h.EtherType = uint32(l.Type)
+			if l.VLANIdentifier != 0 { // a priority tag
+				h.VLANID = uint32(l.VLANIdentifier)
+			}
 		case *layers.IPv4:
 			h.EtherType, h.SrcAddr, h.DstAddr, h.Proto = 0x0800, l.SrcIP, l.DstIP, uint32(l.Protocol)
 			h.TOS, h.TTL, h.FragmentID = uint32(l.TOS), uint32(l.TTL), uint32(l.Id)

@@ -86,6 +86,7 @@ func runParse(t *testing.T, cases []parseCase) {
 			got.Layers, got.BaseLayers = 0, 0
 			got.LayerStack, got.LayerSize, got.LayerType = c.want.LayerStack, c.want.LayerSize, c.want.LayerType
 			got.Payload, got.PayloadType = c.want.Payload, c.want.PayloadType
+			got.Tunnel, got.HasTunnelID, got.TunnelID, got.Inner = TunnelNone, false, 0, Inner{} // TestInner has these
 			if !reflect.DeepEqual(got, c.want) {
 				t.Errorf("\n got %s\nwant %s", show(got), show(c.want))
 			}
@@ -130,8 +131,8 @@ func TestLink(t *testing.T) {
 			in:    cat(eth(vlanType), tag(7, 0x8848), label(5000, 0, 1, 60), ip6(6), tcp(5)),
 			want:  macs(mpls(vlan(outer6(tcp4), 7), label(5000, 0, 1, 60))),
 			stack: st(lEth, 14, lVLAN, 4, lMPLS, 4, lIP6, 40, lTCP, 20)},
-		{name: "mpls, not ip", in: cat(eth(0x8847), label(1000, 0, 1, 60), make([]byte, 30)),
-			want:  macs(Headers{EtherType: 0x8847, MPLS: label(1000, 0, 1, 60)}),
+		{name: "mpls, not ip", in: cat(eth(0x8847), label(1000, 0, 1, 60), make([]byte, 60)),
+			want:  macs(Headers{EtherType: 0x8847, MPLS: label(1000, 0, 1, 60), Unknown: unknownMPLS}),
 			stack: st(lEth, 14, lMPLS, 4)},
 		{name: "mpls without bottom", in: cat(eth(0x8847), label(1, 0, 0, 60), label(2, 0, 0, 60), []byte{1, 2}),
 			want:  macs(Headers{EtherType: 0x8847, MPLS: cat(label(1, 0, 0, 60), label(2, 0, 0, 60)), Truncated: true}),
@@ -154,7 +155,7 @@ func TestLink(t *testing.T) {
 		{name: "arp", in: cat(eth(0x0806), make([]byte, 28)), want: macs(Headers{EtherType: 0x0806}), stack: st(lEth, 14)},
 		{name: "starting at ipv4", start: StartIPv4, in: run, want: outer4(tcp4), stack: st(lIP4, 20, lTCP, 24)},
 		{name: "starting at ipv6", start: StartIPv6, in: cat(ip6(6), tcp(5)), want: outer6(tcp4), stack: st(lIP6, 40, lTCP, 20)},
-		{name: "unknown start", start: 7, in: run},
+		{name: "unknown start", start: 9, in: run, want: Headers{Unknown: 1<<16 | 9}},
 		{name: "ipv4 announced, ipv6 there", in: cat(eth(ether4), ip6(6)), want: macs(Headers{EtherType: 0x0800, Malformed: true}),
 			stack: st(lEth, 14)},
 	})

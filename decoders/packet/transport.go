@@ -15,9 +15,13 @@ func (w *walker) transport(kind uint8, size int, d []byte) bool {
 	if !w.layer(kind, size) {
 		return false
 	}
-	if len(d) >= 4 && !w.inner {
-		w.h.SrcPort = uint32(binary.BigEndian.Uint16(d))
-		w.h.DstPort = uint32(binary.BigEndian.Uint16(d[2:]))
+	if len(d) >= 4 {
+		if !w.inner {
+			w.h.SrcPort = uint32(binary.BigEndian.Uint16(d))
+			w.h.DstPort = uint32(binary.BigEndian.Uint16(d[2:]))
+		} else if w.fill {
+			w.innerPorts(d)
+		}
 	}
 	return true
 }
@@ -53,8 +57,8 @@ func (w *walker) udp() next {
 	if len(d) == 0 {
 		return w.missing()
 	}
-	if w.transport(LayerUDP, udpSize, d) {
-		w.advance(udpSize)
+	if w.transport(LayerUDP, udpSize, d) && w.advance(udpSize) && !w.inner {
+		w.later = TunnelOfPorts(uint16(w.h.SrcPort), uint16(w.h.DstPort))
 	}
 	return stop
 }

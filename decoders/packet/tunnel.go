@@ -13,6 +13,15 @@ const (
 	greVersion  = 0x0007
 )
 
+// EtherTypes that are met behind GRE alone.
+const (
+	etherERSPAN3 = 0x22eb // type III
+	etherPPP     = 0x880b // RFC 2637
+	etherERSPAN  = 0x88be // types I and II
+
+	minVSID = 0x1000 // lower ones are reserved: RFC 7637 section 3.2
+)
+
 const (
 	greSize     = 4
 	etherIPSize = 2
@@ -38,7 +47,7 @@ func (w *walker) gre() next {
 	if !w.layer(LayerGRE, size) || !w.advance(size) {
 		return stop
 	}
-	w.tunnel()
+	w.tunnel(TunnelGRE)
 	w.number = binary.BigEndian.Uint16(d[2:])
 	if w.number < minEtherType {
 		return stop
@@ -46,7 +55,40 @@ func (w *walker) gre() next {
 	if flags&greVersion > 1 {
 		return w.unknown()
 	}
+	if w.fill {
+		w.greFacts(flags, d)
+	}
 	return next(w.number)
+}
+
+// greFacts takes what Inner and the tunnel's fields need of a whole GRE header.
+func (w *walker) greFacts(flags uint16, d []byte) {
+	h := w.h
+	if w.number != etherTEB {
+		h.Inner.EtherType = w.number
+	}
+	if flags&greKey != 0 {
+		at := greSize
+		if flags&greVersion == 0 && flags&(greChecksum|greRouting) != 0 {
+			at += 4
+		}
+		key := binary.BigEndian.Uint32(d[at:])
+		h.HasTunnelID, h.TunnelID = true, key
+		if w.number == etherTEB && key>>8 >= minVSID && flags&(greChecksum|greSequence) == 0 {
+			h.Tunnel, h.TunnelID = TunnelNVGRE, key>>8
+		}
+	}
+	switch w.number {
+	case etherERSPAN:
+		w.later = TunnelERSPAN1
+		if flags&greSequence != 0 {
+			w.later = TunnelERSPAN2
+		}
+	case etherERSPAN3:
+		w.later = TunnelERSPAN3
+	case etherPPP:
+		w.later = TunnelPPTP
+	}
 }
 
 // greHeaderSize returns the length of a GRE header in bytes; more than
@@ -96,6 +138,7 @@ func (w *walker) etherIP() next {
 	if !w.layer(LayerCustom, etherIPSize) || !w.advance(etherIPSize) {
 		return stop
 	}
+	w.tunnel(TunnelEtherIP)
 	return etherTEB
 }
 
@@ -110,6 +153,10 @@ func (w *walker) geneve() next {
 		return stop
 	}
 	w.number = binary.BigEndian.Uint16(d[2:])
+	if w.inner { // always, but where Parse begins with it
+		w.tunnel(TunnelGeneve)
+		w.setID(uint32(binary.BigEndian.Uint32(d[4:]) >> 8))
+	}
 	if w.number < minEtherType {
 		return stop
 	}
@@ -118,19 +165,33 @@ func (w *walker) geneve() next {
 
 // vxlan reads a VXLAN header: RFC 7348 section 5.
 func (w *walker) vxlan() next {
-	if len(w.b) == w.off {
+	d := w.b[w.off:]
+	if len(d) == 0 {
 		return w.missing()
 	}
 	if !w.layer(LayerCustom, vxlanSize) || !w.advance(vxlanSize) {
 		return stop
 	}
+	w.tunnel(TunnelVXLAN)
+	w.setID(binary.BigEndian.Uint32(d[4:]) >> 8)
 	return etherTEB
 }
 
 // teredo adds a layer for the optional authentication and origin indications,
 // of no bytes if there are none: RFC 4380 section 5.1.1.
 func (w *walker) teredo() next {
-	d := w.b[w.off:]
+	size := teredoSize(w.b[w.off:])
+	if !w.layer(LayerTeredo, size) || !w.advance(size) {
+		return stop
+	}
+	if w.inner {
+		w.tunnel(TunnelTeredo)
+	}
+	return etherIPv6
+}
+
+// teredoSize returns the bytes of the indications in front of IPv6.
+func teredoSize(d []byte) int {
 	var size int
 	if len(d) >= 2 && d[0] == 0 && d[1] == 1 { // authentication
 		size = 13
@@ -142,8 +203,5 @@ func (w *walker) teredo() next {
 	if rest := len(d) - size; rest >= 2 && d[size]|d[size+1] == 0 || rest == 1 && d[size] == 0 {
 		size += 8
 	}
-	if !w.layer(LayerTeredo, size) || !w.advance(size) {
-		return stop
-	}
-	return etherIPv6
+	return size
 }

@@ -9,7 +9,7 @@ func (d *Domain) Len() int {
 	n := 0
 	ids := d.ids.Load()
 	for i := range ids.slots {
-		if t := ids.slots[i].Load(); t != nil && !t.gone {
+		if t := ids.slots[i].template.Load(); t != nil {
 			n++
 		}
 	}

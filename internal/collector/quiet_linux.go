@@ -20,8 +20,8 @@ const (
 	silentLooks, silentFrames = 3, 10
 	// starvedLooks is at how many looks in a row the fill ring must have been empty.
 	starvedLooks = 3
-	// Zero-copy is at fault if the card counted lossyFrames more than the program saw, and
-	// more than one of lossyShare, at lossyLooks in a row.
+	// Zero-copy is at fault if lossyFrames were lost or cut, and more than one of
+	// lossyShare, at lossyLooks in a row.
 	lossyFrames, lossyShare, lossyLooks = 4, 50, 2
 	// wellLooks is after how many looks a capture that receives is well.
 	wellLooks = 60
@@ -38,6 +38,7 @@ type observation struct {
 	missed   uint64 // by the driver: for want of buffers
 	whole    uint64 // by the card, whatever the driver did with them; 0 if unknown
 	seen     uint64 // by the program
+	bad      uint64 // of these, malformed: cut, for one
 	received uint64 // by the workers
 	dropped  uint64 // by the sockets, for want of chunks
 	waiting  int    // in the RX rings
@@ -64,7 +65,7 @@ func observe(open *xdp.Capture, program *bpf.Program) (o observation, err error)
 	s := open.Stats()
 	return observation{
 		frames: card.Frames, missed: card.Missed, whole: card.Whole,
-		seen: verdicts.Total(), received: s.Received, dropped: s.RXDropped, waiting: s.Waiting, fill: s.FillLen,
+		seen: verdicts.Total(), bad: verdicts[bpf.PassMalformed], received: s.Received, dropped: s.RXDropped, waiting: s.Waiting, fill: s.FillLen,
 	}, nil
 }
 
@@ -75,7 +76,7 @@ const (
 	fine    finding = iota
 	silent          // the driver counts frames, and the program sees none
 	starved         // there are no chunks in the fill ring, and nothing gives any back
-	lossy           // the card counts more frames than the program sees (zero-copy)
+	lossy           // the card counts more frames than the program sees, or it sees pieces (zero-copy)
 )
 
 // judge finds out whether a capture that looks healthy receives what the card does. The
@@ -87,7 +88,6 @@ type judge struct {
 	before, base                    observation
 	silentFor, starvedFor, lossyFor int
 	unseen                          uint64 // frames counted since the program saw one
-	lost, of                        uint64 // frames, with zero-copy
 }
 
 // every returns after how long the next look is due.
@@ -140,15 +140,19 @@ func (j *judge) isStarved(before, now observation) bool {
 }
 
 // isLossy compares what the card had counted at the look before with what the program has
-// seen by now.
+// seen by now. A driver may also cut frames: the beginnings are malformed then, and the
+// program sees more frames than the card.
 func (j *judge) isLossy(before, now observation) bool {
-	counted, seen := before.whole-j.base.whole, now.seen-j.base.seen
+	counted, countedNow := before.whole-j.base.whole, now.whole-j.base.whole
 	if now.whole == 0 {
-		counted = before.frames - j.base.frames
+		counted, countedNow = before.frames-j.base.frames, now.frames-j.base.frames
 	}
-	seen += now.missed - j.base.missed
-	j.of, j.lost = counted, max(counted, seen)-seen
-	if j.lost >= lossyFrames && j.lost*lossyShare >= counted {
+	seen, bad := now.seen-j.base.seen, now.bad-j.base.bad
+	known := seen + now.missed - j.base.missed
+	lost, pieces := max(counted, known)-known, max(seen, countedNow)-countedNow
+	isLost := lost >= lossyFrames && lost*lossyShare >= counted
+	isCut := bad >= lossyFrames && bad*lossyShare >= seen && pieces >= bad-bad/4
+	if isLost || isCut {
 		j.lossyFor++
 	} else {
 		j.lossyFor = 0
@@ -161,9 +165,9 @@ type remedy struct {
 	largeChunks, copying, generic bool
 }
 
-// after returns the remedy for a finding, and what it is in words. tries is how often in a
-// row the same was found. Where nothing else is left the capture is opened again as it was.
-func (r remedy) after(f finding, tries int, cfg *CaptureConfig, mode string) (remedy, string) {
+// after returns the remedy for a finding, and what it is in words; vain says that to open the
+// capture again as it was did not help.
+func (r remedy) after(f finding, vain bool, cfg *CaptureConfig, mode string) (remedy, string) {
 	switch {
 	case f == lossy && !r.largeChunks:
 		r.largeChunks = true
@@ -171,7 +175,7 @@ func (r remedy) after(f finding, tries int, cfg *CaptureConfig, mode string) (re
 	case f == lossy && !r.copying && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
 		r.copying = true
 		return r, "zero-copy is not used"
-	case f == silent && tries > 0 && mode != ModeGeneric && cfg.Mode == xdp.Auto.String() && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
+	case f == silent && vain && mode != ModeGeneric && cfg.Mode == xdp.Auto.String() && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
 		r.generic = true
 		return r, "generic mode is used"
 	case f == lossy:
@@ -191,13 +195,17 @@ type supervisor struct {
 	tries int
 	given bool
 	again time.Time // not before
+	// helped: the program saw frames since the capture was opened.
+	helped bool
 	// deaf: nothing is received, though the capture is attached. It stays so until
 	// something is.
 	deaf bool
 }
 
 // opened begins with a capture that was just opened in that mode.
-func (s *supervisor) opened(mode string) { s.judge = judge{zeroCopy: mode == ModeNativeZeroCopy} }
+func (s *supervisor) opened(mode string) {
+	s.judge, s.helped = judge{zeroCopy: mode == ModeNativeZeroCopy}, false
+}
 
 // act says that the capture is to be opened again with supervisor.remedy.
 type act struct {
@@ -212,6 +220,7 @@ func (s *supervisor) look(now observation, at time.Time, cfg *CaptureConfig, mod
 	if f == fine {
 		if now.seen > before.seen && (s.found != starved || now.received > before.received) {
 			s.deaf = false
+			s.helped = s.helped || now.seen >= silentFrames
 			if s.judge.looks >= wellLooks {
 				s.tries = 0
 			}
@@ -227,7 +236,7 @@ func (s *supervisor) look(now observation, at time.Time, cfg *CaptureConfig, mod
 	if s.given || at.Before(s.again) {
 		return nil
 	}
-	remedy, done := s.remedy.after(f, s.tries, cfg, mode)
+	remedy, done := s.remedy.after(f, s.tries > 0 && !s.helped, cfg, mode)
 	if done == "" {
 		s.given = true
 		return nil
@@ -247,7 +256,7 @@ func (j *judge) text(f finding) string {
 	case starved:
 		return "the fill ring is empty, and nothing is received"
 	default:
-		return "the card counts frames that zero-copy does not deliver"
+		return "zero-copy loses or cuts frames that the card counts"
 	}
 }
 

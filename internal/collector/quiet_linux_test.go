@@ -49,6 +49,13 @@ func TestJudge(t *testing.T) {
 		{"some are not seen", false, func(o *observation) { o.frames += 100; o.seen++ }, fine},
 		{"large frames are lost", true, func(o *observation) { o.whole += 100; o.frames += 60; o.seen += 60 }, lossy},
 		{"large frames are lost, the card does not say", true, func(o *observation) { o.frames += 100; o.seen += 60 }, lossy},
+		{"large frames are cut", true, func(o *observation) { o.whole += 100; o.frames += 200; o.seen += 200; o.bad += 100 }, lossy},
+		{"malformed frames come", true, func(o *observation) { o.whole += 100; o.frames += 100; o.seen += 100; o.bad += 100 }, fine},
+		{"the card counts late", true, func(o *observation) {
+			if o.seen += 100; o.seen%1000 == 0 {
+				o.whole = o.seen
+			}
+		}, fine},
 		{"copied", false, func(o *observation) { o.whole += 100; o.frames += 60; o.seen += 60 }, fine},
 		{"overload", true, func(o *observation) { o.whole += 100; o.frames += 60; o.missed += 40; o.seen += 60 }, fine},
 		{"a few are for the card", true, func(o *observation) { o.whole += 1000; o.frames += 999; o.seen += 999 }, fine},
@@ -178,6 +185,26 @@ func TestSilentLadder(t *testing.T) {
 		feed(&s, &o, &at, wellLooks, cfg, now, func(o *observation) { o.frames++; o.seen++ })
 		if a := feed(&s, &o, &at, 2*int(quietMax/time.Second), cfg, now, hush); a == nil || a.more {
 			t.Errorf("silent again after it was well: %+v", a)
+		}
+	}
+}
+
+// TestSilentAgainAfterHelp: where to attach again helps, as with a driver that forgets the
+// program whenever its MTU changes, generic mode is not taken.
+func TestSilentAgainAfterHelp(t *testing.T) {
+	cfg := &CaptureConfig{Mode: "auto", ZeroCopy: "auto"}
+	var s supervisor
+	at := time.Unix(1, 0)
+	for range 10 {
+		s.opened(ModeNative)
+		o := observation{}
+		feed(&s, &o, &at, 5, cfg, ModeNative, func(o *observation) { o.frames += 5; o.seen += 5 })
+		if s.deaf {
+			t.Fatal("it is called deaf, and receives")
+		}
+		a := feed(&s, &o, &at, 2*int(quietMax/time.Second), cfg, ModeNative, func(o *observation) { o.frames += 5 })
+		if a == nil || s.remedy.generic {
+			t.Fatalf("%+v, remedy %+v", a, s.remedy)
 		}
 	}
 }

@@ -171,7 +171,7 @@ func (r remedy) after(f finding, vain bool, cfg *CaptureConfig, mode string) (re
 	switch {
 	case f == lossy && !r.largeChunks:
 		r.largeChunks = true
-		return r, "chunks of 4 KiB are used"
+		return r, "UMEM frames of 4 KiB are used"
 	case f == lossy && !r.copying && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
 		r.copying = true
 		return r, "zero-copy is not used"

@@ -115,8 +115,8 @@ func TestTrial(t *testing.T) {
 func TestLossyLadder(t *testing.T) {
 	lose := func(o *observation) { o.whole += 100; o.frames += 60; o.seen += 60 }
 	for zeroCopy, want := range map[string][]string{
-		"auto": {"chunks of 4 KiB are used", "zero-copy is not used"},
-		"on":   {"chunks of 4 KiB are used"},
+		"auto": {"UMEM frames of 4 KiB are used", "zero-copy is not used"},
+		"on":   {"UMEM frames of 4 KiB are used"},
 	} {
 		cfg := &CaptureConfig{Mode: "auto", ZeroCopy: zeroCopy}
 		var s supervisor

@@ -49,7 +49,7 @@ func TestCapabilities(t *testing.T) {
 		withCapabilities(t, []uint{unix.CAP_BPF, unix.CAP_NET_ADMIN}, func() {
 			p, err := Load(cfg, listens())
 			if err != nil {
-				t.Errorf("load with CAP_BPF and CAP_NET_ADMIN: %+v", err)
+				t.Errorf("load with CAP_BPF and CAP_NET_ADMIN: %s", withLog(err))
 				return
 			}
 			defer p.Close()
@@ -79,7 +79,7 @@ func TestCapabilitiesBefore518(t *testing.T) {
 	withCapabilities(t, []uint{unix.CAP_BPF, unix.CAP_NET_ADMIN, unix.CAP_PERFMON}, func() {
 		p, err := loadEntry(Config{Workers: 1, Queues: 1}, listens(), weirProgWeirBefore518)
 		if err != nil {
-			t.Errorf("load with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: %+v", err)
+			t.Errorf("load with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON: %s", withLog(err))
 			return
 		}
 		p.Close()

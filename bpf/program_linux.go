@@ -35,9 +35,9 @@ type Program struct {
 // Load verifies the program with the kernel and fills its maps; attaching it is
 // the caller's. Of its errors, errors.Is tells apart: [ErrMemlock], locked memory
 // is limited (before Linux 5.11); unix.EPERM otherwise, CAP_BPF or CAP_NET_ADMIN is
-// missing; unix.EINVAL with Config.Frags, the kernel may be older than 5.18, and
-// Load without it may work. An [ebpf.VerifierError] holds the verifier's log: with
-// unix.EACCES before Linux 5.18, CAP_PERFMON may be missing.
+// missing, or a seccomp filter forbids bpf(2); unix.EINVAL with Config.Frags, the kernel
+// may be older than 5.18, and Load without it may work. A [*Refused] holds the verifier's
+// log: with unix.EACCES before Linux 5.18, CAP_PERFMON may be missing.
 func Load(cfg Config, listens []Listen) (*Program, error) {
 	return loadEntry(cfg, listens, newestEntry())
 }
@@ -55,7 +55,8 @@ func loadEntry(cfg Config, listens []Listen, entry string) (*Program, error) {
 		if err != nil {
 			return nil, err
 		}
-		return ebpf.NewCollection(spec)
+		all, err := ebpf.NewCollection(spec)
+		return all, loadError(entry, err)
 	}
 	linear := !cfg.Frags
 	all, err := load(linear)

@@ -39,13 +39,14 @@ func loaded(t testing.TB, fn func() (*Program, error)) *Program {
 		t.Skipf(why+": try as root", err)
 	}
 	if err != nil {
-		t.Fatalf("%+v", err)
+		t.Fatal(withLog(err))
 	}
 	t.Cleanup(func() { _ = p.Close() })
 	return p
 }
 
-// socket returns an AF_XDP socket; it need not be bound to be in the map.
+// socket returns an AF_XDP socket with an RX ring, without which newer kernels do not
+// take it into the map (7.3: ENOBUFS); it need not be bound.
 func socket(t testing.TB) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
@@ -53,6 +54,9 @@ func socket(t testing.TB) int {
 		t.Fatalf("open AF_XDP socket: %v: CONFIG_XDP_SOCKETS or CAP_NET_RAW is missing", err)
 	}
 	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.SetsockoptInt(fd, unix.SOL_XDP, unix.XDP_RX_RING, 64); err != nil {
+		t.Fatalf("make RX ring: %v", err)
+	}
 	return fd
 }
 

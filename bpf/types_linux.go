@@ -25,15 +25,15 @@ const (
 	portBound6
 )
 
-// portTable is struct port_table, by port number.
+// portTable is struct port_table. It is indexed by the port number in network byte
+// order, read as an integer of this machine.
 type portTable [1 << 16]uint8
 
 // listenKey is struct listen_key.
 type listenKey struct {
-	_      structs.HostLayout
-	Addr   [16]byte // IPv4 in the first four, zeros after it
-	Port   [2]byte
-	Family uint16
+	_     structs.HostLayout
+	Addr  [16]byte // IPv4 in the first four, zeros after it
+	Where [8]byte  // port as the index of portTable, and family: a uint32 each
 }
 
 // rule4Key is struct rule4_key.
@@ -54,7 +54,7 @@ type rule6Key struct {
 type rateKey struct {
 	_      structs.HostLayout
 	Addr   [16]byte
-	Family uint32
+	Family uint64
 }
 
 // rateValue is struct rate. The program writes it.
@@ -88,7 +88,10 @@ func (k *rateKey) exporter() netip.Addr {
 // add notes l in the table, and returns the key that listens must have besides; ok
 // tells whether there is one.
 func (t *portTable) add(l Listen) (key listenKey, ok bool) {
-	how := &t[l.Port]
+	var port [2]byte
+	binary.BigEndian.PutUint16(port[:], l.Port)
+	index := binary.NativeEndian.Uint16(port[:])
+	how := &t[index]
 	addr, family := wire(l.Addr.Unmap())
 	switch {
 	case !l.Addr.IsValid():
@@ -105,8 +108,9 @@ func (t *portTable) add(l Listen) (key listenKey, ok bool) {
 	default:
 		*how |= portBound6
 	}
-	key = listenKey{Addr: addr, Family: family}
-	binary.BigEndian.PutUint16(key.Port[:], l.Port)
+	key.Addr = addr
+	binary.NativeEndian.PutUint32(key.Where[:4], uint32(index))
+	binary.NativeEndian.PutUint32(key.Where[4:], uint32(family))
 	return key, true
 }
 

@@ -27,21 +27,21 @@ struct cursor {
 	void *data;
 	void *end;   /* of the linear part */
 	void *pos;   /* data + off while off is constant, and stays behind then */
-	__u32 off;   /* of what comes next */
-	__u32 total; /* length of the frame, unless old */
+	__u64 off;   /* of what comes next */
+	__u64 total; /* length of the frame, unless old */
 	int old;     /* the kernel is before 5.18; known to the compiler */
 };
 
 struct datagram {
-	__be32 src[4];
-	__be32 dst[4];
-	__u16 family;
-	__be16 port; /* destination */
+	__be64 src[2]; /* IPv4 in the first 4 bytes, zeros after it */
+	__be64 dst[2];
+	__u64 family;
+	__u64 port; /* destination, a __be16 */
 };
 
 /* Moves past the next n bytes, while all were constant; the caller may read them at
  * the old position then. Returns 0 if they are not all in the linear part. */
-static __always_inline int take(struct cursor *c, __u32 n)
+static __always_inline int take(struct cursor *c, __u64 n)
 {
 	if (c->pos + n > c->end)
 		return 0;
@@ -51,7 +51,7 @@ static __always_inline int take(struct cursor *c, __u32 n)
 }
 
 /* Whether n bytes, below 65536, follow, in the linear part or not. */
-static __always_inline int holds(const struct cursor *c, __u32 n)
+static __always_inline int holds(const struct cursor *c, __u64 n)
 {
 	if (c->old)
 		return c->data + c->off + n <= c->end;
@@ -107,29 +107,34 @@ static __always_inline enum verdict receive_ethernet(struct cursor *c, __be16 *p
 
 /* Takes UDP. space is how many bytes the IP header left for it, constant whether
  * the cursor's position is still good. */
-static __always_inline enum verdict receive_udp(struct cursor *c, __u32 space, int constant, struct datagram *d)
+static __always_inline enum verdict receive_udp(struct cursor *c, __u64 space, int constant, struct datagram *d)
 {
 	struct udphdr *here = c->pos;
 	struct udphdr udp;
-	__u32 len;
+	__be16 wire;
+	__u64 len;
 
 	if (space < sizeof(udp) || !holds(c, space))
 		return VERDICT_PASS_MALFORMED;
-	if (constant && (void *)(here + 1) <= c->end)
-		udp = *here;
-	else if (!load(c, &udp, sizeof(udp)))
-		return VERDICT_PASS_MALFORMED;
-	len = ntohs(udp.len);
+	if (constant && (void *)(here + 1) <= c->end) {
+		wire = here->len;
+		d->port = here->dest;
+	} else {
+		if (!load(c, &udp, sizeof(udp)))
+			return VERDICT_PASS_MALFORMED;
+		wire = udp.len;
+		d->port = udp.dest;
+	}
+	len = ntohs(wire);
 	if (len < sizeof(udp) || len > space)
 		return VERDICT_PASS_MALFORMED;
-	d->port = udp.dest;
 	return GO_ON;
 }
 
 static __always_inline enum verdict receive_ipv4(struct cursor *c, struct datagram *d)
 {
 	struct iphdr *ip = c->pos;
-	__u32 total, options;
+	__u64 total, options;
 
 	if (!take(c, sizeof(*ip)) || ip->version_ihl >> 4 != 4 || (ip->version_ihl & 15) < 5)
 		return VERDICT_PASS_MALFORMED;
@@ -147,8 +152,8 @@ static __always_inline enum verdict receive_ipv4(struct cursor *c, struct datagr
 		return VERDICT_PASS_MALFORMED;
 
 	d->family = FAMILY_V4;
-	d->src[0] = ip->saddr;
-	d->dst[0] = ip->daddr;
+	d->src[0] = WORDS(ip->saddr, 0);
+	d->dst[0] = WORDS(ip->daddr, 0);
 	return receive_udp(c, total - sizeof(*ip) - options, options == 0, d);
 }
 
@@ -156,7 +161,7 @@ static __always_inline enum verdict receive_ipv6(struct cursor *c, struct datagr
 {
 	struct ip6hdr *ip = c->pos;
 	struct ip6ext ext;
-	__u32 space, more;
+	__u64 space, more;
 	__u8 next;
 	int i;
 
@@ -165,7 +170,7 @@ static __always_inline enum verdict receive_ipv6(struct cursor *c, struct datagr
 	space = ntohs(ip->payload_len);
 	next = ip->nexthdr;
 #pragma unroll
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 2; i++) {
 		d->src[i] = ip->saddr[i];
 		d->dst[i] = ip->daddr[i];
 	}
@@ -205,25 +210,20 @@ static __always_inline enum verdict receive_ipv6(struct cursor *c, struct datagr
 static __always_inline int listening(const struct datagram *d)
 {
 	const int v4 = d->family == FAMILY_V4;
-	struct listen_key key = {};
+	struct listen_key key;
 	struct port_table *table;
-	__u32 zero = 0;
+	__u64 zero = KEY(0);
 	__u8 how;
-	int i;
 
 	table = bpf_map_lookup_elem(&ports, &zero);
 	if (!table)
 		return 0;
-	how = table->how[ntohs(d->port)];
+	how = table->how[d->port];
 	if (how & (v4 ? PORT_ANY_V4 : PORT_ANY_V6))
 		return 1;
 	if (!listen_addr || !(how & (v4 ? PORT_BOUND_V4 : PORT_BOUND_V6)))
 		return 0;
-	key.port = d->port;
-	key.family = d->family;
-#pragma unroll
-	for (i = 0; i < 4; i++)
-		key.addr[i] = d->dst[i];
+	key = (struct listen_key){ .addr = { d->dst[0], d->dst[1] }, .where = WORDS(d->port, d->family) };
 	return bpf_map_lookup_elem(&listens, &key) != NULL;
 }
 
@@ -231,21 +231,23 @@ static __always_inline int listening(const struct datagram *d)
 static __always_inline int denied(const struct datagram *d)
 {
 	__u32 *rule;
-	int i;
 
 	if (!has_rules)
 		return 0;
 	if (d->family == FAMILY_V4) {
-		struct rule4_key key = { .prefixlen = 32, .addr = d->src[0] };
+		/* struct rule4_key: 32, address */
+		__u64 key = WORDS(32, FIRST_WORD(d->src[0]));
 
 		rule = bpf_map_lookup_elem(&rules4, &key);
 	} else {
-		struct rule6_key key = { .prefixlen = 128 };
+		/* struct rule6_key: 128, address */
+		__u64 key[3] = {
+			WORDS(128, FIRST_WORD(d->src[0])),
+			WORDS(SECOND_WORD(d->src[0]), FIRST_WORD(d->src[1])),
+			WORDS(SECOND_WORD(d->src[1]), 0),
+		};
 
-#pragma unroll
-		for (i = 0; i < 4; i++)
-			key.addr[i] = d->src[i];
-		rule = bpf_map_lookup_elem(&rules6, &key);
+		rule = bpf_map_lookup_elem(&rules6, key);
 	}
 	if (!rule)
 		return has_allow;
@@ -265,18 +267,14 @@ static __always_inline int denied(const struct datagram *d)
  */
 static __always_inline int over_rate(const struct datagram *d)
 {
-	struct rate_key key = {};
+	struct rate_key key;
 	struct rate first = {};
 	struct rate *r;
 	__u64 now, next;
-	int i;
 
 	if (!rate_cost)
 		return 0;
-#pragma unroll
-	for (i = 0; i < 4; i++)
-		key.addr[i] = d->src[i];
-	key.family = d->family;
+	key = (struct rate_key){ .addr = { d->src[0], d->src[1] }, .family = d->family };
 	now = bpf_ktime_get_ns();
 	r = bpf_map_lookup_elem(&rates, &key);
 	if (!r) {
@@ -309,17 +307,17 @@ static __always_inline __u64 mix(__u64 h)
 }
 
 /* The worker of an exporter, the same on each queue. Worker in worker.go is its twin. */
-static __always_inline __u32 worker_of(const struct datagram *d)
+static __always_inline __u64 worker_of(const struct datagram *d)
 {
 	__u64 h;
 
 	if (workers == 1)
 		return 0;
 	if (d->family == FAMILY_V4) {
-		h = mix(ntohl(d->src[0]));
+		h = mix(ntohl(FIRST_WORD(d->src[0])));
 	} else {
-		h = mix((__u64)ntohl(d->src[0]) << 32 | ntohl(d->src[1]));
-		h = mix(h ^ ((__u64)ntohl(d->src[2]) << 32 | ntohl(d->src[3])));
+		h = mix(ntohll(d->src[0]));
+		h = mix(h ^ ntohll(d->src[1]));
 	}
 	return ((h >> 32) * workers) >> 32;
 }
@@ -334,7 +332,7 @@ static __always_inline int receive_plain(struct xdp_md *ctx, int old, struct dat
 	struct ethhdr *eth = data;
 	struct iphdr *ip = data + sizeof(*eth);
 	struct udphdr *udp = data + sizeof(*eth) + sizeof(*ip);
-	__u32 total, len;
+	__u64 total, len;
 
 	if ((void *)(udp + 1) > end)
 		return 0;
@@ -352,8 +350,8 @@ static __always_inline int receive_plain(struct xdp_md *ctx, int old, struct dat
 		return 0;
 	}
 	d->family = FAMILY_V4;
-	d->src[0] = ip->saddr;
-	d->dst[0] = ip->daddr;
+	d->src[0] = WORDS(ip->saddr, 0);
+	d->dst[0] = WORDS(ip->daddr, 0);
 	d->port = udp->dest;
 	return 1;
 }
@@ -390,9 +388,10 @@ static __always_inline enum verdict receive_any(struct xdp_md *ctx, int old, str
  * only wakes a worker that need not be, or one frame later: what the worker has
  * set last is never raised. Once at 0 it stays there until the worker sets it.
  */
-static __always_inline void count_down(__u32 slot, __u32 worker)
+static __always_inline void count_down(__u64 slot, __u64 worker)
 {
-	struct countdown *c = bpf_map_lookup_elem(&countdowns, &slot);
+	__u64 key = KEY(slot), bell_key = KEY(worker);
+	struct countdown *c = bpf_map_lookup_elem(&countdowns, &key);
 	__u32 left;
 	void *bell;
 
@@ -404,15 +403,15 @@ static __always_inline void count_down(__u32 slot, __u32 worker)
 	*(volatile __u32 *)&c->left = --left;
 	if (left)
 		return;
-	bell = bpf_map_lookup_elem(&bells, &worker);
+	bell = bpf_map_lookup_elem(&bells, &bell_key);
 	if (bell)
-		bpf_ringbuf_output(bell, &slot, sizeof(slot), BPF_RB_FORCE_WAKEUP);
+		bpf_ringbuf_output(bell, &key, sizeof(key), BPF_RB_FORCE_WAKEUP);
 }
 
 /* Decides about a datagram, and redirects it if it may. */
 static __always_inline enum verdict admit(struct xdp_md *ctx, int old, const struct datagram *d)
 {
-	__u32 slot, worker;
+	__u64 slot, worker;
 
 	if (!listening(d))
 		return VERDICT_PASS_OTHER_PORT;
@@ -423,7 +422,7 @@ static __always_inline enum verdict admit(struct xdp_md *ctx, int old, const str
 	if (ctx->rx_queue_index >= queues)
 		return VERDICT_PASS_NO_SOCKET;
 	worker = worker_of(d);
-	slot = ctx->rx_queue_index * workers + worker;
+	slot = (__u64)ctx->rx_queue_index * workers + worker;
 	/* To the stack if the slot has no socket. */
 	if (bpf_redirect_map(&xsks, slot, XDP_PASS) != XDP_REDIRECT)
 		return VERDICT_PASS_NO_SOCKET;
@@ -436,13 +435,19 @@ static __always_inline enum verdict admit(struct xdp_md *ctx, int old, const str
 static __always_inline int act(enum verdict v)
 {
 	/* Each CPU has its own count, and the program does not nest. */
-	__u64 *n = bpf_map_lookup_elem(&verdicts, &v);
+	__u64 which = v, key, *n;
+
+	/* Hides from the compiler where v comes from: it would carry what follows from it
+	 * along, in parts of words of the stack (see maps.h). */
+	asm("" : "+r"(which));
+	key = KEY(which);
+	n = bpf_map_lookup_elem(&verdicts, &key);
 
 	if (n)
 		(*n)++;
-	if (v == VERDICT_REDIRECT)
+	if (which == VERDICT_REDIRECT)
 		return XDP_REDIRECT;
-	if (v == VERDICT_DROP_DENIED || v == VERDICT_DROP_RATE)
+	if (which == VERDICT_DROP_DENIED || which == VERDICT_DROP_RATE)
 		return XDP_DROP;
 	return XDP_PASS;
 }

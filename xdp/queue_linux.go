@@ -62,9 +62,6 @@ func (q *queue) open(plan queuePlan) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := s.mapRX(plan.ringSize); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func hint(step string, err error) string {
 		return "the peer has more transmit queues than this interface has receive queues: make them equal (ethtool -L), or use generic mode"
 	case errors.Is(err, unix.EBUSY) && is(stepBind), errors.Is(err, unix.EBUSY) && is(stepUMEM):
 		return "another AF_XDP socket has the queue"
-	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EEXIST):
+	case (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST)) && is(stepAttach):
 		return "another XDP program has the interface, and is not evicted (bpftool net list): detach it (ip link set dev NAME xdp off), or use another interface"
 	case errors.Is(err, unix.EOPNOTSUPP) && is(stepBind):
 		return "the driver has no zero-copy for this interface: set zero-copy to auto or off"

@@ -45,7 +45,8 @@ const (
 	pollBusily
 )
 
-// newSocket makes a socket with an RX ring.
+// newSocket makes a socket with an RX ring. The ring is mapped before the socket is
+// bound: Linux 6.1 refuses it afterwards (EBUSY).
 func newSocket(q *queue, worker uint32, ringSize int) (*socket, error) {
 	fd, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -56,6 +57,10 @@ func newSocket(q *queue, worker uint32, ringSize int) (*socket, error) {
 	if err := setOption(fd, unix.XDP_RX_RING, &size); err != nil {
 		s.close()
 		return nil, refuse(q.device.Name, stepRings, fmt.Errorf("rx ring of %d: %w", size, err))
+	}
+	if err := s.mapRX(ringSize); err != nil {
+		s.close()
+		return nil, err
 	}
 	return s, nil
 }

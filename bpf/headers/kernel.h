@@ -13,6 +13,7 @@ typedef unsigned int __u32;
 typedef unsigned long long __u64;
 typedef __u16 __be16; /* in network byte order */
 typedef __u32 __be32;
+typedef __u64 __be64;
 
 _Static_assert(sizeof(__u16) == 2 && sizeof(__u32) == 4 && sizeof(__u64) == 8, "width of integers");
 
@@ -27,14 +28,37 @@ _Static_assert(sizeof(__u16) == 2 && sizeof(__u32) == 4 && sizeof(__u64) == 8, "
 #define NULL ((void *)0)
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define ntohs(x) ((__u16)__builtin_bswap16(x))
+#define SWAP16(x) __builtin_bswap16(x)
 #define ntohl(x) ((__u32)__builtin_bswap32(x))
+#define ntohll(x) __builtin_bswap64(x)
+/* Two words as they follow in memory, in one number, and each of them. */
+#define WORDS(first, second) ((__u64)(first) | (__u64)(second) << 32)
+#define FIRST_WORD(x) ((__u32)(x))
+#define SECOND_WORD(x) ((__u32)((x) >> 32))
 #define HTONS(x) ((__be16)((((x)&0xff) << 8) | (((x)&0xff00) >> 8))) /* of a constant */
 #else
-#define ntohs(x) (x)
+#define SWAP16(x) (x)
 #define ntohl(x) (x)
+#define ntohll(x) (x)
+#define WORDS(first, second) ((__u64)(first) << 32 | (__u64)(second))
+#define FIRST_WORD(x) ((__u32)((x) >> 32))
+#define SECOND_WORD(x) ((__u32)(x))
 #define HTONS(x) (x)
 #endif
+
+/* The verifiers of Linux 6.17 and before take what a byte swap leaves for any 64-bit
+ * number, and so neither for an offset nor for an index. The mask bounds it; the asm
+ * hides from the compiler that the mask changes nothing. */
+static __always_inline __u64 ntohs(__be16 x)
+{
+	__u64 v = SWAP16(x);
+
+	asm("" : "+r"(v));
+	return v & 0xffff;
+}
+
+/* The key of an entry of an array: the word is the first of a number. */
+#define KEY(index) WORDS(index, 0)
 
 enum xdp_action {
 	XDP_ABORTED = 0,

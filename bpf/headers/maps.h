@@ -41,21 +41,27 @@ volatile const __u64 rate_burst = 0;  /* ns an exporter may be ahead */
 #define FAMILY_V4 4
 #define FAMILY_V6 6
 
-/* What listens to a port, by its number: bits for each family. */
+/* What listens to a port: bits for each family. */
 #define PORT_ANY_V4 1 /* at any address */
 #define PORT_ANY_V6 2
 #define PORT_BOUND_V4 4 /* at addresses that are in listens */
 #define PORT_BOUND_V6 8
 
+/* By port number as it is on the wire: the program need not swap its bytes. */
 struct port_table {
 	__u8 how[65536];
 };
 
-/* An IPv4 address is in addr[0], the rest zero. */
+/*
+ * Keys are written to the stack in whole words of 8 bytes: to a loader without
+ * CAP_PERFMON the verifiers before Linux 6.8 refuse to write a part of one that
+ * holds a number whose bounds they know ("attempt to corrupt spilled pointer").
+ */
+
+/* An IPv4 address is in the first 4 bytes of addr, the rest zero. */
 struct listen_key {
-	__be32 addr[4];
-	__be16 port;
-	__u16 family;
+	__be64 addr[2];
+	__u64 where; /* __be32 port, __u32 family */
 };
 
 struct rule4_key {
@@ -72,8 +78,8 @@ struct rule6_key {
 #define RULE_ALLOW 1
 
 struct rate_key {
-	__be32 addr[4];
-	__u32 family;
+	__be64 addr[2];
+	__u64 family;
 };
 
 struct rate {

@@ -43,8 +43,8 @@ struct ip6hdr {
 	__be16 payload_len;
 	__u8 nexthdr;
 	__u8 hop_limit;
-	__be32 saddr[4];
-	__be32 daddr[4];
+	__be64 saddr[2];
+	__be64 daddr[2];
 };
 
 /* The first 8 bytes of a hop-by-hop, destination options or routing header. */

@@ -13,6 +13,9 @@ const (
 
 	// maxSlots bounds queues times workers; 8 bytes of kernel memory each.
 	maxSlots = 1 << 16
+	// maxFrameLimit bounds MaxFrame: verifiers take pointers a little further than that
+	// behind the beginning of a frame.
+	maxFrameLimit = 32768
 	// minBurst is the least burst of the rate, in datagrams.
 	minBurst = 64
 )
@@ -48,6 +51,10 @@ type Config struct {
 	// 3500 bytes), from Linux 5.18 on. Without it a driver refuses the program at
 	// such an MTU.
 	Frags bool
+	// MaxFrame is the longest frame that a socket can take, in bytes with the Ethernet
+	// header; longer ones for the collector go to the stack. 0 is any length. It needs
+	// frames of one buffer: not both MaxFrame and Frags.
+	MaxFrame uint32
 }
 
 // Listen is where the collector receives.
@@ -72,6 +79,12 @@ func (c *Config) Validate() error {
 	}
 	if n := uint64(c.Workers) * uint64(c.Queues); n > maxSlots {
 		fault("workers times queues: %d is more than %d", n, maxSlots)
+	}
+	if c.Frags && c.MaxFrame != 0 {
+		fault("max frame: %d with frames of several buffers", c.MaxFrame)
+	}
+	if c.MaxFrame > maxFrameLimit {
+		fault("max frame: %d is more than %d", c.MaxFrame, maxFrameLimit)
 	}
 	for _, list := range []struct {
 		name     string

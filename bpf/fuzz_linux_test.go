@@ -13,10 +13,10 @@ type twins struct {
 	sums    Verdicts // of the frames compared, by the model
 }
 
-func newTwins(t testing.TB, frags bool) *twins {
+func newTwins(t testing.TB, frags bool, maxFrame uint32) *twins {
 	t.Helper()
 	cfg := Config{
-		Workers: 4, Queues: 1, Frags: frags,
+		Workers: 4, Queues: 1, Frags: frags, MaxFrame: maxFrame,
 		Allow: prefixes("192.0.0.0/8", "10.0.0.0/9", "2001:db8::/32", "::/3"),
 		Deny:  prefixes("192.0.2.128/25", "10.64.0.0/10", "2001:db8:8000::/33", "::ffff:0:0/90"),
 	}
@@ -67,7 +67,7 @@ func (tw *twins) check(t testing.TB) {
 
 // FuzzVerdict compares the program with its model on any frame.
 func FuzzVerdict(f *testing.F) {
-	plain, frags := newTwins(f, false), newTwins(f, true)
+	plain, frags, short := newTwins(f, false, 0), newTwins(f, true, 0), newTwins(f, false, 100)
 	for _, c := range frameCases() {
 		if len(c.frame) < 300 {
 			f.Add(c.frame)
@@ -79,6 +79,7 @@ func FuzzVerdict(f *testing.F) {
 		}
 		plain.compare(t, frame)
 		frags.compare(t, frame)
+		short.compare(t, frame)
 	})
 }
 
@@ -90,15 +91,17 @@ func TestRandomFrames(t *testing.T) {
 		frames = 2000
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	plain, frags := newTwins(t, false), newTwins(t, true)
+	plain, frags, short := newTwins(t, false, 0), newTwins(t, true, 0), newTwins(t, false, 100)
 	for range frames {
 		frame := randomFrame(r)
 		plain.compare(t, frame)
 		frags.compare(t, frame)
+		short.compare(t, frame)
 	}
 	plain.check(t)
 	frags.check(t)
-	for v, n := range plain.sums {
+	short.check(t)
+	for v, n := range short.sums {
 		if n < uint64(frames/1000) && Verdict(v) != DropRate {
 			t.Errorf("only %d frames of %d had verdict %v", n, frames, Verdict(v))
 		}

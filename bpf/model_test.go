@@ -11,9 +11,11 @@ type model struct {
 	cfg     Config
 	listens []Listen
 	sockets map[[2]uint32]bool // by queue and worker
+	length  int                // of the frame
 }
 
 func (m *model) verdict(frame []byte, queue uint32) Verdict {
+	m.length = len(frame)
 	if len(frame) < 14 {
 		return PassMalformed
 	}
@@ -110,6 +112,9 @@ func (m *model) udp(src, dst netip.Addr, udp []byte, queue uint32) Verdict {
 	}
 	if !m.listening(dst, binary.BigEndian.Uint16(udp[2:])) {
 		return PassOtherPort
+	}
+	if m.cfg.MaxFrame > 0 && m.length > int(m.cfg.MaxFrame) {
+		return PassTooLong
 	}
 	if !m.mayOrMayNot(src) {
 		return DropDenied

@@ -45,16 +45,24 @@ func loaded(t testing.TB, fn func() (*Program, error)) *Program {
 	return p
 }
 
-// socket returns an AF_XDP socket with an RX ring, without which newer kernels do not
-// take it into the map (7.3: ENOBUFS); it need not be bound.
+// socket returns an AF_XDP socket that is closed when the test ends.
 func socket(t testing.TB) int {
+	t.Helper()
+	fd := openSocket(t)
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
+}
+
+// openSocket returns an AF_XDP socket with an RX ring, without which newer kernels do not
+// take it into the map (7.3: ENOBUFS); it need not be bound.
+func openSocket(t testing.TB) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatalf("open AF_XDP socket: %v: CONFIG_XDP_SOCKETS or CAP_NET_RAW is missing", err)
 	}
-	t.Cleanup(func() { _ = unix.Close(fd) })
 	if err := unix.SetsockoptInt(fd, unix.SOL_XDP, unix.XDP_RX_RING, 64); err != nil {
+		_ = unix.Close(fd)
 		t.Fatalf("make RX ring: %v", err)
 	}
 	return fd

@@ -82,10 +82,7 @@ func TestQueues(t *testing.T) {
 // A closed socket leaves its slot, and its frames go to the stack.
 func TestClosedSocket(t *testing.T) {
 	p := load(t, Config{}, listens())
-	fd, err := unix.Socket(unix.AF_XDP, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	fd := openSocket(t)
 	if err := p.SetSocket(0, 0, fd); err != nil {
 		t.Fatal(err)
 	}

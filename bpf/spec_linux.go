@@ -94,6 +94,7 @@ func newSpec(cfg Config, t *tables, entry string, linear bool) (*ebpf.Collection
 		weirVarWorkers:    cfg.Workers,
 		weirVarQueues:     cfg.Queues,
 		weirVarLinear:     flag(linear),
+		weirVarMaxFrame:   cfg.MaxFrame,
 		weirVarListenAddr: flag(len(t.listens) > 0),
 		weirVarHasRules:   flag(len(t.rules4)+len(t.rules6) > 0),
 		weirVarHasAllow:   flag(len(cfg.Allow) > 0),

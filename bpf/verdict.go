@@ -27,13 +27,16 @@ const (
 	// PassNoSocket: for the collector, but the worker has no socket on this
 	// receive queue; the ordinary UDP socket gets it.
 	PassNoSocket
+	// PassTooLong: for the collector, but longer than Config.MaxFrame; the ordinary
+	// UDP socket gets it.
+	PassTooLong
 	// DropDenied: for the collector, from an exporter that may not send.
 	DropDenied
 	// DropRate: for the collector, from an exporter over its rate.
 	DropRate
 
 	// NumVerdicts is how many verdicts there are.
-	NumVerdicts = 11
+	NumVerdicts = 12
 )
 
 var labels = [NumVerdicts]string{
@@ -46,6 +49,7 @@ var labels = [NumVerdicts]string{
 	PassExtHeaders: "pass_ext_headers",
 	PassVLANDepth:  "pass_vlan_depth",
 	PassNoSocket:   "pass_no_socket",
+	PassTooLong:    "pass_too_long",
 	DropDenied:     "drop_denied",
 	DropRate:       "drop_rate",
 }

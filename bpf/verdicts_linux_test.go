@@ -146,9 +146,9 @@ func TestVerdicts(t *testing.T) {
 			}
 			seen[c.want] = true
 		}
-		// The others depend on rules, rate and sockets and have tests of their own.
-		if len(seen) != NumVerdicts-3 {
-			t.Errorf("cases for %d verdicts, want %d", len(seen), NumVerdicts-3)
+		// The others depend on rules, rate, sockets and lengths and have tests of their own.
+		if len(seen) != NumVerdicts-4 {
+			t.Errorf("cases for %d verdicts, want %d", len(seen), NumVerdicts-4)
 		}
 	})
 }
@@ -189,5 +189,33 @@ func TestMultiBuffer(t *testing.T) {
 		if v := run(t, p, c.frame, nil); v != c.want {
 			t.Errorf("%s: %v, want %v", c.name, v, c.want)
 		}
+	}
+}
+
+// Frames for the collector that are longer than a socket can take go to the stack; those
+// of others are what they are.
+func TestMaxFrame(t *testing.T) {
+	const most = 1200
+	for name, entry := range map[string]string{"newest": newestEntry(), "before 5.18": weirProgWeirBefore518} {
+		t.Run(name, func(t *testing.T) {
+			p := loaded(t, func() (*Program, error) {
+				return loadEntry(Config{Workers: 1, Queues: 1, MaxFrame: most}, listens(), entry)
+			})
+			fillSlots(t, p)
+			const headers4, headers6 = 14 + 20 + 8, 14 + 40 + 8
+			for _, c := range []frameCase{
+				{"IPv4 of that length", v4(datagram{payload: most - headers4}), Redirect},
+				{"IPv4 longer by one", v4(datagram{payload: most - headers4 + 1}), PassTooLong},
+				{"IPv4 with a tag longer by one", v4(datagram{payload: most - headers4 - 3, tags: []uint16{0x8100}}), PassTooLong},
+				{"IPv6 of that length", v6(datagram{payload: most - headers6}), Redirect},
+				{"IPv6 longer by one", v6(datagram{payload: most - headers6 + 1}), PassTooLong},
+				{"padding counts", v4(datagram{payload: most - headers4 - 3, padding: 4}), PassTooLong},
+				{"other port", v4(datagram{payload: most, port: otherPort}), PassOtherPort},
+			} {
+				if v := run(t, p, c.frame, nil); v != c.want {
+					t.Errorf("%s: %v, want %v", c.name, v, c.want)
+				}
+			}
+		})
 	}
 }

@@ -408,6 +408,14 @@ static __always_inline void count_down(__u64 slot, __u64 worker)
 		bpf_ringbuf_output(bell, &key, sizeof(key), BPF_RB_FORCE_WAKEUP);
 }
 
+/* Whether a frame is longer than n bytes. If old, it is of one buffer. */
+static __always_inline int longer(struct xdp_md *ctx, int old, __u64 n)
+{
+	if (old)
+		return (void *)(long)ctx->data + n < (void *)(long)ctx->data_end;
+	return bpf_xdp_get_buff_len(ctx) > n;
+}
+
 /* Decides about a datagram, and redirects it if it may. */
 static __always_inline enum verdict admit(struct xdp_md *ctx, int old, const struct datagram *d)
 {
@@ -415,6 +423,8 @@ static __always_inline enum verdict admit(struct xdp_md *ctx, int old, const str
 
 	if (!listening(d))
 		return VERDICT_PASS_OTHER_PORT;
+	if (max_frame && longer(ctx, old, max_frame))
+		return VERDICT_PASS_TOO_LONG;
 	if (denied(d))
 		return VERDICT_DROP_DENIED;
 	if (over_rate(d))

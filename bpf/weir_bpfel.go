@@ -31,6 +31,7 @@ const (
 	weirVarHasRules       = "has_rules"
 	weirVarLinear         = "linear"
 	weirVarListenAddr     = "listen_addr"
+	weirVarMaxFrame       = "max_frame"
 	weirVarQueues         = "queues"
 	weirVarRateBurst      = "rate_burst"
 	weirVarRateCost       = "rate_cost"
@@ -106,6 +107,7 @@ type weirVariableSpecs struct {
 	HasRules   *ebpf.VariableSpec `ebpf:"has_rules"`
 	Linear     *ebpf.VariableSpec `ebpf:"linear"`
 	ListenAddr *ebpf.VariableSpec `ebpf:"listen_addr"`
+	MaxFrame   *ebpf.VariableSpec `ebpf:"max_frame"`
 	Queues     *ebpf.VariableSpec `ebpf:"queues"`
 	RateBurst  *ebpf.VariableSpec `ebpf:"rate_burst"`
 	RateCost   *ebpf.VariableSpec `ebpf:"rate_cost"`
@@ -165,6 +167,7 @@ type weirVariables struct {
 	HasRules   *ebpf.Variable `ebpf:"has_rules"`
 	Linear     *ebpf.Variable `ebpf:"linear"`
 	ListenAddr *ebpf.Variable `ebpf:"listen_addr"`
+	MaxFrame   *ebpf.Variable `ebpf:"max_frame"`
 	Queues     *ebpf.Variable `ebpf:"queues"`
 	RateBurst  *ebpf.Variable `ebpf:"rate_burst"`
 	RateCost   *ebpf.Variable `ebpf:"rate_cost"`

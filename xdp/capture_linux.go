@@ -18,14 +18,14 @@ import (
 // workers receive, Close only when all have stopped. The other methods may be
 // called by any goroutine.
 type Capture struct {
-	device    Interface
-	cfg       Config
-	mode      Mode
-	passed    error
-	zeroCopy  bool
-	busy      bool
-	frags     bool
-	chunk     int
+	device   Interface
+	cfg      Config
+	mode     Mode
+	passed   error
+	zeroCopy bool
+	busy     bool
+	features Features
+	layout
 	program   Program
 	programID uint32
 	receivers []*Receiver
@@ -74,7 +74,11 @@ func (c *Capture) open() (err error) {
 	if queues > c.device.Queues {
 		return refuse(name, stepFind, fmt.Errorf("%w: %d, not %d", ErrTooFewQueues, c.device.Queues, queues))
 	}
-	c.chunk, c.frags = chunkFor(c.device.MTU)
+	c.features = ProbeFeatures()
+	if c.cfg.without != nil {
+		c.cfg.without(&c.features)
+	}
+	c.layout = layoutFor(c.device.MTU, c.features)
 	if err := c.attach(uint32(queues)); err != nil {
 		return err
 	}
@@ -93,7 +97,10 @@ func (c *Capture) open() (err error) {
 }
 
 func (c *Capture) attach(queues uint32) error {
-	program, err := c.cfg.Load(Target{Interface: c.device, Workers: uint32(c.cfg.Workers), Queues: queues, Frags: c.frags})
+	program, err := c.cfg.Load(Target{
+		Interface: c.device, Workers: uint32(c.cfg.Workers), Queues: queues,
+		Frags: c.frags, MaxFrame: uint32(c.maxFrame),
+	})
 	if err != nil {
 		return refuse(c.device.Name, stepLoad, err)
 	}
@@ -118,8 +125,7 @@ func (c *Capture) openQueues(n int) error {
 	plan := queuePlan{
 		workers:  c.cfg.Workers,
 		ringSize: c.cfg.RingSize,
-		chunk:    c.chunk,
-		frags:    c.frags,
+		layout:   c.layout,
 		zeroCopy: c.cfg.ZeroCopy,
 	}
 	if c.mode == Generic {
@@ -168,6 +174,11 @@ func (c *Capture) Mode() (attach string, zeroCopy bool) { return c.mode.String()
 // PassedOver returns why native mode was not to be had where Mode Auto fell back to
 // generic; otherwise nil.
 func (c *Capture) PassedOver() error { return c.passed }
+
+// MaxFrame returns the longest frame that is captured, in bytes with its Ethernet header,
+// where the MTU lets longer ones pass and the kernel has no frames of several buffers:
+// those are received on the kernel's sockets. 0 means that all are captured.
+func (c *Capture) MaxFrame() int { return c.maxFrame }
 
 // BusyPolling reports whether the kernel took the options of Config.BusyPoll.
 func (c *Capture) BusyPolling() bool { return c.busy }

@@ -87,6 +87,9 @@ type Target struct {
 	Workers   uint32
 	Queues    uint32
 	Frags     bool // frames may be in several buffers
+	// MaxFrame is the longest frame that a socket can take, in bytes with the Ethernet
+	// header: the program is to pass longer ones to the stack. 0 is any.
+	MaxFrame uint32
 }
 
 // Config says what to capture from. The zero value of every field but Interface,
@@ -119,6 +122,8 @@ type Config struct {
 	// Load loads the program for what was found of the interface. The program is
 	// closed by who made it, after Close, and also if Open fails.
 	Load func(Target) (Program, error)
+
+	without func(*Features) // for tests: takes away what the kernel has
 }
 
 // withDefaults fills in what is zero and reports every fault at once.

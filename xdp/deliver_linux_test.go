@@ -106,7 +106,18 @@ func deliver(t *testing.T, l *lab, cfg Config, datagrams, size int, stall func(*
 			}
 		})
 	}
-	timer := time.AfterFunc(patience+time.Duration(datagrams)*100*time.Microsecond, win.end)
+	watched := make(chan struct{})
+	go func() { // gives up when nothing has come for a while
+		for before := int64(-1); before != got.Load(); {
+			before = got.Load()
+			select {
+			case <-watched:
+				return
+			case <-time.After(patience):
+			}
+		}
+		win.end()
+	}()
 	for i := range datagrams {
 		if !win.take() {
 			break
@@ -116,7 +127,7 @@ func deliver(t *testing.T, l *lab, cfg Config, datagrams, size int, stall func(*
 	for deadline := time.Now().Add(5 * time.Second); got.Load() < int64(datagrams) && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
-	timer.Stop()
+	close(watched)
 	time.Sleep(5 * time.Millisecond) // for more than were sent
 	close(stop)
 	workers.Wait()

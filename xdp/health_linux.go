@@ -43,7 +43,6 @@ func (c *Capture) health() error {
 	if err != nil {
 		return err
 	}
-	chunk, frags := chunkFor(now.MTU)
 	switch {
 	case now.ProgramID != c.programID:
 		return fmt.Errorf("program %d instead of %d: %w", now.ProgramID, c.programID, ErrDetached)
@@ -51,7 +50,7 @@ func (c *Capture) health() error {
 		return fmt.Errorf("name %s instead of %s: %w", now.Name, c.device.Name, ErrChanged)
 	case now.Queues != c.device.Queues:
 		return fmt.Errorf("%d queues instead of %d: %w", now.Queues, c.device.Queues, ErrChanged)
-	case chunk > c.chunk || frags && !c.frags:
+	case !c.layout.holds(layoutFor(now.MTU, c.features)):
 		return fmt.Errorf("MTU %d instead of %d: %w", now.MTU, c.device.MTU, ErrChanged)
 	}
 	// A device that went away says so at the sockets.

@@ -121,7 +121,7 @@ func identify(l *lab, f Frame) (i, number int, err error) {
 // loader loads the real program for port 2055 and closes it when the test ends.
 func loader(t testing.TB, program **bpf.Program) func(Target) (Program, error) {
 	return func(target Target) (Program, error) {
-		p, err := bpf.Load(bpf.Config{Workers: target.Workers, Queues: target.Queues, Frags: target.Frags},
+		p, err := bpf.Load(bpf.Config{Workers: target.Workers, Queues: target.Queues, Frags: target.Frags, MaxFrame: target.MaxFrame},
 			[]bpf.Listen{{Port: port}})
 		if err != nil {
 			return nil, err

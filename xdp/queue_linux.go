@@ -27,9 +27,8 @@ type queue struct {
 // queuePlan is what all queues of a capture have in common.
 type queuePlan struct {
 	workers, ringSize int
-	chunk             int
-	frags             bool
-	zeroCopy          ZeroCopy
+	layout
+	zeroCopy ZeroCopy
 }
 
 // openQueue makes the sockets of a queue and binds them. No frame reaches them

@@ -187,7 +187,7 @@ func TestQueueIsHeld(t *testing.T) {
 	l := newLab(t, 1, 0)
 	c := l.open(Config{})
 	device := c.Interface()
-	plan := queuePlan{workers: 1, ringSize: 64, chunk: smallChunk}
+	plan := queuePlan{workers: 1, ringSize: 64, layout: layout{chunk: smallChunk}}
 	var second *queue
 	err := l.collector.Do(func() (err error) {
 		second, err = openQueue(device, 0, plan)

@@ -47,28 +47,20 @@ func TestSizes(t *testing.T) {
 		for _, mode := range []Mode{Native, Generic} {
 			t.Run(fmt.Sprintf("%d/%v", test.mtu, mode), func(t *testing.T) {
 				l := newLab(t, 1, test.mtu)
+				if test.frags {
+					needMultiBuffer(t, l)
+				}
 				c := l.open(Config{Mode: mode, Workers: 2})
-				if c.chunk != test.chunk || c.frags != test.frags {
-					t.Errorf("chunks of %d, frags %v", c.chunk, c.frags)
+				if c.chunk != test.chunk || c.frags != test.frags || c.MaxFrame() != 0 {
+					t.Errorf("chunks of %d, frags %v, frames of %d at most", c.chunk, c.frags, c.MaxFrame())
 				}
 				largest := test.mtu - ipv4Header - udpHeader
 				sizes := []int{8, 100, test.chunk - chunkHeadroom - ethernetHeader - ipv4Header - udpHeader, largest / 2, largest - 1, largest}
 				for number := range 100 { // more than a batch in all
 					for i, size := range sizes {
-						if size > largest {
-							continue
+						if size <= largest {
+							wantSize(t, l, c, 4*i, number, size)
 						}
-						p := l.spec(4*i, number, size)
-						if number%2 == 1 {
-							p.tags = []uint16{1} // packet sockets send no longer ones
-						}
-						l.send(p.frame())
-						w := int(bpf.Worker(p.src.Addr(), 2))
-						gather(t, c.Worker(w), 1, func(f Frame) {
-							if source, n, err := identify(l, f); err != nil || source != 4*i || n != number || len(f.Payload) != size {
-								t.Errorf("size %d: got %d bytes, source %d number %d: %v", size, len(f.Payload), source, n, err)
-							}
-						})
 					}
 				}
 				checkOwnership(t, c)
@@ -77,9 +69,74 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// wantSize sends a datagram and wants it from the capture, which has two workers.
+func wantSize(t *testing.T, l *lab, c *Capture, source, number, size int) {
+	t.Helper()
+	p := l.spec(source, number, size)
+	if number%2 == 1 {
+		p.tags = []uint16{1} // packet sockets send no longer ones
+	}
+	l.send(p.frame())
+	w := int(bpf.Worker(p.src.Addr(), 2))
+	gather(t, c.Worker(w), 1, func(f Frame) {
+		if i, n, err := identify(l, f); err != nil || i != source || n != number || len(f.Payload) != size {
+			t.Errorf("size %d: got %d bytes, source %d number %d: %v", size, len(f.Payload), i, n, err)
+		}
+	})
+}
+
+// needMultiBuffer skips a test on a kernel without frames of several buffers.
+func needMultiBuffer(t *testing.T, l *lab) {
+	t.Helper()
+	var have Features
+	_ = l.collector.Do(func() error { have = ProbeFeatures(); return nil })
+	if !have.MultiBuffer {
+		t.Skip("this kernel has no frames of several buffers (XDP_USE_SG): TestOneBuffer is for it")
+	}
+}
+
+// Without frames of several buffers an interface of whatever MTU is captured: frames that
+// fit come to the workers, longer ones to the stack, and none is lost.
+func TestOneBuffer(t *testing.T) {
+	without := func(f *Features) { f.MultiBuffer = false }
+	l := newLab(t, 1, 9000)
+	socket := l.listen("10.1.0.2:2055")
+	var program *bpf.Program
+	c := l.open(Config{Workers: 2, Load: loader(t, &program), without: without})
+	if c.chunk != largeChunk || c.frags || c.MaxFrame() != largeFrame {
+		t.Errorf("chunks of %d, frags %v, frames of %d at most", c.chunk, c.frags, c.MaxFrame())
+	}
+	if mode, _ := c.Mode(); mode != "generic" || c.PassedOver() == nil {
+		t.Errorf("mode %s since %v: no driver runs a program for one buffer at this MTU", mode, c.PassedOver())
+	}
+	const headers = ethernetHeader + ipv4Header + udpHeader
+	for number := range 4 {
+		for _, size := range []int{8, 1400, largeFrame - headers - vlanTag} {
+			wantSize(t, l, c, 0, number, size)
+		}
+	}
+	for i, size := range []int{largeFrame - headers + 1, largeChunk, 8972} {
+		wantUDP(t, l, socket, "10.1.0.2:2055", size)
+		if v, err := program.Verdicts(); err != nil || v[bpf.PassTooLong] != uint64(i+1) {
+			t.Errorf("%d bytes: verdicts %v, %v", size, v, err)
+		}
+	}
+	checkOwnership(t, c)
+	if s := c.Stats(); s.RXDropped != 0 {
+		t.Errorf("%d frames dropped", s.RXDropped)
+	}
+	// The loopback interface, with its MTU of 65,536.
+	if lo, err := l.tryOpen(Config{Interface: "lo", without: without}); err != nil || lo.MaxFrame() != largeFrame {
+		t.Errorf("lo: %v", err)
+	} else {
+		lo.Close()
+	}
+}
+
 // Bursts of jumbo frames: several a batch, more than it has room for.
 func TestJumboBursts(t *testing.T) {
 	l := newLab(t, 1, 9000)
+	needMultiBuffer(t, l)
 	deliver(t, l, Config{Mode: Native, Workers: 2}, 3000, 8900, nil)
 }
 

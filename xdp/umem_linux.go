@@ -28,18 +28,36 @@ const (
 	mapHuge2MB = 21 << 26
 )
 
-// chunkFor returns the size of chunks for an MTU, and whether a frame may be in
-// several buffers, the driver's or chunks. The kernel wants chunks of a power of
-// two, from 2048 bytes to the page size.
-func chunkFor(mtu int) (size int, frags bool) {
+// layout says how frames lie in the packet memory.
+type layout struct {
+	chunk int  // bytes of a chunk
+	frags bool // a frame may be in several buffers: the driver's, or chunks
+	// maxFrame is the longest frame that a chunk has room for, with its Ethernet
+	// header, where longer ones may come that cannot be in several; 0 otherwise.
+	maxFrame int
+}
+
+// largeFrame is the longest frame that is in one buffer for sure.
+const largeFrame = largeChunk - chunkHeadroom - sharedInfo
+
+// layoutFor returns the layout for an MTU. The kernel wants chunks of a power of two,
+// from 2048 bytes to the page size.
+func layoutFor(mtu int, have Features) layout {
 	switch frame := mtu + frameOverhead; {
 	case frame <= smallChunk-chunkHeadroom:
-		return smallChunk, false
-	case frame <= largeChunk-chunkHeadroom-sharedInfo:
-		return largeChunk, false
+		return layout{chunk: smallChunk}
+	case frame <= largeFrame:
+		return layout{chunk: largeChunk}
+	case have.MultiBuffer:
+		return layout{chunk: largeChunk, frags: true}
 	default:
-		return largeChunk, true
+		return layout{chunk: largeChunk, maxFrame: largeFrame}
 	}
+}
+
+// holds reports whether frames of layout l fit into packet memory that was made for have.
+func (have layout) holds(l layout) bool {
+	return l.chunk <= have.chunk && (have.frags || !l.frags) && (have.maxFrame != 0 || l.maxFrame == 0)
 }
 
 // chunksFor returns how many chunks the UMEM of a queue has: enough that no worker

@@ -20,6 +20,7 @@ enum verdict {
 	VERDICT_PASS_EXT_HEADERS,
 	VERDICT_PASS_VLAN_DEPTH,
 	VERDICT_PASS_NO_SOCKET,
+	VERDICT_PASS_TOO_LONG,
 	VERDICT_DROP_DENIED,
 	VERDICT_DROP_RATE,
 	NUM_VERDICTS,
@@ -32,6 +33,7 @@ enum verdict {
 volatile const __u32 workers = 1;     /* sockets on each queue, at least 1 */
 volatile const __u32 queues = 1;      /* receive queues that have sockets */
 volatile const __u32 linear = 0;      /* frames are of one buffer, and the loader has CAP_PERFMON */
+volatile const __u32 max_frame = 0;   /* longer frames, which are of one buffer, go to the stack; 0: none do */
 volatile const __u32 listen_addr = 0; /* listens has entries */
 volatile const __u32 has_rules = 0;   /* rules4 or rules6 has entries */
 volatile const __u32 has_allow = 0;   /* one of them allows: whom none matches is denied */

@@ -78,7 +78,7 @@ func tryCapture(cfg *config.Config, name string) (mode string, err error) {
 		Interface: name, Queues: x.Queues, Workers: workers, Mode: how, ZeroCopy: zeroCopy,
 		RingSize: x.RingSize, BusyPoll: x.BusyPoll,
 		Load: func(t xdp.Target) (xdp.Program, error) {
-			p, err := bpf.Load(bpf.Config{Workers: t.Workers, Queues: t.Queues, Frags: t.Frags},
+			p, err := bpf.Load(bpf.Config{Workers: t.Workers, Queues: t.Queues, Frags: t.Frags, MaxFrame: t.MaxFrame},
 				[]bpf.Listen{{Addr: netip.Addr{}, Port: 1}})
 			if err != nil {
 				return nil, err
@@ -97,6 +97,9 @@ func tryCapture(cfg *config.Config, name string) (mode string, err error) {
 	}
 	if passed := c.PassedOver(); passed != nil {
 		mode += fmt.Sprintf(" (native mode: %v)", passed)
+	}
+	if n := c.MaxFrame(); n > 0 {
+		mode += fmt.Sprintf("; frames above %d bytes on the sockets: this kernel has none of several buffers (XDP_USE_SG)", n)
 	}
 	if x.BusyPoll > 0 && !c.BusyPolling() {
 		mode += "; the kernel does not take -xdp.busy-poll"

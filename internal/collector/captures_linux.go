@@ -109,6 +109,8 @@ func (c *Captures) attach(one *capture) error {
 				Deny:    c.cfg.Deny,
 				RatePPS: uint32(c.cfg.Rate),
 				Frags:   t.Frags,
+
+				MaxFrame: t.MaxFrame,
 			}, listens(c.cfg.Listens))
 			if err != nil {
 				return nil, err
@@ -136,6 +138,10 @@ func (c *Captures) attach(one *capture) error {
 	}
 	if why := program.NoBells(); why != nil && !errors.Is(why, bpf.ErrNoBells) {
 		one.log.Warn("workers are not woken when a ring fills up: they look for frames more often, which costs some CPU time", "error", why)
+	}
+	if n := open.MaxFrame(); n > 0 {
+		one.log.Info("this kernel has no frames of several buffers (XDP_USE_SG): datagrams in longer frames are received on the sockets",
+			"bytes", n, "mtu", open.Interface().MTU)
 	}
 	one.log.Info("capturing past the kernel's stack", "mode", modeOf(open), "queues", open.Queues(),
 		"workers", len(c.workers), "busy_polling", open.BusyPolling(), "huge_pages", open.HugePages(), "driver", open.Interface().Driver)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Result is what became of a step.
@@ -54,6 +55,9 @@ var Scenario = []string{
 	StepRings, StepSecond, StepKill, StepJumbo, StepDetach, StepLedger, StepDmesg,
 }
 
+// MayRefuse lists the steps that a kernel or driver may refuse.
+var MayRefuse = []string{StepMTU, StepChannels, StepRings, StepJumbo}
+
 // Packages lists the packages whose tests run in the guest; each is a step.
 var Packages = []string{"ringbuf", "bpf", "xdp"}
 
@@ -102,6 +106,8 @@ func Read(r io.Reader, steps []string) (reports []Report, ended bool) {
 			one = Report{one.Step, Failed, junk, one.Log}
 		case one.Result != OK && one.Result != Failed && one.Result != Refused:
 			one = Report{one.Step, Failed, fmt.Sprintf("unknown result %q", one.Result), one.Log}
+		case one.Result == Refused && !slices.Contains(MayRefuse, one.Step):
+			one = Report{one.Step, Failed, "refused: " + one.Text, one.Log}
 		case one.Text == "":
 			one = Report{one.Step, Failed, "no text: " + string(one.Result), one.Log}
 		}

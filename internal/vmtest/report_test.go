@@ -7,21 +7,22 @@ import (
 
 // TestRead: whatever the guest leaves out or says wrongly is a failure.
 func TestRead(t *testing.T) {
-	steps := []string{"a", "b"}
+	steps := []string{"a", StepRings}
 	for _, c := range []struct {
 		name, lines string
 		a, b        Result
 		ended       bool
 	}{
-		{"all", `{"step":"a","result":"ok","text":"native"}` + "\n" + `{"step":"b","result":"refused","text":"EINVAL"}` + "\n{}\n", OK, Refused, true},
+		{"all", `{"step":"a","result":"ok","text":"native"}` + "\n" + `{"step":"ethtool -G","result":"refused","text":"EINVAL"}` + "\n{}\n", OK, Refused, true},
 		{"nothing", "", Failed, Failed, false},
-		{"no end", `{"step":"a","result":"ok","text":"x"}` + "\n" + `{"step":"b","result":"ok","text":"x"}` + "\n", OK, OK, false},
+		{"no end", `{"step":"a","result":"ok","text":"x"}` + "\n" + `{"step":"ethtool -G","result":"ok","text":"x"}` + "\n", OK, OK, false},
 		{"one missing", `{"step":"a","result":"ok","text":"x"}` + "\n{}\n", OK, Failed, true},
 		{"twice", `{"step":"a","result":"ok","text":"x"}` + "\n" + `{"step":"a","result":"ok","text":"x"}` + "\n{}\n", Failed, Failed, true},
-		{"no reason", `{"step":"a","result":"refused"}` + "\n" + `{"step":"b","result":"ok"}` + "\n{}\n", Failed, Failed, true},
+		{"no reason", `{"step":"a","result":"refused"}` + "\n" + `{"step":"ethtool -G","result":"ok"}` + "\n{}\n", Failed, Failed, true},
 		{"unknown result", `{"step":"a","result":"skipped","text":"x"}` + "\n{}\n", Failed, Failed, true},
-		{"garbage before a", "xyz\n" + `{"step":"a","result":"ok","text":"x"}` + "\n" + `{"step":"b","result":"ok","text":"x"}` + "\n{}\n", Failed, OK, true},
-		{"cut", `{"step":"a","result":"ok","text":"x"}` + "\n" + `{"step":"b","resu`, OK, Failed, false},
+		{"garbage before a", "xyz\n" + `{"step":"a","result":"ok","text":"x"}` + "\n" + `{"step":"ethtool -G","result":"ok","text":"x"}` + "\n{}\n", Failed, OK, true},
+		{"refused where it may not", `{"step":"a","result":"refused","text":"x"}` + "\n" + `{"step":"ethtool -G","result":"ok","text":"x"}` + "\n{}\n", Failed, OK, true},
+		{"cut", `{"step":"a","result":"ok","text":"x"}` + "\n" + `{"step":"ethtool -G","resu`, OK, Failed, false},
 	} {
 		reports, ended := Read(strings.NewReader(c.lines), steps)
 		if len(reports) != 2 || reports[0].Result != c.a || reports[1].Result != c.b || ended != c.ended {

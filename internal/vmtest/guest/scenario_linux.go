@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"time"
 
@@ -78,7 +79,9 @@ func (l *lab) step(name string, do func(*lab) (string, error)) (r vmtest.Report,
 	select {
 	case err = <-done:
 	case <-time.After(stepTime):
-		return vmtest.Report{Step: name, Result: vmtest.Failed, Text: fmt.Sprintf("not done after %v", stepTime)}, false
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		return vmtest.Report{Step: name, Result: vmtest.Failed, Text: fmt.Sprintf("not done after %v", stepTime), Log: string(stacks)}, false
 	}
 	var refused refusal
 	var more detailed

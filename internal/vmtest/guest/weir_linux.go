@@ -47,7 +47,7 @@ type weir struct {
 	done chan struct{} // closed when it has ended
 }
 
-// startWeir starts a collector and waits until it serves its metrics.
+// startWeir starts a collector and waits until it serves its metrics and has a mode.
 func startWeir(addr string, listenPort int, file string, args ...string) (*weir, error) {
 	all := append([]string{
 		"-listen", fmt.Sprintf("flow://:%d", listenPort), "-addr", addr, "-transport.file", file, "-batch.linger", "20ms",
@@ -66,15 +66,15 @@ func startWeir(addr string, listenPort int, file string, args ...string) (*weir,
 		if !w.running() {
 			return true
 		}
-		_, err := w.scrape()
-		return err == nil
+		m, err := w.scrape()
+		return err == nil && m.mode() != ""
 	})
 	if !w.running() {
 		return nil, fmt.Errorf("weir ended at its start with code %d: %s", w.cmd.ProcessState.ExitCode(), tail(w.log.String()))
 	}
 	if !serving {
 		_ = w.cmd.Process.Kill()
-		return nil, fmt.Errorf("weir does not serve metrics: %s", tail(w.log.String()))
+		return nil, fmt.Errorf("weir does not serve metrics with a mode of the card: %s", tail(w.log.String()))
 	}
 	return w, nil
 }

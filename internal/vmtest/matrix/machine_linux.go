@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weirflow/weir/internal/vmtest"
+)
+
+// build makes the programs of the guest and returns their folder.
+func build(ctx context.Context, o options) (string, error) {
+	folder := filepath.Join(o.work, "programs")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", err
+	}
+	fmt.Fprintln(os.Stderr, "building the programs")
+	commands := [][]string{{"build", "-trimpath", "-ldflags", "-s -w", "-o", folder + "/guest", "./internal/vmtest/guest"}}
+	if o.weir == "" {
+		commands = append(commands, []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", folder + "/weir", "./cmd/weir"})
+	} else if err := copyFile(o.weir, folder+"/weir"); err != nil {
+		return "", err
+	}
+	for _, name := range vmtest.Packages {
+		commands = append(commands, []string{"test", "-c", "-trimpath", "-ldflags", "-s -w", "-o", folder + "/" + name + ".test", "./" + name})
+	}
+	for _, args := range commands {
+		cmd := exec.CommandContext(ctx, "go", args...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+		cmd.Stderr = os.Stderr
+		if err := cmd.Run(); err != nil {
+			return "", fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+		}
+	}
+	return folder, nil
+}
+
+func copyFile(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o755)
+}
+
+// prepare fetches a kernel and makes its image.
+func prepare(ctx context.Context, o options, kernel, programs string) (folder, image string, err error) {
+	if folder, err = script(ctx, o, "packages.sh", "kernel", kernel); err != nil {
+		return "", "", err
+	}
+	image = filepath.Join(o.work, "image-"+kernel)
+	_, err = script(ctx, o, "image.sh", folder, programs, image)
+	return folder, image, err
+}
+
+// script runs one of the scripts and returns what it prints.
+func script(ctx context.Context, o options, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(o.scripts, name), args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// qemuRoot is the root of the system whose QEMU has the card, "" for this one's.
+func (o *options) qemuRoot(ctx context.Context, card string) (string, error) {
+	if card != "igb" {
+		return "", nil
+	}
+	out, err := exec.CommandContext(ctx, "qemu-system-x86_64", "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("qemu-system-x86_64: %w", err)
+	}
+	if major(string(out)) >= 8 {
+		return "", nil
+	}
+	return script(ctx, *o, "packages.sh", "qemu")
+}
+
+var versionNumber = regexp.MustCompile(`version (\d+)`)
+
+func major(version string) int {
+	found := versionNumber.FindStringSubmatch(version)
+	if found == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(found[1]) // digits
+	return n
+}
+
+// machine boots one machine and reads its reports. All that goes wrong is a failed
+// step of the row.
+func (o *options) machine(ctx context.Context, kernel, card, folder, image string) row {
+	release, _ := os.ReadFile(filepath.Join(folder, "release"))
+	r := row{Kernel: kernel, Release: strings.TrimSpace(string(release)), Card: card}
+	var steps, do []string
+	if len(o.steps) > 0 {
+		do, steps = append(do, "scenario"), append(steps, o.steps...)
+	}
+	if o.tests && card == testCard {
+		do, steps = append(do, "tests"), append(steps, vmtest.Packages...)
+	}
+	logs := filepath.Join(o.work, kernel+"-"+card)
+	began := time.Now()
+	fmt.Fprintf(os.Stderr, "%s (%s), %s\n", r.Release, kernel, card)
+	err := o.boot(ctx, folder, image, card, logs,
+		"weir.driver="+card, "weir.do="+strings.Join(do, ","), "weir.expect="+expected(kernel, card),
+		"weir.steps="+strings.ReplaceAll(strings.Join(o.steps, ","), " ", "+"))
+	text, readErr := os.ReadFile(filepath.Join(logs, "reports"))
+	reports, ended := vmtest.Read(bytes.NewReader(text), steps)
+	r.Reports = reports
+	if !ended || err != nil || readErr != nil {
+		r.Broken = fmt.Sprintf("the machine did not come to its end: %s", why(err, readErr, filepath.Join(logs, "console")))
+	}
+	for _, one := range reports {
+		if one.Result != vmtest.OK {
+			fmt.Fprintf(os.Stderr, "  %s: %s: %s\n", one.Step, one.Result, one.Text)
+		}
+		if one.Result == vmtest.Failed && one.Log != "" {
+			name := filepath.Join(logs, strings.NewReplacer(" ", "", "/", "").Replace(one.Step)+".log")
+			if err := os.WriteFile(name, []byte(one.Log), 0o644); err == nil {
+				fmt.Fprintf(os.Stderr, "    see %s\n", name)
+			}
+		}
+	}
+	if r.Broken != "" {
+		fmt.Fprintln(os.Stderr, "  "+r.Broken)
+	}
+	fmt.Fprintf(os.Stderr, "  %.0f s\n", time.Since(began).Seconds())
+	return r
+}
+
+// boot runs the machine until it is switched off.
+func (o *options) boot(ctx context.Context, folder, image, card, logs string, params ...string) error {
+	root, err := o.qemuRoot(ctx, card)
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(logs); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(o.scripts, "boot.sh"), slices.Concat([]string{folder, image, card, logs}, params)...)
+	cmd.Env = append(os.Environ(), "QEMU_ROOT="+root)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return fmt.Errorf("not done after %v", o.limit)
+		}
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(out.String()))
+	}
+	return nil
+}
+
+// why explains a machine that ended too early.
+func why(boot, read error, console string) string {
+	var parts []string
+	for _, err := range []error{boot, read} {
+		if err != nil {
+			parts = append(parts, err.Error())
+		}
+	}
+	text, _ := os.ReadFile(console) // what is not there says nothing
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	parts = append(parts, lines[max(0, len(lines)-6):]...)
+	return strings.Join(parts, "; ")
+}
+
+// host describes this machine.
+func host() string {
+	model := "unknown CPU"
+	text, _ := os.ReadFile("/proc/cpuinfo") // the line is for the reader only
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			model = strings.TrimSpace(value)
+			break
+		}
+	}
+	return fmt.Sprintf("host: %d CPUs (%s), QEMU by TCG", runtime.NumCPU(), model)
+}

@@ -66,22 +66,23 @@ test-kafka-ci: need-go
 # One machine for each kernel and card: docs/testing.md.
 KERNELS ?= bookworm,trixie,trixie-backports
 CARDS   ?= virtio_net,igb,vmxnet3,e1000e
+MATRIX   = $(GO) run ./internal/vmtest/matrix -weir $(BIN)/weir -work $(BIN)/vm
 
 .PHONY: test-vm
-test-vm: need-go ## Test in virtual machines on Debian's kernels with other network cards (root; an hour)
+test-vm: build ## Test on Debian's kernels with other network cards, in virtual machines (root, an hour)
 	@scripts/need.sh root vm
-	$(GO) run ./internal/vmtest/matrix -kernels $(KERNELS) -cards $(CARDS) -out $(BIN)/vm.md
+	$(MATRIX) -kernels $(KERNELS) -cards $(CARDS) -out $(BIN)/vm.md
 
 # What of it a CI run has time for.
 .PHONY: test-vm-ci
-test-vm-ci: need-go
+test-vm-ci: build
 	@scripts/need.sh root vm
-	$(GO) run ./internal/vmtest/matrix -kernels bookworm,trixie -cards virtio_net
+	$(MATRIX) -kernels bookworm,trixie -cards virtio_net
 
 .PHONY: test-vm-systemd
-test-vm-systemd: build ## Test the systemd unit with XDP on Debian 12 and 13 in virtual machines (root)
+test-vm-systemd: build ## Test the systemd unit with XDP on Debian 12 and 13, in virtual machines (root)
 	@scripts/need.sh root vm
-	scripts/vm/systemd.sh bookworm trixie
+	$(MATRIX) -systemd -kernels bookworm,trixie -cards virtio_net -out $(BIN)/vm-systemd.md
 
 .PHONY: corpus
 corpus: need-go ## Decode every capture of the corpus (WEIR_CORPUS or ../shared/corpus)

@@ -55,6 +55,9 @@ var Scenario = []string{
 	StepRings, StepSecond, StepKill, StepJumbo, StepDetach, StepLedger, StepDmesg,
 }
 
+// Systemd lists the steps with the shipped files on a Debian with systemd.
+var Systemd = []string{"system", "unit", "rights", "receive", "reload", "restart", "kill -9", "stop", "ledger", "dmesg"}
+
 // MayRefuse lists the steps that a kernel or driver may refuse.
 var MayRefuse = []string{StepMTU, StepChannels, StepRings, StepJumbo}
 

@@ -8,6 +8,7 @@
 #   FOLDER     where console (the kernel's words) and reports are written
 #   PARAMETER  of the kernel's command line
 # $QEMU_ROOT is the root of the system whose QEMU is used; empty is this one's.
+# $DISK is a file of disk.sh, or empty.
 set -eu
 
 if [ -z "${WEIR_VM_INSIDE:-}" ]; then
@@ -37,6 +38,9 @@ igb | vmxnet3 | e1000e) device=$card backend='' ;;
 	;;
 esac
 
+disk=''
+[ -z "${DISK:-}" ] || disk="-drive file=$DISK,format=raw,if=virtio"
+
 run=''
 if [ -n "${QEMU_ROOT:-}" ]; then
 	mkdir -p "$QEMU_ROOT/vm/kernel" "$QEMU_ROOT/vm/out" "$QEMU_ROOT/dev/net"
@@ -54,6 +58,6 @@ exec $run qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1
 	-display none -nodefaults -no-reboot \
 	-kernel "$kernel/vmlinuz" -initrd "$image" \
 	-append "console=ttyS0 quiet panic=-1 mitigations=off net.ifnames=0 nowatchdog rcupdate.rcu_cpu_stall_suppress=1 log_buf_len=4M $*" \
-	-serial "file:$folder/console" -serial "file:$folder/reports" \
+	$disk -serial "file:$folder/console" -serial "file:$folder/reports" \
 	-netdev tap,id=n0,ifname=nic,script=no,downscript=no$backend -device $device,netdev=n0,mac=52:54:00:00:00:01 \
 	-netdev tap,id=n1,ifname=gen,script=no,downscript=no -device virtio-net-pci,netdev=n1,mac=52:54:00:00:00:02

@@ -7,8 +7,8 @@
 set -eu
 
 kernel=$1 programs=$2 out=$3
-# The cards, the sender's, VLANs, and what the tests make networks of.
-modules="virtio_pci virtio_net igb vmxnet3 e1000e 8021q veth"
+# The cards, the sender's, VLANs, what the tests make networks of, and a disk.
+modules="virtio_pci virtio_net igb vmxnet3 e1000e 8021q veth virtio_blk ext4"
 
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT

@@ -3,9 +3,12 @@
 // reports them over the second serial port, and switches the machine off.
 //
 // Parameters: weir.driver (the card under test), weir.do (scenario, tests, or both
-// with a comma), weir.steps (steps of the scenario, all if it is missing),
+// with a comma; or systemd), weir.steps (steps of the scenario, all if it is missing),
 // weir.expect (the least mode that attach accepts). If it fails before the steps,
 // it says so on the console and leaves all reports out.
+//
+// With weir.do=systemd it gives way to the systemd of the first disk, whose unit
+// weir-vmtest.service starts this program again to do the steps there.
 package main
 
 import (
@@ -36,6 +39,9 @@ func main() {
 }
 
 func run() error {
+	if os.Getpid() != 1 {
+		return asService()
+	}
 	if err := mounts(); err != nil {
 		return err
 	}
@@ -46,14 +52,17 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	if err := loadModules("/modules"); err != nil {
+		return err
+	}
+	if params["weir.do"] == "systemd" {
+		return switchRoot()
+	}
 	port, err := openPort(reportPort)
 	if err != nil {
 		return err
 	}
 	defer port.Close()
-	if err := loadModules("/modules"); err != nil {
-		return err
-	}
 	for _, what := range strings.Split(params["weir.do"], ",") {
 		switch what {
 		case "scenario":
@@ -61,7 +70,7 @@ func run() error {
 			if some := params["weir.steps"]; some != "" {
 				steps = strings.Split(some, ",")
 			}
-			if err := scenario(port, steps, params["weir.driver"], params["weir.expect"]); err != nil {
+			if err := scenario(port, steps, doing, params["weir.driver"], params["weir.expect"]); err != nil {
 				return fmt.Errorf("scenario: %w", err)
 			}
 		case "tests":

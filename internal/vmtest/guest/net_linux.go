@@ -40,16 +40,17 @@ func eventually(cond func() bool) bool {
 // wires makes the network: the card under test here, the sender in a namespace.
 // It returns the sender's packet socket and the maker of its frames.
 func wires(driver string) (socket int, f *framer, err error) {
+	// The sender's first: the other's name may be its own until then.
+	sender, err := named(genEnd, gen)
+	if err != nil {
+		return 0, nil, err
+	}
 	under, err := named(nicEnd, nic)
 	if err != nil {
 		return 0, nil, err
 	}
 	if have := driverOf(nic); have != driver {
 		return 0, nil, fmt.Errorf("the driver of %s is %q, want %q", nic, have, driver)
-	}
-	sender, err := named(genEnd, gen)
-	if err != nil {
-		return 0, nil, err
 	}
 	if lo, err := netlink.LinkByName("lo"); err != nil {
 		return 0, nil, err

@@ -39,7 +39,7 @@ var doing = map[string]func(*lab) (text string, err error){
 
 // scenario does the steps in their order and reports each. It ends before the next
 // one if a step does not come to an end.
-func scenario(port io.Writer, steps []string, driver, expect string) error {
+func scenario(port io.Writer, steps []string, doing map[string]func(*lab) (string, error), driver, expect string) error {
 	socket, f, err := wires(driver)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (l *lab) step(name string, do func(*lab) (string, error)) (r vmtest.Report,
 		if errors.As(err, &more) {
 			r.Log = more.details + "\n" + r.Log
 		}
-		if l.weir != nil && !l.weir.running() {
+		if l.weir != nil && l.weir.cmd != nil && !l.weir.running() {
 			l.weir = nil // the next step has a new one
 		}
 	}
@@ -106,6 +106,10 @@ func (l *lab) evidence() string {
 	text := ""
 	if l.weir != nil {
 		text += "weir wrote:\n" + tail(l.weir.log.String()) + "\n"
+		if l.weir.cmd == nil {
+			journal, err := command("journalctl", "--no-pager", "-u", unit, "-n", "80")
+			text += fmt.Sprintf("journal: %v\n%s", err, journal)
+		}
 		if m, err := l.weir.scrape(); err == nil {
 			var lines []string
 			for series, v := range m {

@@ -24,14 +24,14 @@ func build(ctx context.Context, o options) (string, error) {
 		return "", err
 	}
 	fmt.Fprintln(os.Stderr, "building the programs")
-	commands := [][]string{{"build", "-trimpath", "-ldflags", "-s -w", "-o", folder + "/guest", "./internal/vmtest/guest"}}
+	commands := [][]string{{"build", "-ldflags", "-s -w", "-o", folder + "/guest", "./internal/vmtest/guest"}}
 	if o.weir == "" {
 		commands = append(commands, []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", folder + "/weir", "./cmd/weir"})
 	} else if err := copyFile(o.weir, folder+"/weir"); err != nil {
 		return "", err
 	}
 	for _, name := range vmtest.Packages {
-		commands = append(commands, []string{"test", "-c", "-trimpath", "-ldflags", "-s -w", "-o", folder + "/" + name + ".test", "./" + name})
+		commands = append(commands, []string{"test", "-c", "-ldflags", "-s -w", "-o", folder + "/" + name + ".test", "./" + name})
 	}
 	for _, args := range commands {
 		cmd := exec.CommandContext(ctx, "go", args...)
@@ -99,36 +99,49 @@ func major(version string) int {
 	return n
 }
 
+// machine is what one machine is made of.
+type machine struct {
+	kernel, card  string
+	folder, image string // of the kernel
+	programs      string
+	disk          string // made from the suite's root; empty without systemd
+	logs          string
+}
+
 // machine boots one machine and reads its reports. All that goes wrong is a failed
 // step of the row.
-func (o *options) machine(ctx context.Context, kernel, card, folder, image string) row {
-	release, _ := os.ReadFile(filepath.Join(folder, "release"))
-	r := row{Kernel: kernel, Release: strings.TrimSpace(string(release)), Card: card}
+func (o *options) machine(ctx context.Context, m machine) row {
+	release, _ := os.ReadFile(filepath.Join(m.folder, "release"))
+	r := row{Kernel: m.kernel, Release: strings.TrimSpace(string(release)), Card: m.card}
 	var steps, do []string
+	m.logs = filepath.Join(o.work, m.kernel+"-"+m.card)
 	if len(o.steps) > 0 {
 		do, steps = append(do, "scenario"), append(steps, o.steps...)
 	}
-	if o.tests && card == testCard {
+	if o.tests && m.card == testCard {
 		do, steps = append(do, "tests"), append(steps, vmtest.Packages...)
 	}
-	logs := filepath.Join(o.work, kernel+"-"+card)
+	if o.systemd {
+		do, steps = []string{"systemd"}, vmtest.Systemd
+		m.logs += "-systemd"
+	}
 	began := time.Now()
-	fmt.Fprintf(os.Stderr, "%s (%s), %s\n", r.Release, kernel, card)
-	err := o.boot(ctx, folder, image, card, logs,
-		"weir.driver="+card, "weir.do="+strings.Join(do, ","), "weir.expect="+expected(kernel, card),
+	fmt.Fprintf(os.Stderr, "%s (%s), %s\n", r.Release, m.kernel, m.card)
+	err := o.boot(ctx, m,
+		"weir.driver="+m.card, "weir.do="+strings.Join(do, ","), "weir.expect="+expected(m.kernel, m.card),
 		"weir.steps="+strings.ReplaceAll(strings.Join(o.steps, ","), " ", "+"))
-	text, readErr := os.ReadFile(filepath.Join(logs, "reports"))
+	text, readErr := os.ReadFile(filepath.Join(m.logs, "reports"))
 	reports, ended := vmtest.Read(bytes.NewReader(text), steps)
 	r.Reports = reports
 	if !ended || err != nil || readErr != nil {
-		r.Broken = fmt.Sprintf("the machine did not come to its end: %s", why(err, readErr, filepath.Join(logs, "console")))
+		r.Broken = fmt.Sprintf("the machine did not come to its end: %s", why(err, readErr, filepath.Join(m.logs, "console")))
 	}
 	for _, one := range reports {
 		if one.Result != vmtest.OK {
 			fmt.Fprintf(os.Stderr, "  %s: %s: %s\n", one.Step, one.Result, one.Text)
 		}
 		if one.Result == vmtest.Failed && one.Log != "" {
-			name := filepath.Join(logs, strings.NewReplacer(" ", "", "/", "").Replace(one.Step)+".log")
+			name := filepath.Join(m.logs, strings.NewReplacer(" ", "", "/", "").Replace(one.Step)+".log")
 			if err := os.WriteFile(name, []byte(one.Log), 0o644); err == nil {
 				fmt.Fprintf(os.Stderr, "    see %s\n", name)
 			}
@@ -142,21 +155,31 @@ func (o *options) machine(ctx context.Context, kernel, card, folder, image strin
 }
 
 // boot runs the machine until it is switched off.
-func (o *options) boot(ctx context.Context, folder, image, card, logs string, params ...string) error {
-	root, err := o.qemuRoot(ctx, card)
+func (o *options) boot(ctx context.Context, m machine, params ...string) error {
+	root, err := o.qemuRoot(ctx, m.card)
 	if err != nil {
 		return err
 	}
-	if err := os.RemoveAll(logs); err != nil {
+	if o.systemd {
+		system, err := script(ctx, *o, "packages.sh", "system", m.kernel)
+		if err != nil {
+			return err
+		}
+		m.disk = filepath.Join(o.work, "disk-"+m.kernel)
+		if _, err := script(ctx, *o, "disk.sh", system, m.programs, m.disk); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(m.logs); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(logs, 0o755); err != nil {
+	if err := os.MkdirAll(m.logs, 0o755); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, filepath.Join(o.scripts, "boot.sh"), slices.Concat([]string{folder, image, card, logs}, params)...)
-	cmd.Env = append(os.Environ(), "QEMU_ROOT="+root)
+	cmd := exec.CommandContext(ctx, filepath.Join(o.scripts, "boot.sh"), slices.Concat([]string{m.folder, m.image, m.card, m.logs}, params)...)
+	cmd.Env = append(os.Environ(), "QEMU_ROOT="+root, "DISK="+m.disk)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

@@ -61,7 +61,7 @@ func expected(kernel, card string) string {
 
 type options struct {
 	kernels, cards, steps []string
-	tests                 bool
+	tests, systemd        bool
 	scripts, work, out    string
 	weir                  string
 	limit                 time.Duration
@@ -91,6 +91,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&cards, "cards", strings.Join(allCards, ","), "cards under test")
 	flags.StringVar(&steps, "steps", strings.Join(vmtest.Scenario, ","), "steps of the scenario; empty for none")
 	flags.BoolVar(&o.tests, "tests", true, "run the tests of "+strings.Join(vmtest.Packages, ", ")+" beside "+testCard)
+	flags.BoolVar(&o.systemd, "systemd", false, "instead of these, install the packaged files on Debians of the suites and test the unit")
 	flags.StringVar(&o.scripts, "scripts", "scripts/vm", "folder of the scripts")
 	flags.StringVar(&o.work, "work", "bin/vm", "folder of programs, images and logs")
 	flags.StringVar(&o.out, "out", "", "file to write the table to; empty is standard output")
@@ -121,7 +122,9 @@ func parse(args []string) (o options, err error) {
 	if len(o.kernels) == 0 || len(o.cards) == 0 {
 		fault("-kernels and -cards: want at least one each")
 	}
-	if len(o.steps) == 0 && !(o.tests && slices.Contains(o.cards, testCard)) {
+	if o.systemd {
+		o.steps, o.tests = nil, false
+	} else if len(o.steps) == 0 && !(o.tests && slices.Contains(o.cards, testCard)) {
 		fault("nothing to do: no -steps, and no -tests with " + testCard)
 	}
 	return o, err
@@ -148,10 +151,10 @@ func run(ctx context.Context, args []string) error {
 			return err
 		}
 		for _, card := range o.cards {
-			if len(o.steps) == 0 && card != testCard {
+			if !o.systemd && len(o.steps) == 0 && card != testCard {
 				continue
 			}
-			rows = append(rows, o.machine(ctx, kernel, card, folder, image))
+			rows = append(rows, o.machine(ctx, machine{kernel: kernel, card: card, folder: folder, image: image, programs: programs}))
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -174,6 +177,9 @@ func run(ctx context.Context, args []string) error {
 
 // columns are the steps of the table.
 func (o *options) columns() []string {
+	if o.systemd {
+		return vmtest.Systemd
+	}
 	if o.tests {
 		return slices.Concat(o.steps, vmtest.Packages)
 	}

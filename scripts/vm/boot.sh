@@ -26,6 +26,7 @@ ip tuntap add dev nic mode tap $queues
 ip tuntap add dev gen mode tap
 for name in nic gen; do
 	ip link set "$name" mtu 9000 txqueuelen 2000 master br0 up
+	tc qdisc replace dev "$name" root noqueue # none that drops
 done
 ip link set br0 mtu 9000 up
 

@@ -17,6 +17,9 @@ const (
 	window = 64
 	// attempts is how many windows weir may take to capture again after an event.
 	attempts = 60
+	// How long nothing may come before the rest counts as lost: where all must come,
+	// and where some may be lost.
+	quietMost, quietLeast = 10 * time.Second, 2 * time.Second
 )
 
 // refusal is the reason for which the kernel or the driver does not do something.
@@ -83,8 +86,8 @@ func (a arrived) String() string {
 }
 
 // window sends datagrams, each in one or more frames, and waits until all are
-// received or none came for a second.
-func (l *lab) window(datagrams [][][]byte) (a arrived, m metrics, err error) {
+// received or none came for some time.
+func (l *lab) window(datagrams [][][]byte, quiet time.Duration) (a arrived, m metrics, err error) {
 	before, err := l.weir.scrape()
 	if err != nil {
 		return a, nil, err
@@ -106,7 +109,7 @@ func (l *lab) window(datagrams [][][]byte) (a arrived, m metrics, err error) {
 		if a != was {
 			last = time.Now()
 		}
-		if a.xdp+a.udp >= a.sent || time.Since(last) > 3*time.Second {
+		if a.xdp+a.udp >= a.sent || time.Since(last) > quiet {
 			return a, m, nil
 		}
 	}
@@ -127,7 +130,7 @@ func (l *lab) deliver(n int, make func(i int) (frames [][]byte, records int)) (a
 			batch = append(batch, frames)
 			records += r
 		}
-		got, _, err := l.window(batch)
+		got, _, err := l.window(batch, quietMost)
 		if err != nil {
 			return a, err
 		}
@@ -189,7 +192,7 @@ func (l *lab) recover() (string, error) {
 		for range 8 {
 			batch = append(batch, [][]byte{l.frames.datagram(recordsFull, 0)})
 		}
-		a, m, err := l.window(batch)
+		a, m, err := l.window(batch, quietLeast)
 		if err != nil {
 			return "", err
 		}

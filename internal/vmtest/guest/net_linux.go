@@ -57,6 +57,10 @@ func wires(driver string) (socket int, f *framer, err error) {
 	} else if err := netlink.LinkSetUp(lo); err != nil {
 		return 0, nil, err
 	}
+	// Debian's fq_codel drops what waits for a slow machine.
+	if err := os.WriteFile("/proc/sys/net/core/default_qdisc", []byte("pfifo_fast"), 0); err != nil {
+		return 0, nil, err
+	}
 	for _, name := range []string{"all", "default", nic} {
 		for file, value := range map[string]string{"ipv4/conf/" + name + "/rp_filter": "0", "ipv6/conf/" + name + "/disable_ipv6": "1"} {
 			if err := os.WriteFile("/proc/sys/net/"+file, []byte(value), 0); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -59,8 +59,10 @@ func hint(step string, err error) string {
 		return "ip link lists the interfaces of this network namespace"
 	case errors.Is(err, bpf.ErrMemlock):
 		return "this kernel counts maps as locked memory: raise RLIMIT_MEMLOCK (LimitMEMLOCK=infinity), or give CAP_SYS_RESOURCE"
+	case refusedByVerifier(err):
+		return ownPrivileges().verifierHint()
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return "XDP needs " + strings.Join(neededCaps(), ", ") + missingCaps()
+		return ownPrivileges().hint(step)
 	case errors.Is(err, unix.ENOBUFS):
 		return "the UMEM is locked memory: raise RLIMIT_MEMLOCK (LimitMEMLOCK=infinity), give CAP_IPC_LOCK, or set smaller rings"
 	case errors.Is(err, unix.EAFNOSUPPORT):
@@ -87,36 +89,3 @@ func hint(step string, err error) string {
 
 // ErrTooFewQueues says that a configuration asks for more queues than there are.
 var ErrTooFewQueues = errors.New("the interface has fewer receive queues")
-
-// capabilities that a capture needs, with their numbers in linux/capability.h.
-var capabilities = []struct {
-	name   string
-	number uint
-}{{"CAP_NET_RAW", unix.CAP_NET_RAW}, {"CAP_NET_ADMIN", unix.CAP_NET_ADMIN}, {"CAP_BPF", unix.CAP_BPF}}
-
-func neededCaps() (names []string) {
-	for _, c := range capabilities {
-		names = append(names, c.name)
-	}
-	return names
-}
-
-// missingCaps says which of the capabilities the calling thread does not have.
-func missingCaps() string {
-	var effective [2]unix.CapUserData
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	if err := unix.Capget(&header, &effective[0]); err != nil {
-		return ""
-	}
-	has := func(number uint) bool { return effective[number/32].Effective&(1<<(number%32)) != 0 }
-	var missing []string
-	for _, c := range capabilities {
-		if !has(c.number) && !(c.number == unix.CAP_BPF && has(unix.CAP_SYS_ADMIN)) {
-			missing = append(missing, c.name)
-		}
-	}
-	if len(missing) == 0 {
-		return ": this process has them, but perhaps not in the user namespace that the network namespace belongs to"
-	}
-	return ": missing " + strings.Join(missing, ", ")
-}

@@ -304,6 +304,9 @@ func TestHints(t *testing.T) {
 		{stepLoad, fmt.Errorf("load program: %w: %w", bpf.ErrMemlock, unix.EPERM), "RLIMIT_MEMLOCK"},
 		{stepAttach, unix.ENOSPC, "ethtool -L"},
 		{stepMap, unix.ENOSPC, ""},
+		{stepAttach + " (native)", unix.EBUSY, "another XDP program"},
+		{stepBind + " to queue 0", unix.EBUSY, "another AF_XDP socket"},
+		{stepRings, unix.EBUSY, ""},
 	} {
 		r := refuse("eth0", test.step, test.err)
 		if test.want == "" && r.Hint != "" || !strings.Contains(r.Hint, test.want) {

@@ -63,3 +63,12 @@ func ethtoolChannelsIoctl(fd int, name string, channels *ethtoolChannels) error 
 	}
 	return nil
 }
+
+// tryBPF makes the system call bpf with a command that does not exist: the kernel says
+// EINVAL, or whoever forbids the call something else.
+func tryBPF() error {
+	const noCommand = 1 << 30
+	var attributes [8]byte
+	_, _, errno := unix.Syscall(unix.SYS_BPF, noCommand, uintptr(unsafe.Pointer(&attributes)), unsafe.Sizeof(attributes))
+	return errno
+}

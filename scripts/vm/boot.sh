@@ -53,9 +53,11 @@ if [ -n "${QEMU_ROOT:-}" ]; then
 	kernel=/vm/kernel folder=/vm/out image=/vm/out/image run="chroot $QEMU_ROOT"
 fi
 
+# thread=single: with a thread for each CPU QEMU now and then runs code that the
+# kernel has patched meanwhile (jump labels): "Oops: int3", or it hangs.
 # nowatchdog and the like: stalls of an emulated CPU are the host's.
 # shellcheck disable=SC2086 # a list of words
-exec $run qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 \
+exec $run qemu-system-x86_64 -M q35 -accel tcg,thread=single -cpu max -smp 2 -m 1536 \
 	-display none -nodefaults -no-reboot \
 	-kernel "$kernel/vmlinuz" -initrd "$image" \
 	-append "console=ttyS0 quiet panic=-1 mitigations=off net.ifnames=0 nowatchdog rcupdate.rcu_cpu_stall_suppress=1 log_buf_len=4M $*" \

@@ -24,7 +24,7 @@ const (
 	// jumboMTU is that of the sender from the beginning.
 	jumboMTU = 9000
 	// patience is how long anything that must happen may take.
-	patience = 20 * time.Second
+	patience = time.Minute
 )
 
 // eventually waits until cond holds and reports whether it does.

@@ -103,9 +103,23 @@ func major(version string) int {
 type machine struct {
 	kernel, card  string
 	folder, image string // of the kernel
-	programs      string
+	root          string // of the system whose QEMU is used; empty is this one's
 	disk          string // made from the suite's root; empty without systemd
 	logs          string
+}
+
+// fetch fetches what else a machine needs, with a disk of its own.
+func (o *options) fetch(ctx context.Context, m *machine, programs string) (err error) {
+	if m.root, err = o.qemuRoot(ctx, m.card); err != nil || !o.systemd {
+		return err
+	}
+	system, err := script(ctx, *o, "packages.sh", "system", m.kernel)
+	if err != nil {
+		return err
+	}
+	m.disk = filepath.Join(o.work, "disk-"+m.kernel+"-"+m.card)
+	_, err = script(ctx, *o, "disk.sh", system, programs, m.disk)
+	return err
 }
 
 // machine boots one machine and reads its reports. All that goes wrong is a failed
@@ -126,7 +140,8 @@ func (o *options) machine(ctx context.Context, m machine) row {
 		m.logs += "-systemd"
 	}
 	began := time.Now()
-	fmt.Fprintf(os.Stderr, "%s (%s), %s\n", r.Release, m.kernel, m.card)
+	var said strings.Builder // at once at the end: machines run side by side
+	fmt.Fprintf(&said, "%s (%s), %s\n", r.Release, m.kernel, m.card)
 	err := o.boot(ctx, m,
 		"weir.driver="+m.card, "weir.do="+strings.Join(do, ","), "weir.expect="+expected(m.kernel, m.card),
 		"weir.steps="+strings.ReplaceAll(strings.Join(o.steps, ","), " ", "+"))
@@ -138,38 +153,25 @@ func (o *options) machine(ctx context.Context, m machine) row {
 	}
 	for _, one := range reports {
 		if one.Result != vmtest.OK {
-			fmt.Fprintf(os.Stderr, "  %s: %s: %s\n", one.Step, one.Result, one.Text)
+			fmt.Fprintf(&said, "  %s: %s: %s\n", one.Step, one.Result, one.Text)
 		}
 		if one.Result == vmtest.Failed && one.Log != "" {
 			name := filepath.Join(m.logs, strings.NewReplacer(" ", "", "/", "").Replace(one.Step)+".log")
 			if err := os.WriteFile(name, []byte(one.Log), 0o644); err == nil {
-				fmt.Fprintf(os.Stderr, "    see %s\n", name)
+				fmt.Fprintf(&said, "    see %s\n", name)
 			}
 		}
 	}
 	if r.Broken != "" {
-		fmt.Fprintln(os.Stderr, "  "+r.Broken)
+		fmt.Fprintln(&said, "  "+r.Broken)
 	}
-	fmt.Fprintf(os.Stderr, "  %.0f s\n", time.Since(began).Seconds())
+	fmt.Fprintf(&said, "  %.0f s\n", time.Since(began).Seconds())
+	fmt.Fprint(os.Stderr, said.String())
 	return r
 }
 
 // boot runs the machine until it is switched off.
 func (o *options) boot(ctx context.Context, m machine, params ...string) error {
-	root, err := o.qemuRoot(ctx, m.card)
-	if err != nil {
-		return err
-	}
-	if o.systemd {
-		system, err := script(ctx, *o, "packages.sh", "system", m.kernel)
-		if err != nil {
-			return err
-		}
-		m.disk = filepath.Join(o.work, "disk-"+m.kernel)
-		if _, err := script(ctx, *o, "disk.sh", system, m.programs, m.disk); err != nil {
-			return err
-		}
-	}
 	if err := os.RemoveAll(m.logs); err != nil {
 		return err
 	}
@@ -179,7 +181,7 @@ func (o *options) boot(ctx context.Context, m machine, params ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(o.scripts, "boot.sh"), slices.Concat([]string{m.folder, m.image, m.card, m.logs}, params)...)
-	cmd.Env = append(os.Environ(), "QEMU_ROOT="+root, "DISK="+m.disk)
+	cmd.Env = append(os.Environ(), "QEMU_ROOT="+m.root, "DISK="+m.disk)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {

@@ -21,8 +21,10 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -64,6 +66,7 @@ type options struct {
 	tests, systemd        bool
 	scripts, work, out    string
 	weir                  string
+	jobs                  int
 	limit                 time.Duration
 }
 
@@ -96,11 +99,15 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&o.work, "work", "bin/vm", "folder of programs, images and logs")
 	flags.StringVar(&o.out, "out", "", "file to write the table to; empty is standard output")
 	flags.StringVar(&o.weir, "weir", "", "weir binary under test, static; empty builds this tree's")
-	flags.DurationVar(&o.limit, "limit", 30*time.Minute, "time that one machine may take")
+	flags.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "machines at the same time; each takes one CPU and 1.5 GiB")
+	flags.DurationVar(&o.limit, "limit", time.Hour, "time that one machine may take")
 	if err := flags.Parse(args); err != nil {
 		return o, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	fault := func(text string) { err = errors.Join(err, fmt.Errorf("%w: %s", errUsage, text)) }
+	if o.jobs < 1 {
+		fault(fmt.Sprintf("-jobs %d: want at least 1", o.jobs))
+	}
 	if flags.NArg() > 0 {
 		fault("unexpected argument " + flags.Arg(0))
 	}
@@ -144,7 +151,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var rows []row
+	var machines []machine
 	for _, kernel := range o.kernels {
 		folder, image, err := prepare(ctx, o, kernel, programs)
 		if err != nil {
@@ -154,11 +161,27 @@ func run(ctx context.Context, args []string) error {
 			if !o.systemd && len(o.steps) == 0 && card != testCard {
 				continue
 			}
-			rows = append(rows, o.machine(ctx, machine{kernel: kernel, card: card, folder: folder, image: image, programs: programs}))
-			if ctx.Err() != nil {
-				return ctx.Err()
+			m := machine{kernel: kernel, card: card, folder: folder, image: image}
+			if err := o.fetch(ctx, &m, programs); err != nil {
+				return err
 			}
+			machines = append(machines, m)
 		}
+	}
+	rows := make([]row, len(machines))
+	var all sync.WaitGroup
+	slots := make(chan struct{}, o.jobs)
+	for i, m := range machines {
+		all.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer func() { <-slots; all.Done() }()
+			rows[i] = o.machine(ctx, m)
+		}()
+	}
+	all.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	var out io.Writer = os.Stdout
 	if o.out != "" {

@@ -138,21 +138,24 @@ func (l *lab) receive() (string, error) {
 	if err != nil {
 		return text, nil // the driver has no counters
 	}
-	used, queues := 0, 0
+	queues := map[string]bool{} // whether one has packets, by its number
 	for _, found := range queuePackets.FindAllStringSubmatch(out, -1) {
-		queues++
-		if found[1] != "0" {
+		queues[found[1]] = queues[found[1]] || found[2] != "0"
+	}
+	used := 0
+	for _, has := range queues {
+		if has {
 			used++
 		}
 	}
-	if queues == 0 {
+	if len(queues) == 0 {
 		return text, nil
 	}
-	return fmt.Sprintf("%s, %d of %d queues", text, used, queues), nil
+	return fmt.Sprintf("%s, %d of %d queues", text, used, len(queues)), nil
 }
 
 // queuePackets are a queue's counters as virtio_net and igb name them.
-var queuePackets = regexp.MustCompile(`(?m)^\s*rx_?(?:queue_)?\d+_packets: (\d+)$`)
+var queuePackets = regexp.MustCompile(`(?m)^\s*rx_?(?:queue_)?(\d+)_(?:xdp_)?packets: (\d+)$`)
 
 // fragments sends datagrams of two IP packets: the kernel puts them together, and
 // they come over the socket.

@@ -236,8 +236,8 @@ func (l *lab) second() (string, error) {
 	if l.mode == "udp" {
 		return "both on sockets; " + text, nil
 	}
-	if !strings.Contains(other.log.String(), "another XDP program") {
-		return "", fmt.Errorf("the second weir does not tell why it does not capture: %s", tail(other.log.String()))
+	if why := reasons(other.log.String()); !strings.Contains(why, fmt.Sprintf("program %d ", id)) {
+		return "", fmt.Errorf("the second weir does not name program %d, which has the interface: %s", id, why)
 	}
 	return "on sockets; the first: " + text, nil
 }

@@ -79,6 +79,9 @@ func (c *Capture) open() (err error) {
 		c.cfg.without(&c.features)
 	}
 	c.layout = layoutFor(c.device.MTU, c.features)
+	if c.cfg.LargeChunks {
+		c.chunk = largeChunk
+	}
 	if err := c.attach(uint32(queues)); err != nil {
 		return err
 	}

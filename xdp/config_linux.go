@@ -110,6 +110,9 @@ type Config struct {
 	// two; 0 is DefaultRingSize. A UMEM has RingSize+64 chunks for each worker and
 	// RingSize more, of 2 or 4 KiB.
 	RingSize int
+	// LargeChunks has chunks of 4 KiB where 2 KiB would do: for drivers that use less of a
+	// chunk than they could.
+	LargeChunks bool
 	// BusyPoll, if not 0, has the worker's own system calls drive the network card
 	// instead of interrupts (SO_PREFER_BUSY_POLL, SO_BUSY_POLL), spinning for that
 	// long when there is nothing. It needs napi_defer_hard_irqs and

@@ -415,7 +415,7 @@ func TestBusyPolling(t *testing.T) {
 	}
 	// Once frames have come it is known whether the card can be polled, and if not, no more
 	// system calls are made for it. A veth has a NAPI instance to be polled on some kernels
-	// (6.12) and none on others (6.1, 6.18).
+	// (6.1, 6.12) and none on others (6.18).
 	source := l.from(0, 0, 100)
 	r := c.Worker(int(bpf.Worker(l.spec(0, 0, 0).src.Addr(), 2)))
 	l.send(source)

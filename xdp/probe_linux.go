@@ -42,7 +42,8 @@ func Probe(name string) (Interface, error) {
 // whatever thread.
 type prober struct {
 	links   *netlink.Handle
-	ethtool int // a socket: its ioctls are about its namespace
+	ethtool int  // a socket: its ioctls are about its namespace
+	whole   *int // see statistic; nil until it was looked for
 }
 
 func newProber() (*prober, error) {

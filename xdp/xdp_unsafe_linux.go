@@ -46,6 +46,11 @@ type ethtoolChannels struct {
 // ethtoolChannelsIoctl runs a command on the channels of an interface
 // (ETHTOOL_GCHANNELS, ETHTOOL_SCHANNELS).
 func ethtoolChannelsIoctl(fd int, name string, channels *ethtoolChannels) error {
+	return ethtoolIoctl(fd, name, unsafe.Pointer(channels))
+}
+
+// ethtoolIoctl runs the command that data begins with.
+func ethtoolIoctl(fd int, name string, data unsafe.Pointer) error {
 	var request struct { // struct ifreq of linux/if.h
 		name [unix.IFNAMSIZ]byte
 		data unsafe.Pointer
@@ -55,13 +60,56 @@ func ethtoolChannelsIoctl(fd int, name string, channels *ethtoolChannels) error 
 		return unix.ENODEV
 	}
 	copy(request.name[:], name)
-	request.data = unsafe.Pointer(channels)
+	request.data = data
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
-	runtime.KeepAlive(channels)
+	runtime.KeepAlive(data)
 	if errno != 0 {
 		return errno
 	}
 	return nil
+}
+
+const (
+	ethtoolNameSize = 32 // ETH_GSTRING_LEN
+	ethtoolStatsSet = 1  // ETH_SS_STATS
+	// ethtoolSlack is room for statistics that a driver has more than it said a moment
+	// before: the kernel writes as many as there are.
+	ethtoolSlack = 1024
+)
+
+// ethtoolNames returns the names of the driver's statistics.
+func ethtoolNames(fd int, name string) ([]string, error) {
+	info, err := unix.IoctlGetEthtoolDrvinfo(fd, name)
+	if err != nil || info.N_stats == 0 {
+		return nil, err
+	}
+	n := int(info.N_stats)
+	// struct ethtool_gstrings: command, set, number, then the names.
+	const header = 12
+	request := make([]byte, header+(n+ethtoolSlack)*ethtoolNameSize)
+	fields := unsafe.Slice((*uint32)(unsafe.Pointer(&request[0])), 3)
+	fields[0], fields[1], fields[2] = unix.ETHTOOL_GSTRINGS, ethtoolStatsSet, uint32(n)
+	if err := ethtoolIoctl(fd, name, unsafe.Pointer(&request[0])); err != nil {
+		return nil, err
+	}
+	names := make([]string, min(n, int(fields[2])))
+	for i := range names {
+		at := header + i*ethtoolNameSize
+		names[i] = unix.ByteSliceToString(request[at : at+ethtoolNameSize])
+	}
+	return names, nil
+}
+
+// ethtoolValues returns the driver's statistics, of which there are n.
+func ethtoolValues(fd int, name string, n int) ([]uint64, error) {
+	// struct ethtool_stats: command and number, then the values.
+	request := make([]uint64, 1+n+ethtoolSlack)
+	fields := unsafe.Slice((*uint32)(unsafe.Pointer(&request[0])), 2)
+	fields[0], fields[1] = unix.ETHTOOL_GSTATS, uint32(n)
+	if err := ethtoolIoctl(fd, name, unsafe.Pointer(&request[0])); err != nil {
+		return nil, err
+	}
+	return request[1 : 1+min(n, int(fields[1]))], nil
 }
 
 // tryBPF makes the system call bpf with a command that does not exist: the kernel says

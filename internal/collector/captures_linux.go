@@ -29,6 +29,7 @@ const (
 type Captures struct {
 	cfg     CaptureConfig
 	workers []*Worker
+	system  system
 	stop    context.CancelFunc
 	ended   sync.WaitGroup
 
@@ -55,14 +56,22 @@ type capture struct {
 	pastXDP  xdp.Stats
 	failed   uint64 // redirects that reached no worker, as far as it is certain
 	lastFail string // the last refusal that was logged
+	deaf     bool   // it is open, and yet nothing is received by it
+
+	supervisor supervisor // of lookAfter, and of attach before that runs
 }
 
 // StartCaptures opens the captures and looks after them until Stop. The workers
 // must be running. With Require a refusal is an error; otherwise it is logged,
 // and tried again later.
 func StartCaptures(cfg CaptureConfig, workers []*Worker) (*Captures, error) {
+	return startCaptures(cfg, workers, system{open: xdp.Open, observe: observe})
+}
+
+// startCaptures does the same with another system.
+func startCaptures(cfg CaptureConfig, workers []*Worker, sys system) (*Captures, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Captures{cfg: cfg, workers: workers, stop: cancel}
+	c := &Captures{cfg: cfg, workers: workers, system: sys, stop: cancel}
 	for _, name := range cfg.Interfaces {
 		c.list = append(c.list, &capture{name: name, log: cfg.Logger.With("interface", name)})
 	}
@@ -92,8 +101,15 @@ func (c *Captures) attach(one *capture) error {
 	if err != nil {
 		return err
 	}
+	remedy := one.supervisor.remedy
+	if remedy.generic {
+		mode = xdp.Generic
+	}
+	if remedy.copying {
+		zeroCopy = xdp.ZeroCopyOff
+	}
 	var program *bpf.Program
-	open, err := xdp.Open(xdp.Config{
+	open, err := c.system.open(xdp.Config{
 		Interface: one.name,
 		Queues:    c.cfg.Queues,
 		Workers:   len(c.workers),
@@ -101,6 +117,8 @@ func (c *Captures) attach(one *capture) error {
 		ZeroCopy:  zeroCopy,
 		RingSize:  c.cfg.RingSize,
 		BusyPoll:  c.cfg.BusyPoll,
+
+		LargeChunks: remedy.largeChunks,
 		Load: func(t xdp.Target) (xdp.Program, error) {
 			p, err := bpf.Load(bpf.Config{
 				Workers: t.Workers,
@@ -133,6 +151,7 @@ func (c *Captures) attach(one *capture) error {
 	one.open, one.counted, one.program, one.lastFail = open, open, program, ""
 	one.opened++
 	c.mu.Unlock()
+	one.supervisor.opened(modeOf(open))
 	if why := open.PassedOver(); why != nil {
 		one.log.Info("a better mode was refused", "error", why)
 	}
@@ -242,7 +261,7 @@ func (c *Captures) lookAfter(ctx context.Context, one *capture, changed <-chan s
 		c.mu.Unlock()
 		if open != nil {
 			if c.healthy(one, open, &down) {
-				wait = healthEvery
+				wait = one.supervisor.judge.every()
 				continue
 			}
 			poked, eager, retry = true, eagerMost, retryMin
@@ -278,7 +297,7 @@ func (c *Captures) healthy(one *capture, open *xdp.Capture, down *bool) bool {
 			one.log.Info("interface is up again")
 		}
 		*down = false
-		return true
+		return c.receives(one, open)
 	case errors.Is(err, xdp.ErrDown):
 		if !*down {
 			one.log.Warn("interface is down")
@@ -318,7 +337,7 @@ func (c *Captures) Stats() []CaptureStats {
 	for _, one := range c.list {
 		s := CaptureStats{Interface: one.name, Mode: ModeUDP, Opened: one.opened}
 		verdicts, x := one.past, one.pastXDP
-		if one.open != nil {
+		if one.open != nil && !one.deaf {
 			s.Mode = modeOf(one.open)
 		}
 		if one.counted != nil {

@@ -20,6 +20,7 @@ import (
 	pcap "github.com/weirflow/weir/internal/capture"
 	"github.com/weirflow/weir/internal/testnet"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/xdp"
 )
 
 // frameOf is an Ethernet frame with a UDP datagram by IPv4, without checksums: the
@@ -84,15 +85,24 @@ func newCaptureLab(t *testing.T, queues, workers int, edit ...func(*rigConfig)) 
 // capture starts to capture, or skips the test where this process may not.
 func (l *captureLab) capture(cfg CaptureConfig) *Captures {
 	l.t.Helper()
+	return l.captureIn(cfg, system{open: xdp.Open, observe: observe})
+}
+
+// captureIn does the same in another system.
+func (l *captureLab) captureIn(cfg CaptureConfig, sys system) *Captures {
+	l.t.Helper()
 	cfg.Interfaces, cfg.Listens = []string{"eth0"}, []netip.AddrPort{l.port}
-	cfg.RingSize, cfg.Require, cfg.Logger = 1024, true, slog.New(slog.DiscardHandler)
+	cfg.RingSize, cfg.Require = 1024, true
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	if cfg.Mode == "" {
 		cfg.Mode = "auto"
 	}
 	cfg.ZeroCopy = "auto"
 	var c *Captures
 	err := l.receiver.Do(func() (err error) {
-		c, err = StartCaptures(cfg, l.workers)
+		c, err = startCaptures(cfg, l.workers, sys)
 		return err
 	})
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EAFNOSUPPORT) {
@@ -326,6 +336,9 @@ func TestRedirectFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(unbound)
+	if err := unix.SetsockoptInt(unbound, unix.SOL_XDP, unix.XDP_RX_RING, 64); err != nil { // or 7.3 refuses it
+		t.Fatal(err)
+	}
 	const good, bad = 50, 1000
 	send := func(n int) {
 		for i := range n {

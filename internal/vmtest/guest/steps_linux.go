@@ -274,6 +274,9 @@ func (l *lab) jumbo() (text string, err error) {
 			}
 		}
 	}()
+	if err := l.plain(recordsJumbo, 4, 10*time.Second); err != nil {
+		return "", errors.Join(refusal{fmt.Errorf("without weir: %w", err)}, setMTU(1500))
+	}
 	if err := l.start(); err != nil {
 		return "", err
 	}
@@ -337,24 +340,33 @@ func (l *lab) detach() (string, error) {
 	if err := carrier(); err != nil {
 		return "", err
 	}
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{Port: port})
-	if err != nil {
+	if err := l.plain(recordsFull, window, patience); err != nil {
 		return "", err
 	}
+	return fmt.Sprintf("code 0 in %.1fs", took.Seconds()), nil
+}
+
+// plain sends n datagrams to an ordinary socket, while weir does not run.
+func (l *lab) plain(records, n int, patience time.Duration) error {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{Port: port})
+	if err != nil {
+		return err
+	}
 	defer conn.Close()
-	buf := make([]byte, 2048)
-	for i := range window {
-		if err := l.send([][]byte{l.frames.datagram(recordsFull, 0)}); err != nil {
-			return "", err
+	buf := make([]byte, 1<<16)
+	for i := range n {
+		frame := l.frames.datagram(records, 0)
+		if err := l.send([][]byte{frame}); err != nil {
+			return err
 		}
 		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-			return "", err
+			return err
 		}
 		if _, err := conn.Read(buf); err != nil {
-			return "", fmt.Errorf("%d of %d over an ordinary socket: %w", i, window, err)
+			return fmt.Errorf("%d of %d frames of %d bytes came to an ordinary socket: %w", i, n, len(frame), err)
 		}
 	}
-	return fmt.Sprintf("code 0 in %.1fs", took.Seconds()), nil
+	return nil
 }
 
 // ledger tells whether the sums held in all lives.

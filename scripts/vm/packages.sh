@@ -80,9 +80,10 @@ private() {
 # with their dependencies. The folder is named after the release of the kernel.
 kernel() {
 	private "$1"
-	# The image may depend on packages of modules and of the binary.
+	# The image may depend on packages of modules, of the binary, and of lists of
+	# what is built in.
 	packages=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances \
-		linux-image-amd64 | grep -E '^linux-(image|modules|binary)-[0-9]' | sort -u) || true
+		linux-image-amd64 | grep -E '^linux-(image|modules|binary|base)-[0-9]' | sort -u) || true
 	[ -n "$packages" ] || die "$1 has no kernel"
 	version=$(apt-cache show --no-all-versions linux-image-amd64 | sed -n 's/^Version: //p')
 	dir=$cache/kernels/$1-$version
@@ -94,7 +95,7 @@ kernel() {
 		(cd "$dir.new/deb" && apt-get download -qq $packages >&2) || die "cannot fetch the kernel of $1"
 		mkdir -p "$dir.new/all"
 		for deb in "$dir.new"/deb/*.deb; do
-			dpkg-deb -x "$deb" "$dir.new/all"
+			dpkg-deb -x "$deb" "$dir.new/all" || die "cannot unpack $deb"
 		done
 		mkdir -p "$dir.new/lib"
 		if [ -d "$dir.new/all/usr/lib/modules" ]; then

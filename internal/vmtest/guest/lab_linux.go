@@ -15,8 +15,8 @@ const (
 	// window is how many frames are on the way at most: the smallest ring of a card
 	// holds 256, and a tap no more than some hundred.
 	window = 64
-	// attempts is how many windows weir may take to capture again after an event.
-	attempts = 60
+	// recovery is how long weir may take to capture again after an event, under load.
+	recovery = 2 * time.Minute
 	// How long nothing may come before the rest counts as lost: where all must come,
 	// and where some may be lost.
 	quietMost, quietLeast = 10 * time.Second, 2 * time.Second
@@ -187,7 +187,7 @@ func (l *lab) recover() (string, error) {
 		return "", err
 	}
 	var sum arrived
-	for try := range attempts {
+	for began, try := time.Now(), 0; time.Since(began) < recovery; try++ {
 		var batch [][][]byte
 		for range 8 {
 			batch = append(batch, [][]byte{l.frames.datagram(recordsFull, 0)})
@@ -205,6 +205,7 @@ func (l *lab) recover() (string, error) {
 			return text, err
 		}
 		sum.sent, sum.xdp, sum.udp = sum.sent+a.sent, sum.xdp+a.xdp, sum.udp+a.udp
+		time.Sleep(100 * time.Millisecond)
 	}
 	m, err := l.weir.scrape()
 	if err != nil {

@@ -323,6 +323,14 @@ func setMTU(mtu int) error {
 // detach stops weir: the exit code is 0, no program is left, and what comes then
 // comes to an ordinary socket.
 func (l *lab) detach() (string, error) {
+	// As it was before a jumbo step that failed.
+	link, err := netlink.LinkByName(nic)
+	if err == nil && link.Attrs().MTU != 1500 {
+		err = errors.Join(l.finish(unix.SIGTERM), setMTU(1500))
+	}
+	if err != nil {
+		return "", err
+	}
 	if err := l.start(); err != nil {
 		return "", err
 	}

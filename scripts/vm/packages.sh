@@ -16,7 +16,7 @@ die() {
 	exit 1
 }
 
-cache=${WEIR_VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/weir-vm}
+cache=${WEIR_VM_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/weir-vm}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # source_of release : the address that the machine's apt sources have for it.
@@ -130,6 +130,9 @@ root() {
 	echo "$dir"
 }
 
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock 9 # one at a time
 archive
 case ${1:-} in
 kernel) kernel "$2" ;;

@@ -63,6 +63,27 @@ test-kafka-ci: need-go
 	KAFKA_TEST= CI=true $(GO) test -count=1 -timeout 15m -run 'TestRealSecurity|TestRealRefusals|TestRealPipelines' ./sink/kafka/...
 	KAFKA_TEST= CI=true $(GO) test -count=1 -timeout 15m ./internal/kafkalive/...
 
+# One machine for each kernel and card: docs/testing.md.
+KERNELS ?= bookworm,trixie,trixie-backports
+CARDS   ?= virtio_net,igb,vmxnet3,e1000e
+MATRIX   = $(GO) run ./internal/vmtest/matrix -weir $(BIN)/weir -work $(BIN)/vm
+
+.PHONY: test-vm
+test-vm: build ## Test on Debian's kernels with other network cards, in virtual machines (root, an hour)
+	@scripts/need.sh root vm
+	$(MATRIX) -kernels $(KERNELS) -cards $(CARDS) -out $(BIN)/vm.md
+
+# What of it a CI run has time for.
+.PHONY: test-vm-ci
+test-vm-ci: build
+	@scripts/need.sh root vm
+	$(MATRIX) -kernels bookworm,trixie -cards virtio_net
+
+.PHONY: test-vm-systemd
+test-vm-systemd: build ## Test the systemd unit with XDP on Debian 12 and 13, in virtual machines (root)
+	@scripts/need.sh root vm
+	$(MATRIX) -systemd -kernels bookworm,trixie -cards virtio_net -out $(BIN)/vm-systemd.md
+
 .PHONY: corpus
 corpus: need-go ## Decode every capture of the corpus (WEIR_CORPUS or ../shared/corpus)
 	$(GO) test -count=1 -tags $(TAGS) -v -run Corpus ./internal/corpus/... | grep -v '^=== '
@@ -167,7 +188,7 @@ packaging: ## Check the systemd unit
 
 .PHONY: ci
 ci: ## What the project's CI runs
-	@scripts/need.sh root exporters cgo protoc clang kafka
+	@scripts/need.sh root exporters cgo protoc clang kafka vm
 	$(MAKE) check-generated
 	$(MAKE) lint
 	$(MAKE) cross
@@ -175,6 +196,7 @@ ci: ## What the project's CI runs
 	CI=true $(MAKE) test-memory
 	$(MAKE) compat-ci
 	$(MAKE) test-kafka-ci
+	$(MAKE) test-vm-ci
 	$(MAKE) packaging
 	$(MAKE) fuzz
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks that what a make target needs is there. As root on Debian or Ubuntu it
 # installs what is missing; otherwise it names the command that would.
-# usage: need.sh go|cgo|protoc|clang|exporters|kafka|root ...
+# usage: need.sh go|cgo|protoc|clang|exporters|kafka|vm|root ...
 set -eu
 
 die() {
@@ -72,11 +72,28 @@ need_kafka() {
 	python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || install "Python 3 with venv" python3-venv
 }
 
+# Virtual machines for make test-vm: an emulator, and what their roots are made of.
+need_vm() {
+	missing=
+	command -v qemu-system-x86_64 >/dev/null 2>&1 || missing="$missing qemu-system-x86"
+	command -v cpio >/dev/null 2>&1 || missing="$missing cpio"
+	command -v xz >/dev/null 2>&1 || missing="$missing xz-utils"
+	PATH=$PATH:/usr/sbin:/sbin
+	command -v modprobe >/dev/null 2>&1 || missing="$missing kmod"
+	command -v ethtool >/dev/null 2>&1 || missing="$missing ethtool"
+	command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
+	command -v debootstrap >/dev/null 2>&1 || missing="$missing debootstrap"
+	command -v mkfs.ext4 >/dev/null 2>&1 || missing="$missing e2fsprogs"
+	[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
+	# shellcheck disable=SC2086 # a list of words
+	[ -z "$missing" ] || install "what virtual machines need" $missing
+}
+
 need_root() { [ "$(id -u)" = 0 ] || die "root is needed for network namespaces: run sudo make"; }
 
 for need in "$@"; do
 	case $need in
-	go | cgo | protoc | clang | exporters | kafka | root) "need_$need" ;;
-	*) die "need.sh: $need: want go, cgo, protoc, clang, exporters, kafka or root" ;;
+	go | cgo | protoc | clang | exporters | kafka | vm | root) "need_$need" ;;
+	*) die "need.sh: $need: want go, cgo, protoc, clang, exporters, kafka, vm or root" ;;
 	esac
 done

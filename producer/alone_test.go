@@ -24,7 +24,6 @@ import (
 type alone struct {
 	g       grammar
 	cfg     producer.Config
-	source  *geo.Source
 	cache   *geo.Cache // of the producers that decode alone
 	store   *template.Store
 	batches [2]*producer.Batch // of each
@@ -64,6 +63,16 @@ var alonePrograms = sync.OnceValue(func() []*producer.Program {
 	return all
 })
 
+// aloneCaches are the caches of the two producers, and of those that decode alone.
+// They are large, and what they know is the same at all times.
+var aloneCaches = sync.OnceValue(func() (caches [3]*geo.Cache) {
+	source := &geo.Source{Find: whereabouts}
+	for i := range caches {
+		caches[i] = geo.NewCache(source)
+	}
+	return caches
+})
+
 func newAlone(b []byte) *alone {
 	a := &alone{g: grammar{b: b, lengths: map[uint16]int{}}, nowNs: receivedNs}
 	g := &a.g
@@ -71,10 +80,11 @@ func newAlone(b []byte) *alone {
 	a.cfg = producer.Config{Format: producer.Format(how % 3), Raw: how>>2&7 == 7, Separator: [][]byte{nil, []byte("\n"), []byte("\n"), []byte("123456789")}[how>>5&3]}
 	how = g.byte()
 	a.cfg.SamplingRate = []uint64{0, 7, 1 << 40, 0}[how&3]
+	caches := [3]*geo.Cache{}
 	if how&4 != 0 {
-		a.source = &geo.Source{Find: whereabouts}
-		a.cache = geo.NewCache(a.source)
+		caches = aloneCaches()
 	}
+	a.cache = caches[2]
 	a.store = producer.NewStore(template.DefaultLimits())
 	a.store.UsePorts(template.Ports(how >> 3 % 3))
 	a.cfg.Programs = producer.NewPrograms(a.program())
@@ -83,9 +93,7 @@ func newAlone(b []byte) *alone {
 	}
 	for i := range a.prods {
 		cfg := a.cfg
-		if a.source != nil {
-			cfg.Geo = geo.NewCache(a.source)
-		}
+		cfg.Geo = caches[i]
 		a.prods[i], a.current[i] = producer.New(cfg, a.store), a.force
 		a.batches[i] = producer.NewBatch(i, 4<<10)
 	}
@@ -202,7 +210,7 @@ func (a *alone) decode(store *template.Store, prog *producer.Program, meta produ
 	if a.room {
 		cfg.Held = producer.NewHeld(roomy)
 	}
-	p, b := producer.New(cfg, store), producer.NewBatch(0, 1<<10)
+	p, b := producer.New(cfg, store), &producer.Batch{}
 	return p, b, p.Datagram(b, meta, bytes.Clone(d))
 }
 

@@ -142,33 +142,49 @@ func applyTime(code opcode, n uint64, size int, f *Flow, c *recordContext) {
 		c.startUptime, c.hasStartUp = uint32(n), true
 	case opEndUptime:
 		c.endUptime, c.hasEndUp = uint32(n), true
-	case opStartSeconds:
-		f.TimeFlowStartNs, c.absStart = n*1e9, true
-	case opEndSeconds:
-		f.TimeFlowEndNs, c.absEnd = n*1e9, true
-	case opStartMillis:
-		f.TimeFlowStartNs, c.absStart = n*1e6, true
-	case opEndMillis:
-		f.TimeFlowEndNs, c.absEnd = n*1e6, true
+	case opStartSeconds, opStartMillis, opStartDelta:
+		f.TimeFlowStartNs, c.absStart = c.absolute(code, n), true
+	case opEndSeconds, opEndMillis, opEndDelta:
+		f.TimeFlowEndNs, c.absEnd = c.absolute(code, n), true
 	case opStartNTP:
 		if size == 8 {
-			f.TimeFlowStartNs, c.absStart = ntpToUnix(n), true
+			f.TimeFlowStartNs, c.absStart = c.absolute(code, n), true
 		}
 	case opEndNTP:
 		if size == 8 {
-			f.TimeFlowEndNs, c.absEnd = ntpToUnix(n), true
+			f.TimeFlowEndNs, c.absEnd = c.absolute(code, n), true
 		}
 	case opStartNTPFloat:
 		f.TimeFlowStartNs, c.absStart = compatNTP(n), true
 	case opEndNTPFloat:
 		f.TimeFlowEndNs, c.absEnd = compatNTP(n), true
-	case opStartDelta:
-		f.TimeFlowStartNs, c.absStart = c.exportNs-n*1e3, true
-	case opEndDelta:
-		f.TimeFlowEndNs, c.absEnd = c.exportNs-n*1e3, true
 	case opBootMillis:
 		c.bootMs = n
 	}
+}
+
+// absolute converts an absolute time to Unix nanoseconds, 0 for one that is out of
+// range.
+func (c *recordContext) absolute(code opcode, n uint64) uint64 {
+	ns := uint64(0)
+	switch code {
+	case opStartSeconds, opEndSeconds:
+		ns = scaleTime(n, 1e9)
+	case opStartMillis, opEndMillis:
+		ns = scaleTime(n, 1e6)
+	case opStartNTP, opEndNTP:
+		ns = ntpToUnix(n)
+	default:
+		ns = since(c.exportNs, n, 1e3)
+	}
+	if ns != 0 || n == 0 {
+		return ns
+	}
+	if c.compat {
+		return compatAbsolute(code, n, c.exportNs)
+	}
+	c.timeLost = true
+	return 0
 }
 
 func isAddr(v []byte) bool { return len(v) == 4 || len(v) == 16 }

@@ -202,7 +202,10 @@ func slowUptime(now uint64, uptime, at uint32) uint64 {
 	if ahead > hour {
 		ahead -= wrap
 	}
-	return now + uint64(ahead*1_000_000)
+	if ahead < 0 {
+		return slowTime(now, uint64(-ahead), -1_000_000)
+	}
+	return slowTime(now, uint64(ahead), 1_000_000)
 }
 
 // slowMessage is what a v9 or IPFIX header says of the sets behind it.

@@ -38,8 +38,8 @@ const (
 	streamBytes   = 400      // of a sequence of numbers
 	waitingBytes  = 64 << 20 // of numbers that wait to be understood, and gaps
 	recentBytes   = 10 << 20 // of a worker: its table, and what it keeps of the store's
-	nameBytes     = 8 << 10  // of an exporter with goflow2's metrics, without sockets
-	nameSockets   = 4 << 10  // of such an exporter, for each socket and each worker
+	nameBytes     = 5 << 10  // of an exporter with goflow2's metrics, without sockets
+	nameSockets   = 3 << 10  // of such an exporter, for each socket and each worker
 	sampledBytes  = 8 << 20  // of samples of errors that wait to be written
 )
 

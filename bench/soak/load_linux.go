@@ -32,8 +32,8 @@ type load struct {
 	churns []uint32 // sequence numbers of the churn, by exporter
 
 	sent, garbage, churned, restarted, flows atomic.Uint64
-	byProtocol                                       [workload.NumProtocols]atomic.Uint64
-	late                                             atomic.Uint64 // datagrams that were due and never made
+	byProtocol                               [workload.NumProtocols]atomic.Uint64
+	late                                     atomic.Uint64 // datagrams that were due and never made
 }
 
 func newLoad(o options, port int) (*load, error) {

@@ -28,8 +28,8 @@ type options struct {
 	restarts  float64
 	churn     float64
 	seed      uint64
-	adversary float64 // Mbit/s
-	good      float64 // datagrams a second
+	adversary float64  // Mbit/s
+	good      float64  // datagrams a second
 	args      []string // further ones of weir
 }
 

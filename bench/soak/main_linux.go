@@ -193,7 +193,7 @@ func startCollector(o options, g *good) (*collector, error) {
 	}
 	args := append([]string{
 		"-listen", fmt.Sprintf("flow://127.0.0.1:%d", port), "-addr", fmt.Sprintf("127.0.0.1:%d", web),
-		"-format", "bin", "-transport.file", output, "-metrics.exporters", "100",
+		"-format", "bin", "-transport.file", output, "-transport.file.sep", "", "-metrics.exporters", "100",
 		// Forged addresses fill the table before memory is judged.
 		"-exporters.max", strconv.Itoa(3 * o.exporters),
 		"-templates.json.path", filepath.Join(dir, "templates.json"), "-errors.sample", filepath.Join(dir, "errors"),

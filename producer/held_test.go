@@ -459,3 +459,34 @@ func TestHoldingDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestHeldCompact: what still waits after most has expired is released in order.
+func TestHeldCompact(t *testing.T) {
+	limits := producer.HeldLimits{Bytes: 64 << 20, Sets: 20_000, AgeNs: 10e9}
+	p := producer.New(producer.Config{Format: producer.FormatBin, Held: producer.NewHeld(limits)}, producer.NewStore(template.DefaultLimits()))
+	batch := producer.NewBatch(0, 64<<10)
+	at := func(n int64) producer.Meta { return producer.Meta{Source: v4source, ReceivedNs: receivedNs + n} }
+	const sets, left = 9000, 30
+	for i := range int64(sets) {
+		p.Datagram(batch, at(i), ipfix(set(256+uint16(i%3), flowRecord(1)), set(300, flowRecord(1))))
+	}
+	p.Expire(receivedNs+limits.AgeNs+sets-left-1, nil)
+	equal(t, "sets that wait", p.Counters.Held.Sets, 2*left)
+	var got []int64
+	note := func(r *producer.Released) { got = append(got, r.Meta.ReceivedNs-receivedNs) }
+	for id := range uint16(3) {
+		p.Datagram(batch, at(sets), ipfix(set(2, tpl(256+id, flowFields...))))
+		p.Release(batch, 1<<20, note)
+	}
+	for i, n := range got {
+		if want := int64(sets - left + i%10*3 + i/10); n != want {
+			t.Fatalf("release %d is of datagram %d, want %d", i, n, want)
+		}
+	}
+	equal(t, "released", len(got), left)
+	p.Abandon(nil)
+	equal(t, "holds", p.Holds(), false)
+	if err := sums(&p.Counters); err != nil {
+		t.Error(err)
+	}
+}

@@ -180,6 +180,7 @@ func (p *Producer) Release(batch *Batch, size int, done func(*Released)) (more b
 	if h.sets == 0 {
 		return false
 	}
+	defer h.compact()
 	p.look()
 	left := maxReleases
 	for ; len(h.ready) > 0; h.ready = h.ready[1:] {
@@ -280,6 +281,7 @@ func (p *Producer) end(i int32, useful bool, done func(*Released)) {
 // nanoseconds). done, which may be nil, is called after each.
 func (p *Producer) Expire(nowNs int64, done func(*Released)) {
 	h := &p.held
+	defer h.compact()
 	for h.oldest != none {
 		// A clock that was set back must not hold them for ever.
 		age := nowNs - h.grams[h.slab[h.oldest].datagram].meta.ReceivedNs

@@ -9,6 +9,11 @@
 // Every few seconds the watch reads the collector's /proc files and metrics. At
 // the end, what was sent is compared with where the collector says it ended.
 //
+// With -adversary somebody sends, beside the load, what costs a collector the most for
+// each byte, one way after the other, from forged addresses. An exporter that is good
+// sends flows meanwhile that soak waits for at the collector's output: none may be
+// missing, and all but a hundredth have to be there within 200 ms.
+//
 // Linux only. It writes a table while it runs and a verdict at the end; the exit
 // code is 0 if all is as it should be, 1 if not, 2 for wrong usage.
 package main

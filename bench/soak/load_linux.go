@@ -3,16 +3,10 @@ package main
 import (
 	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"sync/atomic"
-	"syscall"
 	"time"
-
-	"golang.org/x/net/ipv4"
 
 	"github.com/weirflow/weir/bench/gen/workload"
 )
@@ -32,19 +26,14 @@ const (
 // may be read by any.
 type load struct {
 	o      options
-	conn   *ipv4.PacketConn
-	to     *net.UDPAddr
+	out    *sender
 	gen    *workload.Generator
 	rnd    *rand.Rand
 	churns []uint32 // sequence numbers of the churn, by exporter
 
-	batch   []ipv4.Message
-	sources []net.IP
-	n       int
-
-	sent, garbage, churned, restarted, flows, failed atomic.Uint64
-	byProtocol                                       [workload.NumProtocols]atomic.Uint64
-	late                                             atomic.Uint64 // datagrams that were due and never made
+	sent, garbage, churned, restarted, flows atomic.Uint64
+	byProtocol                               [workload.NumProtocols]atomic.Uint64
+	late                                     atomic.Uint64 // datagrams that were due and never made
 }
 
 func newLoad(o options, port int) (*load, error) {
@@ -54,25 +43,17 @@ func newLoad(o options, port int) (*load, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := net.ListenUDP("udp4", nil)
+	out, err := newSender(port)
 	if err != nil {
-		return nil, fmt.Errorf("open socket: %w", err)
+		return nil, err
 	}
-	l := &load{
-		o: o, conn: ipv4.NewPacketConn(c), gen: gen, rnd: rand.New(rand.NewPCG(o.seed, 0x736f616b)),
-		to:     &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port},
+	return &load{
+		o: o, out: out, gen: gen, rnd: rand.New(rand.NewPCG(o.seed, 0x736f616b)),
 		churns: make([]uint32, o.exporters),
-		batch:  make([]ipv4.Message, batchSize), sources: make([]net.IP, batchSize),
-	}
-	for i := range l.batch {
-		l.batch[i].Buffers = [][]byte{make([]byte, 0, 4096)}
-		l.batch[i].Addr = l.to
-		l.sources[i] = make(net.IP, 4)
-	}
-	return l, nil
+	}, nil
 }
 
-func (l *load) close() { _ = l.conn.Close() }
+func (l *load) close() { l.out.close() }
 
 // run sends until ctx is done.
 func (l *load) run(ctx context.Context) error {
@@ -107,43 +88,16 @@ func (l *load) run(ctx context.Context) error {
 				l.gen.Next(&d)
 				l.byProtocol[d.Protocol].Add(1)
 				l.flows.Add(uint64(len(d.Flows)))
-				l.put(workload.LoopbackAddr(d.Exporter), d.Payload)
+				l.out.put(workload.LoopbackAddr(d.Exporter), d.Payload)
 			}
 			made++
 		}
-		if err := l.flush(); err != nil {
+		n, err := l.out.flush()
+		l.sent.Add(uint64(n))
+		if err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// put adds a datagram to the batch.
-func (l *load) put(from netip.Addr, payload []byte) {
-	m := &l.batch[l.n]
-	m.Buffers[0] = append(m.Buffers[0][:0], payload...)
-	addr := from.As4()
-	copy(l.sources[l.n], addr[:])
-	m.OOB = (&ipv4.ControlMessage{Src: l.sources[l.n]}).Marshal()
-	l.n++
-}
-
-// flush sends the batch.
-func (l *load) flush() error {
-	for batch := l.batch[:l.n]; len(batch) > 0; {
-		n, err := l.conn.WriteBatch(batch, 0)
-		switch {
-		case err == nil && n > 0:
-			l.sent.Add(uint64(n))
-			batch = batch[n:]
-		case errors.Is(err, syscall.ECONNREFUSED):
-			return fmt.Errorf("send: the collector has gone: %w", err)
-		default:
-			l.failed.Add(1)
-			batch = batch[1:]
-		}
-	}
-	l.n = 0
 	return nil
 }
 
@@ -161,7 +115,7 @@ func (l *load) putGarbage() {
 		copy(b[:], []byte{0, 0, 0, 5, 0, 0, 0, 1})
 	}
 	l.garbage.Add(1)
-	l.put(netip.AddrFrom4([4]byte{127, byte(64 + l.rnd.IntN(64)), byte(l.rnd.Uint32()), byte(1 + l.rnd.IntN(250))}), payload)
+	l.out.put(netip.AddrFrom4([4]byte{127, byte(64 + l.rnd.IntN(64)), byte(l.rnd.Uint32()), byte(1 + l.rnd.IntN(250))}), payload)
 }
 
 // putChurn adds a NetFlow v9 message of an exporter that redefines a template.
@@ -184,5 +138,5 @@ func (l *load) putChurn(now time.Time) {
 		b = binary.BigEndian.AppendUint16(b, uint16(1+l.rnd.IntN(8)))
 	}
 	l.churned.Add(1)
-	l.put(workload.LoopbackAddr(exporter), b)
+	l.out.put(workload.LoopbackAddr(exporter), b)
 }

@@ -28,6 +28,8 @@ type options struct {
 	restarts  float64
 	churn     float64
 	seed      uint64
+	adversary float64  // Mbit/s
+	good      float64  // datagrams a second
 	args      []string // further ones of weir
 }
 
@@ -51,6 +53,8 @@ func run(ctx context.Context, args []string) int {
 	flags.Float64Var(&o.restarts, "restarts", 1, "exporters that restart, a second")
 	flags.Float64Var(&o.churn, "churn", 0.01, "share of the datagrams that redefines a template")
 	flags.Uint64Var(&o.seed, "seed", 1, "chooses the flows")
+	flags.Float64Var(&o.adversary, "adversary", 0, "Mbit/s, headers counted, of what costs the collector most, from forged addresses; 0 for none")
+	flags.Float64Var(&o.good, "good", 2000, "datagrams a second of an exporter that must lose nothing and be at the output within 200 ms, with -adversary")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), "Usage: soak [flags] [-- flags of weir]\n\n")
 		flags.PrintDefaults()
@@ -80,7 +84,11 @@ func run(ctx context.Context, args []string) int {
 
 // soak runs the collector and the load, and reports whether all was well.
 func soak(ctx context.Context, o options) (bool, error) {
-	c, err := startCollector(o)
+	var g *good
+	if o.adversary > 0 {
+		g = &good{pps: o.good}
+	}
+	c, err := startCollector(o, g)
 	if err != nil {
 		return false, err
 	}
@@ -95,17 +103,39 @@ func soak(ctx context.Context, o options) (bool, error) {
 
 	loadCtx, cancel := context.WithTimeout(ctx, o.duration)
 	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- l.run(loadCtx) }()
-	w := &watch{o: o, c: c, l: l, began: time.Now()}
+	w := &watch{o: o, c: c, l: l, g: g, began: time.Now()}
+	runs := []func(context.Context) error{l.run}
+	if o.adversary > 0 {
+		if w.a, err = newAdversary(o, c.port); err != nil {
+			return false, err
+		}
+		defer w.a.out.close()
+		if g.out, err = newSender(c.port); err != nil {
+			return false, err
+		}
+		defer g.out.close()
+		runs = append(runs, w.a.run, g.run)
+	}
+	ended := make(chan error, len(runs))
+	for _, run := range runs {
+		go func() { ended <- run(loadCtx) }()
+	}
 	if err := w.run(loadCtx); err != nil {
 		return false, err
 	}
-	if err := <-ended; err != nil {
-		return false, err
+	for range runs {
+		if err := <-ended; err != nil {
+			return false, err
+		}
 	}
 	if err := w.settle(); err != nil {
 		return false, err
+	}
+	if g != nil { // what it received is known once the output has ended
+		c.stop()
+		if err := <-c.read; err != nil {
+			return false, err
+		}
 	}
 	return w.verdict(), nil
 }
@@ -117,6 +147,7 @@ type collector struct {
 	base string // of its web server
 	dir  string
 	log  *os.File
+	read chan error // has what came of reading the output, once it has ended
 }
 
 // freePort returns a port that is free at the moment.
@@ -137,7 +168,8 @@ func freePort(network string) (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-func startCollector(o options) (*collector, error) {
+// startCollector starts it; its output goes to g, nil for nobody.
+func startCollector(o options, g *good) (*collector, error) {
 	port, err := freePort("udp")
 	if err != nil {
 		return nil, err
@@ -150,10 +182,18 @@ func startCollector(o options) (*collector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make folder: %w", err)
 	}
-	c := &collector{port: port, base: fmt.Sprintf("http://127.0.0.1:%d", web), dir: dir}
+	c := &collector{port: port, base: fmt.Sprintf("http://127.0.0.1:%d", web), dir: dir, read: make(chan error, 1)}
+	output := "/dev/null"
+	if g != nil {
+		output = filepath.Join(dir, "flows")
+		if err := syscall.Mkfifo(output, 0o600); err != nil {
+			return nil, fmt.Errorf("make pipe: %w", err)
+		}
+		go func() { c.read <- g.read(output) }()
+	}
 	args := append([]string{
 		"-listen", fmt.Sprintf("flow://127.0.0.1:%d", port), "-addr", fmt.Sprintf("127.0.0.1:%d", web),
-		"-format", "bin", "-transport.file", "/dev/null", "-metrics.exporters", "100",
+		"-format", "bin", "-transport.file", output, "-transport.file.sep", "", "-metrics.exporters", "100",
 		// Forged addresses fill the table before memory is judged.
 		"-exporters.max", strconv.Itoa(3 * o.exporters),
 		"-templates.json.path", filepath.Join(dir, "templates.json"), "-errors.sample", filepath.Join(dir, "errors"),
@@ -177,8 +217,8 @@ func startCollector(o options) (*collector, error) {
 	return nil, fmt.Errorf("%s does not answer:\n%s", o.weir, text)
 }
 
-// kill ends the collector if it has not, and removes what it left.
-func (c *collector) kill() {
+// stop ends the collector if it has not.
+func (c *collector) stop() {
 	if c.cmd.ProcessState == nil {
 		_ = c.cmd.Process.Signal(syscall.SIGTERM)
 		done := make(chan struct{})
@@ -193,6 +233,11 @@ func (c *collector) kill() {
 			<-done
 		}
 	}
+}
+
+// kill ends the collector if it has not, and removes what it left.
+func (c *collector) kill() {
+	c.stop()
 	_ = c.log.Close()
 	_ = os.RemoveAll(c.dir)
 }

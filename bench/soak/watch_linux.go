@@ -65,6 +65,8 @@ type watch struct {
 	o       options
 	c       *collector
 	l       *load
+	a       *adversary // nil for none
+	g       *good      // the same
 	began   time.Time
 	samples []sample
 	last    metrics
@@ -92,7 +94,7 @@ func (w *watch) run(ctx context.Context) error {
 		}
 		w.samples = append(w.samples, s)
 		seconds := (s.at - before.at).Seconds()
-		now := w.l.sent.Load()
+		now := w.sent()
 		fmt.Printf("%8s %9.0f %9.0f %8.0f %8d %10.1f %8.1f %6d %5d %9.0f %9.0f\n", s.at.Round(time.Second),
 			float64(now-sent)/seconds, (s.received-before.received)/seconds, s.dropped, w.l.late.Load(), s.rss/(1<<20),
 			100*(s.cpu-before.cpu)/seconds, s.goroutines, s.fds, s.exporters, s.template)
@@ -181,7 +183,7 @@ func (w *watch) verdict() bool {
 		}
 		fmt.Printf("%s %s\n", word, fmt.Sprintf(format, args...))
 	}
-	sent, received, dropped := float64(l.sent.Load()), m["weir_datagrams_received_total"], m["weir_socket_dropped_total"]
+	sent, received, dropped := float64(w.sent()), m["weir_datagrams_received_total"], m["weir_socket_dropped_total"]
 	var last sample
 	goroutines, fds := [2]int{math.MaxInt, 0}, [2]int{math.MaxInt, 0}
 	for _, s := range w.samples {
@@ -206,8 +208,12 @@ func (w *watch) verdict() bool {
 	out := m["weir_records_sink_total"]
 	check(produced == out, "records: %.0f produced = %.0f acknowledged or dropped", produced, out)
 	flows := float64(l.flows.Load())
-	if dropped == 0 {
+	if dropped == 0 && w.a == nil { // the adversary's records are not counted
 		check(math.Abs(produced-flows) <= 5*float64(l.garbage.Load()), "records: %.0f sent, %.0f produced, of which some of %d garbage datagrams", flows, produced, l.garbage.Load())
+	}
+	if w.a != nil {
+		w.verdictAdversary(check)
+		return w.conclude(good)
 	}
 	lost := m["weir_exporter_lost_total{unit=\"datagrams\""]
 	check(lost <= dropped, "lost: %.0f datagrams of v9 and sFlow, %.0f flows, %.0f records, %.0f samples by sequence; %.0f datagrams dropped at the socket",
@@ -221,6 +227,35 @@ func (w *watch) verdict() bool {
 	check(math.Abs(restarts-truth) <= 0.02*truth+5, "restarts: %.0f told, %.0f made", restarts, truth)
 	check(m["weir_exporters"] <= 100_000, "exporters: %.0f of %.0f, %.0f evicted; %d garbage datagrams, %d templates redefined",
 		m["weir_exporters"], m["weir_exporters_max"], m["weir_exporters_evicted_total"], l.garbage.Load(), l.churned.Load())
+	return w.conclude(good)
+}
+
+// sent returns how many datagrams were sent by all.
+func (w *watch) sent() uint64 {
+	n := w.l.sent.Load()
+	if w.a != nil {
+		n += w.a.sent.Load() + w.g.sent.Load()
+	}
+	return n
+}
+
+// mostLatency is what all but a hundredth of the good exporter's flows may take from
+// being sent to the output.
+const mostLatency = 200 * time.Millisecond
+
+// verdictAdversary says what became of the good exporter beside the adversary.
+func (w *watch) verdictAdversary(check func(ok bool, format string, args ...any)) {
+	seconds := w.samples[len(w.samples)-1].at.Seconds()
+	fmt.Printf("adversary: %d datagrams, %.0f a second; %d bytes were late and not sent\n",
+		w.a.sent.Load(), float64(w.a.sent.Load())/seconds, w.a.late.Load())
+	check(w.g.received == w.g.sent.Load(), "good exporter: %d flows sent, %d at the output", w.g.sent.Load(), w.g.received)
+	p99 := w.g.quantile(0.99)
+	check(p99 <= mostLatency, "good exporter: from being sent to the output 50 %% within %v, 99 %% %v (%v wanted), all %v",
+		w.g.quantile(0.5).Round(time.Millisecond), p99.Round(time.Millisecond), mostLatency, w.g.quantile(1).Round(time.Millisecond))
+}
+
+// conclude prints whether all was as it should be.
+func (w *watch) conclude(good bool) bool {
 	if good {
 		fmt.Println("verdict: as it should be")
 	} else {

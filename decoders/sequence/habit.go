@@ -165,6 +165,14 @@ func (o *Observation) hold(firstNs int64) held {
 	return h
 }
 
+// doubt is how far a number may be from the expected one where nobody knows how the
+// exporter counts templates and options: what is further away is not explained by
+// that. 0 for a datagram without them.
+func (h *held) doubt() uint32 { return 2 * uint32(h.count[byAll]-h.count[byFlow]) }
+
+// within says whether two numbers are no further apart than doubt.
+func within(a, b, doubt uint32) bool { return a-b <= doubt || b-a <= doubt }
+
 // uncertain says whether the count of a measure is not known.
 func (h *held) uncertain(hy *hypothesis) bool {
 	return h.flags&flagUncertain != 0 && hy.measure != byDatagram

@@ -27,13 +27,13 @@ func (s *Stream) settle(t *Table, keep bool) {
 		n -= lookAhead
 	}
 	newest := -1
-	special := w.baseFlags&flagSpecial != 0
+	doubt := w.baseDoubt
 	for i := 0; i < n; i++ {
 		s.jumps -= min(s.jumps, 1)
-		if s.place(t, hy, w, i, special) {
+		if s.place(t, hy, w, i, doubt) {
 			newest = i
 		}
-		special = w.list[i].flags&flagSpecial != 0
+		doubt = w.list[i].doubt()
 	}
 	if n == w.n {
 		s.waiting = nil
@@ -61,9 +61,12 @@ func (s *Stream) giveUp(t *Table) {
 }
 
 // place says what observation i means under the hypothesis in force. It reports
-// whether it is the newest now. special: the one before had more than flows.
-func (s *Stream) place(t *Table, hy *hypothesis, w *waiting, i int, special bool) bool {
+// whether it is the newest now. doubt is that of the one before.
+func (s *Stream) place(t *Table, hy *hypothesis, w *waiting, i int, doubt uint32) bool {
 	h := &w.list[i]
+	if hy.own == 1 {
+		doubt = h.doubt()
+	}
 	unsure := h.uncertain(hy)
 	start := h.start(hy)
 	if unsure && hy.own == 1 {
@@ -85,7 +88,7 @@ func (s *Stream) place(t *Table, hy *hypothesis, w *waiting, i int, special bool
 	case ahead > 0 && s.plausible(h, uint32(ahead)):
 		switch {
 		case s.open: // the one before had more than could be counted
-		case hy.measure != byDatagram && (special && hy.own == 0 || h.flags&flagSpecial != 0 && hy.own == 1) && s.specialHits <= s.specialMisses:
+		case hy.measure != byDatagram && uint32(ahead) <= doubt && s.specialHits <= s.specialMisses:
 			// Templates or options are counted in a way that is not known.
 		default:
 			s.miss(t, s.expected, uint32(ahead))

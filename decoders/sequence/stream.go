@@ -93,8 +93,9 @@ type waiting struct {
 	n     int
 	quiet int
 	// base is what was expected before the first, under each hypothesis, and
-	// baseFlags those of the observation before.
+	// baseDoubt and baseFlags those of the observation before.
 	base      [maxHypotheses]uint32
+	baseDoubt uint32
 	baseFlags uint8
 	list      [holdMax]held
 }
@@ -194,7 +195,7 @@ func (w *waiting) based(hs []hypothesis, h *held) {
 	for i := range hs {
 		w.base[i] = h.end(&hs[i])
 	}
-	w.baseFlags = h.flags
+	w.baseDoubt, w.baseFlags = h.doubt(), h.flags
 }
 
 // note notes the numbers that were as expected.
@@ -229,15 +230,15 @@ func (s *Stream) score(hs []hypothesis, h *held) bool {
 	if s.scored++; s.scored >= memory {
 		s.fade(memory / 2)
 	}
-	special := last.flags
+	special := last
 	if hs[s.best].own == 1 {
-		special = h.flags
+		special = h
 	}
-	hit := s.hits[s.best]&1 != 0
-	if special&flagSpecial != 0 && s.known[s.best]&1 != 0 {
-		s.scoreSpecial(hit)
+	if special.flags&flagSpecial != 0 && s.known[s.best]&1 != 0 {
+		hy := &hs[s.best]
+		s.scoreSpecial(h.start(hy), last.end(hy), special.doubt())
 	}
-	return hit
+	return s.hits[s.best]&1 != 0
 }
 
 // fade halves what is remembered until it is of n pairs at most.
@@ -250,11 +251,13 @@ func (s *Stream) fade(n uint16) {
 }
 
 // scoreSpecial notes whether the hypothesis in force holds where there are
-// templates or options, too.
-func (s *Stream) scoreSpecial(hit bool) {
-	if hit {
+// templates or options, too: a number that is further away than doubt says nothing
+// of that.
+func (s *Stream) scoreSpecial(start, expected, doubt uint32) {
+	switch {
+	case start == expected:
 		s.specialHits++
-	} else {
+	case within(start, expected, doubt):
 		s.specialMisses++
 	}
 	if s.specialHits >= 64 || s.specialMisses >= 64 {
@@ -313,17 +316,16 @@ func (s *Stream) choose(t *Table, hs []hypothesis) {
 // recountSpecial does for what is held what scoreSpecial did for another
 // hypothesis.
 func (s *Stream) recountSpecial(hy *hypothesis, w *waiting) {
-	end, flags := w.base[s.best], w.baseFlags
+	end, flags, doubt := w.base[s.best], w.baseFlags, w.baseDoubt
 	for i := range w.n {
 		h := &w.list[i]
-		special := flags
 		if hy.own == 1 {
-			special = h.flags
+			flags, doubt = h.flags, h.doubt()
 		}
-		if special&flagSpecial != 0 && special&flagUncertain == 0 {
-			s.scoreSpecial(h.start(hy) == end)
+		if flags&flagSpecial != 0 && flags&flagUncertain == 0 {
+			s.scoreSpecial(h.start(hy), end, doubt)
 		}
-		end, flags = h.end(hy), h.flags
+		end, flags, doubt = h.end(hy), h.flags, h.doubt()
 	}
 }
 

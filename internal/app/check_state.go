@@ -60,5 +60,5 @@ func (r *report) memory(cfg *config.Config) {
 	case cfg.MemoryMax > 0:
 		limit = "raised to as much"
 	}
-	r.ok("memory", fmt.Sprintf("tables and batches may take %d MiB; -memory.max: %s", total>>20, limit))
+	r.ok("memory", fmt.Sprintf("tables, batches and the garbage collector may take %d MiB; -memory.max: %s", total>>20, limit))
 }

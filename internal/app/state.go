@@ -20,18 +20,22 @@ import (
 
 // newStore returns the template store that the configuration asks for.
 func newStore(cfg *config.Config) *template.Store {
+	store := producer.NewStore(templateLimits(cfg))
+	store.UsePorts(map[string]template.Ports{
+		"off": template.PortsOff, "on": template.PortsOn, "auto": template.PortsAuto,
+	}[cfg.Templates.KeyPort])
+	return store
+}
+
+func templateLimits(cfg *config.Config) template.Limits {
 	t := &cfg.Templates
-	store := producer.NewStore(template.Limits{
+	return template.Limits{
 		Domains:            t.MaxDomains,
 		TemplatesPerDomain: t.MaxPerDomain,
 		FieldsPerTemplate:  t.MaxFields,
 		Bytes:              t.MaxBytes,
 		Samplers:           t.MaxSamplers,
-	})
-	store.UsePorts(map[string]template.Ports{
-		"off": template.PortsOff, "on": template.PortsOn, "auto": template.PortsAuto,
-	}[t.KeyPort])
-	return store
+	}
 }
 
 // newHeld returns the room for data that comes before its template. Raw output
@@ -40,8 +44,12 @@ func newHeld(cfg *config.Config) *producer.Held {
 	if cfg.Produce == "raw" {
 		return nil
 	}
+	return producer.NewHeld(pendingLimits(cfg))
+}
+
+func pendingLimits(cfg *config.Config) producer.HeldLimits {
 	p := &cfg.Templates.Pending
-	return producer.NewHeld(producer.HeldLimits{Bytes: p.Bytes, Sets: p.Sets, AgeNs: int64(p.Age)})
+	return producer.HeldLimits{Bytes: p.Bytes, Sets: p.Sets, AgeNs: int64(p.Age)}
 }
 
 // statePath returns the file that state is kept in, "" for none.
@@ -132,37 +140,47 @@ func (c *collection) stopKeeping(ctx context.Context) error {
 	return nil
 }
 
-// What tables take, as measured.
 const (
-	exporterBytes = 768      // an entry of the exporter table and of the workers' tables of senders
-	streamBytes   = 400      // a sequence of numbers
-	waitingBytes  = 64 << 20 // numbers of sequences that wait to be understood, and gaps
-	samplerBytes  = 128      // a sampler's rate
-	batchSlack    = 64 << 10 // what a batch has beyond batch.size
-	baseBytes     = 48 << 20 // the program, its stacks, web server and metrics
+	batchSlack = 64 << 10 // what a batch has beyond batch.size
+	baseBytes  = 48 << 20 // the program, its stacks, web server and metrics
+	// collectorShare is the part of what tables and batches may take that the
+	// garbage collector has beside it: the reciprocal. Without room it would run
+	// all the time.
+	collectorShare = 3
 )
 
-// memoryCaps returns what the parts of a collector of so many workers may take.
+// memoryCaps returns what the parts of a collector of so many workers may take. The
+// tables that the network fills come first.
 func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
-	t := &cfg.Templates
 	batch := int64(cfg.BatchSize) + batchSlack + int64(cfg.BatchSize)/64*4
-	caps := []metrics.Cap{
-		{Part: "templates", Bytes: t.MaxBytes},
-		{Part: "samplers", Bytes: int64(t.MaxSamplers) * samplerBytes},
-		{Part: "pending", Bytes: t.Pending.Bytes + int64(t.Pending.Sets)*heldSetBytes},
-		{Part: "batches", Bytes: int64(workers) * int64(cfg.SinkDepth) * batch},
-		{Part: "exporters", Bytes: int64(cfg.Watch.MaxExporters) * exporterBytes},
-		{Part: "sequences", Bytes: int64(collector.MaxStreams(cfg.Watch.MaxExporters))*streamBytes + waitingBytes},
-		{Part: "base", Bytes: baseBytes},
+	limits := collector.TableLimits{
+		Templates: templateLimits(cfg),
+		Pending:   pendingLimits(cfg),
+		Exporters: cfg.Watch.MaxExporters,
+		Sockets:   max(workers, len(cfg.Listen)),
+		Workers:   workers,
+		Errors:    cfg.Watch.ErrorsDir != "",
 	}
+	if cfg.Goflow2.Metrics == "on" && cfg.Addr != "" {
+		limits.Names = cfg.MetricsExporters
+	}
+	var caps []metrics.Cap
+	for _, table := range collector.Tables(&limits) {
+		if n := len(caps); n > 0 && caps[n-1].Part == table.Part {
+			caps[n-1].Bytes += table.Bytes
+			continue
+		}
+		caps = append(caps, metrics.Cap{Part: table.Part, Bytes: table.Bytes})
+	}
+	caps = append(caps,
+		metrics.Cap{Part: "batches", Bytes: int64(workers) * int64(cfg.SinkDepth) * batch},
+		metrics.Cap{Part: "base", Bytes: baseBytes},
+	)
 	if cfg.Transport == "kafka" {
 		caps = append(caps, metrics.Cap{Part: "kafka", Bytes: kafkaCap(batch)})
 	}
-	return caps
+	return append(caps, metrics.Cap{Part: "collector", Bytes: sumOf(caps) / collectorShare})
 }
-
-// heldSetBytes is what a waiting data set takes beside its bytes.
-const heldSetBytes = 320
 
 // limitMemory tells the runtime the limit, and returns it with what the parts may
 // take: 0 for none. A limit that was asked for and is less is said. One that was
@@ -182,7 +200,7 @@ func limitMemory(cfg *config.Config, workers int, log *slog.Logger) (limit int64
 	limit = cfg.MemoryMax
 	if total := sumOf(caps); !asked && total > limit {
 		limit = total
-		log.Info("memory limit raised to what tables and batches may take (-memory.max sets another)", "mib", limit>>20)
+		log.Info("memory limit raised to what tables, batches and the garbage collector may take (-memory.max sets another)", "mib", limit>>20)
 	}
 	debug.SetMemoryLimit(limit)
 	if finding := memoryFinding(cfg, caps); finding != "" {
@@ -210,6 +228,6 @@ func memoryFinding(cfg *config.Config, caps []metrics.Cap) string {
 	for _, c := range caps {
 		parts = append(parts, fmt.Sprintf("%s %d", c.Part, c.Bytes>>20))
 	}
-	return fmt.Sprintf("-memory.max of %d MiB is less than the %d MiB that tables and batches may take (%s MiB): raise it, or lower -sink.depth, -batch.size, -exporters.max, -templates.max-bytes or -templates.pending",
+	return fmt.Sprintf("-memory.max of %d MiB is less than the %d MiB that tables, batches and the garbage collector may take (%s MiB): raise it, or lower -sink.depth, -batch.size, -exporters.max, -templates.max-bytes or -templates.pending",
 		cfg.MemoryMax>>20, total>>20, strings.Join(parts, ", "))
 }

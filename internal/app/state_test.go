@@ -62,7 +62,7 @@ func TestMemoryFinding(t *testing.T) {
 	if f := memoryFinding(cfg, memoryCaps(cfg, 64)); !strings.Contains(f, "less than") || !strings.Contains(f, "batches") {
 		t.Errorf("with 64 workers: %q", f)
 	}
-	for _, enough := range []int64{0, 4 << 30} {
+	for _, enough := range []int64{0, 8 << 30} {
 		cfg.MemoryMax = enough
 		if f := memoryFinding(cfg, memoryCaps(cfg, 64)); f != "" {
 			t.Errorf("with %d: %s", enough, f)

@@ -31,15 +31,15 @@ type TableLimits struct {
 
 // What an entry takes, in bytes, as measured.
 const (
-	domainSlots   = 48   // of a domain, in the store's table
-	samplerBytes  = 128  // of a sampler's rate
-	pendingBytes  = 640  // of a data set that waits, without its bytes
-	exporterBytes = 1024 // of an exporter, with what workers know of it
-	streamBytes   = 512  // of a sequence of numbers
-	waitingBytes  = 72 << 20
+	domainSlots   = 48       // of a domain, in the store's table
+	samplerBytes  = 128      // of a sampler's rate
+	pendingBytes  = 640      // of a data set that waits, without its bytes
+	exporterBytes = 960      // of an exporter, with what workers know of it
+	streamBytes   = 400      // of a sequence of numbers
+	waitingBytes  = 64 << 20 // of numbers that wait to be understood, and gaps
 	recentBytes   = 10 << 20 // of a worker: its table, and what it keeps of the store's
-	nameBytes     = 8 << 10  // of an exporter with goflow2's metrics, without sockets
-	nameSockets   = 4 << 10  // of such an exporter, for each socket and each worker
+	nameBytes     = 5 << 10  // of an exporter with goflow2's metrics, without sockets
+	nameSockets   = 3 << 10  // of such an exporter, for each socket and each worker
 	sampledBytes  = 8 << 20  // of samples of errors that wait to be written
 )
 

@@ -128,6 +128,7 @@ func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
 		bell:       make(chan struct{}, 1),
 	}
 	h.init(s.Name(), lanes, cfg.Logger)
+	h.grace = stopGrace / 3 // Stop waits for the sink up to three times
 	h.away = make([]int, len(lanes))
 	h.counters.reasons = len(reasons)
 	h.room = cfg.Window
@@ -223,7 +224,7 @@ func (h *AsyncHub) tick() {
 // the spool is left to the next start. The error tells of a failed close and
 // of records that were dropped for want of time.
 func (h *AsyncHub) Stop(ctx context.Context) error {
-	// finish waits for the sink three times, no longer than grace each.
+	// finish waits for the sink up to three times, no longer than grace each.
 	ended := h.end(ctx, h.finish, 3*h.grace)
 	if ended {
 		h.sweep()

@@ -96,15 +96,7 @@ func newFile(cfg Config, stdout int) (*File, error) {
 // run did not finish in order.
 func (f *File) openTarget() (target, error) {
 	if f.cfg.Path == "" {
-		fd, err := unix.FcntlInt(uintptr(f.stdout), unix.F_DUPFD_CLOEXEC, 3)
-		if err != nil {
-			return target{}, err
-		}
-		t, err := inspect(fd)
-		if err != nil {
-			unix.Close(fd)
-		}
-		return t, err
+		return openStdout(f.stdout)
 	}
 	for {
 		t, err := openPath(f.cfg.Path)

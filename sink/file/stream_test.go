@@ -180,3 +180,69 @@ func TestFIFONewReader(t *testing.T) {
 		t.Errorf("%d records read", n)
 	}
 }
+
+// TestStoppedReader: the reader of standard output stops reading. Although the
+// descriptor blocks, Write gives up with its context and tells how many messages are
+// whole in the output.
+func TestStoppedReader(t *testing.T) {
+	for _, kind := range []string{"pipe", "pipe that cannot be opened again", "socket"} {
+		t.Run(kind, func(t *testing.T) {
+			var r *os.File
+			var w int
+			if kind == "socket" {
+				pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, w = os.NewFile(uintptr(pair[0]), "socket"), pair[1]
+				t.Cleanup(func() { r.Close() })
+			} else {
+				r, w = pipe(t, false)
+			}
+			f, err := newFile(Config{}, w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if kind == "pipe that cannot be opened again" {
+				unix.Close(f.out.fd)
+				if f.out.fd, err = unix.FcntlInt(uintptr(w), unix.F_DUPFD_CLOEXEC, 3); err != nil {
+					t.Fatal(err)
+				}
+				f.out.careful = true
+			}
+			if flags, err := unix.FcntlInt(uintptr(w), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+				t.Errorf("the flags of the descriptor are %#x: others share it (%v)", flags, err)
+			}
+			unix.Close(w)
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			type result struct {
+				written int
+				err     error
+			}
+			done := make(chan result, 1)
+			go func() {
+				n, err := f.Write(ctx, lines(0, 20_000))
+				done <- result{n, err}
+			}()
+			var got result
+			select {
+			case got = <-done:
+			case <-time.After(10 * time.Second):
+				t.Fatal("Write does not come back")
+			}
+			if !errors.Is(got.err, context.DeadlineExceeded) || got.written == 0 || got.written == 20_000 {
+				t.Fatalf("wrote %d: %v", got.written, got.err)
+			}
+			torn := len(f.torn) > 0
+			f.Close()
+			data, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(data), "\n"); n != got.written {
+				t.Errorf("%d whole lines are in the output, %d counted as written (one torn: %v)", n, got.written, torn)
+			}
+		})
+	}
+}

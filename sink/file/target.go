@@ -17,6 +17,8 @@ type target struct {
 	fd      int
 	dev     uint64
 	ino     uint64
+	kind    uint32 // S_IFREG and the like
+	careful bool   // a pipe that blocks: see write
 	regular bool
 	size    int64     // when it was opened
 	mtime   time.Time // when it was opened
@@ -72,6 +74,7 @@ func inspect(fd int) (target, error) {
 		fd:      fd,
 		dev:     uint64(st.Dev),
 		ino:     uint64(st.Ino),
+		kind:    fileType(&st),
 		regular: fileType(&st) == unix.S_IFREG,
 		size:    st.Size,
 		mtime:   time.Unix(st.Mtim.Unix()),

@@ -51,7 +51,7 @@ func (f *File) Write(ctx context.Context, b *producer.Batch) (int, error) {
 	}
 
 	end := int(b.Ends[len(b.Ends)-1])
-	n, err := writeAll(ctx, f.out.fd, b.Buf[:end])
+	n, err := f.out.writeAll(ctx, b.Buf[:end])
 	if n > 0 {
 		f.unsynced = true
 	}
@@ -92,7 +92,7 @@ func (f *File) mend(head, rest []byte) bool {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), finishGrace)
 	defer cancel()
-	n, err := writeAll(ctx, f.out.fd, rest)
+	n, err := f.out.writeAll(ctx, rest)
 	if err == nil {
 		return true
 	}
@@ -105,7 +105,7 @@ func (f *File) finishTorn(ctx context.Context) error {
 	if len(f.torn) == 0 {
 		return nil
 	}
-	n, err := writeAll(ctx, f.out.fd, f.torn)
+	n, err := f.out.writeAll(ctx, f.torn)
 	f.torn = f.torn[:copy(f.torn, f.torn[n:])]
 	return err
 }
@@ -132,12 +132,12 @@ func (f *File) awaitReader(ctx context.Context) error {
 	}
 }
 
-// writeAll writes p and returns how much of it got out. A descriptor that
-// takes nothing at the moment is waited for until ctx is done.
-func writeAll(ctx context.Context, fd int, p []byte) (int, error) {
+// writeAll writes p and returns how much of it got out. An output that takes
+// nothing at the moment is waited for until ctx is done.
+func (t *target) writeAll(ctx context.Context, p []byte) (int, error) {
 	done := 0
 	for done < len(p) {
-		n, err := unix.Write(fd, p[done:])
+		n, err := t.write(p[done:])
 		if n > 0 {
 			done += n
 		}
@@ -146,7 +146,7 @@ func writeAll(ctx context.Context, fd int, p []byte) (int, error) {
 			return done, io.ErrShortWrite
 		case err == nil, errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):
-			if err := waitWritable(ctx, fd); err != nil {
+			if err := waitWritable(ctx, t.fd); err != nil {
 				return done, err
 			}
 		default:

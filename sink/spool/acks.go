@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"hash/fnv"
 	"io/fs"
 	"maps"
 	"os"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -22,6 +24,11 @@ import (
 //	9  seq
 //	17 for ackPart: the indices of the messages left, 4 bytes each
 //	   for ackEnd: records ever appended, 8 bytes
+//	   for ackCursor and ackDone: records ever resolved, 8 bytes; not there in
+//	   lists of older versions
+//
+// For ackSettled seq is the number of records ever resolved, for ackLog the id of
+// the log, and for ackBoot a number that the machine has until it starts again.
 //
 // Reading ends at the first record that is damaged: what is acknowledged
 // after it is delivered again.
@@ -30,7 +37,13 @@ const (
 	ackDone   = 'd' // the entry seq is resolved
 	ackPart   = 'p' // of the entry seq the given messages are left
 	ackEnd    = 'e' // seq is the next entry's
-	ackHeader = 9
+	ackBoot   = 'b' // the list was written while the machine had this number
+	ackClosed = 'z' // the log was closed: the list is complete
+	ackLog    = 'i'
+	// ackSettled goes before an ackPart: if that is missing after a crash, some
+	// records come again, and none looks lost.
+	ackSettled = 's'
+	ackHeader  = 9
 
 	acksName = "spool.acks"
 	lockName = "spool.lock"
@@ -53,12 +66,16 @@ func appendAck(p []byte, kind byte, seq uint64, rest func([]byte) []byte) []byte
 	return p
 }
 
-func appendCursor(p []byte, seq uint64) []byte { return appendAck(p, ackCursor, seq, nil) }
+func appendCursor(p []byte, seq, settled uint64) []byte {
+	return appendAck(p, ackCursor, seq, func(p []byte) []byte { return le.AppendUint64(p, settled) })
+}
 
-func appendDone(p []byte, seq uint64) []byte { return appendAck(p, ackDone, seq, nil) }
+func appendDone(p []byte, seq, settled uint64) []byte {
+	return appendAck(p, ackDone, seq, func(p []byte) []byte { return le.AppendUint64(p, settled) })
+}
 
-func appendPart(p []byte, seq uint64, left []uint32) []byte {
-	return appendAck(p, ackPart, seq, func(p []byte) []byte {
+func appendPart(p []byte, seq, settled uint64, left []uint32) []byte {
+	return appendAck(appendAck(p, ackSettled, settled, nil), ackPart, seq, func(p []byte) []byte {
 		for _, i := range left {
 			p = le.AppendUint32(p, i)
 		}
@@ -77,6 +94,26 @@ type ackState struct {
 	partial map[uint64][]uint32
 	next    uint64 // of ackEnd
 	count   uint64
+	// settled is the number of records ever resolved; known is false in lists of
+	// older versions.
+	settled uint64
+	known   bool
+	log     uint32 // id of the log; 0 if unknown
+	boot    uint64
+	closed  bool // nothing follows the end in good order
+}
+
+// settle takes note of the number of records ever resolved.
+func (s *ackState) settle(n uint64) {
+	if n < limit {
+		s.settled, s.known = max(s.settled, n), true
+	}
+}
+
+// complete reports whether the list has all acknowledgements that there were: the
+// log was closed, or its process ended while the machine went on.
+func (s *ackState) complete() bool {
+	return s.known && (s.closed || s.boot != 0 && s.boot == bootNumber())
 }
 
 // parseAcks reads a list and returns how many of its bytes are in order.
@@ -94,8 +131,18 @@ func parseAcks(p []byte) (s ackState, good int) {
 		}
 		kind, q := q[8], q[ackHeader:ackHeader+n]
 		seq, rest := le.Uint64(q), q[8:]
+		s.closed = kind == ackClosed
+		if (kind == ackCursor || kind == ackDone) && len(rest) == 8 {
+			s.settle(le.Uint64(rest))
+		}
 		switch {
+		case kind == ackBoot:
+			s.boot = seq
 		case seq >= limit:
+		case kind == ackSettled:
+			s.settle(seq)
+		case kind == ackLog:
+			s.log = uint32(seq)
 		case kind == ackCursor:
 			s.cursor = max(s.cursor, seq)
 		case kind == ackDone:
@@ -138,11 +185,21 @@ func (a *acks) close() error {
 // loadAcks reads the list; that it is not there is no error.
 func (l *Log) loadAcks() (ackState, error) {
 	p, err := os.ReadFile(l.acks.path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case unreadable(err):
+		l.tally.Damages++
+		l.cfg.Logger.Warn("list of acknowledgements cannot be read and is set aside, records may be delivered again",
+			"path", l.acks.path, "error", err)
+		if err := os.Rename(l.acks.path, l.acks.path+asideSuffix); err != nil {
+			return ackState{}, fmt.Errorf("set acknowledgements aside: %w", err)
+		}
+	default:
 		return ackState{}, fmt.Errorf("read acknowledgements: %w", err)
 	}
 	s, good := parseAcks(p)
 	if good < len(p) {
+		s.known = false // how many are missing is not known
 		l.tally.Damages++
 		l.cfg.Logger.Warn("list of acknowledgements is damaged, some records may be delivered again",
 			"path", l.acks.path, "good_bytes", good, "bytes", len(p))
@@ -176,16 +233,35 @@ func (l *Log) ackFailed(err error) {
 	l.acks.state.begin(l.cfg.Logger, "acknowledgements are not noted, records may be delivered again after a crash", err)
 }
 
+// settled returns the number of records ever appended that are resolved.
+func (l *Log) settled() uint64 { return l.count - l.waiting }
+
+// bootNumber returns a number that the machine has until it starts again, 0 if that
+// is not known.
+var bootNumber = sync.OnceValue(func() uint64 {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write(id) // never fails
+	return h.Sum64()
+})
+
 // compact writes the list anew, under another name that is then moved over
 // the list, so that one of both is there at any time.
 func (l *Log) compact() {
 	a := &l.acks
-	p := appendEnd(appendCursor(a.buf[:0], l.cursor), l.next, l.count)
+	p := appendEnd(appendCursor(a.buf[:0], l.cursor, l.settled()), l.next, l.count)
+	p = appendAck(appendAck(p, ackLog, uint64(l.id), nil), ackBoot, bootNumber(), nil)
 	for _, seq := range slices.SortedFunc(maps.Keys(l.done), cmp.Compare) {
-		p = appendDone(p, seq)
+		p = appendDone(p, seq, l.settled())
 	}
 	for _, seq := range slices.SortedFunc(maps.Keys(l.partial), cmp.Compare) {
-		p = appendPart(p, seq, l.partial[seq])
+		p = appendPart(p, seq, l.settled(), l.partial[seq])
+	}
+	if l.closing {
+		p = appendAck(p, ackClosed, 0, nil)
 	}
 	a.buf = p
 	f, err := writeAside(a.path, p)

@@ -15,7 +15,7 @@ import (
 //	8  mark of the segment, a random number
 //	16 seq of its first entry
 //	24 records appended to the log before it
-//	32 reserved, 0
+//	32 id of the log, a random number; 0 in segments of older versions
 //	36 CRC-32C of the 36 bytes before
 //
 // An entry is a header and the batch: its Ends, its Keys if it has any, and then
@@ -32,6 +32,9 @@ import (
 //	52 flags: 1 if there are Keys; all others 0
 //	56 CRC-32C of the batch
 //	60 CRC-32C of the 60 bytes before
+//
+// Segments are put in order by their headers: their names mean nothing. The id tells
+// those of another log.
 //
 // The mark lets a reader find the next entry after a damaged one. It is
 // random so that no flow record can look like an entry. The count of records
@@ -57,6 +60,7 @@ type segHead struct {
 	mark  uint64
 	seq   uint64 // of the first entry
 	count uint64 // records appended before
+	log   uint32 // id of the log; 0 if unknown
 }
 
 func (s segHead) put(p *[segmentHeader]byte) {
@@ -64,7 +68,7 @@ func (s segHead) put(p *[segmentHeader]byte) {
 	le.PutUint64(p[8:], s.mark)
 	le.PutUint64(p[16:], s.seq)
 	le.PutUint64(p[24:], s.count)
-	le.PutUint32(p[32:], 0)
+	le.PutUint32(p[32:], s.log)
 	le.PutUint32(p[36:], crc32.Checksum(p[:36], castagnoli))
 }
 
@@ -72,7 +76,7 @@ func parseSegHead(p []byte) (segHead, bool) {
 	if len(p) < segmentHeader || string(p[:8]) != magic || le.Uint32(p[36:]) != crc32.Checksum(p[:36], castagnoli) {
 		return segHead{}, false
 	}
-	s := segHead{mark: le.Uint64(p[8:]), seq: le.Uint64(p[16:]), count: le.Uint64(p[24:])}
+	s := segHead{mark: le.Uint64(p[8:]), seq: le.Uint64(p[16:]), count: le.Uint64(p[24:]), log: le.Uint32(p[32:])}
 	return s, s.seq > 0 && max(s.seq, s.count) < limit
 }
 

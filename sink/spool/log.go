@@ -30,6 +30,7 @@ type Log struct {
 	segment int64
 	bytes   int64 // of all segments
 
+	id      uint32 // of the log, in its segments
 	next    uint64 // seq of the next entry
 	count   uint64 // records ever appended
 	waiting uint64 // records that are not resolved
@@ -45,6 +46,7 @@ type Log struct {
 	scratch []byte
 	full    state // Append refuses
 	damage  state // entries cannot be read
+	closing bool  // the list of acknowledgements that is written is the last
 	closed  bool
 
 	mu    sync.Mutex // guards stats
@@ -270,12 +272,11 @@ func (l *Log) begin() error {
 	var mark [8]byte
 	_, _ = rand.Read(mark[:]) // never fails
 	seg := &segment{
-		path: filepath.Join(l.cfg.Dir, segmentName(l.next)),
-		head: segHead{mark: binary.LittleEndian.Uint64(mark[:]), seq: l.next, count: l.count},
+		head: segHead{mark: binary.LittleEndian.Uint64(mark[:]), seq: l.next, count: l.count, log: l.id},
 		end:  segmentHeader,
 		next: l.next,
 	}
-	f, err := os.OpenFile(seg.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := l.create(seg)
 	if err != nil {
 		return fmt.Errorf("begin spool segment: %w", spaceError(err))
 	}
@@ -298,6 +299,21 @@ func (l *Log) begin() error {
 	return nil
 }
 
+// create makes the file of a segment, named by its first seq or, where another file
+// has that name, by the next number that is free.
+func (l *Log) create(seg *segment) (*os.File, error) {
+	for n := uint64(0); ; n++ {
+		seg.path = filepath.Join(l.cfg.Dir, segmentName(seg.head.seq+n))
+		f, err := os.OpenFile(seg.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+		if n == maxNames || !errors.Is(err, fs.ErrExist) {
+			return f, err
+		}
+	}
+}
+
+// maxNames is how many names are tried for a file.
+const maxNames = 1000
+
 // retire ends writing to the active segment.
 func (l *Log) retire() {
 	if l.active != nil {
@@ -316,7 +332,7 @@ func (l *Log) evict() {
 	seg.open, seg.waiting = 0, 0
 	l.dropFront()
 	l.advance()
-	l.ack(func(p []byte) []byte { return appendCursor(p, l.cursor) })
+	l.ack(func(p []byte) []byte { return appendCursor(p, l.cursor, l.settled()) })
 }
 
 // dropResolved removes the oldest segments as long as they are resolved.
@@ -342,6 +358,9 @@ func (l *Log) dropFront() {
 	var err error
 	if seg.damaged {
 		err = l.setAside(seg.path)
+		if err == nil {
+			err = l.thinOut()
+		}
 	} else {
 		err = os.Remove(seg.path)
 	}
@@ -396,6 +415,7 @@ func (l *Log) Close() error {
 	}
 	l.retire()
 	l.dropResolved()
+	l.closing = true
 	l.compact()
 	l.reader.leave()
 	l.publish()

@@ -256,7 +256,7 @@ func (l *Log) Resolve(seq uint64, was int, left []uint32) {
 		seg.waiting -= n
 		l.waiting -= n
 		l.partial[seq] = append(l.partial[seq][:0], left...)
-		l.ack(func(p []byte) []byte { return appendPart(p, seq, left) })
+		l.ack(func(p []byte) []byte { return appendPart(p, seq, l.settled(), left) })
 	}
 	l.publish()
 }
@@ -276,7 +276,7 @@ func (l *Log) settle(seg *segment, seq, records uint64) {
 		seg.waiting = 0
 	}
 	l.advance()
-	l.ack(func(p []byte) []byte { return appendDone(p, seq) })
+	l.ack(func(p []byte) []byte { return appendDone(p, seq, l.settled()) })
 	l.dropResolved()
 }
 

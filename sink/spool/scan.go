@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,13 +63,14 @@ func (l *Log) recover() error {
 		return err
 	}
 	l.cursor, l.done, l.partial = s.cursor, s.done, s.partial
-	names, err := list(l.cfg.Dir, segmentSuffix)
+	found, err := l.gather(s.log)
 	if err != nil {
-		return fmt.Errorf("list segments: %w", err)
+		return err
 	}
-	for _, name := range names {
-		if err := l.load(filepath.Join(l.cfg.Dir, name)); err != nil {
-			return fmt.Errorf("read segment %s: %w", name, err)
+	foreign := l.losses.Corrupt
+	for _, c := range found {
+		if err := l.load(c); err != nil {
+			return fmt.Errorf("read segment %s: %w", c.path, err)
 		}
 	}
 	// The list of a clean end knows whether entries are missing at the end.
@@ -85,12 +84,28 @@ func (l *Log) recover() error {
 			l.next = seq + 1
 		}
 	}
+	if s.complete() {
+		l.countMissing(s.settled, foreign)
+	}
 	l.forget()
 	l.dropAllResolved()
 	l.advance()
 	l.tally.Recovered = l.waiting
 	l.compact()
 	return nil
+}
+
+// countMissing counts what was appended and is neither resolved, as so many records
+// are, nor waiting: where it was does not matter. foreign records were never
+// appended to this log.
+func (l *Log) countMissing(settled, foreign uint64) {
+	lost := max(l.count, settled+l.waiting) - settled - l.waiting
+	if lost > 0 && l.losses.Corrupt == foreign {
+		l.tally.Damages++
+		l.damage.begin(l.cfg.Logger, "spool is damaged", fmt.Errorf("%d records are missing", lost))
+	}
+	// Instead of what the gaps between entries say, which may be resolved in part.
+	l.losses.Corrupt, l.tally.Corrupt = lost+foreign, lost+foreign
 }
 
 // forget drops what is known of entries before the cursor, and of others that
@@ -125,33 +140,20 @@ func (l *Log) dropAllResolved() {
 }
 
 // load reads the headers of a segment's entries.
-func (l *Log) load(path string) error {
-	f, err := os.Open(path)
+func (l *Log) load(c *candidate) error {
+	if c.head.seq < l.next {
+		c.count()
+		l.reject(c, "repeats entries of another")
+		return nil
+	}
+	f, err := os.Open(c.path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	seg := &segment{path: path, end: info.Size()}
-	ok, err := seg.readHead(f)
-	if err != nil {
-		return err
-	}
+	seg := &segment{path: c.path, end: c.size, head: c.head, damaged: c.damaged}
 	l.bytes += seg.end
 	l.segs = append(l.segs, seg)
-	if !ok || seg.head.seq < l.next {
-		// A crash between making and filling a segment leaves less than a
-		// header. Anything else cannot be used: there is no telling what
-		// belongs to it, or it repeats what others have.
-		if seg.damaged = seg.end > segmentHeader; seg.damaged {
-			l.damaged(path, 0, seg.end)
-		}
-		seg.head, seg.next = segHead{seq: l.next, count: l.count}, l.next
-		return nil
-	}
 	if len(l.segs) > 1 {
 		l.between(seg.head.seq, seg.head.count)
 	}
@@ -161,14 +163,14 @@ func (l *Log) load(path string) error {
 		at, e, err := findEntry(f, &l.reader.head, off, seg.end, seg.head.mark, l.next)
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
-				l.cfg.Logger.Error("spool segment cannot be read", "path", path, "error", err)
+				l.cfg.Logger.Error("spool segment cannot be read", "path", c.path, "error", err)
 			}
 			l.torn(seg, off)
 			return nil
 		}
 		if at != off {
 			seg.damaged = true
-			l.damaged(path, off, at-off)
+			l.damaged(c.path, off, at-off)
 		}
 		l.gap(l.next, e.seq, e.count)
 		for ; l.next < e.seq; l.next++ {
@@ -254,31 +256,6 @@ func (l *Log) torn(seg *segment, off int64) {
 	l.damaged(seg.path, off, seg.end-off)
 }
 
-// readHead reads a segment's header. If that is damaged, the first entry has
-// all that is needed.
-func (s *segment) readHead(f io.ReaderAt) (bool, error) {
-	p := make([]byte, segmentHeader+entryHeader)
-	n, err := f.ReadAt(p, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	p = p[:n]
-	if head, ok := parseSegHead(p); ok {
-		s.head = head
-		return true, nil
-	}
-	if n < segmentHeader+entryHeader {
-		return false, nil
-	}
-	e, ok := parseHead(p[segmentHeader:], s.end-segmentHeader)
-	if !ok {
-		return false, nil
-	}
-	s.damaged = true
-	s.head = segHead{mark: e.mark, seq: e.seq, count: e.count}
-	return true, nil
-}
-
 // findEntry returns the entry next of a segment, which begins at off, or the
 // first after it if there is damage. It believes that entries are missing only
 // if there is room for them. At the end it returns io.EOF. p is overwritten.
@@ -324,25 +301,4 @@ func shrunk(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// setAside renames a damaged segment and removes the oldest of those set
-// aside before.
-func (l *Log) setAside(path string) error {
-	aside := strings.TrimSuffix(path, segmentSuffix) + asideSuffix
-	if err := os.Rename(path, aside); err != nil {
-		return err
-	}
-	l.cfg.Logger.Warn("damaged spool segment is set aside", "path", aside)
-	names, err := list(l.cfg.Dir, asideSuffix)
-	if err != nil {
-		return err
-	}
-	for len(names) > keepAside {
-		if err := os.Remove(filepath.Join(l.cfg.Dir, names[0])); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		names = names[1:]
-	}
-	return nil
 }

@@ -57,22 +57,51 @@ func (n *Goflow2Names) take(addr netip.Addr) bool {
 // Goflow2 counts what goflow2's metrics want to know and weir's own do not: by
 // exporter, socket, version and agent.
 //
-// The worker writes plain numbers. It takes the lock with the first datagram of a
-// receive batch and gives it back at the batch's end, so that a scrape, which
-// copies meanwhile, costs it nothing in between. A nil Goflow2 counts nothing.
+// The worker takes the lock with the first datagram of a receive batch and releases
+// it at the batch's end, and before it waits for the output. While a scrape has the
+// lock, datagrams go into a journal of the worker's own, and are added later. So a
+// scrape waits for at most a batch to be decoded, and the worker waits for a scrape
+// only when the journal is full, at most while the counts of one exporter are
+// copied. A nil Goflow2 counts nothing.
 type Goflow2 struct {
 	names *Goflow2Names
 
-	mu     sync.Mutex
-	locked bool // by the worker; its own
-
-	// The rest is guarded by mu.
-	exporters map[netip.Addr]*Goflow2Exporter
-	other     *Goflow2Exporter // all that have no names
+	// The worker's own.
+	byAddr    map[netip.Addr]*Goflow2Exporter
 	sockets   int
 	socket    int // that the datagrams in hand came over
 	datagrams uint64
+	locked    bool           // it has the lock
+	note      goflow2Note    // of the datagram in hand
+	journal   []goflow2Entry // its capacity never changes
+
+	mu sync.Mutex
+	// The rest, and the counts of all exporters, are guarded by mu.
+	exporters []*Goflow2Exporter                  // appended to; the first has all without a name
 	decoding  [producer.NumProtocols]Distribution // nanoseconds, of one datagram in timeEvery
+}
+
+// goflow2Journal is how many datagrams a journal has room for.
+const goflow2Journal = 192
+
+// goflow2Note is what is counted of a datagram, besides its tally.
+type goflow2Note struct {
+	to         *Goflow2Exporter
+	agent      netip.Addr // of sFlow; not valid if there is none
+	receivedNs int64
+	tookNs     int64 // to decode it; negative if that was not measured
+	size       uint64
+	socket     int
+	protocol   producer.Protocol
+	decoded    bool
+	failed     bool // something was wrong with it
+	dropped    bool // over the rate limit: only size counts
+}
+
+// goflow2Entry is a datagram in the journal.
+type goflow2Entry struct {
+	goflow2Note
+	tally producer.Tally // without the view of the agent
 }
 
 // Goflow2Exporter is what came from one exporter.
@@ -125,8 +154,11 @@ func newGoflow2(names *Goflow2Names, sockets int) *Goflow2 {
 	if names == nil {
 		return nil
 	}
-	g := &Goflow2{names: names, exporters: map[netip.Addr]*Goflow2Exporter{}, sockets: sockets, socket: fromFrames}
-	g.other = g.newExporter(netip.Addr{})
+	g := &Goflow2{
+		names: names, byAddr: map[netip.Addr]*Goflow2Exporter{}, sockets: sockets, socket: fromFrames,
+		journal: make([]goflow2Entry, 0, goflow2Journal),
+	}
+	g.exporters = []*Goflow2Exporter{g.newExporter(netip.Addr{})}
 	return g
 }
 
@@ -134,37 +166,24 @@ func (g *Goflow2) newExporter(addr netip.Addr) *Goflow2Exporter {
 	return &Goflow2Exporter{Addr: addr, Sockets: make([]Goflow2Socket, g.sockets+1)}
 }
 
-// take takes the lock for the rest of the receive batch.
-func (g *Goflow2) take() {
-	if !g.locked {
-		g.mu.Lock()
-		g.locked = true
-	}
-}
-
-// release gives the lock back.
-func (g *Goflow2) release() {
-	if g != nil && g.locked {
-		g.locked = false
-		g.mu.Unlock()
-	}
-}
-
 // exporter returns the counts of an exporter.
 func (g *Goflow2) exporter(addr netip.Addr) *Goflow2Exporter {
 	if g == nil {
 		return nil
 	}
-	g.take()
-	e, ok := g.exporters[addr]
+	e, ok := g.byAddr[addr]
 	if ok {
 		return e
 	}
 	if !g.names.take(addr) {
-		return g.other
+		return g.exporters[0]
 	}
 	e = g.newExporter(addr)
-	g.exporters[addr] = e
+	g.byAddr[addr] = e
+	if !g.locked {
+		g.take(true)
+	}
+	g.exporters = append(g.exporters, e)
 	return e
 }
 
@@ -189,38 +208,105 @@ func (g *Goflow2) begin() (began time.Time) {
 // dropped counts a datagram over the rate limit.
 func (g *Goflow2) dropped(e *Goflow2Exporter, size int) {
 	if g != nil {
-		g.take()
-		e.Dropped++
-		e.DroppedBytes += uint64(size)
+		g.put(&goflow2Note{to: e, size: uint64(size), dropped: true}, &producer.Tally{})
 	}
 }
 
 // count counts a datagram that was decoded, or failed to be.
 func (g *Goflow2) count(e *Goflow2Exporter, t *producer.Tally, res *producer.Result, size int, receivedNs int64, began time.Time) {
-	g.take()
+	n := &g.note
+	n.to, n.receivedNs, n.tookNs, n.size, n.socket = e, receivedNs, -1, uint64(size), g.socket
+	n.protocol, n.decoded, n.failed = res.Protocol, res.Decoded, res.Reason != producer.ReasonNone
+	if res.Protocol == producer.ProtocolSFlow {
+		n.agent, _ = netip.AddrFromSlice(t.Agent)
+	}
 	if !began.IsZero() {
-		g.decoding[res.Protocol].Observe(uint64(time.Since(began)))
+		n.tookNs = int64(time.Since(began))
+	}
+	g.put(n, t)
+}
+
+// put adds a datagram to the counts or, while a scrape copies them, to the journal.
+func (g *Goflow2) put(n *goflow2Note, t *producer.Tally) {
+	if g.locked || g.take(len(g.journal) == cap(g.journal)) {
+		g.add(n, t)
+		return
+	}
+	g.journal = append(g.journal, goflow2Entry{*n, *t})
+	g.journal[len(g.journal)-1].tally.Agent = nil
+}
+
+// take takes the lock for the rest of the receive batch, and adds the journal to the
+// counts. It reports whether it could; it can if it must.
+func (g *Goflow2) take(must bool) bool {
+	if must {
+		g.mu.Lock()
+	} else if !g.mu.TryLock() {
+		return false
+	}
+	g.locked = true
+	g.settle()
+	return true
+}
+
+// release releases the lock, and adds the journal to the counts if no scrape copies
+// them.
+func (g *Goflow2) release() {
+	if g == nil || !g.locked && (len(g.journal) == 0 || !g.take(false)) {
+		return
+	}
+	g.locked = false
+	g.mu.Unlock()
+}
+
+// end adds the journal to the counts.
+func (g *Goflow2) end() {
+	if g != nil && (g.locked || g.take(true)) {
+		g.release()
+	}
+}
+
+// settle adds the journal to the counts. The lock is held.
+func (g *Goflow2) settle() {
+	for i := range g.journal {
+		g.add(&g.journal[i].goflow2Note, &g.journal[i].tally)
+	}
+	g.journal = g.journal[:0]
+}
+
+// add adds a datagram to the counts. The lock is held.
+func (g *Goflow2) add(n *goflow2Note, t *producer.Tally) {
+	e := n.to
+	if n.dropped {
+		e.Dropped++
+		e.DroppedBytes += n.size
+		return
+	}
+	if n.tookNs >= 0 {
+		g.decoding[n.protocol].Observe(uint64(n.tookNs))
 	}
 	socket := len(e.Sockets) - 1
-	if g.socket >= 0 {
-		socket = g.socket
+	if n.socket >= 0 {
+		socket = n.socket
 	}
-	s := &e.Sockets[socket][res.Protocol]
+	s := &e.Sockets[socket][n.protocol]
 	s.Packets++
-	s.Bytes += uint64(size)
+	s.Bytes += n.size
 	if s.Sizes == nil {
 		s.Sizes = &Distribution{}
 	}
-	s.Sizes.Observe(uint64(size))
-	if res.Reason != producer.ReasonNone {
+	s.Sizes.Observe(n.size)
+	if n.failed {
 		s.Errors++
 	}
-	p := &e.Protocols[res.Protocol]
-	if res.Decoded {
+	p := &e.Protocols[n.protocol]
+	if n.decoded {
 		p.Decoded++
 	}
-	if res.Protocol == producer.ProtocolSFlow {
-		e.agent(t)
+	if n.protocol == producer.ProtocolSFlow {
+		if n.agent.IsValid() {
+			e.agent(n.agent, t)
+		}
 		return
 	}
 	if t.WithoutTemplate > 0 {
@@ -234,16 +320,12 @@ func (g *Goflow2) count(e *Goflow2Exporter, t *producer.Tally, res *producer.Res
 		if p.Delay == nil {
 			p.Delay = &Distribution{}
 		}
-		p.Delay.Observe(uint64(max(receivedNs-int64(t.FlowEndNs), 0)))
+		p.Delay.Observe(uint64(max(n.receivedNs-int64(t.FlowEndNs), 0)))
 	}
 }
 
 // agent counts the samples of an sFlow datagram.
-func (e *Goflow2Exporter) agent(t *producer.Tally) {
-	addr, ok := netip.AddrFromSlice(t.Agent)
-	if !ok {
-		return
-	}
+func (e *Goflow2Exporter) agent(addr netip.Addr, t *producer.Tally) {
 	var a *Goflow2Agent
 	for i := range e.Agents {
 		if e.Agents[i].Addr == addr {
@@ -281,19 +363,24 @@ func (w *Worker) Goflow2Sockets() (listens []string, local []netip.AddrPort) {
 	return w.parts.Listens, local
 }
 
-// Goflow2 copies the worker's counts for goflow2's metrics: it calls f for each
-// exporter and returns how long decoding took, by protocol. It reports false where
-// they are not wanted. f must not keep what it is given.
+// Goflow2 calls f for the worker's counts for goflow2's metrics of each exporter,
+// and returns how long decoding took, by protocol. It reports false where they are
+// not wanted. f must not keep what it is given, and not wait for anything: the
+// worker may wait for it.
 func (w *Worker) Goflow2(f func(*Goflow2Exporter)) (decoding [producer.NumProtocols]Distribution, ok bool) {
 	g := w.goflow2
 	if g == nil {
 		return decoding, false
 	}
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, e := range g.exporters {
+	exporters := g.exporters
+	decoding = g.decoding
+	g.mu.Unlock()
+	// One at a time: the worker gets in between.
+	for _, e := range exporters {
+		g.mu.Lock()
 		f(e)
+		g.mu.Unlock()
 	}
-	f(g.other)
-	return g.decoding, true
+	return decoding, true
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirflow/weir/internal/udp"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -160,5 +161,62 @@ func BenchmarkGoflow2(b *testing.B) {
 		if i%32 == 0 {
 			g.release()
 		}
+	}
+}
+
+// TestGoflow2NeverWaits: a worker that waits for the output has no lock, and a
+// scrape that takes its time does not hold the worker up.
+func TestGoflow2NeverWaits(t *testing.T) {
+	r := newRig(t, rigConfig{names: NewGoflow2Names(3)})
+	g := r.goflow2
+	r.patience = 0 // the output takes nothing, and the worker does not wait for it
+	datagram := udp.Datagram{Src: netip.MustParseAddrPort("192.0.2.1:2055"), Payload: v5(30), ReceivedNs: 1}
+	counted := func() (n uint64) {
+		r.Worker.Goflow2(func(e *Goflow2Exporter) {
+			for i := range e.Sockets {
+				n += e.Sockets[i][producer.ProtocolNetFlowV5].Packets
+			}
+		})
+		return n
+	}
+	waited := false
+	for i := range 3 * goflow2Journal {
+		before := r.behind
+		r.datagram(&datagram)
+		if r.behind && !before { // it has waited, and counted what it waited with
+			waited = true
+			r.behind = false
+			if !g.locked {
+				t.Fatal("nothing of the batch was counted")
+			}
+			r.await()
+			if !g.mu.TryLock() {
+				t.Fatalf("the lock is taken while the worker waits for the output, after datagram %d", i+1)
+			}
+			g.mu.Unlock()
+		}
+	}
+	if !waited {
+		t.Error("the worker never waited for the output")
+	}
+	r.tend(1)
+	if n := counted(); n != 3*goflow2Journal {
+		t.Errorf("%d datagrams counted, want %d", n, 3*goflow2Journal)
+	}
+	g.mu.Lock() // a scrape
+	for range goflow2Journal {
+		r.datagram(&datagram)
+		r.tend(1)
+	}
+	g.mu.Unlock()
+	if n := counted(); n != 3*goflow2Journal {
+		t.Errorf("%d datagrams counted by one who had no lock", n)
+	}
+	r.tend(0)
+	if n := counted(); n != 4*goflow2Journal {
+		t.Errorf("%d datagrams counted in the end, want %d", n, 4*goflow2Journal)
+	}
+	if r.Snapshot().SinkBehind == 0 {
+		t.Error("the output was not behind: not what was to be tested")
 	}
 }

@@ -53,6 +53,7 @@ type rigConfig struct {
 	lane      *sink.Lane
 	index     int
 	errors    *ErrorSamples // nil for none
+	names     *Goflow2Names // nil for no metrics of goflow2's
 }
 
 // newRig makes a worker that does not run yet.
@@ -81,7 +82,7 @@ func newRig(t *testing.T, cfg rigConfig) *rig {
 	}
 	r := &rig{t: t, lane: cfg.lane, exporters: cfg.exporters, ended: make(chan error, 1)}
 	parts := Parts{
-		CPU: -1, Lane: cfg.lane, Notify: cfg.notify, Exporters: cfg.exporters, Admission: cfg.admission, Errors: cfg.errors,
+		CPU: -1, Lane: cfg.lane, Notify: cfg.notify, Exporters: cfg.exporters, Admission: cfg.admission, Errors: cfg.errors, Names: cfg.names,
 		Producer: producer.New(producer.Config{Format: producer.FormatBin, Programs: cfg.programs}, cfg.store),
 		Logger:   slog.New(slog.DiscardHandler),
 	}

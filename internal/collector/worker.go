@@ -187,7 +187,7 @@ func (w *Worker) Run() error {
 	}
 	defer close(w.done)
 	defer w.publish(true)
-	defer w.goflow2.release()
+	defer w.goflow2.end()
 	for !w.stopping.Load() {
 		n, err := w.src.next(w, w.wait())
 		if err != nil {
@@ -336,6 +336,7 @@ func (w *Worker) await() bool {
 	if w.behind {
 		return false
 	}
+	w.goflow2.release() // nobody waits for who waits
 	for began := time.Now(); w.patient(time.Since(began)); {
 		time.Sleep(batchPoll)
 		if w.collect() {

@@ -25,7 +25,7 @@ func (w *walker) mpls() next {
 	if !w.layer(LayerMPLS, max(n, labelSize)) {
 		return stop
 	}
-	if !w.inner && n > 0 {
+	if !w.inner && n > 0 && w.h.MPLS == nil { // not the labels in a pseudowire
 		w.h.MPLS = d[:n:n]
 	}
 	if !bottom {

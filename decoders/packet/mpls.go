@@ -120,7 +120,7 @@ func frameScore(d []byte) int {
 		return 0
 	}
 	et, rest := binary.BigEndian.Uint16(d[12:]), d[ethernetSize:]
-	for range 3 {
+	for range 8 {
 		switch et {
 		case etherVLAN, etherQinQ, etherQinQOld, etherQinQOlder, etherQinQThird:
 			if len(rest) < vlanSize {

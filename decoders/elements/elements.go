@@ -3,6 +3,7 @@ package elements
 import (
 	"cmp"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -135,16 +136,21 @@ func find(pen uint32, id uint16) *Element {
 // comes along without the vendor in front. More than one element comes back where several
 // vendors use the name.
 func ByName(name string) []Element {
+	return named(name, func(e *Element) bool { return true })
+}
+
+// named is ByName for the elements that fit.
+func named(name string, fits func(e *Element) bool) []Element {
 	vendor, rest, qualified := strings.Cut(name, ":")
 	if !qualified {
-		return byName(name, func(e *Element) bool { return true })
+		return byName(name, fits)
 	}
 	number, err := strconv.ParseUint(vendor, 10, 32)
 	return byName(rest, func(e *Element) bool {
-		if err == nil {
-			return uint64(e.PEN) == number
+		if err == nil && uint64(e.PEN) != number || err != nil && !strings.EqualFold(Vendor(e.PEN), vendor) {
+			return false
 		}
-		return strings.EqualFold(Vendor(e.PEN), vendor)
+		return fits(e)
 	})
 }
 
@@ -239,23 +245,33 @@ func distance(a, b string, limit int) int {
 	return row[len(b)]
 }
 
-// Parse reads how users write an element: a name as for [ByName], or numbers
-// ("8", "6871/14"). The error says what is wrong and what comes close.
-func Parse(s string) (Element, error) {
+// Parse reads how users write an element of IPFIX, or of NetFlow version 9, which
+// has no enterprises: a name as for [ByName], or numbers ("8", "6871/14"). The
+// error says what is wrong and what comes close.
+func Parse(s string, v9 bool) (Element, error) {
+	fits := func(e *Element) bool {
+		if v9 {
+			return e.PEN == IANA
+		}
+		return e.ID <= 0x7fff
+	}
 	if pen, id, ok := numbers(s); ok {
+		if !fits(&Element{PEN: pen, ID: id}) {
+			return Element{}, errors.New("no such number in the protocol")
+		}
 		if e, known := Lookup(pen, id); known {
 			return e, nil
 		}
 		return Element{PEN: pen, ID: id}, nil
 	}
-	switch found := ByName(s); len(found) {
+	switch found := named(s, fits); len(found) {
 	case 1:
 		return found[0], nil
 	case 0:
 		if near := Suggest(s); near != nil {
 			return Element{}, fmt.Errorf("no element has this name; close to it: %s", strings.Join(near, ", "))
 		}
-		return Element{}, fmt.Errorf("no element has this name")
+		return Element{}, errors.New("no element has this name")
 	default:
 		var names []string
 		for i := range found {

@@ -98,7 +98,7 @@ func TestParse(t *testing.T) {
 		"flowDirection":             "flowDirection",
 		"4242/7":                    "4242:",
 	} {
-		e, err := Parse(s)
+		e, err := Parse(s, false)
 		if got := e.String(); err != nil || got != want {
 			t.Errorf("%q: %q, %v, want %q", s, got, err, want)
 		}
@@ -113,8 +113,22 @@ func TestParse(t *testing.T) {
 		"70000":            "no element has this name",
 		"a/1":              "no element has this name",
 	} {
-		if _, err := Parse(s); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Parse(s, false); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", s, err, want)
+		}
+	}
+	// NetFlow version 9 has other numbers for the same names, and no enterprises.
+	for s, want := range map[string][2]Element{
+		"L7_PROTO":          {{PEN: Ntop, ID: 118}, {ID: 118 + 57472}},
+		"NF_F_FW_EXT_EVENT": {{}, {ID: 33002}},
+		"33002":             {{}, {ID: 33002}},
+		"9/12235":           {{PEN: Cisco, ID: 12235}, {}},
+	} {
+		for i, v9 := range []bool{false, true} {
+			e, err := Parse(s, v9)
+			if want := want[i]; e.PEN != want.PEN || e.ID != want.ID || (err == nil) != (want.ID != 0) {
+				t.Errorf("%q, version 9 %v: %+v, %v, want %+v", s, v9, e, err, want)
+			}
 		}
 	}
 	ambiguous := ""
@@ -123,7 +137,7 @@ func TestParse(t *testing.T) {
 			ambiguous = e.Name
 		}
 	}
-	if _, err := Parse(ambiguous); ambiguous != "" && (err == nil || !strings.Contains(err.Error(), "several vendors")) {
+	if _, err := Parse(ambiguous, false); ambiguous != "" && (err == nil || !strings.Contains(err.Error(), "several vendors")) {
 		t.Errorf("%q: %v", ambiguous, err)
 	}
 }

@@ -16,15 +16,17 @@ import (
 //
 //	{"type":"netflowv9","message":{...},"src":"192.0.2.7:2055","time_received":"..."}
 //
-// Strings of bytes are in base64. The object grows with the bytes that are there,
-// by some 60 bytes for each at most: fields without bytes are left out of data
+// Data records have the names of elements, and values by their types: numbers,
+// addresses, times, lists (raw_value.go). Under -compat goflow2 they have bytes in
+// base64, as goflow2 writes them. The object grows with the bytes that are there,
+// by some 160 bytes for each at most: fields without bytes are left out of data
 // records.
 
 // raw appends the message of a datagram.
 func (p *Producer) raw(protocol Protocol, data []byte) {
 	b := p.batch
 	begin := len(b.Buf)
-	w := rawWriter{b: append(b.Buf, `{"type":"`...)}
+	w := rawWriter{b: append(b.Buf, `{"type":"`...), typed: !p.prog.compat}
 	ok := false
 	switch protocol {
 	case ProtocolNetFlowV1, ProtocolNetFlowV5, ProtocolNetFlowV7:
@@ -59,10 +61,14 @@ func (p *Producer) raw(protocol Protocol, data []byte) {
 	p.useful++
 }
 
-// rawWriter appends JSON. comma says that a value stands before the next one.
+// rawWriter appends JSON.
 type rawWriter struct {
 	b     []byte
-	comma bool
+	comma bool // a value stands in front of the next one
+	typed bool // names of elements, and values by their types
+
+	domain *template.Domain // has the templates of lists
+	depth  int              // lists around what is written
 }
 
 func (w *rawWriter) text(s string) { w.b = append(w.b, s...) }
@@ -107,8 +113,10 @@ func (w *rawWriter) truth(name string, v bool) {
 func (w *rawWriter) base64(name string, v []byte) {
 	w.next()
 	w.name(name)
-	w.b = append(base64.StdEncoding.AppendEncode(append(w.b, '"'), v), '"')
+	w.bytes(v)
 }
+
+func appendBase64(b, v []byte) []byte { return base64.StdEncoding.AppendEncode(b, v) }
 
 func (w *rawWriter) string(name string, v []byte) {
 	w.next()
@@ -356,22 +364,12 @@ func (p *Producer) rawData(w *rawWriter, domain *template.Domain, id uint16, bod
 		w.base64("records", body)
 		return
 	}
-	var recs template.Records
-	recs.Init(body, t)
-	w.open("records", '[')
-	for recs.Next() {
-		w.open("", '{')
-		if t.Options {
-			p.Counters.OptionsRecords++
-			pos := w.rawValues("scope-values", t, recs.Record, true, 0)
-			w.rawValues("option-values", t, recs.Record, false, pos)
-		} else {
-			w.rawValues("values", t, recs.Record, false, 0)
-		}
-		w.close('}')
+	w.domain = domain
+	n, fault := w.records(t, body)
+	if t.Options {
+		p.Counters.OptionsRecords += n
 	}
-	w.close(']')
-	p.fault(templateReason(recs.Fault))
+	p.fault(templateReason(fault))
 }
 
 // rawValues writes the values of the scope fields, or of the others, from
@@ -385,12 +383,7 @@ func (w *rawWriter) rawValues(name string, t *template.Template, rec []byte, sco
 		}
 		off, n := template.FieldSpan(f, rec, pos)
 		pos = off + n
-		w.open("", '{')
-		w.truth("pen-provided", f.PEN != 0)
-		w.number("type", uint64(f.ID))
-		w.number("pen", uint64(f.PEN))
-		w.base64("value", rec[off:pos])
-		w.close('}')
+		w.field(t, f, rec[off:pos])
 	}
 	w.close(']')
 	return pos

@@ -22,9 +22,13 @@ import (
 func TestRaw(t *testing.T) {
 	all := sequences(t)
 	all["crafted"] = crafted()[:100]
+	program, err := producer.NewProgram(&producer.Mapping{}, producer.Settings{Compat: true}) // without, values have types
+	if err != nil {
+		t.Fatal(err)
+	}
 	compared, records := 0, 0
 	for _, name := range sortedKeys(all) {
-		p := producer.New(producer.Config{Raw: true}, producer.NewStore(template.DefaultLimits()))
+		p := producer.New(producer.Config{Raw: true, Programs: producer.NewPrograms(program)}, producer.NewStore(template.DefaultLimits()))
 		batch := producer.NewBatch(0, 1<<20)
 		g := &theirs{format: &everyFormat{}}
 		var raw gfproducer.ProducerInterface = &rawproducer.RawProducer{}

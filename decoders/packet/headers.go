@@ -86,7 +86,7 @@ type Headers struct {
 	FragmentOffset     uint32 // 13 bits, units of 8 bytes
 	IPFlags            uint32 // 3 bits: IPv4 reserved, DF, MF; IPv6 reserved (2), M
 
-	// MPLS is a view of the base stack's label stack, 4 bytes an entry in
+	// MPLS is a view of the base stack's first label stack, 4 bytes an entry in
 	// network order: label 20 bits, traffic class 3, bottom 1, TTL 8 (RFC 3032).
 	MPLS []byte
 

@@ -194,6 +194,9 @@ func (w *walker) labelFacts(label uint32) {
 	case TunnelGRE:
 		w.h.Tunnel = TunnelMPLSGRE
 	case TunnelMPLSIP, TunnelMPLSUDP:
+		if w.h.HasTunnelID { // labels in a pseudowire
+			return
+		}
 	default:
 		return
 	}

@@ -61,7 +61,7 @@ func checksum4(b []byte) []byte {
 		sum += int(b[i])<<8 | int(b[i+1])
 	}
 	sum = sum>>16 + sum&0xffff
-	copy(b[10:], be16(^(sum>>16 + sum&0xffff)&0xffff))
+	copy(b[10:], be16(^(sum>>16+sum&0xffff)&0xffff))
 	return b
 }
 

@@ -25,7 +25,7 @@ func (w *walker) mpls() next {
 	if !w.layer(LayerMPLS, max(n, labelSize)) {
 		return stop
 	}
-	if !w.inner && n > 0 {
+	if !w.inner && n > 0 && w.h.MPLS == nil { // not the labels in a pseudowire
 		w.h.MPLS = d[:n:n]
 	}
 	if !bottom {
@@ -120,7 +120,7 @@ func frameScore(d []byte) int {
 		return 0
 	}
 	et, rest := binary.BigEndian.Uint16(d[12:]), d[ethernetSize:]
-	for range 3 {
+	for range 8 {
 		switch et {
 		case etherVLAN, etherQinQ, etherQinQOld, etherQinQOlder, etherQinQThird:
 			if len(rest) < vlanSize {

@@ -134,6 +134,59 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestElementNames checks that a name is its number, and what is wrong with others.
+func TestElementNames(t *testing.T) {
+	text := func(protocol, field string) string {
+		return protocol + ":\n  mapping:\n    - {field: " + field + ", destination: in_if}\n"
+	}
+	rule := func(protocol, field string) (producer.ElementRule, string) {
+		r := &reader{file: "map.yaml", lines: map[string]int{}}
+		r.parse([]byte(text(protocol, field)))
+		rules := append(r.mapping.IPFIX, r.mapping.NetFlowV9...)
+		if len(rules) != 1 {
+			t.Fatalf("%s %s: %v", protocol, field, rules)
+		}
+		if len(r.faults) > 0 {
+			return rules[0], r.faults[0].Problem
+		}
+		rules[0].Destination = ""
+		return rules[0], ""
+	}
+	for _, c := range []struct {
+		protocol, field string
+		want            producer.ElementRule
+	}{
+		{"ipfix", "natEvent", producer.ElementRule{ID: 230}},
+		{"ipfix", "NATEVENT", producer.ElementRule{ID: 230}},
+		{"netflowv9", "IN_BYTES", producer.ElementRule{ID: 1}},
+		{"netflowv9", "NF_F_FW_EXT_EVENT", producer.ElementRule{ID: 33002}},
+		{"netflowv9", "L7_PROTO", producer.ElementRule{ID: 57590}},
+		{"ipfix", "L7_PROTO", producer.ElementRule{ID: 118, PEN: 35632}},
+		{"ipfix", "applicationHTTPHost", producer.ElementRule{ID: 12235, PEN: 9}},
+		{"ipfix", "'cert:initialTCPFlags'", producer.ElementRule{ID: 14, PEN: 6871}},
+		{"ipfix", "reversePacketDeltaCount", producer.ElementRule{ID: 2, PEN: 29305}},
+		{"ipfix", "9/12235", producer.ElementRule{ID: 12235, PEN: 9}},
+		{"ipfix", `"12235", penprovided: true, pen: 9`, producer.ElementRule{ID: 12235, PEN: 9}},
+	} {
+		if got, problem := rule(c.protocol, c.field); got != c.want || problem != "" {
+			t.Errorf("%s %s: %+v, %q, want %+v", c.protocol, c.field, got, problem, c.want)
+		}
+	}
+	for _, c := range [][3]string{
+		{"ipfix", "natEvnt", "no element has this name; close to it: natEvent"},
+		{"ipfix", "NF_F_FW_EXT_EVENT", "no element has this name"},
+		{"netflowv9", "applicationHTTPHost", "no element has this name"},
+		{"netflowv9", "9/1", "no such number in the protocol"},
+		{"ipfix", "natEvent, penprovided: true, pen: 9", "an enterprise number with the name of an element"},
+		{"ipfix", "natEvent, pen: 0", "an enterprise number with the name of an element"},
+		{"ipfix", "[natEvent]", "a list where one value should be"},
+	} {
+		if _, problem := rule(c[0], c[1]); !strings.HasPrefix(problem, c[2]) {
+			t.Errorf("%s %s: %q, want %q", c[0], c[1], problem, c[2])
+		}
+	}
+}
+
 // TestEnrichedNames checks that names and numbers of countries are refused where
 // enrichment adds countries, and only there.
 func TestEnrichedNames(t *testing.T) {

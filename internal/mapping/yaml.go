@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/weirflow/weir/decoders/elements"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -284,19 +285,27 @@ func (r *reader) endian(keys map[string]visit, little, quiet *bool) {
 func (r *reader) elements(to *[]producer.ElementRule, enterprise bool) visit {
 	one := func(n *yaml.Node, path string) {
 		var e producer.ElementRule
-		var provided bool
+		var provided, named bool
+		var pen uint32
 		keys := map[string]visit{
-			"field":       r.number(0, 65535, func(v int64) { e.ID = uint16(v) }),
+			"field":       r.element(&e, &named, !enterprise),
 			"destination": r.text(&e.Destination),
 			"penprovided": r.truth(&provided),
-			"pen":         r.number(0, 1<<32-1, func(v int64) { e.PEN = uint32(v) }),
+			"pen":         r.number(0, 1<<32-1, func(v int64) { pen = uint32(v) }),
 		}
 		r.endian(keys, &e.Little, &e.Quiet)
 		before := len(r.faults)
 		r.section(n, path, keys)
+		at := r.lines[path+".pen"]
+		if named && (provided || at != 0) && len(r.faults) == before {
+			r.fault(n.Line, path, "", "an enterprise number with the name of an element, which has its own", "field and destination")
+		}
+		if !named {
+			e.PEN = pen
+		}
 		*to = append(*to, e)
-		switch at := r.lines[path+".pen"]; {
-		case len(r.faults) != before || !r.required(n, path, "field", "destination"):
+		switch {
+		case len(r.faults) != before || !r.required(n, path, "field", "destination") || named:
 		case !enterprise && (provided || e.PEN != 0):
 			r.fault(n.Line, path, "", "fields of NetFlow v9 have no enterprise number", "field and destination; numbers above 32767 as they are")
 		case provided && e.PEN == 0:
@@ -306,6 +315,24 @@ func (r *reader) elements(to *[]producer.ElementRule, enterprise bool) visit {
 		}
 	}
 	return func(n *yaml.Node, path string) { r.list(n, path, one) }
+}
+
+// element reads an element: a number, or a name, which has the enterprise too.
+func (r *reader) element(e *producer.ElementRule, named *bool, v9 bool) visit {
+	number := r.number(0, 65535, func(v int64) { e.ID = uint16(v) })
+	return func(n *yaml.Node, path string) {
+		_, err := strconv.ParseInt(n.Value, 0, 64)
+		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || err == nil {
+			number(n, path)
+			return
+		}
+		found, err := elements.Parse(n.Value, v9)
+		if err != nil {
+			r.fault(n.Line, path, strconv.Quote(n.Value), err.Error(), "a number from 0 to 65535 or a name of IANA's registry")
+			return
+		}
+		*named, e.ID, e.PEN = true, found.ID, found.PEN
+	}
 }
 
 func (r *reader) layers(n *yaml.Node, path string) {

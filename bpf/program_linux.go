@@ -89,7 +89,8 @@ func loadEntry(cfg Config, listens []Listen, entry string) (*Program, error) {
 	if linear && errors.Is(err, unix.EACCES) { // CAP_PERFMON is missing
 		all, err = load(false)
 	}
-	if errors.Is(err, unix.EPERM) {
+	var refused *Refused
+	if errors.Is(err, unix.EPERM) && !errors.As(err, &refused) {
 		err = unix.EPERM // the library's text is about locked memory, which it is not
 	}
 	if err != nil {

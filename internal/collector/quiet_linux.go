@@ -23,6 +23,9 @@ const (
 	// Zero-copy is at fault if lossyFrames were lost or cut, and more than one of
 	// lossyShare, at lossyLooks in a row.
 	lossyFrames, lossyShare, lossyLooks = 4, 50, 2
+	// Without it the program does not run on some queue, or the card's counter is about
+	// something else: more frames, a greater share, and more looks are wanted.
+	partlyFrames, partlyShare, partlyLooks = 100, 4, 10
 	// wellLooks is after how many looks a capture that receives is well.
 	wellLooks = 60
 	// window is after how many looks losses are counted from zero again.
@@ -76,6 +79,7 @@ const (
 	fine    finding = iota
 	silent          // the driver counts frames, and the program sees none
 	starved         // there are no chunks in the fill ring, and nothing gives any back
+	partly          // the card counts more frames than the program sees
 	lossy           // the card counts more frames than the program sees, or it sees pieces (zero-copy)
 )
 
@@ -83,6 +87,7 @@ const (
 // zero value with zeroCopy set is for a capture that was just opened.
 type judge struct {
 	zeroCopy bool
+	native   bool // the program sees each frame, in the driver
 
 	looks                           int
 	before, base                    observation
@@ -114,6 +119,8 @@ func (j *judge) look(now observation) finding {
 		return starved
 	case j.zeroCopy && j.isLossy(before, now):
 		return lossy
+	case j.native && !j.zeroCopy && j.isPartial(before, now):
+		return partly
 	}
 	return fine
 }
@@ -139,25 +146,47 @@ func (j *judge) isStarved(before, now observation) bool {
 	return j.starvedFor >= starvedLooks
 }
 
-// isLossy compares what the card had counted at the look before with what the program has
-// seen by now. A driver may also cut frames: the beginnings are malformed then, and the
-// program sees more frames than the card.
+// isLossy looks for frames that zero-copy loses, or cuts: the beginnings are malformed then,
+// and the program sees more frames than the card.
 func (j *judge) isLossy(before, now observation) bool {
-	counted, countedNow := before.whole-j.base.whole, now.whole-j.base.whole
-	if now.whole == 0 {
-		counted, countedNow = before.frames-j.base.frames, now.frames-j.base.frames
-	}
+	lost, counted := j.unseenOf(before, now)
 	seen, bad := now.seen-j.base.seen, now.bad-j.base.bad
-	known := seen + now.missed - j.base.missed
-	lost, pieces := max(counted, known)-known, max(seen, countedNow)-countedNow
+	countedNow := now.counted() - j.base.counted()
+	pieces := max(seen, countedNow) - countedNow
 	isLost := lost >= lossyFrames && lost*lossyShare >= counted
 	isCut := bad >= lossyFrames && bad*lossyShare >= seen && pieces >= bad-bad/4
-	if isLost || isCut {
-		j.lossyFor++
-	} else {
-		j.lossyFor = 0
+	return j.inRow(isLost || isCut, lossyLooks)
+}
+
+func (j *judge) isPartial(before, now observation) bool {
+	lost, counted := j.unseenOf(before, now)
+	return j.inRow(lost >= partlyFrames && lost*partlyShare >= counted, partlyLooks)
+}
+
+// unseenOf returns how many of the frames that had been counted at the look before the
+// program has not seen by now, and how many had been counted.
+func (j *judge) unseenOf(before, now observation) (lost, counted uint64) {
+	counted = before.counted() - j.base.counted()
+	known := now.seen - j.base.seen + now.missed - j.base.missed
+	return max(counted, known) - known, counted
+}
+
+// counted returns the frames that came, according to the card if it says so.
+func (o *observation) counted() uint64 {
+	if o.whole != 0 {
+		return o.whole
 	}
-	return j.lossyFor >= lossyLooks
+	return o.frames
+}
+
+// inRow reports whether something was found at n looks in a row.
+func (j *judge) inRow(found bool, n int) bool {
+	if !found {
+		j.lossyFor = 0
+		return false
+	}
+	j.lossyFor++
+	return j.lossyFor >= n
 }
 
 // remedy is what differs from the configuration since a driver did not do as it should.
@@ -165,9 +194,9 @@ type remedy struct {
 	largeChunks, copying, generic bool
 }
 
-// after returns the remedy for a finding, and what it is in words; vain says that to open the
-// capture again as it was did not help.
-func (r remedy) after(f finding, vain bool, cfg *CaptureConfig, mode string) (remedy, string) {
+// after returns the remedy for a finding, and what it is in words; again says that it was
+// found before, and vain that to open the capture again as it was did not help.
+func (r remedy) after(f finding, again, vain bool, cfg *CaptureConfig, mode string) (remedy, string) {
 	switch {
 	case f == lossy && !r.largeChunks:
 		r.largeChunks = true
@@ -178,7 +207,7 @@ func (r remedy) after(f finding, vain bool, cfg *CaptureConfig, mode string) (re
 	case f == silent && vain && mode != ModeGeneric && cfg.Mode == xdp.Auto.String() && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
 		r.generic = true
 		return r, "generic mode is used"
-	case f == lossy:
+	case f == lossy, f == partly && again:
 		return r, ""
 	}
 	return r, "the program is attached again"
@@ -204,7 +233,7 @@ type supervisor struct {
 
 // opened begins with a capture that was just opened in that mode.
 func (s *supervisor) opened(mode string) {
-	s.judge, s.helped = judge{zeroCopy: mode == ModeNativeZeroCopy}, false
+	s.judge, s.helped = judge{zeroCopy: mode == ModeNativeZeroCopy, native: mode != ModeGeneric}, false
 }
 
 // act says that the capture is to be opened again with supervisor.remedy.
@@ -227,7 +256,7 @@ func (s *supervisor) look(now observation, at time.Time, cfg *CaptureConfig, mod
 		}
 		return nil
 	}
-	if f != lossy {
+	if f == silent || f == starved {
 		s.deaf = true
 	}
 	if f != s.found {
@@ -236,7 +265,7 @@ func (s *supervisor) look(now observation, at time.Time, cfg *CaptureConfig, mod
 	if s.given || at.Before(s.again) {
 		return nil
 	}
-	remedy, done := s.remedy.after(f, s.tries > 0 && !s.helped, cfg, mode)
+	remedy, done := s.remedy.after(f, s.tries > 0, s.tries > 0 && !s.helped, cfg, mode)
 	if done == "" {
 		s.given = true
 		return nil
@@ -255,6 +284,8 @@ func (j *judge) text(f finding) string {
 		return "the driver counts frames, but does not run the program"
 	case starved:
 		return "the fill ring is empty, and nothing is received"
+	case partly:
+		return "the card counts frames that the program does not see: it may not run on some queue"
 	default:
 		return "zero-copy loses or cuts frames that the card counts"
 	}

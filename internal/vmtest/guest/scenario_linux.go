@@ -14,7 +14,7 @@ import (
 )
 
 // stepTime is how long one step may take on a slow machine.
-const stepTime = 10 * time.Minute
+const stepTime = 20 * time.Minute
 
 // doing says how each step is done. The text is for the cell; a [refusal] is the
 // kernel's or the driver's, any other error a failure.

@@ -2,11 +2,13 @@ package bpf
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -144,13 +146,50 @@ func TestManyListensAndRules(t *testing.T) {
 	}
 }
 
-func TestBefore511(t *testing.T) {
-	for release, want := range map[string]bool{
-		"5.10.0-28-amd64": true, "4.19.0": true, "5.11.0": false, "5.15.0-100-generic": false, "6.1.0-18-arm64": false,
-		"6.18": false, "": false, "x": false,
+// A low limit of locked memory is nothing to a kernel that charges the memory cgroup.
+func TestMemlockLimits(t *testing.T) {
+	load(t, Config{}, listens()).Close()
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: 0, Max: before.Max}); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_MEMLOCK, &before)
+	p, err := Load(Config{Workers: 1, Queues: 1}, listens())
+	if err != nil {
+		t.Fatalf("this kernel limits maps, or says so: %s", withLog(err))
+	}
+	p.Close()
+	if memlockLimits() {
+		t.Error("this kernel is said to limit maps, and made them")
+	}
+}
+
+// The programs are tried in order: the next where the kernel cannot run one, not where this
+// process may not load it.
+func TestLoadFirst(t *testing.T) {
+	refused := &Refused{Program: "a", err: unix.EACCES}
+	for _, test := range []struct {
+		name  string
+		errs  map[string]error
+		want  error
+		tried string
+	}{
+		{"the first", nil, nil, "a"},
+		{"the verifier refuses it", map[string]error{"a": refused}, nil, "ab"},
+		{"it needs what the kernel has not", map[string]error{"a": fmt.Errorf("map: %w", ebpf.ErrNotSupported)}, nil, "ab"},
+		{"both are refused", map[string]error{"a": refused, "b": unix.EINVAL}, refused, "ab"},
+		{"a capability is missing", map[string]error{"a": unix.EPERM}, unix.EPERM, "a"},
 	} {
-		if got := before511(release); got != want {
-			t.Errorf("%q: %v, want %v", release, got, want)
+		tried := ""
+		_, err := loadFirst([]string{"a", "b"}, func(entry string) (*Program, error) {
+			tried += entry
+			return nil, test.errs[entry]
+		})
+		if !errors.Is(err, test.want) || tried != test.tried {
+			t.Errorf("%s: %v after %s, want %v after %s", test.name, err, tried, test.want, test.tried)
 		}
 	}
 }

@@ -3,7 +3,9 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"os"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -11,23 +13,28 @@ import (
 // RLIMIT_MEMLOCK was too low and could not be raised (CAP_SYS_RESOURCE).
 var ErrMemlock = errors.New("locked memory is limited")
 
-// memlockLimits tells whether this kernel limits maps by RLIMIT_MEMLOCK and then
-// says EPERM, as kernels before 5.11 do. Later ones charge the memory cgroup.
+// memlockMost is a limit above which no map of the program is.
+const memlockMost = 256 << 20
+
+// memlockLimits tells whether this kernel limits maps by RLIMIT_MEMLOCK and then says
+// EPERM, as kernels before 5.11 do: it makes a small map, and one that is over the limit.
+// Later ones charge the memory cgroup.
 func memlockLimits() bool {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil || limit.Cur > memlockMost {
 		return false
 	}
-	return before511(unix.ByteSliceToString(name.Release[:]))
+	const entry = 8 // bytes
+	return tryMap(1) == nil && errors.Is(tryMap(uint32(limit.Cur/entry)+uint32(os.Getpagesize())), unix.EPERM)
 }
 
-// before511 reads "5.10.0-28-amd64" and the like; what it cannot read is new.
-func before511(release string) bool {
-	var major, minor int
-	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
-		return false
+// tryMap makes a map of n entries and lets go of it.
+func tryMap(n uint32) error {
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: n})
+	if err != nil {
+		return err
 	}
-	return major < 5 || major == 5 && minor < 11
+	return m.Close()
 }
 
 func raiseMemlock() error {

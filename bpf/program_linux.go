@@ -39,7 +39,27 @@ type Program struct {
 // may be older than 5.18, and Load without it may work. A [*Refused] holds the verifier's
 // log: with unix.EACCES before Linux 5.18, CAP_PERFMON may be missing.
 func Load(cfg Config, listens []Listen) (*Program, error) {
-	return loadEntry(cfg, listens, newestEntry())
+	return loadFirst(entries(cfg), func(entry string) (*Program, error) { return loadEntry(cfg, listens, entry) })
+}
+
+// loadFirst loads the first program that this kernel can run. If it is none, the error is
+// that of the first.
+func loadFirst(entries []string, load func(entry string) (*Program, error)) (*Program, error) {
+	var first error
+	for _, entry := range entries {
+		p, err := load(entry)
+		if err == nil {
+			return p, nil
+		}
+		if first == nil {
+			first = err
+		}
+		var refused *Refused
+		if !errors.As(err, &refused) && !errors.Is(err, ebpf.ErrNotSupported) {
+			break
+		}
+	}
+	return nil, first
 }
 
 func loadEntry(cfg Config, listens []Listen, entry string) (*Program, error) {
@@ -69,7 +89,8 @@ func loadEntry(cfg Config, listens []Listen, entry string) (*Program, error) {
 	if linear && errors.Is(err, unix.EACCES) { // CAP_PERFMON is missing
 		all, err = load(false)
 	}
-	if errors.Is(err, unix.EPERM) {
+	var refused *Refused
+	if errors.Is(err, unix.EPERM) && !errors.As(err, &refused) {
 		err = unix.EPERM // the library's text is about locked memory, which it is not
 	}
 	if err != nil {

@@ -49,14 +49,18 @@ func (t *tables) addRule(prefix netip.Prefix, allow bool) {
 	}
 }
 
-// newestEntry returns the name of the program to load: the ordinary one, unless
-// the kernel is known not to have the helper that it calls (Linux 5.18).
-func newestEntry() string {
-	err := features.HaveProgramHelper(ebpf.XDP, asm.FnXdpGetBuffLen)
-	if errors.Is(err, ebpf.ErrNotSupported) {
-		return weirProgWeirBefore518
+// entries returns the names of the programs to try, the best first: the ordinary one, unless
+// the kernel is known not to have the helper that it calls (Linux 5.18), and the one for
+// older kernels, which takes frames of one buffer alone.
+func entries(cfg Config) []string {
+	var list []string
+	if err := features.HaveProgramHelper(ebpf.XDP, asm.FnXdpGetBuffLen); !errors.Is(err, ebpf.ErrNotSupported) {
+		list = append(list, weirProgWeir)
 	}
-	return weirProgWeir
+	if len(list) == 0 || !cfg.Frags {
+		list = append(list, weirProgWeirBefore518)
+	}
+	return list
 }
 
 // newSpec returns the program of that name for this configuration: sizes of its

@@ -196,7 +196,7 @@ func TestMultiBuffer(t *testing.T) {
 // of others are what they are.
 func TestMaxFrame(t *testing.T) {
 	const most = 1200
-	for name, entry := range map[string]string{"newest": newestEntry(), "before 5.18": weirProgWeirBefore518} {
+	for name, entry := range map[string]string{"newest": entries(Config{})[0], "before 5.18": weirProgWeirBefore518} {
 		t.Run(name, func(t *testing.T) {
 			p := loaded(t, func() (*Program, error) {
 				return loadEntry(Config{Workers: 1, Queues: 1, MaxFrame: most}, listens(), entry)

@@ -13,7 +13,7 @@ import (
 const (
 	// bindPatience is how long a queue may be held by a socket that was closed
 	// before: the kernel lets go of it some time after.
-	bindPatience = 2 * time.Second
+	bindPatience = 5 * time.Second
 	bindPause    = 5 * time.Millisecond
 
 	// completionSize is of a ring that must be there but is never used.

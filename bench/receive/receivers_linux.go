@@ -188,7 +188,7 @@ func (b *bare) SetSocket(queue, _ uint32, fd int) error {
 func (b *bare) ClearSocket(queue, _ uint32) error { return b.sockets.Delete(queue) }
 
 func loadWhole(t xdp.Target) (xdp.Program, error) {
-	return bpf.Load(bpf.Config{Workers: t.Workers, Queues: t.Queues, Frags: t.Frags}, []bpf.Listen{{Port: port}})
+	return bpf.Load(bpf.Config{Workers: t.Workers, Queues: t.Queues, Frags: t.Frags, MaxFrame: t.MaxFrame}, []bpf.Listen{{Port: port}})
 }
 
 func newOurs(mode xdp.Mode, load func(xdp.Target) (xdp.Program, error), p pause) func(*cable, *side, *generator) (receiver, error) {

@@ -101,6 +101,9 @@ func tryCapture(cfg *config.Config, name string) (mode string, err error) {
 	if n := c.MaxFrame(); n > 0 {
 		mode += fmt.Sprintf("; frames above %d bytes on the sockets: this kernel has none of several buffers (XDP_USE_SG)", n)
 	}
+	if why := program.NoBells(); why != nil {
+		mode += fmt.Sprintf("; workers are not woken up by the program: %v", why)
+	}
 	if x.BusyPoll > 0 && !c.BusyPolling() {
 		mode += "; the kernel does not take -xdp.busy-poll"
 	}

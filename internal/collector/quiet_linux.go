@@ -20,9 +20,12 @@ const (
 	silentLooks, silentFrames = 3, 10
 	// starvedLooks is at how many looks in a row the fill ring must have been empty.
 	starvedLooks = 3
-	// Zero-copy is at fault if the card counted lossyFrames more than the program saw, and
-	// more than one of lossyShare, at lossyLooks in a row.
+	// Zero-copy is at fault if lossyFrames were lost or cut, and more than one of
+	// lossyShare, at lossyLooks in a row.
 	lossyFrames, lossyShare, lossyLooks = 4, 50, 2
+	// Without it the program does not run on some queue, or the card's counter is about
+	// something else: more frames, a greater share, and more looks are wanted.
+	partlyFrames, partlyShare, partlyLooks = 100, 4, 10
 	// wellLooks is after how many looks a capture that receives is well.
 	wellLooks = 60
 	// window is after how many looks losses are counted from zero again.
@@ -38,6 +41,7 @@ type observation struct {
 	missed   uint64 // by the driver: for want of buffers
 	whole    uint64 // by the card, whatever the driver did with them; 0 if unknown
 	seen     uint64 // by the program
+	bad      uint64 // of these, malformed: cut, for one
 	received uint64 // by the workers
 	dropped  uint64 // by the sockets, for want of chunks
 	waiting  int    // in the RX rings
@@ -64,7 +68,7 @@ func observe(open *xdp.Capture, program *bpf.Program) (o observation, err error)
 	s := open.Stats()
 	return observation{
 		frames: card.Frames, missed: card.Missed, whole: card.Whole,
-		seen: verdicts.Total(), received: s.Received, dropped: s.RXDropped, waiting: s.Waiting, fill: s.FillLen,
+		seen: verdicts.Total(), bad: verdicts[bpf.PassMalformed], received: s.Received, dropped: s.RXDropped, waiting: s.Waiting, fill: s.FillLen,
 	}, nil
 }
 
@@ -75,19 +79,20 @@ const (
 	fine    finding = iota
 	silent          // the driver counts frames, and the program sees none
 	starved         // there are no chunks in the fill ring, and nothing gives any back
-	lossy           // the card counts more frames than the program sees (zero-copy)
+	partly          // the card counts more frames than the program sees
+	lossy           // the card counts more frames than the program sees, or it sees pieces (zero-copy)
 )
 
 // judge finds out whether a capture that looks healthy receives what the card does. The
 // zero value with zeroCopy set is for a capture that was just opened.
 type judge struct {
 	zeroCopy bool
+	native   bool // the program sees each frame, in the driver
 
 	looks                           int
 	before, base                    observation
 	silentFor, starvedFor, lossyFor int
 	unseen                          uint64 // frames counted since the program saw one
-	lost, of                        uint64 // frames, with zero-copy
 }
 
 // every returns after how long the next look is due.
@@ -114,6 +119,8 @@ func (j *judge) look(now observation) finding {
 		return starved
 	case j.zeroCopy && j.isLossy(before, now):
 		return lossy
+	case j.native && !j.zeroCopy && j.isPartial(before, now):
+		return partly
 	}
 	return fine
 }
@@ -139,21 +146,47 @@ func (j *judge) isStarved(before, now observation) bool {
 	return j.starvedFor >= starvedLooks
 }
 
-// isLossy compares what the card had counted at the look before with what the program has
-// seen by now.
+// isLossy looks for frames that zero-copy loses, or cuts: the beginnings are malformed then,
+// and the program sees more frames than the card.
 func (j *judge) isLossy(before, now observation) bool {
-	counted, seen := before.whole-j.base.whole, now.seen-j.base.seen
-	if now.whole == 0 {
-		counted = before.frames - j.base.frames
+	lost, counted := j.unseenOf(before, now)
+	seen, bad := now.seen-j.base.seen, now.bad-j.base.bad
+	countedNow := now.counted() - j.base.counted()
+	pieces := max(seen, countedNow) - countedNow
+	isLost := lost >= lossyFrames && lost*lossyShare >= counted
+	isCut := bad >= lossyFrames && bad*lossyShare >= seen && pieces >= bad-bad/4
+	return j.inRow(isLost || isCut, lossyLooks)
+}
+
+func (j *judge) isPartial(before, now observation) bool {
+	lost, counted := j.unseenOf(before, now)
+	return j.inRow(lost >= partlyFrames && lost*partlyShare >= counted, partlyLooks)
+}
+
+// unseenOf returns how many of the frames that had been counted at the look before the
+// program has not seen by now, and how many had been counted.
+func (j *judge) unseenOf(before, now observation) (lost, counted uint64) {
+	counted = before.counted() - j.base.counted()
+	known := now.seen - j.base.seen + now.missed - j.base.missed
+	return max(counted, known) - known, counted
+}
+
+// counted returns the frames that came, according to the card if it says so.
+func (o *observation) counted() uint64 {
+	if o.whole != 0 {
+		return o.whole
 	}
-	seen += now.missed - j.base.missed
-	j.of, j.lost = counted, max(counted, seen)-seen
-	if j.lost >= lossyFrames && j.lost*lossyShare >= counted {
-		j.lossyFor++
-	} else {
+	return o.frames
+}
+
+// inRow reports whether something was found at n looks in a row.
+func (j *judge) inRow(found bool, n int) bool {
+	if !found {
 		j.lossyFor = 0
+		return false
 	}
-	return j.lossyFor >= lossyLooks
+	j.lossyFor++
+	return j.lossyFor >= n
 }
 
 // remedy is what differs from the configuration since a driver did not do as it should.
@@ -161,20 +194,20 @@ type remedy struct {
 	largeChunks, copying, generic bool
 }
 
-// after returns the remedy for a finding, and what it is in words. tries is how often in a
-// row the same was found. Where nothing else is left the capture is opened again as it was.
-func (r remedy) after(f finding, tries int, cfg *CaptureConfig, mode string) (remedy, string) {
+// after returns the remedy for a finding, and what it is in words; again says that it was
+// found before, and vain that to open the capture again as it was did not help.
+func (r remedy) after(f finding, again, vain bool, cfg *CaptureConfig, mode string) (remedy, string) {
 	switch {
 	case f == lossy && !r.largeChunks:
 		r.largeChunks = true
-		return r, "chunks of 4 KiB are used"
+		return r, "UMEM frames of 4 KiB are used"
 	case f == lossy && !r.copying && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
 		r.copying = true
 		return r, "zero-copy is not used"
-	case f == silent && tries > 0 && mode != ModeGeneric && cfg.Mode == xdp.Auto.String() && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
+	case f == silent && vain && mode != ModeGeneric && cfg.Mode == xdp.Auto.String() && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
 		r.generic = true
 		return r, "generic mode is used"
-	case f == lossy:
+	case f == lossy, f == partly && again:
 		return r, ""
 	}
 	return r, "the program is attached again"
@@ -191,13 +224,17 @@ type supervisor struct {
 	tries int
 	given bool
 	again time.Time // not before
+	// helped: the program saw frames since the capture was opened.
+	helped bool
 	// deaf: nothing is received, though the capture is attached. It stays so until
 	// something is.
 	deaf bool
 }
 
 // opened begins with a capture that was just opened in that mode.
-func (s *supervisor) opened(mode string) { s.judge = judge{zeroCopy: mode == ModeNativeZeroCopy} }
+func (s *supervisor) opened(mode string) {
+	s.judge, s.helped = judge{zeroCopy: mode == ModeNativeZeroCopy, native: mode != ModeGeneric}, false
+}
 
 // act says that the capture is to be opened again with supervisor.remedy.
 type act struct {
@@ -212,13 +249,14 @@ func (s *supervisor) look(now observation, at time.Time, cfg *CaptureConfig, mod
 	if f == fine {
 		if now.seen > before.seen && (s.found != starved || now.received > before.received) {
 			s.deaf = false
+			s.helped = s.helped || now.seen >= silentFrames
 			if s.judge.looks >= wellLooks {
 				s.tries = 0
 			}
 		}
 		return nil
 	}
-	if f != lossy {
+	if f == silent || f == starved {
 		s.deaf = true
 	}
 	if f != s.found {
@@ -227,7 +265,7 @@ func (s *supervisor) look(now observation, at time.Time, cfg *CaptureConfig, mod
 	if s.given || at.Before(s.again) {
 		return nil
 	}
-	remedy, done := s.remedy.after(f, s.tries, cfg, mode)
+	remedy, done := s.remedy.after(f, s.tries > 0, s.tries > 0 && !s.helped, cfg, mode)
 	if done == "" {
 		s.given = true
 		return nil
@@ -246,8 +284,10 @@ func (j *judge) text(f finding) string {
 		return "the driver counts frames, but does not run the program"
 	case starved:
 		return "the fill ring is empty, and nothing is received"
+	case partly:
+		return "the card counts frames that the program does not see: it may not run on some queue"
 	default:
-		return "the card counts frames that zero-copy does not deliver"
+		return "zero-copy loses or cuts frames that the card counts"
 	}
 }
 

@@ -46,17 +46,26 @@ func TestJudge(t *testing.T) {
 		{"the program does not run", false, func(o *observation) { o.frames += 100 }, silent},
 		{"it does not run, and little comes", false, func(o *observation) { o.frames++ }, silent},
 		{"no buffers are left", false, func(o *observation) { o.missed += 5 }, silent},
-		{"some are not seen", false, func(o *observation) { o.frames += 100; o.seen++ }, fine},
+		{"a queue is not seen", false, func(o *observation) { o.frames += 100; o.seen += 50 }, partly},
+		{"hardly any is seen", false, func(o *observation) { o.frames += 100; o.seen++ }, partly},
+		{"some are not seen", false, func(o *observation) { o.frames += 100; o.seen += 80 }, fine},
 		{"large frames are lost", true, func(o *observation) { o.whole += 100; o.frames += 60; o.seen += 60 }, lossy},
 		{"large frames are lost, the card does not say", true, func(o *observation) { o.frames += 100; o.seen += 60 }, lossy},
-		{"copied", false, func(o *observation) { o.whole += 100; o.frames += 60; o.seen += 60 }, fine},
+		{"large frames are cut", true, func(o *observation) { o.whole += 100; o.frames += 200; o.seen += 200; o.bad += 100 }, lossy},
+		{"malformed frames come", true, func(o *observation) { o.whole += 100; o.frames += 100; o.seen += 100; o.bad += 100 }, fine},
+		{"the card counts late", true, func(o *observation) {
+			if o.seen += 100; o.seen%1000 == 0 {
+				o.whole = o.seen
+			}
+		}, fine},
+		{"copied", false, func(o *observation) { o.whole += 100; o.frames += 90; o.seen += 90 }, fine},
 		{"overload", true, func(o *observation) { o.whole += 100; o.frames += 60; o.missed += 40; o.seen += 60 }, fine},
 		{"a few are for the card", true, func(o *observation) { o.whole += 1000; o.frames += 999; o.seen += 999 }, fine},
 		{"no chunks", false, func(o *observation) { o.frames += 9; o.seen += 9; o.dropped += 9 }, starved},
 		{"no chunks, but workers receive", false, func(o *observation) { o.frames += 9; o.seen += 9; o.dropped += 9; o.received++ }, fine},
 		{"no chunks, but workers have frames", false, func(o *observation) { o.frames += 9; o.seen += 9; o.dropped += 9; o.waiting = 5 }, fine},
 	} {
-		j, o, got := judge{zeroCopy: test.zeroCopy}, observation{}, fine
+		j, o, got := judge{zeroCopy: test.zeroCopy, native: true}, observation{}, fine
 		for range looks {
 			test.step(&o)
 			if got = j.look(o); got != fine {
@@ -108,8 +117,8 @@ func TestTrial(t *testing.T) {
 func TestLossyLadder(t *testing.T) {
 	lose := func(o *observation) { o.whole += 100; o.frames += 60; o.seen += 60 }
 	for zeroCopy, want := range map[string][]string{
-		"auto": {"chunks of 4 KiB are used", "zero-copy is not used"},
-		"on":   {"chunks of 4 KiB are used"},
+		"auto": {"UMEM frames of 4 KiB are used", "zero-copy is not used"},
+		"on":   {"UMEM frames of 4 KiB are used"},
 	} {
 		cfg := &CaptureConfig{Mode: "auto", ZeroCopy: zeroCopy}
 		var s supervisor
@@ -178,6 +187,46 @@ func TestSilentLadder(t *testing.T) {
 		feed(&s, &o, &at, wellLooks, cfg, now, func(o *observation) { o.frames++; o.seen++ })
 		if a := feed(&s, &o, &at, 2*int(quietMax/time.Second), cfg, now, hush); a == nil || a.more {
 			t.Errorf("silent again after it was well: %+v", a)
+		}
+	}
+}
+
+// TestPartlyOnce: what may be a counter of something else has a capture opened again once.
+func TestPartlyOnce(t *testing.T) {
+	cfg := &CaptureConfig{Mode: "auto", ZeroCopy: "auto"}
+	var s supervisor
+	at := time.Unix(1, 0)
+	half := func(o *observation) { o.frames += 100; o.seen += 50 }
+	s.opened(ModeNative)
+	if a := feed(&s, &observation{}, &at, 100, cfg, ModeNative, half); a == nil || a.more || s.deaf {
+		t.Fatalf("%+v, deaf %v", a, s.deaf)
+	}
+	s.opened(ModeNative)
+	if a := feed(&s, &observation{}, &at, 2*window, cfg, ModeNative, half); a != nil {
+		t.Errorf("again: %+v", a)
+	}
+	s.opened(ModeGeneric)
+	if a := feed(&s, &observation{}, &at, 2*window, cfg, ModeGeneric, half); a != nil {
+		t.Errorf("in generic mode, after GRO: %+v", a)
+	}
+}
+
+// TestSilentAgainAfterHelp: where to attach again helps, as with a driver that forgets the
+// program whenever its MTU changes, generic mode is not taken.
+func TestSilentAgainAfterHelp(t *testing.T) {
+	cfg := &CaptureConfig{Mode: "auto", ZeroCopy: "auto"}
+	var s supervisor
+	at := time.Unix(1, 0)
+	for range 10 {
+		s.opened(ModeNative)
+		o := observation{}
+		feed(&s, &o, &at, 5, cfg, ModeNative, func(o *observation) { o.frames += 5; o.seen += 5 })
+		if s.deaf {
+			t.Fatal("it is called deaf, and receives")
+		}
+		a := feed(&s, &o, &at, 2*int(quietMax/time.Second), cfg, ModeNative, func(o *observation) { o.frames += 5 })
+		if a == nil || s.remedy.generic {
+			t.Fatalf("%+v, remedy %+v", a, s.remedy)
 		}
 	}
 }

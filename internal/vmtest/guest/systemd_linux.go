@@ -256,7 +256,7 @@ func (l *lab) unitKill() (string, error) {
 		now, err = show("MainPID")
 		return err == nil && now != before && now != "0"
 	}) {
-		return "", fmt.Errorf("not started again: %w", err)
+		return "", errors.Join(errors.New("not started again"), err)
 	}
 	if err := l.captured(); err != nil {
 		return "", err

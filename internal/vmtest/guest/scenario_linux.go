@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -72,8 +73,13 @@ func (l *lab) step(name string, do func(*lab) (string, error)) (r vmtest.Report,
 	done := make(chan error, 1)
 	go func() {
 		var err error
+		defer func() {
+			if fault := recover(); fault != nil { // the machine must come to its end
+				err = detailed{fmt.Errorf("panic: %v", fault), string(debug.Stack())}
+			}
+			done <- err
+		}()
 		r.Text, err = do(l)
-		done <- err
 	}()
 	var err error
 	select {

@@ -119,10 +119,10 @@ func (l *lab) system() (string, error) {
 
 // unitActive starts the unit as it was installed and waits until it captures.
 func (l *lab) unitActive() (string, error) {
+	l.weir = &weir{addr: firstAddr}
 	if _, err := systemctl("start", unit); err != nil {
 		return "", err
 	}
-	l.weir = &weir{addr: firstAddr}
 	if err := l.captured(); err != nil {
 		return "", err
 	}

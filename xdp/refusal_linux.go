@@ -81,6 +81,8 @@ func hint(step string, err error) string {
 		return "the driver has no native XDP for this interface: use generic mode"
 	case errors.Is(err, unix.EINVAL) && is(stepBind):
 		return "the interface has no such queue, or cannot take frames in several buffers there"
+	case errors.Is(err, unix.EINVAL) && is(stepAttach):
+		return "the driver does not run the program with this MTU or these offloads (dmesg may say which): set a smaller MTU, turn LRO off (ethtool -K), or use generic mode"
 	case errors.Is(err, unix.ENOMEM):
 		return "not enough memory: set smaller rings, or fewer workers"
 	}

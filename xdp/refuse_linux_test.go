@@ -307,6 +307,7 @@ func TestHints(t *testing.T) {
 		{stepAttach + " (native)", unix.EBUSY, "another XDP program"},
 		{stepBind + " to queue 0", unix.EBUSY, "another AF_XDP socket"},
 		{stepRings, unix.EBUSY, ""},
+		{stepAttach + " (native)", unix.EINVAL, "smaller MTU"},
 	} {
 		r := refuse("eth0", test.step, test.err)
 		if test.want == "" && r.Hint != "" || !strings.Contains(r.Hint, test.want) {

@@ -55,12 +55,13 @@ fi
 
 # thread=single: with a thread for each CPU QEMU now and then runs code that the
 # kernel has patched meanwhile (jump labels): "Oops: int3", or it hangs.
-# nowatchdog and the like: stalls of an emulated CPU are the host's.
+# no_timer_check, nowatchdog and the like: late timers and stalls of an emulated
+# CPU are the host's.
 # shellcheck disable=SC2086 # a list of words
 exec $run qemu-system-x86_64 -M q35 -accel tcg,thread=single -cpu max -smp 2 -m 1536 \
 	-display none -nodefaults -no-reboot \
 	-kernel "$kernel/vmlinuz" -initrd "$image" \
-	-append "console=ttyS0 quiet panic=-1 mitigations=off net.ifnames=0 nowatchdog rcupdate.rcu_cpu_stall_suppress=1 log_buf_len=4M $*" \
+	-append "console=ttyS0 quiet panic=-1 mitigations=off net.ifnames=0 no_timer_check nowatchdog rcupdate.rcu_cpu_stall_suppress=1 log_buf_len=4M $*" \
 	$disk -serial "file:$folder/console" -serial "file:$folder/reports" \
 	-netdev tap,id=n0,ifname=nic,script=no,downscript=no$backend -device $device,netdev=n0,mac=52:54:00:00:00:01 \
 	-netdev tap,id=n1,ifname=gen,script=no,downscript=no -device virtio-net-pci,netdev=n1,mac=52:54:00:00:00:02

@@ -37,6 +37,7 @@ install -m 755 "$programs/guest" usr/sbin/weir-vmtest
 cat >etc/systemd/system/weir-vmtest.service <<-END
 	[Unit]
 	Description=steps of weir's tests in a virtual machine
+	FailureAction=poweroff-force
 	[Service]
 	Type=exec
 	ExecStart=/usr/sbin/weir-vmtest

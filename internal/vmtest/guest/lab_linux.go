@@ -271,7 +271,10 @@ func unattached() error {
 		id, err = programOn()
 		return err == nil && id == 0
 	}) {
-		return fmt.Errorf("program %d is still on %s: %w", id, nic, err)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("program %d is still on %s", id, nic)
 	}
 	return nil
 }

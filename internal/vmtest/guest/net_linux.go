@@ -23,8 +23,9 @@ const (
 	nicEnd, genEnd = ":01", ":02"
 	// jumboMTU is that of the sender from the beginning.
 	jumboMTU = 9000
-	// patience is how long anything that must happen may take.
-	patience = time.Minute
+	// patience is how long anything that must happen may take: an emulated CPU may
+	// have a tenth of one of a busy host.
+	patience = 4 * time.Minute
 )
 
 // eventually waits until cond holds and reports whether it does.

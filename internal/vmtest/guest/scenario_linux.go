@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // stepTime is how long one step may take on a slow machine.
-const stepTime = 10 * time.Minute
+const stepTime = 20 * time.Minute
 
 // doing says how each step is done. The text is for the cell; a [refusal] is the
 // kernel's or the driver's, any other error a failure.
@@ -72,8 +73,13 @@ func (l *lab) step(name string, do func(*lab) (string, error)) (r vmtest.Report,
 	done := make(chan error, 1)
 	go func() {
 		var err error
+		defer func() {
+			if fault := recover(); fault != nil { // the machine must come to its end
+				err = detailed{fmt.Errorf("panic: %v", fault), string(debug.Stack())}
+			}
+			done <- err
+		}()
 		r.Text, err = do(l)
-		done <- err
 	}()
 	var err error
 	select {

@@ -226,12 +226,19 @@ func (l *lab) second() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if code, err := other.end(unix.SIGTERM); err != nil || code != 0 {
-		return "", fmt.Errorf("the second weir ends with code %d: %w", code, err)
+	code, err := other.end(unix.SIGTERM)
+	if err == nil && code != 0 {
+		err = detailed{fmt.Errorf("the second weir ends with code %d", code), tail(other.log.String())}
+	}
+	if err != nil {
+		return "", err
 	}
 	now, err := programOn()
-	if err != nil || now != id {
-		return "", fmt.Errorf("program %d is on %s, was %d: %w", now, nic, id, err)
+	if err == nil && now != id {
+		err = fmt.Errorf("program %d is on %s, was %d", now, nic, id)
+	}
+	if err != nil {
+		return "", err
 	}
 	if l.mode == "udp" {
 		return "both on sockets; " + text, nil

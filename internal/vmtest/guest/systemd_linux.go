@@ -119,10 +119,10 @@ func (l *lab) system() (string, error) {
 
 // unitActive starts the unit as it was installed and waits until it captures.
 func (l *lab) unitActive() (string, error) {
+	l.weir = &weir{addr: firstAddr}
 	if _, err := systemctl("start", unit); err != nil {
 		return "", err
 	}
-	l.weir = &weir{addr: firstAddr}
 	if err := l.captured(); err != nil {
 		return "", err
 	}
@@ -256,7 +256,7 @@ func (l *lab) unitKill() (string, error) {
 		now, err = show("MainPID")
 		return err == nil && now != before && now != "0"
 	}) {
-		return "", fmt.Errorf("not started again: %w", err)
+		return "", errors.Join(errors.New("not started again"), err)
 	}
 	if err := l.captured(); err != nil {
 		return "", err

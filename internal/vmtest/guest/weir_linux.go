@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -119,8 +120,11 @@ func (w *weir) scrape() (metrics, error) {
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("read metrics: status %d: %w", res.StatusCode, err)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = errors.New(res.Status)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read metrics: %w", err)
 	}
 	m := metrics{}
 	for line := range strings.Lines(string(text)) {

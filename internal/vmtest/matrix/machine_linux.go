@@ -142,11 +142,16 @@ func (o *options) machine(ctx context.Context, m machine) row {
 	began := time.Now()
 	var said strings.Builder // at once at the end: machines run side by side
 	fmt.Fprintf(&said, "%s (%s), %s\n", r.Release, m.kernel, m.card)
-	err := o.boot(ctx, m,
-		"weir.driver="+m.card, "weir.do="+strings.Join(do, ","), "weir.expect="+expected(m.kernel, m.card),
-		"weir.steps="+strings.ReplaceAll(strings.Join(o.steps, ","), " ", "+"))
 	text, readErr := os.ReadFile(filepath.Join(m.logs, "reports"))
 	reports, ended := vmtest.Read(bytes.NewReader(text), steps)
+	var err error
+	if !o.resume || !ended {
+		err = o.boot(ctx, m,
+			"weir.driver="+m.card, "weir.do="+strings.Join(do, ","), "weir.expect="+expected(m.kernel, m.card),
+			"weir.steps="+strings.ReplaceAll(strings.Join(o.steps, ","), " ", "+"))
+		text, readErr = os.ReadFile(filepath.Join(m.logs, "reports"))
+		reports, ended = vmtest.Read(bytes.NewReader(text), steps)
+	}
 	r.Reports = reports
 	if !ended || err != nil || readErr != nil {
 		r.Broken = fmt.Sprintf("the machine did not come to its end: %s", why(err, readErr, filepath.Join(m.logs, "console")))

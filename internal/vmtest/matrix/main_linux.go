@@ -64,6 +64,7 @@ func expected(kernel, card string) string {
 type options struct {
 	kernels, cards, steps []string
 	tests, systemd        bool
+	resume                bool
 	scripts, work, out    string
 	weir                  string
 	jobs                  int
@@ -95,6 +96,7 @@ func parse(args []string) (o options, err error) {
 	flags.StringVar(&steps, "steps", strings.Join(vmtest.Scenario, ","), "steps of the scenario; empty for none")
 	flags.BoolVar(&o.tests, "tests", true, "run the tests of "+strings.Join(vmtest.Packages, ", ")+" beside "+testCard)
 	flags.BoolVar(&o.systemd, "systemd", false, "instead of these, install the packaged files on Debians of the suites and test the unit")
+	flags.BoolVar(&o.resume, "resume", false, "take the reports of machines below -work that came to their end, instead of running them again")
 	flags.StringVar(&o.scripts, "scripts", "scripts/vm", "folder of the scripts")
 	flags.StringVar(&o.work, "work", "bin/vm", "folder of programs, images and logs")
 	flags.StringVar(&o.out, "out", "", "file to write the table to; empty is standard output")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs every fuzz target of the module for the given time.
-# usage: fuzz.sh 20s
+# usage: [PKGS=./producer] fuzz.sh 20s
 #
 # A finding is what go test writes a failing input for, or any other failure.
 # One end is none: before Go 1.27 the end of the time may itself be reported as
@@ -34,7 +34,7 @@ executions() {
 	sed -n 's/^fuzz: elapsed: .* execs: \([0-9]*\) .*/\1/p' "$out" | tail -n 1
 }
 
-for pkg in $($GO list ./...); do
+for pkg in $($GO list ${PKGS:-./...}); do
 	for target in $($GO test -tags "${TAGS:-}" -list '^Fuzz' "$pkg" | grep '^Fuzz' || true); do
 		echo "fuzz $pkg $target for $time"
 		if ! fuzz "$pkg" "$target"; then

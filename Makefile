@@ -37,8 +37,9 @@ test: need-go ## Run all tests with the race detector (as root: those with real 
 
 # The race detector takes several times as much memory as weir does.
 .PHONY: test-memory
-test-memory: need-go ## Hold weir's resident memory to its limit under floods (root; half a minute)
+test-memory: need-go ## Hold memory to its limits under floods, and the cost of each datagram with full tables (root; minutes)
 	@scripts/need.sh root
+	$(GO) test -count=1 -tags $(TAGS) -run 'TestAdversary$$|TestMemory$$' ./internal/collector
 	$(GO) test -count=1 -tags $(TAGS) -run TestHostile ./internal/live
 
 .PHONY: test-root
@@ -147,7 +148,7 @@ bench-receive: need-go ## Measure the cost of receiving beside other ways (root,
 	$(BIN)/receive
 
 .PHONY: soak
-soak: build ## Run a collector under a mixed load (SOAK="-duration 30m -pps 50000 -exporters 5000") and judge it
+soak: build ## Run a collector under a mixed load (SOAK="-duration 30m -pps 50000 -exporters 5000 -adversary 20") and judge it
 	$(GO) build -o $(BIN)/soak ./bench/soak
 	$(BIN)/soak -weir $(BIN)/weir $(SOAK)
 

@@ -194,10 +194,11 @@ func startCollector(o options, g *good) (*collector, error) {
 	args := append([]string{
 		"-listen", fmt.Sprintf("flow://127.0.0.1:%d", port), "-addr", fmt.Sprintf("127.0.0.1:%d", web),
 		"-format", "bin", "-transport.file", output, "-transport.file.sep", "", "-metrics.exporters", "100",
-		// Forged addresses fill the table before memory is judged.
-		"-exporters.max", strconv.Itoa(3 * o.exporters),
 		"-templates.json.path", filepath.Join(dir, "templates.json"), "-errors.sample", filepath.Join(dir, "errors"),
 	}, o.args...)
+	if g == nil { // forged addresses are to fill the table before memory is judged; the adversary fills any
+		args = append([]string{"-exporters.max", strconv.Itoa(3 * o.exporters)}, args...)
+	}
 	c.cmd = exec.Command(o.weir, args...)
 	if c.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		return nil, fmt.Errorf("make log: %w", err)

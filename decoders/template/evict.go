@@ -6,7 +6,7 @@ package template
 //  1. One that never decoded a data set, the one made first. Forged
 //     announcements push each other out.
 //  2. One that did, but for less than a second; then for less than ten seconds;
-//     then for less than two minutes; of each the one used least recently.
+//     then for less than two minutes; of each the one used least recently of a few.
 //     Forged sources come once.
 //  3. One that did for longer, and was not used for an hour.
 //
@@ -19,9 +19,9 @@ const (
 	// inUseStanding is the standing of those that are left alone while they are
 	// used.
 	inUseStanding = 3
-	// maxInUse is how many domains in use are looked at to find one that no
-	// longer is.
-	maxInUse = 32
+	// candidates is how many domains are looked at to find one that was not used for
+	// long, and maxInUse how many of those that were in use for long.
+	candidates, maxInUse = 8, 32
 )
 
 // standing returns how well a domain's use is known, inUseStanding at most.
@@ -41,12 +41,12 @@ func (d *Domain) standing() int {
 // guarded by the store's lock.
 //
 // Making a domain, dropping one and finding the one to evict cost O(1). Using one
-// takes no lock and moves nothing, so that a domain may stand further in front
-// than it should: it is moved when it is found there, at most once for each time
-// that it was used.
+// takes no lock and moves nothing, so that a domain may stand in a queue that it no
+// longer belongs to: it is moved when it is found there, at most once for each
+// standing that it rose to.
 type eviction struct {
 	// Never used ones come first, in the order in which they were made; then
-	// the others by standing, each in the order in which their use was noticed.
+	// the others by standing.
 	queues [2 + inUseStanding]queue
 }
 
@@ -58,17 +58,20 @@ type queue struct{ first, last *Domain }
 type place struct {
 	in         *queue // nil for none
 	prev, next *Domain
-	used       int64 // lastUse when it was put there
+}
+
+// queueOf returns the queue that a domain belongs to.
+func (e *eviction) queueOf(d *Domain) *queue {
+	if d.lastUse.Load() == 0 {
+		return &e.queues[0]
+	}
+	return &e.queues[1+d.standing()]
 }
 
 // add puts a domain, which is in no queue, at the end of the one that it belongs to.
 func (e *eviction) add(d *Domain) {
-	used := d.lastUse.Load()
-	q := &e.queues[0]
-	if used != 0 {
-		q = &e.queues[1+d.standing()]
-	}
-	d.place = place{in: q, prev: q.last, used: used}
+	q := e.queueOf(d)
+	d.place = place{in: q, prev: q.last}
 	if q.last != nil {
 		q.last.place.next = d
 	} else {
@@ -109,27 +112,48 @@ func (e *eviction) least(nowNs int64, keep *Domain) *Domain {
 		e.remove(keep)
 		defer e.add(keep)
 	}
-	inUse := 0
 	for i := range e.queues {
-		q := &e.queues[i]
-		for q.first != nil {
-			d := q.first
-			switch {
-			case d.children > 0:
-				e.remove(d) // drop puts it back with the last of them
-			case i == len(e.queues)-1 && nowNs-d.lastUse.Load() < kept:
-				if inUse++; inUse > maxInUse {
-					return nil
-				}
-				e.again(d)
-			case d.lastUse.Load() != d.place.used:
-				e.again(d)
-			default:
-				return d
-			}
+		if d := e.leastOf(&e.queues[i], nowNs); d != nil {
+			return d
 		}
 	}
 	return nil
+}
+
+// leastOf returns the first of the domains that were never used, or the one used least
+// recently of the next few of those that were; nil if there is none, or all of the few
+// are in use.
+func (e *eviction) leastOf(q *queue, nowNs int64) *Domain {
+	var first, least *Domain
+	looks := candidates
+	if q == &e.queues[1+inUseStanding] {
+		looks = maxInUse
+	}
+	for d := q.first; d != nil && d != first && looks > 0; d = q.first {
+		switch {
+		case d.children > 0:
+			e.remove(d) // drop puts it back with the last of them
+		case e.queueOf(d) != q:
+			e.again(d)
+		case q == &e.queues[0]:
+			return d
+		default:
+			if first == nil {
+				first = d
+			}
+			looks--
+			e.again(d)
+			if !d.inUse(nowNs) && (least == nil || d.lastUse.Load() < least.lastUse.Load()) {
+				least = d
+			}
+		}
+	}
+	return least
+}
+
+// inUse says whether the domain must not be evicted.
+func (d *Domain) inUse(nowNs int64) bool {
+	return d.standing() == inUseStanding && nowNs-d.lastUse.Load() < kept
 }
 
 // room evicts domains until cost more bytes fit, but not keep. The store is

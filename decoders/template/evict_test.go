@@ -338,3 +338,28 @@ func TestNews(t *testing.T) {
 		t.Error("the ring does not say that it has forgotten")
 	}
 }
+
+// TestUsedLately: of domains that were made first and are used all the time none makes
+// room for those that were used once, from the first eviction on.
+func TestUsedLately(t *testing.T) {
+	limits := template.DefaultLimits()
+	limits.Domains = 1000
+	s := template.NewStore(limits, nil)
+	now := hour
+	const live = 4
+	for i := range live {
+		announce(s, i, now)
+	}
+	for i := range 5000 {
+		now += int64(time.Millisecond) / 10
+		if i%50 == 0 {
+			for j := range live {
+				if !known(s, j) {
+					t.Fatalf("domain %d was evicted after %d others", j, i)
+				}
+				use(s.Lookup(source(j)), now)
+			}
+		}
+		use(announce(s, 1000+i, now), now)
+	}
+}

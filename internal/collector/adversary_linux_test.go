@@ -16,7 +16,7 @@ const (
 	// datagram may take. One of 28 bytes that makes entries in five tables, each with
 	// memory that no cache has, takes some 20 times. One that walks a full table
 	// takes hundreds or thousands.
-	adversaryFactor = 50
+	adversaryFactor = 40
 	adversaryTurns  = 4
 	adversaryTries  = 3
 )

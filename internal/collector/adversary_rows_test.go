@@ -229,7 +229,8 @@ var adversaryRows = []adversaryRow{
 		strike: func(i int) []packet { p := newDomain(i); return []packet{p} },
 	},
 	{
-		table: "samplers", operation: "1,024 of a new domain", strikes: 100,
+		table: "samplers", operation: "1,024 of a new domain, for which another goes", strikes: 100,
+		cfg:  adversaryConfig{templates: small(97)},
 		fill: fillSamplers(97, 1024),
 		strike: func(i int) []packet {
 			body := []byte{}
@@ -342,12 +343,13 @@ var adversaryRows = []adversaryRow{
 	},
 	{
 		table: "pending", operation: "one more than there may be", strikes: 3000,
+		cfg:    adversaryConfig{pending: patient},
 		fill:   fillPending(100_000),
 		strike: func(i int) []packet { return one(forged(1_000_000+i), message(7, 0, dataSet(999, 1, 2, 3, 4))) },
 	},
 	{
 		table: "pending", operation: "templates of others, more than are remembered", strikes: 20,
-		cfg: adversaryConfig{workers: 2}, fill: fillPending(90_000), plain: plainTemplates,
+		cfg: adversaryConfig{workers: 2, pending: patient}, fill: fillPending(90_000), plain: plainTemplates,
 		strike: func(i int) []packet {
 			var list []packet
 			for j := range 11 {
@@ -359,14 +361,14 @@ var adversaryRows = []adversaryRow{
 	},
 	{
 		table: "pending", operation: "templates of others, by port", strikes: 100,
-		cfg: adversaryConfig{workers: 2, ports: template.PortsAuto}, fill: fillPending(90_000),
+		cfg: adversaryConfig{workers: 2, pending: patient, ports: template.PortsAuto}, fill: fillPending(90_000),
 		strike: func(i int) []packet {
 			return append([]packet{{from: forged(1_000_000 + i), data: message(1, 0, templates(256, 1, 8)), worker: 1}}, garbageTurn...)
 		},
 	},
 	{
 		table: "pending", operation: "their template comes and goes", strikes: 100,
-		cfg: adversaryConfig{workers: 2},
+		cfg: adversaryConfig{workers: 2, pending: patient},
 		fill: func(a *adversary) {
 			a.each(90_000, func(i int) packet { return packet{from: forged(1), data: message(7, 0, dataSet(999, 1, 2, 3, 4))} })
 		},

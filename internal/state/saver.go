@@ -150,7 +150,7 @@ const poll = 20 * time.Millisecond
 
 // share is how much longer than a save the time between two is at least, so that a
 // flood of changes in a full table does not have it saved all the time.
-const share = 4
+const share = 16
 
 // Run saves what changes until Stop.
 func (f *File) Run() {

@@ -108,7 +108,7 @@ func TestKilledProtobuf(t *testing.T) {
 }
 
 // TestTornProtobuf starts weir on a protobuf file that a kill has torn: it says so,
-// counts it, and appends behind the last whole message.
+// counts it, and appends after the last whole message.
 func TestTornProtobuf(t *testing.T) {
 	t.Parallel()
 	host := newHost(t)

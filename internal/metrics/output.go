@@ -1,7 +1,7 @@
 package metrics
 
 var (
-	outputRepairs  = desc("output_repairs_total", "Output files that an earlier run had left unfinished and that were cut behind their last whole message, or set aside.")
+	outputRepairs  = desc("output_repairs_total", "Output files that an earlier run had left unfinished and that were cut after their last whole message, or set aside.")
 	outputRepaired = desc("output_repaired_bytes_total", "Bytes that were cut off or set aside by that.")
 )
 

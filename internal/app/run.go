@@ -163,6 +163,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 		Errors:        c.errors,
 		Kafka:         out.kafka,
 		Spool:         out.spool,
+		File:          out.file,
 		Databases:     c.enrich,
 		Names:         c.names,
 	}

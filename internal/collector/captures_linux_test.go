@@ -279,7 +279,7 @@ func TestFramesWaiting(t *testing.T) {
 		}
 	})
 	most, looks := uint64(0), 0
-	for began := time.Now(); time.Since(began) < time.Second && !t.Failed(); looks++ {
+	for began := time.Now(); (time.Since(began) < time.Second || looks < 20) && !t.Failed(); looks++ {
 		most = max(most, l.checkWaiting(c))
 	}
 	ended := make(chan struct{})
@@ -294,8 +294,8 @@ func TestFramesWaiting(t *testing.T) {
 	}
 	close(stop)
 	sending.Wait()
-	if most == 0 || looks < 20 {
-		t.Errorf("%d frames waited at most in %d looks", most, looks)
+	if most == 0 {
+		t.Errorf("no frame waited in %d looks", looks)
 	}
 	eventually(t, "nothing waits", func() bool { return l.checkWaiting(c) == 0 })
 }

@@ -65,7 +65,7 @@ func TestStopCounts(t *testing.T) {
 		}
 		began := time.Now()
 		r.end()
-		if took := time.Since(began); took > 3*drainTime {
+		if took := time.Since(began); took > 10*drainTime { // far below what decoding with such a sink takes
 			t.Errorf("the stop took %v", took)
 		}
 		s := r.Snapshot()

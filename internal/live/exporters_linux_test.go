@@ -7,9 +7,9 @@ import (
 )
 
 // elsewhere are metrics that only tests of their packages can move: it takes
-// minutes, or a quarter of a million streams; and one that moves for moments
-// (TestEveryPage).
-var elsewhere = []string{"weir_xdp_frames_waiting", "weir_exporters_overflow_total", "weir_sequence_streams_evicted_total", `weir_error_samples_total{outcome="dropped"}`}
+// minutes, or a quarter of a million streams; one that moves for moments
+// (TestEveryPage), and those that a start moves (TestTornProtobuf).
+var elsewhere = []string{"weir_output_repair", "weir_xdp_frames_waiting", "weir_exporters_overflow_total", "weir_sequence_streams_evicted_total", `weir_error_samples_total{outcome="dropped"}`}
 
 // numbered9 is a NetFlow v9 message with a sequence number.
 func numbered9(number uint32, sets ...[]byte) []byte {

@@ -114,7 +114,8 @@ func TestEveryPage(t *testing.T) {
 		}
 		return true
 	}
-	for began := time.Now(); time.Since(began) < 3*time.Second && !t.Failed(); {
+	began, enough := time.Now(), func() bool { return pages >= 20 && w.out.count("mapping reloaded") >= 5 }
+	for (time.Since(began) < 3*time.Second || !enough()) && time.Since(began) < patience && !t.Failed() {
 		w.signal(syscall.SIGHUP)
 		if !look() {
 			t.Fatal("no page")
@@ -131,7 +132,7 @@ func TestEveryPage(t *testing.T) {
 	if got := n("frames_redirected"); got == 0 || got > n("datagrams_received")+n("frames_dropped") {
 		t.Errorf("%d frames redirected, %d datagrams received and %d frames dropped", got, n("datagrams_received"), n("frames_dropped"))
 	}
-	if pages < 20 || w.out.count("mapping reloaded") < 5 {
+	if !enough() {
 		t.Errorf("%d pages, %d reloads", pages, w.out.count("mapping reloaded"))
 	}
 	t.Logf("%d pages, frames waited on %d of them, %d reloads", pages, waited, w.out.count("mapping reloaded"))

@@ -16,6 +16,7 @@ import (
 	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
+	"github.com/weirflow/weir/sink/file"
 	"github.com/weirflow/weir/sink/kafka"
 	"github.com/weirflow/weir/sink/spool"
 )
@@ -34,9 +35,10 @@ type Source struct {
 	ExporterLimit int
 	// Version is the program's.
 	Version string
-	// Kafka and Spool are nil where there is none.
+	// Kafka, Spool and File are nil where there is none.
 	Kafka *kafka.Sink
 	Spool *spool.Log
+	File  *file.File
 	// Databases is nil where flows are not enriched.
 	Databases *enrich.Databases
 	// Names has who gets goflow2's metrics, nil where they are not wanted.
@@ -115,6 +117,7 @@ var (
 
 var all = []*prometheus.Desc{
 	captureMode, captureOpened, xdpVerdicts, xdpDropped, xdpWaiting, xdpLimited, ringHigh, ringSize, exporterLimited,
+	outputRepairs, outputRepaired,
 	buildInfo, received, receivedBytes, socketDropped, datagrams, byProtocol, faults,
 	produced, sinkRecords, dropped, inFlight, sinkBytes, batches,
 	options, noTemplate, announced, otherSample,
@@ -171,6 +174,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	e.count(sinkBytes, l.SinkBytes)
 	e.count(batches, w.Sealed)
 
+	c.repairs(e)
 	c.templates(e, &w.Decode.Held)
 	c.exporters(e)
 	c.exporterTable(e, &w.Decode)

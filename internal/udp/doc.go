@@ -16,6 +16,9 @@
 // exactly: by the count that comes with each datagram (SO_RXQ_OVFL), and by
 // [Socket.PollDrops] when no further datagram comes.
 //
+// Before a socket is closed for good, [Socket.Refuse] makes the kernel drop, and count,
+// what still arrives, so that what is in the queue is finite and can be counted.
+//
 // One goroutine, best locked to its thread, calls Receive, Datagram and
 // PollDrops. Wake, Close, KernelDrops, ReceiveBuffer and LocalAddr may be called
 // from any.

@@ -34,7 +34,7 @@ type Config struct {
 	Separator       string
 
 	// Mark keeps the offset at which the last whole batch ends in a file
-	// .NAME.end beside the output, so that a start after a crash need not read the
+	// .NAME.end next to the output, so that a start after a crash need not read the
 	// output to find it. A file that is neither of lines nor of lengths is cut
 	// there; what comes after goes to NAME.torn-TIME.
 	Mark bool

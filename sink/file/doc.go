@@ -12,4 +12,9 @@
 // renamed to flows-20261123T093000Z-0001.json, a new one is opened under the
 // old name, and a goroutine in the background compresses what was renamed.
 // For rotation by another program there is [File.Reopen].
+//
+// A crash may leave a message half written. When a file is opened, a last line
+// without its end is cut off. Messages that are not lines are looked at from a mark
+// on, a small file that holds where the last whole batch ends; what follows the last
+// whole message goes to another file.
 package file

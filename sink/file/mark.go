@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mark is a small file beside the output, .NAME.end, that holds where the last
+// A mark is a small file next to the output, .NAME.end, that holds where the last
 // whole batch in the output ends. A start after a crash needs to look only at what
 // comes after that. All integers are little-endian:
 //

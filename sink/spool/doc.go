@@ -22,6 +22,13 @@
 // damaged segment is set aside under another name once it is delivered; files
 // that are not the log's are never touched. A lock keeps a second process out.
 //
+// Files may be renamed, copied, exchanged or removed while the log is closed. The
+// header of each segment says where in the log it belongs, and to which log, so that
+// names mean nothing. Copies, segments of another log, and files that cannot be read or
+// are no segments are set aside at the start. The list of acknowledgements holds how
+// many records were ever resolved: those that were appended, are not resolved and are
+// in no segment are counted as lost.
+//
 // # Why not a library
 //
 // Tried with 256 KiB entries on one machine (disk of 100 to 250 MB/s, sync off

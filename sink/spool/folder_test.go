@@ -120,7 +120,7 @@ var tail = []string{"remove", "truncate", "empty", "bytes", "header"}
 // both together are what was spooled. The next start loses nothing more.
 func TestFolder(t *testing.T) {
 	kinds := slices.Sorted(maps.Keys(damages))
-	for seed := range uint64(600) {
+	for seed := range uint64(300) {
 		rng := newRand(seed)
 		d := &folder{t: t, dir: fastDir(t), rng: rng}
 		cfg := Config{Dir: d.dir, MaxBytes: 1 << 20, SegmentBytes: 4096, Reserve: -1, SyncEvery: -1}

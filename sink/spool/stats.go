@@ -17,7 +17,7 @@ type Stats struct {
 	Appended  uint64 // written
 	Recovered uint64 // found at Open, not resolved and readable as far as could be seen
 	Evicted   uint64 // made way for newer ones
-	Corrupt   uint64 // lost by damage: of what is missing at the very end after a crash the number is not known, and acknowledged ones may be among those missing elsewhere
+	Corrupt   uint64 // lost by damage: of what is missing at the very end after a crash the number is not known; after a failure of the machine, or with a list of an older version, acknowledged ones may be among them
 
 	Damages      uint64 // places at which a segment or the list of acknowledgements was damaged
 	Torn         uint64 // of these, those at the end of a segment, as a crash leaves them

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 const (
@@ -126,7 +128,7 @@ func (l *Log) dropAllResolved() {
 
 // load reads the headers of a segment's entries.
 func (l *Log) load(path string) error {
-	f, err := os.Open(path)
+	f, err := create.Read(path)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func goflow2Line(args []string) (line string, ok bool) {
 func checkGoflow2(env Env, line string) int {
 	t, err := config.Translate(line)
 	if err != nil {
-		fmt.Fprintf(env.Stderr, "weir: -goflow2 %q: %v; allowed: a command line in quotes, such as \"goflow2 -format=bin\"\n", line, err)
+		fmt.Fprintf(env.Stderr, "weir: -goflow2: %v; allowed: a command line in quotes, such as \"goflow2 -format=bin\"\n", err)
 		return ExitUsage
 	}
 	fmt.Fprintf(env.Stdout, "%s\n", t.Line)

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
+	"github.com/weirflow/weir/internal/create"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -129,7 +129,7 @@ func writeStats(name string, w io.Writer, s *Stats) error {
 	if name == "-" {
 		_, err = w.Write(text)
 	} else {
-		err = os.WriteFile(name, text, 0o644)
+		err = create.WriteFile(name, text, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("write statistics: %w", err)

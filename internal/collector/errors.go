@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/weirflow/weir/decoders/template"
 	pcap "github.com/weirflow/weir/internal/capture"
+	"github.com/weirflow/weir/internal/create"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -56,7 +56,7 @@ type ErrorSampleStats struct{ Written, Dropped, Failed uint64 }
 // cannot be used is logged and costs the samples only.
 func NewErrorSamples(dir string, count int, store *template.Store, log *slog.Logger) *ErrorSamples {
 	s := &ErrorSamples{dir: dir, count: count, store: store, log: log, queue: make(chan errorSample, errorQueue)}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := create.Folder(dir, 0o750); err != nil {
 		log.Warn("samples of errors cannot be kept", "error", err)
 	}
 	for i := range s.left {
@@ -83,6 +83,12 @@ func (s *ErrorSamples) path(r producer.Reason) string {
 
 // has returns how many samples of a reason are there.
 func (s *ErrorSamples) has(r producer.Reason) int {
+	// Looked at first: opening a FIFO waits for ever.
+	f, err := create.Read(s.path(r))
+	if err != nil {
+		return 0
+	}
+	_ = f.Close() // it was only read
 	in, err := pcap.Open(s.path(r))
 	if err != nil {
 		return 0
@@ -137,7 +143,7 @@ func (s *ErrorSamples) write() {
 // append writes frames behind those of a reason's capture. One that cannot take
 // all of them is cut back to what it had.
 func (s *ErrorSamples) append(r producer.Reason, frames []byte) (err error) {
-	f, err := os.OpenFile(s.path(r), os.O_RDWR|os.O_CREATE, 0o640)
+	f, err := create.Own(s.path(r), 0o640)
 	if err != nil {
 		return fmt.Errorf("open capture: %w", err)
 	}

@@ -90,3 +90,35 @@ func TestErrorSamplesFail(t *testing.T) {
 		t.Errorf("%+v, %d left", st, idle.left[producer.ReasonUnknownVersion].Load())
 	}
 }
+
+// TestErrorSamplesDoNotFollow: nothing is written through what somebody put under the
+// name of a capture, in a folder that all may write to.
+func TestErrorSamplesDoNotFollow(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(victim, filepath.Join(dir, "unknown_version.pcap")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(victim, filepath.Join(dir, "datagram_truncated.pcap")); err != nil {
+		t.Fatal(err)
+	}
+	s := NewErrorSamples(dir, 3, producer.NewStore(template.DefaultLimits()), slog.New(slog.DiscardHandler))
+	var r producer.Reasons
+	r.Add(producer.ReasonUnknownVersion)
+	r.Add(producer.ReasonDatagramTruncated)
+	src := netip.MustParseAddrPort("192.0.2.1:1000")
+	s.keep(&r, producer.Meta{Source: src, ReceivedNs: 1e18}, netip.AddrPort{}, []byte{1, 2, 3})
+	s.Close()
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
+		t.Errorf("the victim has %q, %v", text, err)
+	}
+	if st := s.Stats(); st.Failed != 2 {
+		t.Errorf("%+v, want 2 that failed", st)
+	}
+}

@@ -233,7 +233,7 @@ func settingsOf(options []Option, sources map[string]string) []Setting {
 		if source == "" {
 			source = "set by the program"
 		}
-		out = append(out, Setting{Name: o.Name, Value: o.Value.Get(), Source: source})
+		out = append(out, Setting{Name: o.Name, Value: shown(o.Name, o.Value.Get()), Source: source})
 	}
 	return out
 }

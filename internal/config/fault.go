@@ -139,8 +139,10 @@ func asProblems(err error) Problems {
 // maxShown is the number of bytes of a value that messages show.
 const maxShown = 120
 
-// show quotes a value for a message and shortens it.
+// show quotes a value for a message, shortens it, and leaves out what looks like a
+// password.
 func show(v string) string {
+	v = Redact(v)
 	if len(v) > maxShown {
 		return fmt.Sprintf("%.*q...", maxShown, v)
 	}

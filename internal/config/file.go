@@ -72,7 +72,7 @@ func (t *Table) syntaxFault(file string, err error) Fault {
 	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(text); m != nil {
 		where, text = file+":"+m[1], text[len(m[0]):]
 	}
-	return Fault{Option: t.FileOption, Where: where, Problem: "not YAML: " + text}
+	return Fault{Option: t.FileOption, Where: where, Problem: "not YAML: " + quotedText.ReplaceAllString(text, "'"+hidden+"'")}
 }
 
 // yamlReader turns the tree of a document into settings.
@@ -88,6 +88,9 @@ func (y *yamlReader) fault(n *yaml.Node, name, value, problem, allowed string) {
 	option := ""
 	if o, _ := y.lookup(name); o != nil {
 		option = o.Name
+	}
+	if option == "" || isSecret(option) {
+		value = ""
 	}
 	y.faults = append(y.faults, Fault{
 		Option: option, Where: y.file + ":" + strconv.Itoa(n.Line), Name: name, Value: value, Problem: problem, Allowed: allowed,
@@ -136,7 +139,7 @@ func (y *yamlReader) entry(key, value *yaml.Node, path string) {
 		y.mapping(value, path+".")
 	case o == nil && isNull(value):
 	case o == nil:
-		y.fault(value, path, showNode(value), kindName(value)+" where a section should be", "keys below "+path)
+		y.fault(value, path, "", kindName(value)+" where a section should be", "keys below "+path)
 	case y.first[o.Name] != 0:
 		y.fault(key, path, showNode(value), fmt.Sprintf("option %s is given twice, first in line %d", o.Name, y.first[o.Name]), "each option once")
 	default:
@@ -242,11 +245,11 @@ func (y *yamlReader) scalar(o *Option, n *yaml.Node, path string) (string, bool)
 // unknown refuses a key that is no option of the file.
 func (y *yamlReader) unknown(key, value *yaml.Node, path string) {
 	if o := find(y.table.Options, path); o != nil {
-		y.fault(key, path, showNode(value), "cannot stand in the file; use the flag -"+path, "")
+		y.fault(key, path, "", "cannot stand in the file; use the flag -"+path, "")
 		return
 	}
 	if old := findOld(path); old != nil {
-		y.fault(key, path, showNode(value), old.inFile(), "")
+		y.fault(key, path, "", old.inFile(), "")
 		return
 	}
 	var known []string
@@ -261,7 +264,7 @@ func (y *yamlReader) unknown(key, value *yaml.Node, path string) {
 			}
 		}
 	}
-	y.fault(key, path, showNode(value), unknown("key", "", path, known), "")
+	y.fault(key, path, "", unknown("key", "", path, known), "")
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
@@ -297,5 +300,5 @@ func kindName(n *yaml.Node) string {
 	case "!!str":
 		return "a text"
 	}
-	return "a value tagged " + n.ShortTag()
+	return "a value with a tag"
 }

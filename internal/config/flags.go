@@ -33,9 +33,6 @@ func (t *Table) scanFlags(args []string) flagScan {
 		}
 		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
 		f := Fault{Name: "-" + name}
-		if hasValue {
-			f.Value = show(value)
-		}
 
 		// take gives the flag its value, from behind = or from the next
 		// argument.
@@ -49,7 +46,7 @@ func (t *Table) scanFlags(args []string) flagScan {
 				return false
 			}
 			i++
-			value, hasValue, f.Value = args[i], true, show(args[i])
+			value, hasValue = args[i], true
 			return true
 		}
 
@@ -58,7 +55,7 @@ func (t *Table) scanFlags(args []string) flagScan {
 			if hasValue {
 				b, err := strconv.ParseBool(value)
 				if err != nil {
-					f.Problem, f.Allowed = "not a truth value", "true, false"
+					f.Value, f.Problem, f.Allowed = show(value), "not a truth value", "true, false"
 					out.faults = append(out.faults, f)
 				}
 				*on = b
@@ -96,7 +93,7 @@ func (t *Table) scanFlags(args []string) flagScan {
 				continue
 			}
 			if on, err := strconv.ParseBool(value); old.onlyTrue && (err != nil || !on) {
-				f.Problem = old.refusal
+				f.Value, f.Problem = show(value), old.refusal
 				out.faults = append(out.faults, f)
 				continue
 			}
@@ -155,7 +152,6 @@ func (t *Table) addFile(out *flagScan, arg string) {
 		return
 	}
 	out.faults = append(out.faults, Fault{
-		Value:   show(arg),
 		Problem: "unexpected argument",
 		Allowed: "flags only, as -name value or -name=value",
 	})

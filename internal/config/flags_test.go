@@ -14,14 +14,14 @@ func TestFlagFaults(t *testing.T) {
 	}{
 		{[]string{"-format"}, []string{`-format: needs a value`}},
 		{[]string{"-fromat", "json"}, []string{`-fromat: unknown flag; did you mean -format?` + lists}},
-		{[]string{"--file.sep=x"}, []string{`-file.sep "x": unknown flag; did you mean -transport.file.sep?` + lists}},
+		{[]string{"--file.sep=x"}, []string{`-file.sep: unknown flag; did you mean -transport.file.sep?` + lists}},
 		{[]string{"-nothing.like.it", "-format=json"}, []string{`-nothing.like.it: unknown flag` + lists}},
-		{[]string{"-"}, []string{`"-": unexpected argument; allowed: flags only, as -name value or -name=value`}},
+		{[]string{"-"}, []string{`unexpected argument; allowed: flags only, as -name value or -name=value`}},
 		{[]string{"a", "--", "-format"}, []string{
-			`"a": unexpected argument; allowed: flags only, as -name value or -name=value`,
-			`"-format": unexpected argument; allowed: flags only, as -name value or -name=value`,
+			`unexpected argument; allowed: flags only, as -name value or -name=value`,
+			`unexpected argument; allowed: flags only, as -name value or -name=value`,
 		}},
-		{[]string{"-="}, []string{`- "": unknown flag` + lists}},
+		{[]string{"-="}, []string{`-: unknown flag` + lists}},
 		{[]string{"-v=maybe"}, []string{`-v "maybe": not a truth value; allowed: true, false`}},
 		{[]string{"-stats", "x"}, []string{`-stats: not an option of weir` + lists}},
 		{[]string{"-templates.ttl", "1", "-templates.sweep-interval=0", "-templates.ttl.extend-on-access=x"}, []string{
@@ -29,14 +29,14 @@ func TestFlagFaults(t *testing.T) {
 			`-templates.sweep-interval "0": out of range; allowed: 1s to 24h`,
 			`-templates.ttl.extend-on-access "x": not a truth value; allowed: true, false`,
 		}},
-		{[]string{"-netflow.templates", "x"}, []string{`-netflow.templates "x": ` + ownSaving}},
+		{[]string{"-netflow.templates", "x"}, []string{`-netflow.templates: ` + ownSaving}},
 		{[]string{"-format.protobuf.fixedlen=false", "-metrics.path=m", "-metrics.goflow2=maybe"}, []string{
 			`-metrics.path "m": path does not start with /; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /config, /exporters, /-/reload), or empty for no such page`,
 			`-metrics.goflow2 "maybe": unknown choice; allowed: on (or true), off (or false)`,
 			`-format.protobuf.fixedlen "false": messages of -format bin always begin with their length; remove the flag, and have readers expect the length`,
 		}},
 		{[]string{"-format.selector=x"}, []string{
-			`-format.selector "x": name the fields of json and text in a mapping file, under formatter.fields`,
+			`-format.selector: name the fields of json and text in a mapping file, under formatter.fields`,
 		}},
 		// Both of two values of one flag are checked.
 		{[]string{"-format=a", "-format=json", "-format=b"}, []string{

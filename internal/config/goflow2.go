@@ -60,6 +60,10 @@ func Translate(line string) (*Translation, error) {
 		return nil, err
 	}
 	t := &Translation{}
+	words, redacted := redactWords(words)
+	if redacted {
+		t.Changes = append(t.Changes, "what looks like a password is written as "+hidden)
+	}
 	var out []string
 	found := false
 	for first := true; len(words) > 0; first = false {
@@ -135,7 +139,7 @@ func (t *Translation) flags(program string, args []string) (out []string) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if len(arg) < 2 || arg[0] != '-' {
-			t.Refused = append(t.Refused, fmt.Sprintf("%s is no flag", show(arg)))
+			t.Refused = append(t.Refused, fmt.Sprintf("argument %d is no flag", i+1))
 			continue
 		}
 		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
@@ -179,17 +183,20 @@ func (t *Translation) flag(options []Option, flag, value string) (text, name str
 	}
 	switch {
 	case o != nil:
+		if isSecret(o.Name) && (o.Value.Set(value) != nil || o.Value.Check() != nil) {
+			value = hidden
+		}
 		return t.value(o.Name, value), o.Name
 	case old != nil && old.noEffect != "" && (!old.onlyTrue || isTrue(value)):
 		t.Changes = append(t.Changes, fmt.Sprintf("-%s is left out: %s", flag, old.noEffect))
 	case old != nil && old.refusal != "":
-		t.Refused = append(t.Refused, fmt.Sprintf("-%s %s: %s", flag, show(value), old.refusal))
+		t.Refused = append(t.Refused, fmt.Sprintf("-%s: %s", flag, old.refusal))
 	default:
 		why := "neither goflow2 nor weir has such a flag"
 		if _, known := goflow2Flags()[flag]; known {
 			why = "not an option of this command"
 		}
-		t.Refused = append(t.Refused, fmt.Sprintf("-%s %s: %s", flag, show(value), why))
+		t.Refused = append(t.Refused, fmt.Sprintf("-%s: %s", flag, why))
 	}
 	return "", ""
 }

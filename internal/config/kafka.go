@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -129,6 +130,10 @@ func (k *Kafka) secrets(environ []string) error {
 	if k.SASLFile != "" {
 		text, err := os.ReadFile(k.SASLFile)
 		if err != nil {
+			var pathErr *os.PathError
+			if errors.As(err, &pathErr) {
+				err = pathErr.Err // the name is not shown: see isSecret
+			}
 			return &Problem{Text: fmt.Sprintf("cannot read the file: %v", err), Allowed: "a file with the user and the password in two lines"}
 		}
 		lines := strings.SplitN(strings.TrimRight(string(text), "\r\n"), "\n", 3)

@@ -183,7 +183,7 @@ func (l *Listen) setParams(query string) (faults Problems) {
 	bad := func(text, allowed string) { faults = append(faults, &Problem{Text: text, Allowed: allowed}) }
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		bad("parameters "+show(query)+" cannot be read", allowedParams)
+		bad("parameters cannot be read", allowedParams)
 		return faults
 	}
 	for _, name := range sortedKeys(values) {

@@ -69,9 +69,13 @@ func (s setting) faults(err error) []Fault {
 		if value == "" {
 			value = show(s.text)
 		}
+		if isSecret(s.option) {
+			value = ""
+		}
+		value, text := redactParts(value, s.text), redactParts(p.Text, s.text)
 		out = append(out, Fault{
 			Option: s.option, Where: s.where(p.Index), Name: s.name, Value: value,
-			Problem: p.Text, Allowed: p.Allowed, line: s.lineOf(p.Index),
+			Problem: text, Allowed: p.Allowed, line: s.lineOf(p.Index),
 		})
 	}
 	return out

@@ -40,13 +40,14 @@ var rules = []rule{
 	{"xdp", []string{"xdp", "bpf", "ringbuf"}, nil},
 	{"producer", []string{"producer", "decoders"}, impure},
 	{"sink/sinktest", []string{"sink", "producer", "ringbuf"}, nil},
-	{"sink", []string{"sink", "producer", "ringbuf", "internal/wake"}, []string{"github.com/prometheus"}},
+	{"internal/create", []string{}, []string{"github.com/prometheus"}},
+	{"sink", []string{"sink", "producer", "ringbuf", "internal/wake", "internal/create"}, []string{"github.com/prometheus"}},
 	{"cmd", []string{"internal/app"}, nil},
 	{"internal/config", []string{"internal/config"}, []string{"github.com/prometheus"}},
 	{"internal/udp", []string{"internal/udp"}, []string{"github.com/prometheus"}},
 	{"internal/wake", []string{}, []string{"github.com/prometheus"}},
 	{"internal/capture", []string{"internal/capture"}, []string{"github.com/prometheus"}},
-	{"internal/collector", []string{"internal/udp", "internal/capture", "internal/wake", "producer", "sink", "decoders", "xdp", "bpf"}, []string{"github.com/prometheus"}},
+	{"internal/collector", []string{"internal/create", "internal/udp", "internal/capture", "internal/wake", "producer", "sink", "decoders", "xdp", "bpf"}, []string{"github.com/prometheus"}},
 }
 
 // sources calls f for every Go file of the module.

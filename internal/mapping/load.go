@@ -30,7 +30,7 @@ func Load(name string, s producer.Settings) (p *producer.Program, notes []string
 		data, err := read(name)
 		if err != nil {
 			return nil, nil, &config.UsageError{Faults: []config.Fault{{
-				Option: "mapping", Name: "-mapping", Value: strconv.Quote(name), Problem: fmt.Sprintf("cannot read the file: %v", err),
+				Option: "mapping", Name: "-mapping", Value: config.Show(name), Problem: fmt.Sprintf("cannot read the file: %v", err),
 			}}}
 		}
 		r.parse(data)
@@ -114,6 +114,9 @@ func (r *reader) parse(data []byte) {
 	}
 }
 
+// quoted are texts of the file in messages of the YAML library.
+var quoted = regexp.MustCompile(`'[^']{2,}'`)
+
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 
 // syntax moves the line number, which the YAML library has only in its message,
@@ -121,7 +124,7 @@ var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 func (r *reader) syntax(err error) {
 	m := yamlLine.FindStringSubmatch(err.Error())
 	line, _ := strconv.Atoi(m[1]) // digits or nothing
-	r.fault(line, "", "", "not YAML: "+err.Error()[len(m[0]):], "")
+	r.fault(line, "", "", "not YAML: "+quoted.ReplaceAllString(err.Error()[len(m[0]):], "'...'"), "")
 }
 
 // problems turns what the compiler found into faults, unless the same place has
@@ -140,7 +143,7 @@ func (r *reader) problems(err error, s producer.Settings) {
 		}
 		if n, ok := hashIndex(p.Path); ok {
 			r.faults = append(r.faults, fault{config.Fault{
-				Option: "format.hash", Name: "-format.hash", Value: strconv.Quote(s.Hash[n]), Problem: p.Text, Allowed: p.Allowed,
+				Option: "format.hash", Name: "-format.hash", Value: config.Show(s.Hash[n]), Problem: p.Text, Allowed: p.Allowed,
 			}, 0})
 			continue
 		}
@@ -154,7 +157,7 @@ func (r *reader) problems(err error, s producer.Settings) {
 		}
 		value := p.Value
 		if value != "" {
-			value = strconv.Quote(value)
+			value = config.Show(value)
 		}
 		r.fault(line, p.Path, value, p.Text, p.Allowed)
 	}

@@ -262,3 +262,28 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestNoSecretIsPrinted: what may be a password is in no fault of a mapping file.
+func TestNoSecretIsPrinted(t *testing.T) {
+	const planted = "hunter2"
+	for _, text := range []string{
+		"password: " + planted, "formatter: {password: " + planted + "}", "formatter: " + planted, "formatter: {key: " + planted + "}",
+		"formatter: {protobuf: [{name: x, index: 'password=" + planted + "', type: varint}]}",
+		"formatter: {protobuf: [{name: x, index: 2000, type: 'u:" + planted + "@example.net'}]}",
+		"ipfix: {mapping: [{secret: " + planted + "}]}", "ipfix: {mapping: [" + planted + "]}", "sflow: {ports: [{proto: udp, pass: " + planted + "}]}",
+		"x: *" + planted, "x: !" + planted + " y", "x: &" + planted + " y", "x: 'y" + planted, "x: \"\\" + planted + "\"", planted, "x: [\n" + planted + ": {", "a: b\n---\n" + planted,
+	} {
+		path := filepath.Join(t.TempDir(), "map.yaml")
+		if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, notes, err := Load(path, producer.Settings{})
+		if err == nil {
+			t.Errorf("%q is taken", text)
+			continue
+		}
+		if all := err.Error() + strings.Join(notes, "\n"); strings.Contains(all, planted) {
+			t.Errorf("%q: %s", text, all)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/weirflow/weir/decoders/elements"
+	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -138,7 +139,7 @@ func (r *reader) number(lo, hi int64, to func(int64)) visit {
 		}
 		v, err := strconv.ParseInt(strings.ReplaceAll(s, "_", ""), 0, 64)
 		if err != nil || v < lo || v > hi {
-			r.fault(n.Line, path, strconv.Quote(s), "not a number in range", allowed)
+			r.fault(n.Line, path, config.Show(s), "not a number in range", allowed)
 			return
 		}
 		to(v)
@@ -153,11 +154,11 @@ func (r *reader) truth(to *bool) visit {
 			return
 		}
 		if n.ShortTag() != "!!bool" {
-			r.fault(n.Line, path, strconv.Quote(s), "not a truth value", "true, false")
+			r.fault(n.Line, path, config.Show(s), "not a truth value", "true, false")
 			return
 		}
 		if err := n.Decode(to); err != nil {
-			r.fault(n.Line, path, strconv.Quote(s), "not a truth value", "true, false")
+			r.fault(n.Line, path, config.Show(s), "not a truth value", "true, false")
 		}
 	}
 }
@@ -170,7 +171,7 @@ func (r *reader) choice(words []string, to func(string)) visit {
 		switch {
 		case !ok:
 		case !slices.Contains(words, s):
-			r.fault(n.Line, path, strconv.Quote(s), "unknown choice", allowed)
+			r.fault(n.Line, path, config.Show(s), "unknown choice", allowed)
 		default:
 			to(s)
 		}

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 // What a file begins with.
@@ -200,7 +202,7 @@ func skip(dec *json.Decoder) error {
 // write replaces the file by what the sections hold now: whole, or not at all.
 func write(path string, sections []Section, now time.Time) (size int64, err error) {
 	dir, base := filepath.Split(path)
-	f, err := os.CreateTemp(filepath.Clean(dir), "."+base+tempPattern)
+	f, err := create.Temp(filepath.Clean(dir), "."+base+tempPattern)
 	if err != nil {
 		return 0, err
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 // Config says how a File works.
@@ -90,7 +92,7 @@ func (f *File) Load() {
 	defer func() { f.changes = f.sum() }()
 	log := f.cfg.Logger
 	f.removeTemps()
-	file, err := os.Open(f.cfg.Path)
+	file, err := create.Input(f.cfg.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		log.Info("no saved state yet", "path", f.cfg.Path)
 		return

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 // compressor compresses rotated files whenever the bell rings. The directory
@@ -89,7 +91,7 @@ func (a *archive) list(suffix string) (names, []string, error) {
 // crash one of them is there and whole: the original goes only after the
 // other is on disk under its final name.
 func (n names) compress(name string) (err error) {
-	in, err := os.Open(n.path(name))
+	in, err := create.Read(n.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // removed by someone since the listing
 	}
@@ -103,7 +105,7 @@ func (n names) compress(name string) (err error) {
 	}
 
 	tmp := n.path(name + tmpSuffix)
-	out, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, info.Mode().Perm())
+	out, err := create.Fresh(tmp, info.Mode().Perm())
 	if err != nil {
 		return err
 	}

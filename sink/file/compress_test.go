@@ -161,3 +161,30 @@ func TestCompressSparesOutput(t *testing.T) {
 	}
 	eventually(t, "compression after the reopen", func() bool { return exists(filepath.Join(dir, first+".zst")) })
 }
+
+// TestCompressDoesNotFollow: a link under the name of the unfinished file is removed,
+// and what it leads to stays as it is.
+func TestCompressDoesNotFollow(t *testing.T) {
+	path, cfg, _, _ := rotating(t)
+	cfg.Compress = CompressZstd
+	dir := filepath.Dir(path)
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(victim, filepath.Join(dir, first+tmpSuffix)); err != nil {
+		t.Fatal(err)
+	}
+	f := mustNew(t, cfg)
+	mustWrite(t, f, "11111111\n")
+	mustWrite(t, f, "22222222\n")
+	eventually(t, "compression in the background", func() bool {
+		return exists(filepath.Join(dir, first+".zst")) && !exists(filepath.Join(dir, first))
+	})
+	if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
+		t.Errorf("the victim has %q, %v", text, err)
+	}
+	if exists(filepath.Join(dir, first+tmpSuffix)) {
+		t.Error("the link is still there")
+	}
+}

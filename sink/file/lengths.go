@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 const (
@@ -184,7 +186,7 @@ func (f *File) copyTail(path string, t *target, from int64, aside string) (err e
 	if err := readAt(fd, tail, from); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
+	out, err := create.Exclusive(aside, 0o644)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 // target is an open output. Descriptors are used without os.File so that
@@ -30,9 +32,13 @@ var errNoReader = errors.New("fifo has no reader")
 // openPath opens the path for appending. O_NONBLOCK keeps a FIFO from holding
 // up the open and the writes; a regular file ignores it.
 func openPath(path string) (target, error) {
+	care, err := create.CheckOutput(path)
+	if err != nil {
+		return target{}, err
+	}
 	var fd int
-	err := restart(func() (err error) {
-		fd, err = unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NONBLOCK, 0o644)
+	err = restart(func() (err error) {
+		fd, err = unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NONBLOCK|care, 0o644)
 		return err
 	})
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 // The list of acknowledgements is a file of records, all integers
@@ -280,7 +282,7 @@ func (l *Log) compact() {
 // writeAside writes p to a new file at path and returns the file, open.
 func writeAside(path string, p []byte) (f *os.File, err error) {
 	tmp := path + ".new"
-	f, err = os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	f, err = create.Fresh(tmp, 0o640)
 	if err != nil {
 		return nil, err
 	}

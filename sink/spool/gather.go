@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 // candidate is a file with the name of a segment, and what its header says.
@@ -110,7 +112,7 @@ func logID(known uint32, segs []*candidate) uint32 {
 // look reads the header. If that is damaged, the first entry has all that is
 // needed.
 func (c *candidate) look() (bool, error) {
-	f, err := os.Open(c.path)
+	f, err := create.Read(c.path)
 	if err != nil {
 		return false, err
 	}
@@ -144,7 +146,7 @@ func (c *candidate) look() (bool, error) {
 
 // count counts the records of the entries whose headers can be read.
 func (c *candidate) count() {
-	f, err := os.Open(c.path)
+	f, err := create.Read(c.path)
 	if err != nil {
 		return // there are none that can be read
 	}

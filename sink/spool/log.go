@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirflow/weir/internal/create"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
 )
@@ -94,7 +95,7 @@ func Open(cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o750); err != nil {
+	if err := create.Folder(cfg.Dir, 0o750); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
 	if cfg.Reserve, err = reserve(cfg); err != nil {
@@ -304,7 +305,7 @@ func (l *Log) begin() error {
 func (l *Log) create(seg *segment) (*os.File, error) {
 	for n := uint64(0); ; n++ {
 		seg.path = filepath.Join(l.cfg.Dir, segmentName(seg.head.seq+n))
-		f, err := os.OpenFile(seg.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+		f, err := create.Exclusive(seg.path, 0o640)
 		if n == maxNames || !errors.Is(err, fs.ErrExist) {
 			return f, err
 		}

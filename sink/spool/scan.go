@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 const (
@@ -146,7 +148,7 @@ func (l *Log) load(c *candidate) error {
 		l.reject(c, "repeats entries of another")
 		return nil
 	}
-	f, err := os.Open(c.path)
+	f, err := create.Read(c.path)
 	if err != nil {
 		return err
 	}

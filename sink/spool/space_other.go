@@ -5,12 +5,14 @@ package spool
 import (
 	"math"
 	"os"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 // lockDir opens the lock file. There is no lock on this system: it is up to
 // the operator that one process uses the directory.
 func lockDir(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+	return create.Own(path, 0o640)
 }
 
 // space does not know on this system: the bound is the spool's own size.

@@ -9,13 +9,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weirflow/weir/internal/create"
 	"github.com/weirflow/weir/sink"
 )
 
 // lockDir takes the directory's lock file. The lock ends with the process,
 // whatever ends it.
 func lockDir(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+	f, err := create.Own(path, 0o640)
 	if err != nil {
 		return nil, err
 	}

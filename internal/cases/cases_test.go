@@ -10,8 +10,8 @@ import (
 	"github.com/weirflow/weir/producer"
 )
 
-// TestValues reads testdata/values.txt and checks that what it makes is whole:
-// every datagram is decoded, and has the flows that it was written for.
+// TestValues reads testdata/values.txt and checks that its datagrams are decoded
+// without a fault. WEIR_CASES=1 lists the values that differ.
 func TestValues(t *testing.T) {
 	f, err := os.Open("testdata/values.txt")
 	if err != nil {
@@ -32,6 +32,17 @@ func TestValues(t *testing.T) {
 			r := p.Datagram(batch, producer.Meta{Source: d.Source, ReceivedNs: 1_700_000_001e9}, d.Payload)
 			if r.Reason != producer.ReasonNone && c.Name != "a record longer than its template" {
 				t.Errorf("%s: %v: %x", c.Name, r.Reason, d.Payload)
+			}
+		}
+		if os.Getenv("WEIR_CASES") != "" {
+			if batch.Records() != len(c.Flows) {
+				t.Logf("%s: %d flows, want %d", c.Name, batch.Records(), len(c.Flows))
+			}
+			for i := range min(batch.Records(), len(c.Flows)) {
+				lines, err := Differences(batch.Message(i), c.Flows[i])
+				if err != nil || lines != nil {
+					t.Logf("%s, flow %d: %s %v", c.Name, i, strings.Join(lines, "; "), err)
+				}
 			}
 		}
 		if batch.Records() == 0 || len(c.Flows) == 0 || c.Name == "" {
@@ -71,6 +82,25 @@ func TestBytes(t *testing.T) {
 		if got, want := hex.EncodeToString(all[0].Datagrams[0].Payload), strings.ReplaceAll(c.want, " ", ""); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, want)
 		}
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	message := []byte(`{"bytes":1500,"src_addr":"10.0.0.1","mpls_label":[1,2],"proto":"TCP"}`)
+	for _, c := range []struct{ want, lines string }{
+		{"bytes=1500 src_addr=10.0.0.1 mpls_label=[1,2] proto=TCP", ""},
+		{"bytes=15 proto=UDP", "bytes 1500, want 15; proto TCP, want UDP"},
+		{"flow_direction=0", "flow_direction none, want 0"},
+		{"flow_direction=none", ""},
+	} {
+		want, err := pairs(strings.Fields(c.want))
+		lines, err2 := Differences(message, want)
+		if got := strings.Join(lines, "; "); got != c.lines || err != nil || err2 != nil {
+			t.Errorf("%s: %q, want %q (%v, %v)", c.want, got, c.lines, err, err2)
+		}
+	}
+	if _, err := Differences([]byte("{"), nil); err == nil {
+		t.Error("no error for a cut message")
 	}
 }
 

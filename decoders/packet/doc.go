@@ -23,7 +23,7 @@
 // or PBB: the addresses are those of the first IP header. The MAC addresses are
 // those of the outermost frame.
 //
-// The first tunnel behind an IP header fills Headers.Inner. Tunnels on UDP
+// The first tunnel after an IP header fills Headers.Inner. Tunnels on UDP
 // ports, and others that Parse reads for this alone, add no layers.
 //
 // A frame without an IP header that the package could find has

@@ -64,7 +64,7 @@ const (
 type Headers struct {
 	SrcMAC, DstMAC uint64 // low 48 bits
 
-	// EtherType of the base stack behind VLAN tags, LLC/SNAP, PPPoE, MPLS and
+	// EtherType of the base stack after VLAN tags, LLC/SNAP, PPPoE, MPLS and
 	// all other headers in front of IP. An IEEE 802.3 frame without SNAP leaves
 	// its length (below 0x600) here.
 	EtherType uint32
@@ -116,14 +116,15 @@ type Headers struct {
 	Payload     int
 	PayloadType uint16
 
-	// Unknown names the header at which the walk of a frame without IP ended;
-	// 0 if IP was found, if the frame is of a protocol that has no IP addresses
-	// (ARP, LLDP, spanning tree...), or was cut. See [UnknownName].
+	// Unknown is the type of the header that ended the walk of a frame without
+	// IP. It is 0 if IP was found, if the protocol is known to have no IP
+	// addresses (ARP, LLDP, spanning tree...), and for truncated frames. See
+	// [UnknownName].
 	Unknown uint32
 
-	// Tunnel is the type of the first tunnel of the base stack. Inner holds what
-	// it carries. TunnelID is valid with HasTunnelID: see the constants of
-	// [Tunnel]. All three are zero without a tunnel.
+	// Tunnel is the kind of the first tunnel, and Inner the packet in it.
+	// TunnelID is valid if HasTunnelID is set: see the constants of [Tunnel].
+	// All are zero without a tunnel.
 	Tunnel      Tunnel
 	HasTunnelID bool
 	TunnelID    uint32
@@ -210,7 +211,7 @@ type walker struct {
 	h      *Headers
 	number uint16 // what announced the header at off, as in Headers.LayerType
 	inner  bool   // behind a tunnel header: standard fields are left alone
-	fill   bool   // inner, and behind the first tunnel header alone: Inner is filled
+	fill   bool   // inner, and in the first tunnel: headers set Inner
 	v6     bool   // the last IP header was IPv6: extension headers may follow
 	later  Tunnel // a tunnel that begins at off and adds no layers, for peek
 }
@@ -244,7 +245,7 @@ func (w *walker) walk(start Start) {
 	}
 }
 
-// run runs from header to header until the walk ends.
+// run reads headers until the walk ends.
 func (w *walker) run(n next) {
 	for n != stop {
 		if n&protoBit != 0 {

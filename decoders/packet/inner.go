@@ -33,7 +33,7 @@ const (
 	TunnelLISP            // RFC 9300 (instance id, 24 bits)
 	TunnelGUE             // generic UDP encapsulation
 	TunnelCAPWAP          // RFC 5415, data in clear
-	TunnelPort            // what configuration says a port carries
+	TunnelPort            // any protocol that a mapping configures for a port
 
 	TunnelPseudowire // RFC 4448 (label at the bottom of the stack)
 	TunnelPBB        // IEEE 802.1ah (service id, 24 bits)
@@ -63,9 +63,9 @@ func (t Tunnel) String() string {
 // overIP reports whether an IP header is in front of the tunnel's.
 func (t Tunnel) overIP() bool { return t != TunnelNone && t < TunnelPseudowire }
 
-// Inner is what the first tunnel behind an IP header of the base stack carries.
-// What that carries in turn is not in it. A field whose bytes are not there is
-// zero.
+// Inner is the packet that the first tunnel after an IP header of the base stack
+// carries. It has nothing from a tunnel inside that tunnel. A field whose bytes
+// are missing is zero.
 type Inner struct {
 	addrs            []byte // both addresses: a view of 8 or 32 bytes
 	EtherType        uint16 // 0x0800 and 0x86dd for IP, however it is announced
@@ -107,8 +107,9 @@ const (
 	portVXLANOld = 8472
 )
 
-// TunnelOfPorts returns the kind of tunnel that Parse looks for behind UDP ports,
-// TunnelNone for most. The bytes that follow may still say that it is none.
+// TunnelOfPorts returns the kind of tunnel that Parse expects after a UDP header
+// with these ports; TunnelNone for most ports. Parse then checks the bytes and can
+// still find no tunnel.
 func TunnelOfPorts(src, dst uint16) Tunnel {
 	switch dst {
 	case portVXLAN, portVXLANOld:
@@ -143,8 +144,8 @@ func TunnelOfPorts(src, dst uint16) Tunnel {
 	return TunnelNone
 }
 
-// tunnel marks everything from here on as carried, not carrying. Of a tunnel in
-// a tunnel only layers are of interest.
+// tunnel ends the base stack and stores the kind of its first tunnel. A tunnel
+// inside a tunnel only adds layers.
 func (w *walker) tunnel(kind Tunnel) {
 	switch {
 	case !w.inner:
@@ -160,7 +161,7 @@ func (w *walker) tunnel(kind Tunnel) {
 	}
 }
 
-// ipInIP is tunnel for IP directly behind IP.
+// ipInIP begins a tunnel where IP follows IP directly.
 func (w *walker) ipInIP() {
 	if w.h.RoutingAddrs != nil {
 		w.tunnel(TunnelSRv6)
@@ -169,7 +170,7 @@ func (w *walker) ipInIP() {
 	w.tunnel(TunnelIP)
 }
 
-// setID sets the id of the first tunnel.
+// setID stores the id of the first tunnel.
 func (w *walker) setID(id uint32) {
 	if w.fill {
 		w.h.HasTunnelID, w.h.TunnelID = true, id
@@ -178,15 +179,15 @@ func (w *walker) setID(id uint32) {
 
 func (w *walker) dropID() { w.h.HasTunnelID, w.h.TunnelID = false, 0 }
 
-// carriedFrame notes a header in front of IP that carries whole packets. A
-// tunnel behind IP counts more.
+// carriedFrame stores a header in front of IP that carries complete packets. A
+// tunnel after the IP header replaces it.
 func (w *walker) carriedFrame(kind Tunnel, hasID bool, id uint32) {
 	if !w.inner {
 		w.h.Tunnel, w.h.HasTunnelID, w.h.TunnelID = kind, hasID, id
 	}
 }
 
-// labelFacts notes the label at the bottom of a stack that a tunnel carries.
+// labelFacts stores the label at the bottom of a stack inside a tunnel as its id.
 //
 //go:noinline
 func (w *walker) labelFacts(label uint32) {
@@ -203,8 +204,8 @@ func (w *walker) labelFacts(label uint32) {
 	w.setID(label)
 }
 
-// innerIPv4 takes what is there of the first IPv4 header in a tunnel. It is kept
-// out of the walk of packets without one.
+// innerIPv4 stores the fields of the first IPv4 header in a tunnel. It is not
+// inlined, to keep the walk of other packets small.
 //
 //go:noinline
 func (w *walker) innerIPv4(d []byte) {
@@ -230,14 +231,14 @@ func (w *walker) innerIPv6(d []byte) {
 	}
 }
 
-// innerPorts takes the ports of the first transport header in a tunnel.
+// innerPorts stores the ports of the first transport header in a tunnel.
 func (w *walker) innerPorts(d []byte) {
 	w.h.Inner.SrcPort = binary.BigEndian.Uint16(d)
 	w.h.Inner.DstPort = binary.BigEndian.Uint16(d[2:])
 }
 
-// peek reads the tunnel w.later, which begins at the walker's offset, for the
-// fields of tunnels alone: layers and all else stay as they are.
+// peek reads the tunnel w.later, which begins at the walker's offset. It sets the
+// tunnel fields of Headers and restores all others, including the layers.
 func (w *walker) peek() {
 	h := w.h
 	layers, base, icmp := h.Layers, h.BaseLayers, h.HasICMP
@@ -246,7 +247,7 @@ func (w *walker) peek() {
 	payloadType, inner := h.PayloadType, w.inner
 
 	w.inner, w.fill, w.number = true, true, 0
-	w.run(w.behindPort(w.later))
+	w.run(w.tunnelHeader(w.later))
 
 	w.inner = inner
 	h.Truncated, h.Malformed, h.LayersExceeded = truncated, malformed, exceeded
@@ -258,8 +259,8 @@ func (w *walker) peek() {
 	h.Layers, h.BaseLayers = layers, base
 }
 
-// found begins a tunnel whose header of size bytes is there, and moves to what
-// it carries.
+// found stores the kind of a tunnel and skips its header of size bytes. It
+// returns n, or stop if the header is truncated.
 func (w *walker) found(kind Tunnel, size int, n next) next {
 	h := w.h
 	if kind != h.Tunnel {
@@ -279,8 +280,9 @@ func (w *walker) foundID(kind Tunnel, id uint32, size int, n next) next {
 	return n
 }
 
-// behindPort reads the header of a tunnel. What does not look like one is none.
-func (w *walker) behindPort(kind Tunnel) next {
+// tunnelHeader reads the header of a tunnel. It leaves Headers alone if the bytes
+// do not match the kind.
+func (w *walker) tunnelHeader(kind Tunnel) next {
 	d := w.b[w.off:]
 	switch kind {
 	case TunnelIP, TunnelTeredo:
@@ -347,7 +349,8 @@ func (w *walker) behindPort(kind Tunnel) next {
 	return stop
 }
 
-// ipVersion tells by its first byte which IP header d begins with.
+// ipVersion returns the EtherType of the IP header that d begins with, by the
+// version in its first byte; stop for other versions.
 func ipVersion(d []byte) next {
 	if len(d) > 0 {
 		switch d[0] >> 4 {

@@ -157,6 +157,8 @@ func tunnelCases() []struct {
 		{"the first of two tunnels", overIP(47, gre(0, ether4, 0), in4(47), gre(0x2000, ether6, 4), t6), "gre 0800 10.0.0.1 10.0.0.2 47", 7},
 		{"a tunnel in vxlan", overUDP(4789, vxlan(8, 0, 3), eth(ether4), in4(4), t4), "vxlan 3 0800 10.0.0.1 10.0.0.2 4", 3},
 		{"vxlan in pppoe", cat(eth(0x8864), pppoe(0x21), ip4(17, 0), udpTo(4789), vxlan(8, 0, 3), frame4), "vxlan 3 " + wantIn4, 4},
+		{"vxlan in ip in ip", overIP(4, in4(17), udpTo(4789), vxlan(8, 0, 3), frame4), "ip 0800 10.0.0.1 10.0.0.2 17 50001 4789", 4},
+		{"labels in a pseudowire in udp", overUDP(6635, label(500, 0, 1, 1), make([]byte, 4), eth(0x8847), label(77, 0, 1, 1), t4), "mpls-udp 500 " + wantIn4, 3},
 		{"later fragment in vxlan", overUDP(4789, vxlan(8, 0, 3), eth(ether4), in4frag(17), udp()), "vxlan 3 0800 10.0.0.1 10.0.0.2 17", 3},
 		{"pppoe", cat(eth(0x8864), pppoe(0x21), t4), "pppoe 1", 4},
 		{"pbb", cat(eth(0x88e7), be32(0x12345), frame4), "pbb 74565", 5},

@@ -8,9 +8,10 @@ const (
 	labelExplicitNull6 = 2
 )
 
-// mpls reads a label stack down to its bottom (RFC 3032). Labels do not name
-// what they carry: IP, or Ethernet with or without a control word, is told by
-// its bytes; all else ends the walk.
+// mpls reads a label stack down to the entry with the bottom-of-stack bit (RFC
+// 3032). Labels do not name their payload. The function detects IP, and Ethernet
+// with or without a control word, by the first bytes; any other payload ends the
+// walk.
 func (w *walker) mpls() next {
 	d := w.b[w.off:]
 	if len(d) == 0 {
@@ -58,8 +59,8 @@ func (w *walker) mpls() next {
 	return w.pseudowire(rest, label)
 }
 
-// pseudowire goes on with an Ethernet frame directly behind the labels, if what
-// is there looks like one.
+// pseudowire continues with an Ethernet frame directly after the labels, if the
+// bytes look like one.
 func (w *walker) pseudowire(rest []byte, label uint32) next {
 	if frameScore(rest) > 0 {
 		w.carriedFrame(TunnelPseudowire, true, label)
@@ -73,8 +74,8 @@ func (w *walker) pseudowire(rest []byte, label uint32) next {
 	return stop
 }
 
-// controlWord goes on behind labels with four zero bits: those of a control
-// word (RFC 4385 section 3, RFC 4448 section 4.6), or of a MAC address.
+// controlWord handles a payload whose first four bits are zero: a control word
+// (RFC 4385 section 3, RFC 4448 section 4.6), or a MAC address.
 func (w *walker) controlWord(rest []byte, label uint32) next {
 	if len(rest) < labelSize {
 		w.h.Truncated = true
@@ -111,10 +112,10 @@ func (w *walker) controlWord(rest []byte, label uint32) next {
 	return n
 }
 
-// frameScore tells how much d looks like an Ethernet frame: 0 not at all, 1 has
-// a known EtherType with nothing of it there to be checked, 2 what follows the
-// EtherType fits, 3 it is IPv4 with a right checksum or IPv6 as real packets
-// have it.
+// frameScore returns how likely d is an Ethernet frame. 0: it is none. 1: the
+// EtherType is known, but nothing can be checked. 2: the bytes after the
+// EtherType match it. 3: they are IPv4 with a correct checksum, or IPv6 with a
+// plausible next header and addresses.
 func frameScore(d []byte) int {
 	if len(d) < ethernetSize || d[6]&1 != 0 { // no frame comes from a group
 		return 0
@@ -173,8 +174,8 @@ func scoreByte(d []byte, mask, want byte) int {
 	return 0
 }
 
-// sureIPv4 reports whether d begins with a whole IPv4 header that has a right
-// checksum: RFC 1071.
+// sureIPv4 reports whether d begins with a complete IPv4 header with a correct
+// checksum (RFC 1071).
 func sureIPv4(d []byte) bool {
 	if len(d) < ipv4Size || d[0]>>4 != 4 {
 		return false
@@ -191,8 +192,8 @@ func sureIPv4(d []byte) bool {
 	return sum>>16+sum&0xffff == 0xffff
 }
 
-// likelyIPv6 reports whether d, whose version is 6, has a next header and
-// addresses as real packets have. A cut header has nothing that speaks against.
+// likelyIPv6 reports whether d, whose version is 6, has a plausible next header
+// and plausible addresses. It reports true for a truncated header.
 func likelyIPv6(d []byte) bool {
 	if len(d) < ipv6Size {
 		return true

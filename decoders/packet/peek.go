@@ -2,7 +2,7 @@ package packet
 
 import "encoding/binary"
 
-// peekIP reads IP directly, or behind Teredo's indications.
+// peekIP reads IP directly, or after Teredo's indications.
 func (w *walker) peekIP(kind Tunnel, d []byte) next {
 	size := 0
 	if kind == TunnelTeredo {
@@ -153,7 +153,7 @@ func (w *walker) l2tp(d []byte) next {
 
 // l2tpv3 reads a session id that ends at at. How long the cookie is and whether
 // there is a sublayer only the ends know: RFC 3931 sections 4.1 and 4.6. The
-// length with which what follows makes sense is taken.
+// function takes the length for which the following bytes look most like a frame.
 func (w *walker) l2tpv3(d []byte, at int) next {
 	if len(d) < at {
 		return stop

@@ -9,7 +9,7 @@ const (
 	pppMPLS    = 0x0281
 	pppMPLSMul = 0x0283
 
-	pppoeSize = 8 // with the PPP protocol number behind it
+	pppoeSize = 8 // including the PPP protocol number
 
 	etherPPPoED = 0x8863 // discovery stage
 )
@@ -118,8 +118,8 @@ func (w *walker) frameRelay(d []byte) next {
 	return stop
 }
 
-// wifi reads the MAC header of an 802.11 data frame in clear, and goes on with
-// LLC; other frames end the walk: IEEE 802.11 9.2.
+// wifi reads the MAC header of an unencrypted 802.11 data frame and continues with
+// LLC. Other frames end the walk: IEEE 802.11 9.2.
 func (w *walker) wifi() next {
 	d := w.b[w.off:]
 	if len(d) == 0 {

@@ -22,7 +22,7 @@ const (
 	fabricPathSize = 2
 	trillSize      = 6
 	nshSize        = 8
-	islSize        = 12 // of ISL behind the frame's header: see llc
+	islSize        = 12 // the part of ISL after the Ethernet header: see llc
 )
 
 // shimType reports whether shim follows an EtherType.
@@ -108,7 +108,7 @@ func (w *walker) metadata(d []byte) next {
 	return w.typed(d, size)
 }
 
-// macsec reads a security tag and goes on behind it if what it protects is not
+// macsec reads a security tag and continues with the payload if that is not
 // encrypted: IEEE 802.1AE 9.3 to 9.5.
 func (w *walker) macsec(d []byte) next {
 	const (
@@ -127,8 +127,8 @@ func (w *walker) macsec(d []byte) next {
 	return w.typed(d, size+2)
 }
 
-// timestamp reads Arista's header: subtype 1, version (bit 5 says 48 bits of
-// time, bit 4 says 64), time, EtherType.
+// timestamp reads Arista's header: subtype 1, version (bit 5 for a time of 48
+// bits, bit 4 for 64 bits), time, EtherType.
 func (w *walker) timestamp(d []byte) next {
 	size := 4
 	if len(d) >= size {
@@ -180,9 +180,8 @@ func (w *walker) nextProtocol(p byte) next {
 	return stop
 }
 
-// llc follows an 802.2 header if it is SNAP with an EtherType behind (RFC
-// 1042), IP, or Cisco's ISL; anything else (spanning tree, IS-IS...) ends the
-// walk.
+// llc reads an 802.2 header: SNAP with an EtherType (RFC 1042), IP, or Cisco's
+// ISL. Anything else (spanning tree, IS-IS...) ends the walk.
 func (w *walker) llc() next {
 	d := w.b[w.off:]
 	if len(d) < 3 {
@@ -235,8 +234,8 @@ func (w *walker) isl() bool {
 	return d[0]&^2 == 1 && d[1] == 0 && d[2] == 0x0c && d[3]|d[4] == 0
 }
 
-// islFrame reads what ISL adds behind the length, with the VLAN of the frame
-// that follows whole: Cisco, "InterSwitch Link and IEEE 802.1Q Frame Format".
+// islFrame reads the ISL header after the length field, which has the VLAN. A
+// complete frame follows: Cisco, "InterSwitch Link and IEEE 802.1Q Frame Format".
 func (w *walker) islFrame(d []byte) next {
 	if !w.layer(LayerCustom, islSize) || !w.advance(islSize) {
 		return stop

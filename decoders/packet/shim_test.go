@@ -98,9 +98,13 @@ func shimCases() []shimCase {
 		{"IPv6 in MPLS from 2001:db8:800:4500::", 0, labels(cat(t6[:8], []byte{0x20, 1, 0xd, 0xb8, 8, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 0, 1}, t6[24:])), "86dd 2001:db8:800:4500::1 2001:db8::b 6 443 50000", ""},
 		{"control word and IPv4", 0, labels(cw, t4), wantIn4, "pseudowire 17"},
 		{"control word and IPv6", 0, labels(cw, t6), wantIn6, "pseudowire 17"},
+		{"IPv6 in MPLS from addresses that nobody has", 0, labels([]byte{0x62, 0, 0, 0, 3, 0xc6, 6, 0x3e, 0xeb, 0x10, 0, 2}, make([]byte, 11), []byte{1, 0xeb, 0x16, 0, 2}, make([]byte, 11), []byte{1}, tcp(5)),
+			"86dd eb10:2::1 eb16:2::1 6 443 50000", ""},
+		{"EoMPLS, control word with flags and a length", 0, labels([]byte{0, 0x71, 1, 0}, f4), wantIn4, "pseudowire 17"},
 		{"associated channel", 0, labels([]byte{0x10, 0, 0, 7}, make([]byte, 24)), "8847 unknown mpls payload 0x10", ""},
 		{"circuit", 0, labels(cw, bytes.Repeat([]byte{0xd5}, 48)), "8847 unknown mpls payload 0x00", ""},
 		{"explicit null", 0, cat(eth(0x8847), label(0, 0, 1, 9), ip4(6, 0), tcp(5)), "0800 192.0.2.1 198.51.100.2 6 443 50000", ""},
+		{"explicit null, IPv4 that looks like Ethernet", 0, cat(eth(0x8847), label(0, 0, 1, 9), ip4(6, 0)[:12], []byte{8, 0, 69, 0, 10, 0, 0, 2}, tcp(5)), "0800 8.0.69.0 10.0.0.2 6 443 50000", ""},
 		{"explicit null of IPv6", 0, cat(eth(0x8847), label(2, 0, 1, 9), t6), wantIn6, ""},
 		{"EoMPLS in EoMPLS", 0, labels(cw, eth(0x8847), label(99, 0, 1, 7), cw, f4), wantIn4, "pseudowire 99"},
 		{"PBB in VN-Tag", 0, cat(eth(0x8926), []byte{0x80, 1, 0, 2}, be16(0x88e7), be32(7), f4), wantIn4, "pbb 7"},
@@ -154,6 +158,18 @@ func TestShims(t *testing.T) {
 				t.Errorf("%s: cut after %d bytes: %q", c.name, n, base(&cut))
 			}
 		}
+	}
+}
+
+// TestPseudowireAmbiguous has a frame that looks like one with and without a
+// control word: the IP checksum decides.
+func TestPseudowireAmbiguous(t *testing.T) {
+	p := checksum4(cat([]byte{0x45, 0, 8, 6}, in4(6)[4:])) // its length is ARP's EtherType, four bytes later
+	in := cat(eth(0x8847), label(17, 0, 1, 60), []byte{0}, eth(ether4)[1:], p, tcp(5))
+	var h Headers
+	Parse(in, StartEthernet, &h)
+	if got := base(&h); got != wantIn4 {
+		t.Errorf("%q, want %q", got, wantIn4)
 	}
 }
 

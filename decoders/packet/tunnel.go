@@ -13,7 +13,7 @@ const (
 	greVersion  = 0x0007
 )
 
-// EtherTypes that are met behind GRE alone.
+// EtherTypes that occur in GRE only.
 const (
 	etherERSPAN3 = 0x22eb // type III
 	etherPPP     = 0x880b // RFC 2637
@@ -61,7 +61,7 @@ func (w *walker) gre() next {
 	return next(w.number)
 }
 
-// greFacts takes what Inner and the tunnel's fields need of a whole GRE header.
+// greFacts stores the tunnel fields of a complete GRE header.
 func (w *walker) greFacts(flags uint16, d []byte) {
 	h := w.h
 	if w.number != etherTEB {

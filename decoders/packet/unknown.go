@@ -9,13 +9,13 @@ const (
 	unknownStart = (iota + 1) << 16 // header_protocol of sFlow
 	unknownLLC                      // DSAP and SSAP
 	unknownPPP                      // PPP protocol number
-	unknownMPLS                     // first byte behind a label stack
+	unknownMPLS                     // first byte after a label stack
 	unknownNSH                      // next protocol of NSH
 	unknownNLPID                    // ISO/IEC TR 9577, of frame relay
 )
 
-// UnknownName returns what a value of [Headers.Unknown] says: the kind of the
-// number, and the number. 0 gives an empty string.
+// UnknownName returns the text form of a [Headers.Unknown] value: the kind of the
+// number, and the number. It returns an empty string for 0.
 func UnknownName(u uint32) string {
 	n := u & 0xffff
 	switch u &^ 0xffff {
@@ -45,8 +45,8 @@ func (w *walker) unnamed(what uint32) {
 	}
 }
 
-// withoutIP reports whether an EtherType is known to have no IP packet behind
-// it, or none in clear that a collector could read.
+// withoutIP reports whether the protocol of an EtherType carries no IP packet, or
+// none that a collector could read.
 func withoutIP(et uint16) bool {
 	switch et {
 	case etherARP, etherPPPoED,

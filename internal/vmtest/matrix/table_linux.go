@@ -36,10 +36,11 @@ func cell(one vmtest.Report) string {
 	// Up to the count, with the way that the datagrams came.
 	short, _, _ := strings.Cut(one.Text, " (")
 	short, _, _ = strings.Cut(short, "; ")
-	if parts := strings.Split(short, ", "); len(parts) > 2 {
-		short = strings.Join(parts[:2], ", ")
+	parts := strings.Split(short, ", ")
+	for len(parts) > 2 && !strings.HasSuffix(parts[len(parts)-1], "over sockets") {
+		parts = parts[:len(parts)-1]
 	}
-	return short
+	return strings.Join(parts, ", ")
 }
 
 // write writes the table, and below it every report that is not ok, and all texts.

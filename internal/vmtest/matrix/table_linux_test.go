@@ -29,12 +29,13 @@ func TestTable(t *testing.T) {
 	r := row{Kernel: "trixie", Release: "6.12", Card: "igb", Reports: []vmtest.Report{
 		{Step: "attach", Result: vmtest.OK, Text: "native"},
 		{Step: "receive", Result: vmtest.OK, Text: "native, 1024 by xdp, 4 of 4 rings"},
+		{Step: "jumbo", Result: vmtest.OK, Text: "generic, 32 by xdp, 96 over sockets"},
 		{Step: "ethtool -L", Result: vmtest.Refused, Text: "EINVAL"},
 	}}
-	if err := write(&b, "today", []string{"attach", "receive", "ethtool -L", "xdp"}, []row{r}); err != nil {
+	if err := write(&b, "today", []string{"attach", "receive", "jumbo", "ethtool -L", "xdp"}, []row{r}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| 6.12 | igb | native | native, 1024 by xdp | refused | - |\n", "- ethtool -L: refused: EINVAL\n"} {
+	for _, want := range []string{"| 6.12 | igb | native | native, 1024 by xdp | generic, 32 by xdp, 96 over sockets | refused | - |\n", "- ethtool -L: refused: EINVAL\n"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

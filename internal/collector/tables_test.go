@@ -34,6 +34,7 @@ var growing = map[string]string{
 	"ringbuf.SPSC":      "made with its size",
 	"ringbuf.Fill":      "memory shared with the kernel",
 	"ringbuf.RX":        "memory shared with the kernel",
+	"ringbuf.Ledger":    "as many as there are frames",
 	"geo.Cache":         "made with its size",
 	"producer.Producer": "the longest record",
 	"producer.memory":   "the longest record",

@@ -169,7 +169,7 @@ func BenchmarkGoflow2(b *testing.B) {
 func TestGoflow2NeverWaits(t *testing.T) {
 	r := newRig(t, rigConfig{names: NewGoflow2Names(3)})
 	g := r.goflow2
-	r.patience = 0 // the output takes nothing, and the worker does not wait for it
+	r.EndBy(time.Now()) // the output takes nothing, and the worker does not wait for it
 	datagram := udp.Datagram{Src: netip.MustParseAddrPort("192.0.2.1:2055"), Payload: v5(30), ReceivedNs: 1}
 	counted := func() (n uint64) {
 		r.Worker.Goflow2(func(e *Goflow2Exporter) {

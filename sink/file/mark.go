@@ -6,9 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 // A mark is a small file next to the output, .NAME.end, that holds where the last
@@ -32,7 +35,7 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 type mark struct {
-	fd  int
+	f   *os.File
 	buf [markSize]byte
 }
 
@@ -71,15 +74,11 @@ func readMark(output string, t *target) (end int64, closed, ok bool) {
 
 // openMark opens the mark of an output for writing.
 func openMark(output string) (*mark, error) {
-	m := &mark{}
-	err := restart(func() (err error) {
-		m.fd, err = unix.Open(markPath(output), unix.O_WRONLY|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0o644)
-		return err
-	})
+	f, err := create.Own(markPath(output), 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", markPath(output), err)
+		return nil, fmt.Errorf("open mark: %w", err)
 	}
-	return m, nil
+	return &mark{f: f}, nil
 }
 
 // set notes that the file t holds whole messages up to its write position. A mark
@@ -92,10 +91,10 @@ func (m *mark) set(t *target, end int64, flags uint32) {
 	binary.LittleEndian.PutUint64(p[24:], uint64(end))
 	binary.LittleEndian.PutUint32(p[32:], flags)
 	binary.LittleEndian.PutUint32(p[36:], crc32.Checksum(p[:36], castagnoli))
-	_ = restart(func() error { _, err := unix.Pwrite(m.fd, p, 0); return err })
+	_, _ = m.f.WriteAt(p, 0)
 }
 
-func (m *mark) close() { _ = unix.Close(m.fd) }
+func (m *mark) close() { _ = m.f.Close() }
 
 // marks reports whether the output has a mark.
 func (f *File) marks() bool {

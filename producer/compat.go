@@ -17,26 +17,21 @@ import (
 // takes for something else.
 func compatCode(code opcode, version uint16) opcode {
 	switch code {
-	case opSamplingInterval, opSamplerID, opBootMillis, opIPSection:
+	case opInterval, opSampler, opBoot, opPacket:
 		return opSkip
-	case opStartUptime, opEndUptime:
+	case opUptime:
 		if version != template.V9 {
 			return opSkip
 		}
-	case opStartSeconds, opEndSeconds, opStartMillis, opEndMillis, opStartDelta, opEndDelta, opFrameSize, opFrameSection:
+	case opSeconds, opMillis, opBefore, opFrameSize, opFrame:
 		if version == template.V9 {
 			return opSkip
 		}
-	case opStartNTP:
+	case opNTP:
 		if version == template.V9 {
 			return opSkip
 		}
-		return opStartNTPFloat
-	case opEndNTP:
-		if version == template.V9 {
-			return opSkip
-		}
-		return opEndNTPFloat
+		return opNTPFloat
 	}
 	return code
 }

@@ -225,8 +225,8 @@ putTimes:
 	CMPL BX, $127
 	JCC stop
 	MOVB DX, 21(DI)
-	MOVW $const_tagStart, (DI)
-	MOVW $const_tagEnd, 11(DI)
+	MOVW $const_tagTimeFlowStartNs, (DI)
+	MOVW $const_tagTimeFlowEndNs, 11(DI)
 	PDEPQ R8, AX, AX
 	PDEPQ R8, CX, CX
 	ORQ R13, AX

@@ -66,20 +66,20 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 		return c
 	}
 	b := c.prefix[:0]
-	b = appendUint(b, 1, uint64(flowType))
+	b = appendUint(b, numberType, uint64(flowType))
 	if c.sampling == nil {
-		b = appendUint(b, 3, p.samplingOr(rate))
+		b = appendUint(b, numberSamplingRate, p.samplingOr(rate))
 	}
-	b = appendUint(b, 4, uint64(sequence))
-	b = appendBytes(b, 11, p.samplerAddress())
-	b = appendUint(b, 30, uint64(pl.etype))
-	b = appendUint(b, 70, uint64(domain))
-	b = appendUint(b, 110, uint64(p.meta.ReceivedNs))
+	b = appendUint(b, numberSequenceNum, uint64(sequence))
+	b = appendBytes(b, numberSamplerAddress, p.samplerAddress())
+	b = appendUint(b, numberEtype, uint64(pl.etype))
+	b = appendUint(b, numberObservationDomainID, uint64(domain))
+	b = appendUint(b, numberTimeReceivedNs, uint64(p.meta.ReceivedNs))
 	if pl.start.kind == timeExport {
-		b = appendUint(b, 111, exportNs)
+		b = appendUint(b, numberTimeFlowStartNs, exportNs)
 	}
 	if pl.end.kind == timeExport {
-		b = appendUint(b, 112, exportNs)
+		b = appendUint(b, numberTimeFlowEndNs, exportNs)
 	}
 	if cap(b)-len(b) < jsonSlack { // it is copied in words
 		b = grow(b, jsonSlack)
@@ -128,7 +128,7 @@ func (c *fusedContext) oneRate(pl *fusedPlan, body []byte, n int) bool {
 	if rate == 0 {
 		rate = c.fallback
 	}
-	c.prefix = appendUint(c.prefix, 3, rate)
+	c.prefix = appendUint(c.prefix, numberSamplingRate, rate)
 	c.rateKnown = true
 	return true
 }
@@ -315,10 +315,10 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 	}
 	if pl.times == timesNone {
 		if pl.start.kind != timeExport {
-			o = putTime(out, o, tagStart, pl.start.load(c, rec))
+			o = putTime(out, o, tagTimeFlowStartNs, pl.start.load(c, rec))
 		}
 		if pl.end.kind != timeExport {
-			o = putTime(out, o, tagEnd, pl.end.load(c, rec))
+			o = putTime(out, o, tagTimeFlowEndNs, pl.end.load(c, rec))
 		}
 	}
 	if c.sampling != nil && !c.rateKnown {
@@ -326,7 +326,7 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 		if rate == 0 {
 			rate = c.fallback
 		}
-		o = putInt(out, o, 3<<3, 1, rate)
+		o = putInt(out, o, tagSamplingRate, 1, rate)
 	}
 	return o
 }
@@ -335,23 +335,17 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 func putTimes(out []byte, o int, start, end uint64) int {
 	const ours, below = 1 << 56, 1<<63 - 1<<56
 	if start-ours >= below || end-ours >= below {
-		return putTime(out, putTime(out, o, tagStart, start), tagEnd, end)
+		return putTime(out, putTime(out, o, tagTimeFlowStartNs, start), tagTimeFlowEndNs, end)
 	}
 	b := out[o : o+30]
-	binary.LittleEndian.PutUint16(b, tagStart)
+	binary.LittleEndian.PutUint16(b, tagTimeFlowStartNs)
 	binary.LittleEndian.PutUint64(b[2:], spread56(start))
 	b[10] = byte(start >> 56)
-	binary.LittleEndian.PutUint16(b[11:], tagEnd)
+	binary.LittleEndian.PutUint16(b[11:], tagTimeFlowEndNs)
 	binary.LittleEndian.PutUint64(b[13:], spread56(end))
 	b[21] = byte(end >> 56)
 	return o + 22
 }
-
-// The tags of time_flow_start_ns (111) and time_flow_end_ns (112) as written.
-const (
-	tagStart = (111<<3)&0x7f | 0x80 | (111 << 3 >> 7 << 8)
-	tagEnd   = (112<<3)&0x7f | 0x80 | (112 << 3 >> 7 << 8)
-)
 
 // spread32 returns the bytes of v, below 1<<32, as a varint, first byte lowest,
 // and their number.

@@ -7,7 +7,7 @@ package producer
 // columnPlan makes the plan of a program's columns for a plan that is fused; nil
 // if one of them has to go by way of a Flow.
 func columnPlan(pl *plan, version uint16, prog *Program) *jsonPlan {
-	b := fuser{plan: &fusedPlan{}, ints: map[int]fusedInt{}, addrs: map[int]fusedSource{}}
+	b := newFuser()
 	if !b.collect(pl, version) {
 		return nil
 	}
@@ -71,9 +71,7 @@ func (b *fuser) collect(pl *plan, version uint16) bool {
 			if !b.addMapped(to, o) {
 				return false
 			}
-			if o.code = to.then; o.code == opSkip {
-				continue
-			}
+			continue
 		}
 		if !b.add(o, version) {
 			return false
@@ -89,7 +87,7 @@ const sharedMax = 128
 // Times are shared only where a template has none: they are not among these.
 func isShared(id fieldID) bool {
 	switch id {
-	case fieldType, fieldTimeReceived, fieldSequence, fieldSampler, fieldDomain:
+	case fieldType, fieldTimeReceivedNs, fieldSequenceNum, fieldSamplerAddress, fieldObservationDomainID:
 		return true
 	}
 	return false
@@ -115,7 +113,7 @@ func (p *Producer) columnSet(c *fusedContext, rate uint64) {
 // sharedBySamples tells whether all flow samples of an sFlow datagram have the
 // same value of a field.
 func sharedBySamples(id fieldID) bool {
-	return isShared(id) || id == fieldTimeStart || id == fieldTimeEnd
+	return isShared(id) || id == fieldTimeFlowStartNs || id == fieldTimeFlowEndNs
 }
 
 // sampleSet makes what the flow samples of a datagram share: the values of columns
@@ -169,11 +167,11 @@ const (
 // field adds a field of FlowMessage.
 func (w *columnWriter) field(c *column) columnFit {
 	if c.id == fieldICMPName {
-		proto, known := w.ints[20]
+		proto, known := w.ints[fieldProto]
 		if !known {
 			return columnConstant
 		}
-		icmp, known := w.ints[31]
+		icmp, known := w.ints[fieldICMPType]
 		if !known {
 			icmp = fusedInt{}
 		}
@@ -185,38 +183,36 @@ func (w *columnWriter) field(c *column) columnFit {
 		w.text = `"`
 		return columnWritten
 	}
-	number := fieldTable[c.id].number
-	member := &jsonMembers[c.id]
 	switch c.id {
 	case fieldEtype:
 		return columnConstant
-	case fieldTimeStart, fieldTimeEnd:
+	case fieldTimeFlowStartNs, fieldTimeFlowEndNs:
 		if c.render != RenderNone {
 			return columnSlow
 		}
-		o, _ := w.jsonOp(member)
+		o, _ := w.jsonOp(c.id)
 		w.op(o, 20)
 		return columnWritten
 	}
-	if _, ok := w.addrs[number]; ok && c.kind == kindBytes {
+	if _, ok := w.addrs[c.id]; ok && c.kind == kindBytes {
 		if c.render != RenderIP {
 			return columnSlow
 		}
-		return w.member(member, `"`)
+		return w.member(c.id, `"`)
 	}
-	if number == 16 || number == 17 {
-		if _, ok := w.addrs[number-10]; ok && c.render == RenderNetwork {
-			if i, known := w.ints[number]; known {
+	if c.id == fieldSrcNet || c.id == fieldDstNet {
+		if _, ok := w.addrs[netAddr(c.id)]; ok && c.render == RenderNetwork {
+			if i, known := w.ints[c.id]; known {
 				if i.little {
 					return columnSlow
 				}
-				return w.member(member, `"`)
+				return w.member(c.id, `"`)
 			}
-			w.text += `"` + w.jsonDefault(member) + `"`
+			w.text += `"` + w.jsonDefault(c.id) + `"`
 			return columnWritten
 		}
 	}
-	i, ok := w.ints[number]
+	i, ok := w.ints[c.id]
 	if !ok || c.render == RenderNetwork {
 		return columnConstant
 	}
@@ -233,8 +229,8 @@ func loadOf(i fusedInt) jsonLoad {
 }
 
 // member adds a field in the form that it has without a mapping.
-func (w *columnWriter) member(m *jsonMember, quote string) columnFit {
-	o, _ := w.jsonOp(m) // the caller has looked
+func (w *columnWriter) member(id fieldID, quote string) columnFit {
+	o, _ := w.jsonOp(id) // the caller has looked
 	w.text += quote
 	w.op(o, jsonMax[o.kind])
 	w.text = quote

@@ -1,5 +1,7 @@
 package producer
 
+import "github.com/weirflow/weir/producer/schema"
+
 // A jsonPlan writes the JSON object of a record straight from the record's
 // bytes, for the templates that a fusedPlan serves. The members that a template
 // has no field for are constant, so that what stands between two values that
@@ -62,7 +64,7 @@ type jsonOp struct {
 	// load is the value; of an address and a time, its offset alone.
 	load jsonLoad
 	// member is what the op writes, for people.
-	member uint8
+	member fieldID
 }
 
 // jsonLoad says how an integer is read: as the 8 bytes that end where it ends,
@@ -77,33 +79,33 @@ var jsonMax = [...]int{writesICMP: 32, writesNumber: 20, writesOctet: 4, writesA
 	writesProto: 32, writesUptime: 20, writesNTP: 20, writesStart: 20, writesEnd: 20, writesDomain: 20}
 
 // jsonFirst is the first member that is not in the prefix of a set.
-const jsonFirst = 5
+const jsonFirst = fieldTimeFlowStartNs
 
 // jsonFused makes the JSON plan of a plan that is fused.
 func jsonFused(pl *plan, version uint16) *jsonPlan {
-	b := fuser{plan: &fusedPlan{}, ints: map[int]fusedInt{}, addrs: map[int]fusedSource{}}
+	b := newFuser()
 	for _, o := range pl.ops {
 		b.add(o, version)
 	}
 	j := &jsonPlan{}
 	text := ""
-	put := func(o jsonOp, member int) {
+	put := func(o jsonOp, member fieldID) {
 		o.text = jsonSpan{uint32(len(j.text)), uint32(len(text))}
-		o.member = uint8(member)
+		o.member = member
 		j.text = append(j.text, text...)
 		j.ops = append(j.ops, o)
 		j.maxLen += jsonMax[o.kind]
 		text = ""
 	}
-	for i := jsonFirst; i < len(jsonMembers); i++ {
-		text += jsonBefore(i)
-		if o, ok := b.jsonOp(&jsonMembers[i]); ok {
-			put(o, i)
+	for id := jsonFirst; id < numCore; id++ {
+		text += jsonBefore(id)
+		if o, ok := b.jsonOp(id); ok {
+			put(o, id)
 			continue
 		}
-		text += b.jsonDefault(&jsonMembers[i])
+		text += b.jsonDefault(id)
 	}
-	text += jsonBefore(len(jsonMembers))
+	text += jsonBefore(numCore)
 	j.tail = jsonSpan{uint32(len(j.text)), uint32(len(text))}
 	j.text = append(j.text, text...)
 	j.maxLen += len(j.text)
@@ -111,8 +113,16 @@ func jsonFused(pl *plan, version uint16) *jsonPlan {
 	return j
 }
 
+// netAddr returns the address that a prefix length belongs to.
+func netAddr(id fieldID) fieldID {
+	if id == fieldSrcNet {
+		return fieldSrcAddr
+	}
+	return fieldDstAddr
+}
+
 // jsonOp returns the op of a member; false if it is the same in all records.
-func (b *fuser) jsonOp(m *jsonMember) (jsonOp, bool) {
+func (b *fuser) jsonOp(id fieldID) (jsonOp, bool) {
 	load := func(i fusedInt) jsonOp {
 		mask := i.mask
 		if i.width < 8 {
@@ -120,24 +130,24 @@ func (b *fuser) jsonOp(m *jsonMember) (jsonOp, bool) {
 		}
 		return jsonOp{shift: i.shift, load: jsonLoad{i.offset + uint32(i.width), mask}}
 	}
-	switch m.field {
-	case 70:
+	switch id {
+	case fieldObservationDomainID:
 		return jsonOp{kind: writesDomain}, true
-	case 111:
+	case fieldTimeFlowStartNs:
 		return b.jsonTime(&b.plan.start, writesStart), true
-	case 112:
+	case fieldTimeFlowEndNs:
 		return b.jsonTime(&b.plan.end, writesEnd), true
 	}
-	switch m.form {
-	case formAddr:
-		a, ok := b.addrs[m.field]
+	switch fieldTable[id].form {
+	case schema.Address:
+		a, ok := b.addrs[id]
 		kind := writesAddr4
 		if a.length == 16 {
 			kind = writesAddr16
 		}
 		return jsonOp{kind: kind, load: jsonLoad{end: a.offset}}, ok
-	case formNet:
-		a, ok := b.addrs[m.field-10] // src_addr 6 and dst_addr 7; the lengths are 16 and 17
+	case schema.Prefix:
+		a, ok := b.addrs[netAddr(id)]
 		kind := writesNet4
 		if a.length == 16 {
 			kind = writesNet16
@@ -146,21 +156,21 @@ func (b *fuser) jsonOp(m *jsonMember) (jsonOp, bool) {
 			return jsonOp{}, false
 		}
 		o := jsonOp{kind: kind, load: jsonLoad{end: a.offset}}
-		if i, known := b.ints[m.field]; known {
+		if i, known := b.ints[id]; known {
 			o.bits = load(i).load
 			return o, true
 		}
 		return jsonOp{}, false
 	}
-	i, ok := b.ints[m.field]
+	i, ok := b.ints[id]
 	if !ok {
 		return jsonOp{}, false
 	}
 	o := load(i)
-	switch m.form {
-	case formMAC:
+	switch fieldTable[id].form {
+	case schema.MAC:
 		o.kind = writesMAC
-	case formName:
+	case schema.Protocol:
 		o.kind = writesProto
 	default:
 		o.kind = numberKind(o.load.mask)
@@ -188,18 +198,18 @@ func (b *fuser) jsonTime(t *fusedTime, other jsonKind) jsonOp {
 }
 
 // jsonDefault returns the value of a member that the template has no field for.
-func (b *fuser) jsonDefault(m *jsonMember) string {
-	switch {
-	case m.form == formNumber:
+func (b *fuser) jsonDefault(id fieldID) string {
+	switch fieldTable[id].form {
+	case schema.Number:
 		return "0"
-	case m.form == formMAC:
+	case schema.MAC:
 		return "00:00:00:00:00:00"
-	case m.field == 30:
+	case schema.EtherType:
 		return etypeName(b.plan.etype)
-	case m.field == 20:
+	case schema.Protocol:
 		return ProtocolName(0)
-	case m.form == formNet:
-		switch b.addrs[m.field-10].length {
+	case schema.Prefix:
+		switch b.addrs[netAddr(id)].length {
 		case 4:
 			return "0.0.0.0/0"
 		case 16:

@@ -30,7 +30,7 @@ func (c *compiler) keys(hash []string) {
 		p.keyParts = p.keyParts && keyedByParts(k.id)
 		p.keyASes = p.keyASes || k.id == fieldSrcAS || k.id == fieldDstAS
 		switch k.id {
-		case fieldType, fieldSequence, fieldSampler, fieldTimeReceived, fieldDomain:
+		case fieldType, fieldSequenceNum, fieldSamplerAddress, fieldTimeReceivedNs, fieldObservationDomainID:
 		default:
 			p.keyShared = false
 		}
@@ -66,9 +66,6 @@ func (p *Program) placeKeys() {
 	}
 	p.keyPlaces = places
 }
-
-// maxFieldNumber is the largest number of a field of FlowMessage.
-const maxFieldNumber = 112
 
 // keyOf returns the key of a flow.
 func (p *Program) keyOf(f *Flow) uint32 {

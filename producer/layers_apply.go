@@ -213,9 +213,9 @@ func (p *Producer) assignNumber(t *target, n uint64, f *Flow, c *recordContext) 
 	switch t.field {
 	case fieldSamplingRate:
 		c.mappedRate = n
-	case fieldTimeStart:
+	case fieldTimeFlowStartNs:
 		c.absStart = true
-	case fieldTimeEnd:
+	case fieldTimeFlowEndNs:
 		c.absEnd = true
 	}
 }

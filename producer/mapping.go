@@ -107,6 +107,8 @@ func (p *Problem) Error() string {
 type Program struct {
 	compat bool
 	custom []*customField
+	// hidden are extra fields that messages do not have under this program.
+	hidden extraSet
 
 	// plain says that JSON is what AppendJSON writes.
 	plain   bool
@@ -145,7 +147,6 @@ type target struct {
 	custom *customField // nil: field
 	field  fieldID
 	little bool
-	then   opcode // what else becomes of the element
 }
 
 // Programs holds the program in force. Set may be called by any goroutine;
@@ -228,7 +229,7 @@ func (c *compiler) customFields() {
 			c.fault(path+".index", number, "not a field number", allowed)
 		case numberTaken(f.Number) != "":
 			c.fault(path+".index", number, "number is that of "+numberTaken(f.Number), allowed)
-		case c.enriched && (f.Number == fieldSrcCountry || f.Number == fieldDstCountry):
+		case c.enriched && (f.Number == numberSrcCountry || f.Number == numberDstCountry):
 			c.fault(path+".index", number, "number is that of a country, which enrichment adds", allowed+", nor 1000 and 1001 with enrichment")
 		case twice:
 			c.fault(path+".index", number, fmt.Sprintf("number is that of entry %d too", first+1), "each number once")
@@ -274,7 +275,7 @@ func (c *compiler) names(virtual bool) string {
 
 // notDestinations are fields that a mapping cannot set.
 func notDestination(id fieldID) bool {
-	return id == fieldType || id == fieldLayerStack || id == fieldRouteAddrs
+	return id == fieldType || id == fieldLayerStack || id == fieldRoutingAddresses
 }
 
 // target resolves a destination.

@@ -32,7 +32,7 @@ func (p *Producer) planOf(t *template.Template) *plan {
 		}
 		m = &mappedPlan{p.prog, pl}
 		if p.prog.compat || !p.prog.plain || p.prog.Keyed() || touches(t, mapping) {
-			m.plan = compileMapped(t, mapping, p.prog.compat)
+			m.plan = compileMapped(t, mapping, p.prog)
 			m.plan.makePlans(p.prog, t.Version)
 		}
 		pl.mapped.Store(m)
@@ -86,15 +86,6 @@ func touches(t *template.Template, mapping map[elementKey]target) bool {
 	return false
 }
 
-// applyMapped puts a field's value where the mapping says, and then where it
-// belongs without one.
-func (p *Producer) applyMapped(t *target, v []byte, f *Flow, c *recordContext) {
-	p.assign(t, v, f, c)
-	if t.then != opSkip && len(v) > 0 {
-		p.apply(t.then, v, f, c)
-	}
-}
-
 // fusedCustom is a field that a mapping adds, of a fixed place in the record.
 type fusedCustom struct {
 	field   *customField
@@ -112,7 +103,7 @@ func (b *fuser) addMapped(t *target, o op) bool {
 		return b.addCustom(t, o)
 	}
 	switch t.field {
-	case fieldEtype, fieldSamplingRate, fieldSequence, fieldTimeReceived, fieldTimeStart, fieldTimeEnd, fieldDomain:
+	case fieldEtype, fieldSamplingRate, fieldSequenceNum, fieldTimeReceivedNs, fieldTimeFlowStartNs, fieldTimeFlowEndNs, fieldObservationDomainID:
 		return false
 	}
 	info := &fieldTable[t.field]
@@ -125,15 +116,15 @@ func (b *fuser) addMapped(t *target, o op) bool {
 		if o.length != 4 && o.length != 16 || t.field != fieldNextHop && t.field != fieldBGPNextHop {
 			return false
 		}
-		b.addrs[info.number] = fusedSource{o.offset, o.length}
+		b.addrs[t.field] = fusedSource{o.offset, o.length}
 		return true
 	default:
 		return false
 	}
 	if o.length <= 8 {
-		i := newFusedInt(info.number, o.offset, o.length, 0, mask)
+		i := newFusedInt(t.field, o.offset, o.length, 0, mask)
 		i.little = t.little
-		b.ints[info.number] = i
+		b.ints[t.field] = i
 	}
 	return true
 }

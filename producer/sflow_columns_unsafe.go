@@ -90,7 +90,7 @@ func (s *sampleColumns) place(o *fastColumn, name *[]byte, p *Program, n notatio
 		}
 		return columnWritten // of any kind: the flow has those
 	case fieldPackets, fieldForwardingStatus, fieldFragmentOffset, fieldMPLSTTL, fieldMPLSLabel, fieldMPLSIP,
-		fieldObservationPoint, fieldRouteAddrs, fieldRouteLeft:
+		fieldObservationPointID, fieldRoutingAddresses, fieldRoutingSegLeft:
 		return columnConstant
 	case fieldEtype, fieldProto, fieldLayerStack:
 		o.kind = fastStack
@@ -103,7 +103,7 @@ func (s *sampleColumns) place(o *fastColumn, name *[]byte, p *Program, n notatio
 			s.most += len(value)
 		}
 		return columnWritten
-	case fieldCommunities:
+	case fieldBGPCommunities:
 		return list(fastCommunities)
 	case fieldASPath:
 		return list(fastPath)

@@ -35,17 +35,17 @@ var sampleText, sampleSpans = func() (text []byte, spans [numStacks]sampleTexts)
 			names, sizes = names+`"Dot1Q",`, sizes+"4,"
 		}
 		names += ip + `,"` + layerName(uint32([...]uint8{packet.LayerTCP, packet.LayerUDP, packet.LayerICMP, packet.LayerICMPv6}[i&3])) + `"`
-		spans[i].etype = piece(jsonBefore(memberEtype) + etypeName(etype) + jsonBefore(memberEtype+1) +
-			ProtocolName(uint32(stackProtos[i&3])) + jsonBefore(memberSrcPort))
+		spans[i].etype = piece(jsonBefore(fieldEtype) + etypeName(etype) + jsonBefore(fieldProto) +
+			ProtocolName(uint32(stackProtos[i&3])) + jsonBefore(fieldSrcPort))
 		middle := ""
-		for m := memberCommunities + 2; m <= memberLayerStack; m++ {
+		for m := fieldBGPCommunities + 2; m <= fieldLayerStack; m++ {
 			middle += jsonBefore(m)
-			if m == memberDomain || m == memberDomain+1 {
+			if m == fieldObservationDomainID || m == fieldObservationPointID {
 				middle += "0"
 			}
 		}
-		spans[i].middle = piece(middle + names + jsonBefore(memberLayerStack+1) + sizes + size)
-		spans[i].tail = piece(jsonBefore(memberRouting) + jsonBefore(memberRouting+1) + "0" + jsonBefore(memberRouting+2))
+		spans[i].middle = piece(middle + names + jsonBefore(fieldLayerSize) + sizes + size)
+		spans[i].tail = piece(jsonBefore(fieldRoutingAddresses) + jsonBefore(fieldRoutingSegLeft) + "0" + jsonBefore(numCore))
 	}
 	return append(text, make([]byte, jsonSlack)...), spans
 }()
@@ -84,25 +84,25 @@ func (p *Producer) writeSampleJSON(s *sampleParts) {
 	w = putNumber(w, s.rate)
 	w = unsafe.Add(w, copy(unsafe.Slice((*byte)(w), len(c.between)), c.between))
 	w = putNumber(w, uint64(s.bytes))
-	w = putKey(w, memberStart+3)
+	w = putKey(w, fieldPackets)
 	*(*byte)(w) = '1' // a packet
 	w = unsafe.Add(w, 1)
-	w = putIP(putKey(w, memberSrcAddr), s.src)
-	w = putIP(putKey(w, memberSrcAddr+1), s.dst)
+	w = putIP(putKey(w, fieldSrcAddr), s.src)
+	w = putIP(putKey(w, fieldDstAddr), s.dst)
 	texts := &sampleSpans[s.stack&(numStacks-1)]
 	w = putSpan(w, &texts.etype)
-	w = s.putNumbers(w, numSrcPort, memberSrcPort, 4)
-	w = putMACText(putKey(w, memberSrcMAC), s.srcMAC)
-	w = putMACText(putKey(w, memberSrcMAC+1), s.dstMAC)
-	w = s.putNumbers(putKey(w, memberSrcVLAN), numSrcVLAN, memberSrcVLAN, memberNextHop-memberSrcVLAN)
-	w = putIP(putKey(w, memberNextHop), s.nextHop)
-	w = s.putNumbers(putKey(w, memberNextHop+1), numNextHopAS, memberNextHop+1, 1)
-	w = putNet(putKey(w, memberSrcNet), s.src, s.numbers[numSrcLen])
-	w = putNet(putKey(w, memberSrcNet+1), s.dst, s.numbers[numDstLen])
-	w = putIP(putKey(w, memberSrcNet+2), s.bgpNextHop)
-	w = putKey(w, memberCommunities)
+	w = s.putNumbers(w, numSrcPort, fieldSrcPort, 4)
+	w = putMACText(putKey(w, fieldSrcMAC), s.srcMAC)
+	w = putMACText(putKey(w, fieldDstMAC), s.dstMAC)
+	w = s.putNumbers(putKey(w, fieldSrcVLAN), numSrcVLAN, fieldSrcVLAN, int(fieldNextHop-fieldSrcVLAN))
+	w = putIP(putKey(w, fieldNextHop), s.nextHop)
+	w = s.putNumbers(putKey(w, fieldNextHopAS), numNextHopAS, fieldNextHopAS, 1)
+	w = putNet(putKey(w, fieldSrcNet), s.src, s.numbers[numSrcLen])
+	w = putNet(putKey(w, fieldDstNet), s.dst, s.numbers[numDstLen])
+	w = putIP(putKey(w, fieldBGPNextHop), s.bgpNextHop)
+	w = putKey(w, fieldBGPCommunities)
 	w = endNumbers(w, putWordTexts(w, s.communities))
-	w = s.putPathTexts(putKey(w, memberCommunities+1))
+	w = s.putPathTexts(putKey(w, fieldASPath))
 	w = putSpan(w, &texts.middle)
 	size := &octets[8]
 	if s.plain.Proto == 6 {
@@ -119,10 +119,10 @@ func (p *Producer) writeSampleJSON(s *sampleParts) {
 
 // putNumbers writes n numbers from a place, with the text of the members from
 // member on between them.
-func (s *sampleParts) putNumbers(w unsafe.Pointer, place, member, n int) unsafe.Pointer {
+func (s *sampleParts) putNumbers(w unsafe.Pointer, place int, member fieldID, n int) unsafe.Pointer {
 	for i := range n {
 		if i > 0 {
-			w = putKey(w, member+i)
+			w = putKey(w, member+fieldID(i))
 		}
 		v := uint64(s.numbers[(place+i)&31])
 		if v < 256 {

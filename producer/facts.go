@@ -9,7 +9,7 @@ import (
 )
 
 // Facts is what the last datagram says of its sequence and of sampling. It is
-// valid until the next one; so are its slices.
+// valid until the next call of the producer's; so are its slices.
 type Facts struct {
 	// Numbered says that the datagram has a sequence number, and so that Kind,
 	// Domain and Observation are set.
@@ -82,16 +82,6 @@ var unsure = [NumReasons]bool{
 	reasonSFlow + Reason(sflow.ErrSampleTruncated): true,
 	reasonSFlow + Reason(sflow.ErrSampleShort):     true,
 	reasonSFlow + Reason(sflow.ErrSampleCount):     true,
-}
-
-// beginFacts forgets those of the datagram before.
-func (p *Producer) beginFacts() {
-	f := &p.facts
-	f.Numbered = false
-	f.Observation = sequence.Observation{NowNs: p.meta.ReceivedNs}
-	f.Samples = f.Samples[:0]
-	f.Change.Before = 0
-	f.Faults = Reasons{}
 }
 
 // fixedFacts notes the sequence of a v5 or v7 datagram of n records.
@@ -182,8 +172,7 @@ func (p *Producer) flowSampleFacts(number, class, index, rate uint32) {
 // not decoded. How many records a v9 or IPFIX message has is left open. The
 // result is that of [Producer.Facts].
 func (p *Producer) Peek(meta Meta, data []byte) *Facts {
-	p.meta = meta
-	p.beginFacts()
+	p.start(&meta, meta.Source.Addr().As16(), nil)
 	switch Detect(data) {
 	case ProtocolNetFlowV5, ProtocolNetFlowV7:
 		if h, _, err := netflow.ParseFixed(data); err == nil {

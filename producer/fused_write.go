@@ -12,10 +12,28 @@ import (
 // done in words of 8 bytes.
 const storeSlack = 48
 
-// fusedContext is what the records of a set share, encoded and not.
+// fusedContext is what the records of a set share, encoded and not, or the samples
+// of an sFlow datagram. It is made again for each of them (renew).
 type fusedContext struct {
-	prefix   []byte // encoded fields; memory kept from set to set
-	between  []byte // of sFlow's JSON: more of them, behind the sampling rate
+	sharedValues
+
+	// Memory, emptied for each set.
+	prefix  []byte   // encoded fields
+	between []byte   // of sFlow's JSON: more of them, behind the sampling rate
+	shared  []byte   // the columns that all records have in common, as text
+	ends    []uint32 // where each of them ends
+
+	long bool // a guess: the next message's length takes two bytes, as the last one's did
+}
+
+// renew forgets the set before.
+func (c *fusedContext) renew() {
+	c.sharedValues = sharedValues{}
+	c.prefix, c.between, c.shared, c.ends = c.prefix[:0], c.between[:0], c.shared[:0], c.ends[:0]
+}
+
+// sharedValues are those of a fusedContext that are not encoded.
+type sharedValues struct {
 	rate     uint64 // sampling rate of records that name none
 	exportNs uint64
 	uptimeMs uint32
@@ -35,26 +53,16 @@ type fusedContext struct {
 	fallback               uint64                  // the configured default rate
 	key                    uint32                  // of all messages, where they share one
 	keyFields              keyFields               // of those that they share otherwise
-	// shared are the columns that all records have in common, as text; ends
-	// where each of them ends.
-	shared []byte
-	ends   []uint32
-	long   bool // the last message's length took two bytes
 }
 
 // beginFused encodes what all records of a set share.
 func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, exportNs uint64, uptimeMs uint32, rate uint64, sampling *template.Sampling) *fusedContext {
 	c := &p.fused
+	c.renew()
 	c.exportNs, c.uptimeMs = exportNs, uptimeMs
 	c.rate, c.fallback = rate, p.cfg.SamplingRate
-	c.sampling, c.rateKnown = nil, false
-	if pl.interval.width != 0 || pl.sampler.width != 0 {
+	if (pl.interval.width != 0 || pl.sampler.width != 0) && p.forcedRate() == 0 {
 		c.sampling = sampling
-		if p.forcedRate() != 0 {
-			c.sampling = nil
-		}
-		c.sources = [NumSamplingSources]int{}
-		c.samplerLooked = false
 	}
 	c.flowType, c.sequence, c.domain = flowType, sequence, domain
 	if p.cfg.Format == FormatJSON {

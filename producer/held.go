@@ -153,25 +153,24 @@ type waiting struct {
 
 // held is what a producer holds. It belongs to the producer's worker.
 type held struct {
-	room    *Held
-	sets    int    // that wait
-	seen    uint64 // of the store's additions
-	lists   map[waitKey]waiting
-	ready   []waitKey // whose template is known
-	slab    []heldSet // indexed; empty slots are listed in slots
-	slots   []int32
-	grams   []heldDatagram
-	gslots  []int32
-	oldest  int32
-	newest  int32
-	chunk   *chunk // being filled
-	current int32  // the datagram in hand, none while nothing of it waits
+	room   *Held
+	sets   int    // that wait
+	seen   uint64 // of the store's additions
+	lists  map[waitKey]waiting
+	ready  []waitKey // whose template is known
+	slab   []heldSet // indexed; empty slots are listed in slots
+	slots  []int32
+	grams  []heldDatagram
+	gslots []int32
+	oldest int32
+	newest int32
+	chunk  *chunk // being filled
 
 	released Released // what is said of the set that is ended
 }
 
 func (h *held) init(room *Held) {
-	*h = held{room: room, lists: map[waitKey]waiting{}, oldest: none, newest: none, current: none}
+	*h = held{room: room, lists: map[waitKey]waiting{}, oldest: none, newest: none}
 }
 
 // waits says whether sets of the key wait: those that follow wait behind them.

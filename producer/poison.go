@@ -2,6 +2,8 @@
 
 package producer
 
+import "github.com/weirflow/weir/decoders/packet"
+
 // poison overwrites what a recycled batch held, so that a reader that kept a
 // slice of it fails in tests instead of seeing stale or mixed messages.
 func poison(b *Batch) {
@@ -19,4 +21,51 @@ func fill[T any](list []T, v T) {
 	for done := 1; done < len(list); done *= 2 {
 		copy(list[done:], list[:done])
 	}
+}
+
+var poisonText = []byte{0xdb, 0xdb, 0xdb, 0xdb}
+
+// poison overwrites what the datagram before left in the memory, so that a
+// datagram that reads it fails in tests. The memory itself stays.
+func (m *memory) poison() {
+	const b, w = 0xdb, 0xdbdbdbdb
+	text := poisonText
+	f := &m.flow
+	*f = Flow{
+		Type: w, SequenceNum: w, TimeReceivedNs: w, SamplingRate: w, SamplerAddress: text, TimeFlowStartNs: w, TimeFlowEndNs: w,
+		Bytes: w, Packets: w, SrcAddr: text, DstAddr: text, Etype: w, Proto: w, SrcPort: w, DstPort: w, InIf: w, OutIf: w,
+		SrcMAC: w, DstMAC: w, SrcVLAN: w, DstVLAN: w, VLANID: w, IPTOS: w, ForwardingStatus: w, IPTTL: w, IPFlags: w, TCPFlags: w,
+		ICMPType: w, ICMPCode: w, IPv6FlowLabel: w, FragmentID: w, FragmentOffset: w, SrcAS: w, DstAS: w, NextHopAS: w,
+		NextHop: text, BGPNextHop: text, SrcNet: w, DstNet: w, SrcCountry: b, DstCountry: b,
+		ObservationDomainID: w, ObservationPointID: w, RoutingAddresses: text, RoutingSegLeft: w,
+		BGPCommunities: poisoned(f.BGPCommunities, w), ASPath: poisoned(f.ASPath, w), MPLSTTL: poisoned(f.MPLSTTL, w),
+		MPLSLabel: poisoned(f.MPLSLabel, w), MPLSIP: poisoned(f.MPLSIP, text), LayerStack: poisoned(f.LayerStack, w),
+		LayerSize: poisoned(f.LayerSize, w), custom: poisoned(f.custom, customValue{num: w, bytes: text}),
+	}
+	m.hdr = packet.Headers{
+		SrcMAC: w, DstMAC: w, EtherType: b, VLANID: b, SrcAddr: text, DstAddr: text, Proto: b, TOS: b, TTL: b, FlowLabel: w,
+		FragmentID: w, FragmentOffset: w, IPFlags: b, SrcPort: b, DstPort: b, TCPFlags: b, HasICMP: true, ICMPType: b, ICMPCode: b,
+		MPLS: text, HasRouting: true, RoutingAddrs: text, RoutingSegLeft: b, Layers: 3,
+	}
+	c := &m.fused
+	c.sharedValues = sharedValues{
+		rate: w, exportNs: w, uptimeMs: w, rateKnown: true, flowType: w, sequence: w, domain: w, prefixRate: w, samplerID: w,
+		samplerRate: w, samplerSource: SamplingRecord, samplerLooked: true, fallback: w, key: w, keyFields: keyFields{missing: 1},
+	}
+	c.prefix, c.between, c.shared, c.ends = poisoned(c.prefix, b), poisoned(c.between, b), poisoned(c.shared, b), poisoned(c.ends, w)
+	parts := sampleParts{rate: w, bytes: w, srcMAC: w, dstMAC: w, src: text, dst: text, nextHop: text, bgpNextHop: text,
+		communities: text, segments: text, pathLen: 1, frame: text, stack: 1, has: b}
+	fill(parts.numbers[:], w)
+	fill(m.keyless.parts[:], parts)
+	fill(m.keyless.keys[:], w)
+	m.scratch = poisoned(m.scratch, b)
+	m.portLayers = w
+	fill(m.portLayer[:], w)
+}
+
+// poisoned returns all that list has memory for, set to v.
+func poisoned[T any](list []T, v T) []T {
+	list = list[:cap(list)]
+	fill(list, v)
+	return list
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/weirflow/weir/decoders/ipfix"
 	"github.com/weirflow/weir/decoders/netflow"
-	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/producer/geo"
 )
@@ -136,28 +135,8 @@ type Producer struct {
 	// Counters are the producer's own, written by its worker only.
 	Counters Counters
 
-	flow    Flow
-	hdr     packet.Headers
-	fused   fusedContext
-	keyless keyless
-	tally   Tally
-
-	// samples has what the flow samples of the datagram share; nil if that is
-	// not to be used.
-	samples *fusedContext
-	// scratch holds the values of a record that are no views into the datagram.
-	scratch []byte
-	// Which layers of hdr a port announced, by bit, and the keys of the ports.
-	portLayers uint32
-	portLayer  [packet.MaxLayers]uint32
-
-	// State of the datagram in hand.
-	meta   Meta
-	source [16]byte // Meta.Source's address, IPv4 mapped
-	batch  *Batch
-	first  Reason
-	useful int // pieces that could be used
-	facts  Facts
+	work   // at the datagram in work; not kept
+	memory // without meaning between datagrams
 
 	held   held // data that waits for its template
 	recent recentSets
@@ -183,20 +162,8 @@ func NewStore(limits template.Limits) *template.Store {
 // not allocate, but to grow the batch and for templates that it has not seen.
 // data is not kept.
 func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
-	p.meta = meta
-	p.source = meta.Source.Addr().As16()
-	p.batch = batch
-	p.first = ReasonNone
-	p.samples = nil
-	p.useful = 0
-	p.beginFacts()
-	p.tally = Tally{}
-	p.held.current = none
+	p.start(&meta, meta.Source.Addr().As16(), batch)
 	before := len(batch.Ends)
-	if p.cfg.Geo != nil {
-		p.cfg.Geo.Begin()
-	}
-
 	if meta.Truncated {
 		p.fault(ReasonDatagramTruncated)
 	}
@@ -227,7 +194,7 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	}
 	res.Reason = p.first
 	res.Decoded = p.useful > 0 || p.first == ReasonNone
-	if p.held.current != none {
+	if p.current != none {
 		p.holdDatagram(&res)
 	}
 	p.Counters.add(res)

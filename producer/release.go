@@ -52,14 +52,14 @@ func (p *Producer) hold(m *message, t *template.Template, id uint16, body []byte
 		p.Counters.Held.Overflow++
 		return false
 	}
-	if h.current == none {
-		h.current = h.newDatagram()
-		h.grams[h.current] = heldDatagram{}
+	if p.current == none {
+		p.current = h.newDatagram()
+		h.grams[p.current] = heldDatagram{}
 	}
 	i := h.newSet()
-	h.slab[i] = heldSet{key: k, body: kept, chunk: c, template: t, datagram: h.current}
+	h.slab[i] = heldSet{key: k, body: kept, chunk: c, template: t, datagram: p.current}
 	h.append(i)
-	g := &h.grams[h.current]
+	g := &h.grams[p.current]
 	g.sets++
 	g.message = *m
 	p.Counters.Held.Kept++
@@ -71,7 +71,7 @@ func (p *Producer) hold(m *message, t *template.Template, id uint16, body []byte
 // holdDatagram notes what the datagram in hand, of which sets wait, came to so
 // far.
 func (p *Producer) holdDatagram(res *Result) {
-	g := &p.held.grams[p.held.current]
+	g := &p.held.grams[p.current]
 	g.meta, g.source, g.protocol = p.meta, p.source, res.Protocol
 	g.first = p.first
 	g.ended = p.useful > 0
@@ -198,7 +198,8 @@ func (p *Producer) release(i, before int32, batch *Batch, done func(*Released)) 
 	m := g.message
 	m.records = 0
 	records := len(batch.Ends)
-	p.meta, p.source, p.batch, p.first, p.useful = g.meta, g.source, batch, g.first, 0
+	p.start(&g.meta, g.source, batch)
+	p.first = g.first
 	p.knownSet(&m, domain, t, p.dataPlan(t), s.body)
 	p.batch = nil
 	if records == 0 && len(batch.Ends) > 0 {
@@ -271,6 +272,7 @@ func (p *Producer) Abandon(done func(*Released)) {
 func (p *Producer) expire(done func(*Released)) {
 	h := &p.held
 	g := &h.grams[h.slab[h.oldest].datagram]
+	p.start(&g.meta, g.source, nil)
 	p.first = g.first
 	p.fault(ReasonTemplateMissing)
 	g.first = p.first

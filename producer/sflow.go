@@ -21,6 +21,7 @@ func (p *Producer) sflow(data []byte) {
 	}
 	p.sflowFacts(&h)
 	p.tally.Agent = h.Agent
+	p.fused.renew()
 	p.sampleSet(h.Agent, h.Sequence)
 	count := h.SampleCount
 	way := p.sampleWay()

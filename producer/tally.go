@@ -39,8 +39,8 @@ type Tally struct {
 	FlowEndNs uint64
 }
 
-// Tally returns what was in the last datagram. It is valid until the next, and
-// its Agent as long as that one's bytes.
+// Tally returns what was in the last datagram. It is valid until the producer's
+// next call, and its Agent as long as the datagram's bytes.
 func (p *Producer) Tally() *Tally { return &p.tally }
 
 // set counts a set and its records.

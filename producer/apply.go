@@ -79,11 +79,17 @@ func (p *Producer) apply(o *op, v []byte, f *Flow, c *recordContext) {
 			c.endUptime, c.hasEndUp = uint32(n), true
 		}
 	default:
-		if ns, ok := absoluteTime(o.code, n, len(v), c.exportNs); ok && o.field == fieldTimeFlowStartNs {
-			f.TimeFlowStartNs, c.absStart = ns, true
-		} else if ok {
-			f.TimeFlowEndNs, c.absEnd = ns, true
+		ns, ok := absoluteTime(o.code, n, len(v), c.exportNs)
+		if !ok {
+			return
 		}
+		switch o.field {
+		case fieldTimeFlowStartNs:
+			c.absStart = true
+		case fieldTimeFlowEndNs:
+			c.absEnd = true
+		}
+		f.setNumber(o.field, ns)
 	}
 }
 

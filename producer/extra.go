@@ -26,13 +26,12 @@ type extraFields struct {
 	// records of the others. It is made when the first one is set.
 	more    *Extra
 	present extraSet
-	// hidden ones are never present: a mapping writes them itself, or they are not
-	// wanted.
+	// hidden ones are never present: see Program.
 	hidden extraSet
 }
 
 // next returns the extra fields of the next flow.
-func (x *extraFields) next() extraFields { return extraFields{more: x.more, hidden: x.hidden} }
+func (x *extraFields) next() extraFields { return extraFields{more: x.more} }
 
 // Extra returns the extra fields of f, to be set by setNumber and setBytes.
 func (x *extraFields) Extra() *Extra {

@@ -3,6 +3,7 @@ package producer
 import (
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/weirflow/weir/decoders/template"
 )
@@ -30,6 +31,12 @@ type fusedPlan struct {
 	int4Tag1, int4Tag2 []fusedOp
 	int8Tag1           []fusedOp  // counters of 8 bytes
 	other              []fusedInt // integers of other widths, or of a part of their bits
+
+	// Those of which zero is a value too: whole ones behind a tag of two bytes, by
+	// width, and all others.
+	flag1, flag2, flag4 []fusedOp
+	otherFlags          []fusedInt
+	texts               []fusedText
 
 	start, end fusedTime
 	// times is what they are if both are of one kind and of its full width, a
@@ -71,6 +78,12 @@ type fusedInt struct {
 type fusedOp struct {
 	offset uint16 // in the record
 	tag    uint16 // as it is written, first byte lowest
+}
+
+// fusedText is a text.
+type fusedText struct {
+	number int // of its field
+	fusedSource
 }
 
 // timeKind is how a record says a time.
@@ -121,12 +134,13 @@ type fuser struct {
 	plan     *fusedPlan
 	ints     map[fieldID]fusedInt
 	addrs    map[fieldID]fusedSource
+	texts    map[fieldID]fusedSource
 	families int  // bit 0: IPv4, bit 1: IPv6
 	version  bool // the record says its IP version itself
 }
 
 func newFuser() fuser {
-	return fuser{plan: &fusedPlan{}, ints: map[fieldID]fusedInt{}, addrs: map[fieldID]fusedSource{}}
+	return fuser{plan: &fusedPlan{}, ints: map[fieldID]fusedInt{}, addrs: map[fieldID]fusedSource{}, texts: map[fieldID]fusedSource{}}
 }
 
 // add notes one op; false if the template cannot be fused.
@@ -143,6 +157,8 @@ func (b *fuser) add(o op, version uint16) bool {
 		b.setInt(o.field, o.offset, o.length, o.shift, 1<<bits-1)
 	case opAddress, opAddr4, opAddr6:
 		return b.setAddr(o)
+	case opText:
+		b.texts[o.field] = fusedSource{o.offset, o.length}
 	case opIPVersion:
 		// An address behind it decides; one before it would not.
 		b.version = true
@@ -212,6 +228,8 @@ func (b *fuser) setTime(kind timeKind, o op, version uint16) bool {
 		t = &b.plan.start
 	}
 	switch {
+	case t == &b.plan.end && o.field != fieldTimeFlowEndNs:
+		return false
 	case o.length > 8, kind == timeNTP && o.length != 8:
 		return true // no number
 	case kind == timeUptime && t.kind > timeUptime:
@@ -244,12 +262,21 @@ func (b *fuser) finish() *fusedPlan {
 	}
 	for _, field := range byNumber(b.ints) {
 		i := b.ints[field]
+		p.maxLen += 2 + 10
+		if fieldTable[field].ZeroIsValue {
+			p.addFlag(i)
+			continue
+		}
 		if table := p.table(&i); table != nil {
 			*table = append(*table, fusedOp{offset: uint16(i.offset), tag: i.tag})
 		} else {
 			p.other = append(p.other, i)
 		}
-		p.maxLen += 2 + 10
+	}
+	for _, field := range byNumber(b.texts) {
+		src := b.texts[field]
+		p.texts = append(p.texts, fusedText{fieldTable[field].number, src})
+		p.maxLen += 5 + 5 + utf8.UTFMax*int(src.length)
 	}
 	p.maxLen += 3 * 12 // times and sampling rate
 	both := func(kind timeKind, width uint8) bool {
@@ -269,7 +296,8 @@ func (b *fuser) finish() *fusedPlan {
 	for i := range p.custom {
 		p.maxLen += p.custom[i].maxLen()
 	}
-	others := len(p.other) > 0 || len(p.custom) > 0 || timed && p.times == timesNone
+	p.fuseCustom()
+	others := len(p.other)+len(p.otherFlags)+len(p.texts)+len(p.custom) > 0 || timed && p.times == timesNone
 	sampled := p.interval.width != 0 || p.sampler.width != 0
 	p.rest = others || sampled
 	p.rates = sampled && !others
@@ -279,10 +307,43 @@ func (b *fuser) finish() *fusedPlan {
 	return p
 }
 
+// addFlag adds a number of which zero is a value.
+func (p *fusedPlan) addFlag(i fusedInt) {
+	tables := map[uint8]*[]fusedOp{1: &p.flag1, 2: &p.flag2, 4: &p.flag4}
+	if table := tables[i.width]; table != nil && i.tagLen == 2 && i.whole() {
+		*table = append(*table, fusedOp{offset: uint16(i.offset), tag: i.tag})
+		return
+	}
+	p.otherFlags = append(p.otherFlags, i)
+}
+
+// whole tells whether the integer is all of its bytes, in their order, at a place
+// that an op can have.
+func (i *fusedInt) whole() bool {
+	return i.shift == 0 && !i.little && i.offset <= 1<<16-1 && i.mask >= 1<<(8*i.width)-1
+}
+
+// fuseCustom moves the numbers that the mapping adds to the tables where they fit:
+// they are written where the template has them, zero too.
+func (p *fusedPlan) fuseCustom() {
+	kept := p.custom
+	p.custom = nil
+	for _, c := range kept {
+		i := c.src
+		i.tag, i.tagLen = uint16(c.head), c.headLen
+		if c.field.varint && !c.field.array && c.headLen == 2 && i.whole() && (i.width == 1 || i.width == 2 || i.width == 4) {
+			p.maxLen += c.maxLen()
+			p.addFlag(i)
+		} else {
+			p.custom = append(p.custom, c)
+		}
+	}
+}
+
 // table returns the table that integer i belongs to, nil if it is none of the
 // plain ones.
 func (p *fusedPlan) table(i *fusedInt) *[]fusedOp {
-	if i.shift != 0 || i.little || i.offset > 1<<16-1 {
+	if !i.whole() {
 		return nil
 	}
 	tables := map[uint8][2]*[]fusedOp{
@@ -292,7 +353,7 @@ func (p *fusedPlan) table(i *fusedInt) *[]fusedOp {
 		8: {&p.int8Tag1, nil},
 	}
 	t, ok := tables[i.width]
-	if !ok || i.mask < 1<<(8*i.width)-1 {
+	if !ok {
 		return nil
 	}
 	return t[i.tagLen-1]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 
 	"github.com/weirflow/weir/decoders/template"
 )
@@ -187,7 +188,7 @@ func (p *Producer) writesFused(pl *plan) bool {
 	if !fusedJSON || p.cfg.Format != FormatJSON || p.cfg.Geo != nil || p.prog.Keyed() && pl.keys == nil {
 		return false
 	}
-	return p.prog.plain && len(pl.targets) == 0 || pl.columns != nil
+	return p.prog.plain && len(pl.targets) == 0 && len(pl.fused.texts) == 0 || pl.columns != nil
 }
 
 // writeRecords appends the messages of all whole records in body to the batch,
@@ -321,6 +322,14 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 		f := &pl.other[i]
 		o = putInt(out, o, f.tag, f.tagLen, loadInt(rec, f))
 	}
+	for i := range pl.otherFlags {
+		f := &pl.otherFlags[i]
+		binary.LittleEndian.PutUint16(out[o:], f.tag)
+		o = len(appendVarint(out[:o+int(f.tagLen)], loadInt(rec, f)))
+	}
+	for i := range pl.texts {
+		o = pl.texts[i].write(rec, out, o)
+	}
 	if pl.times == timesNone {
 		if pl.start.kind != timeExport {
 			o = putTime(out, o, tagTimeFlowStartNs, pl.start.load(c, rec))
@@ -337,6 +346,34 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 		o = putInt(out, o, tagSamplingRate, 1, rate)
 	}
 	return o
+}
+
+// write writes a text, as Producer.text reads it, or nothing if it is empty.
+func (t *fusedText) write(rec, out []byte, o int) int {
+	v := bytes.TrimRight(rec[t.offset:t.offset+uint32(t.length)], "\x00")
+	if len(v) == 0 {
+		return o
+	}
+	size := len(v)
+	valid := utf8.Valid(v)
+	if !valid {
+		size = 0
+		for i := 0; i < len(v); {
+			r, n := utf8.DecodeRune(v[i:])
+			size += utf8.RuneLen(r)
+			i += n
+		}
+	}
+	b := appendVarint(appendTag(out[:o], t.number, wireBytes), uint64(size))
+	if valid {
+		return len(append(b, v...))
+	}
+	for len(v) > 0 {
+		r, n := utf8.DecodeRune(v)
+		b = utf8.AppendRune(b, r)
+		v = v[n:]
+	}
+	return len(b)
 }
 
 // putTimes writes start and end, which are both there.

@@ -27,6 +27,14 @@ func columnPlan(pl *plan, version uint16, prog *Program) *jsonPlan {
 				return nil
 			}
 			w.op(jsonOp{kind: writesRate}, 20)
+		case isExtra(c.id):
+			if !w.sourced(c.id) {
+				w.text = before
+				continue
+			}
+			if !fieldTable[c.id].ZeroIsValue && c.kind != kindBytes || w.field(c) != columnWritten {
+				return nil
+			}
 		case c.id == fieldCustom && w.customs(c) == 0:
 			if value, there := prog.appendColumn(nil, empty, c, notationJSON); there {
 				w.text += string(value)
@@ -261,6 +269,14 @@ func (w *columnWriter) number(i *fusedInt, r Renderer, wide bool) columnFit {
 	w.op(o, 32)
 	w.text = quote
 	return columnWritten
+}
+
+// sourced tells whether the template has a field.
+func (w *columnWriter) sourced(id fieldID) bool {
+	_, number := w.ints[id]
+	_, addr := w.addrs[id]
+	_, text := w.texts[id]
+	return number || addr || text
 }
 
 // customs returns how many sources an added field has.

@@ -105,6 +105,11 @@ func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 				*(*uint16)(w) = hexPairs[x]
 				w = unsafe.Add(w, 2)
 			}
+		case writesValue:
+			if v := o.load.load(r) >> o.shift & o.load.mask; v != 0 {
+				w = putText(w, unsafe.Add(text, o.bits.end), uintptr(o.bits.mask))
+				w = putNumber(w, v)
+			}
 		case writesICMP:
 			w = putName(w, icmpTypeName(uint32(o.load.load(r)&o.load.mask), uint32(o.bits.load(r)&o.bits.mask)))
 		}

@@ -50,10 +50,13 @@ const (
 	writesLittle // a number in little-endian order; shift is its width
 	writesHex    // bytes, as many as bits says
 	writesICMP   // the name of an ICMP type: load is the protocol, bits the type
+
+	// writesValue is a member that is left out if it is zero: bits has its text.
+	writesValue
 )
 
 var jsonKindNames = [...]string{"number", "octet", "addr4", "addr16", "net4", "net16", "mac", "proto", "uptime", "ntp", "start", "end", "domain",
-	"shared", "rate", "little", "hex", "icmp"}
+	"shared", "rate", "little", "hex", "icmp", "value"}
 
 // jsonOp copies text and writes the value behind it.
 type jsonOp struct {
@@ -75,7 +78,7 @@ type jsonLoad struct {
 }
 
 // jsonMax are the lengths of the longest values.
-var jsonMax = [...]int{writesICMP: 32, writesNumber: 20, writesOctet: 4, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
+var jsonMax = [...]int{writesICMP: 32, writesValue: 20, writesNumber: 20, writesOctet: 4, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
 	writesProto: 32, writesUptime: 20, writesNTP: 20, writesStart: 20, writesEnd: 20, writesDomain: 20}
 
 // jsonFirst is the first member that is not in the prefix of a set.
@@ -106,6 +109,28 @@ func jsonFused(pl *plan, version uint16) *jsonPlan {
 		text += b.jsonDefault(id)
 	}
 	text += jsonBefore(numCore)
+	text = text[:len(text)-1] // the closing brace
+	for id := fieldID(numCore); id < numFields; id++ {
+		o, ok := b.extraOp(id)
+		if !ok {
+			continue
+		}
+		before, behind := quotes(fieldTable[id].form)
+		member := `,"` + fieldTable[id].name + `":` + before
+		if o.kind != writesValue {
+			text += member
+			put(o, id)
+			text = behind
+			continue
+		}
+		// The member is written with its value, if it has one.
+		put(o, id)
+		own := &j.ops[len(j.ops)-1]
+		own.bits = jsonLoad{end: uint32(len(j.text)), mask: uint64(len(member))}
+		j.text = append(j.text, member...)
+		j.maxLen += len(member)
+	}
+	text += "}"
 	j.tail = jsonSpan{uint32(len(j.text)), uint32(len(text))}
 	j.text = append(j.text, text...)
 	j.maxLen += len(j.text)
@@ -176,6 +201,16 @@ func (b *fuser) jsonOp(id fieldID) (jsonOp, bool) {
 		o.kind = numberKind(o.load.mask)
 	}
 	return o, true
+}
+
+// extraOp returns the op of an extra field; false if the template does not have it.
+func (b *fuser) extraOp(id fieldID) (jsonOp, bool) {
+	info := &fieldTable[id]
+	o, ok := b.jsonOp(id)
+	if ok && info.kind != kindBytes && !info.ZeroIsValue {
+		o.kind = writesValue
+	}
+	return o, ok
 }
 
 // numberKind returns how a number of these bits is written.

@@ -56,7 +56,7 @@ func (p *Program) placeKeys() {
 	}
 	places := make([]uint8, maxFieldNumber+1)
 	for i, k := range p.key {
-		if k.custom != nil || k.kind == kindUints || k.kind == kindLayers || k.kind == kindBytesList {
+		if k.custom != nil || isExtra(k.id) || k.kind == kindUints || k.kind == kindLayers || k.kind == kindBytesList {
 			return
 		}
 		if places[k.number] == 0 {
@@ -80,6 +80,9 @@ func (p *Program) keyOf(f *Flow) uint32 {
 func (k *keyField) hash(h fnv, f *Flow) fnv {
 	if k.id == fieldCustom {
 		return k.hashCustom(h, f)
+	}
+	if isExtra(k.id) && !f.has(k.id) {
+		return h // as an added field that the flow does not have
 	}
 	switch k.kind {
 	case kindUint32:

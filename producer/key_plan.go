@@ -117,6 +117,9 @@ func (w *keyWriter) field(k *keyField) bool {
 		w.text += strconv.Itoa(int(w.plan.etype))
 		return true
 	}
+	if isExtra(k.id) {
+		return w.extra(k)
+	}
 	switch k.kind {
 	case kindUint32, kindUint64:
 		if i, ok := w.ints[k.id]; ok {
@@ -131,6 +134,19 @@ func (w *keyWriter) field(k *keyField) bool {
 		w.text += "[]"
 	}
 	return true
+}
+
+// extra adds an extra field, or nothing where the template does not have it. Whether
+// a record has it must not depend on its value.
+func (w *keyWriter) extra(k *keyField) bool {
+	if i, ok := w.ints[k.id]; ok {
+		w.number(i)
+		return fieldTable[k.id].ZeroIsValue
+	}
+	if a, ok := w.addrs[k.id]; ok {
+		w.bytes(a.offset, uint32(a.length))
+	}
+	return w.texts[k.id].length == 0
 }
 
 // time adds a time of the flow.

@@ -6,6 +6,7 @@ import (
 	"github.com/weirflow/weir/decoders/netflow"
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/schema"
 )
 
 // mappedPlan is a template's plan under one program.
@@ -31,7 +32,7 @@ func (p *Producer) planOf(t *template.Template) *plan {
 			mapping = p.prog.v9
 		}
 		m = &mappedPlan{p.prog, pl}
-		if p.prog.compat || !p.prog.plain || p.prog.Keyed() || touches(t, mapping) {
+		if p.prog.compat || !p.prog.plain || p.prog.Keyed() || p.prog.hidden != (extraSet{}) || touches(t, mapping) {
 			m.plan = compileMapped(t, mapping, p.prog)
 			m.plan.makePlans(p.prog, t.Version)
 		}
@@ -107,6 +108,9 @@ func (b *fuser) addMapped(t *target, o op) bool {
 		return false
 	}
 	info := &fieldTable[t.field]
+	if info.form == schema.Text {
+		return false
+	}
 	mask := uint64(1<<32 - 1)
 	switch info.kind {
 	case kindUint64:

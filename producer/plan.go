@@ -43,19 +43,19 @@ var opcodes = [schema.NumConversions]opcode{
 	schema.FrameSize: opFrameSize, schema.Frame: opFrame, schema.Packet: opPacket,
 }
 
-// A fill is what an element does to a field.
-type fill struct {
+// An elementOp is what an element does to a field.
+type elementOp struct {
 	op
 	rank uint8
 }
 
 // elements are what the table's elements fill. Numbers of IANA's up to 127 are those
 // of NetFlow v9 too (RFC 7012, RFC 3954 section 8).
-var elements = func() map[elementKey][]fill {
-	all := map[elementKey][]fill{}
+var elements = func() map[elementKey][]elementOp {
+	all := map[elementKey][]elementOp{}
 	add := func(id fieldID, e *schema.Element) {
 		key := elementKey{e.PEN, e.ID}
-		all[key] = append(all[key], fill{newOp(id, e), e.Rank})
+		all[key] = append(all[key], elementOp{newOp(id, e), e.Rank})
 	}
 	for i := range schema.Fields {
 		for j := range schema.Fields[i].Elements {

@@ -223,7 +223,7 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	f.InIf, f.OutIf = s.Sample.Input, s.Sample.Output
 	f.Packets = 1
 	for s.Records.Next() {
-		if r := &s.Records.Record; r.Enterprise == 0 && !p.flowRecord(r.Format, r.Data, f) {
+		if r := &s.Records.Record; !p.flowRecord(r.Enterprise<<12|r.Format, r.Data, f) {
 			p.fault(ReasonRecordMalformed)
 		}
 	}
@@ -236,14 +236,14 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	p.emit(f)
 }
 
-// flowRecord adds what a flow record says to the flow. Formats that a Flow has
-// no place for are left out. It reports false if the record is shorter than
+// flowRecord adds what a flow record says to the flow; word is its enterprise and
+// format. Formats that a Flow has no place for are left out. It reports false if the record is shorter than
 // its format.
-func (p *Producer) flowRecord(format uint32, data []byte, f *Flow) bool {
-	if p.prog.compat && p.compatRecord(format, data, f) {
+func (p *Producer) flowRecord(word uint32, data []byte, f *Flow) bool {
+	if p.prog.compat && p.compatRecord(word, data, f) {
 		return true
 	}
-	switch format {
+	switch word {
 	case sflow.FlowRawHeader:
 		r, ok := sflow.ParseRawHeader(data)
 		if !ok {
@@ -306,6 +306,8 @@ func (p *Producer) flowRecord(format uint32, data []byte, f *Flow) bool {
 		r, ok := sflow.ParseExtendedGateway(data)
 		gatewayRecord(&r, f)
 		return ok
+	default:
+		return p.tableRecord(word, data, f)
 	}
 	return true
 }

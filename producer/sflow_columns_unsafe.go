@@ -83,6 +83,9 @@ func (s *sampleColumns) place(o *fastColumn, name *[]byte, p *Program, n notatio
 		o.kind, o.behind, o.signs = kind, o.behind<<8|']', 2
 		return columnWritten
 	}
+	if isExtra(c.id) {
+		return columnConstant // samples that have any are not gathered
+	}
 	switch c.id {
 	case fieldCustom:
 		if p.layers == nil {

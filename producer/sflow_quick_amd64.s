@@ -166,9 +166,12 @@ record:
 	JEQ     router
 	CMPL    AX, $const_formatGateway
 	JEQ     gateway
-	SUBL    $const_formatEthernet, AX // Ethernet, IPv4, IPv6
-	CMPL    AX, $2
-	JLS     other
+	MOVL    $const_recordPlaces, CX
+	CMPL    AX, CX
+	CMOVLHI CX, AX
+	LEAQ    ·recordWays(SB), CX
+	CMPB    (CX)(AX*1), $0
+	JNE     other           // it fills fields that are not known here
 	JMP     after
 
 done:

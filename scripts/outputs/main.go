@@ -17,6 +17,9 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/weirflow/weir/bench/gen/workload"
 	"github.com/weirflow/weir/decoders/template"
@@ -187,7 +190,13 @@ func hash(in *input, s *setup, format producer.Format) string {
 			res := p.Datagram(batch, d.meta, d.data)
 			total += res.Records
 			fmt.Fprintln(h, res.Protocol, res.Decoded, res.Records)
-			h.Write(batch.Buf)
+			if format == producer.FormatBin && !s.raw {
+				for n := range batch.Records() {
+					h.Write(sorted(batch.Message(n)))
+				}
+			} else {
+				h.Write(batch.Buf)
+			}
 			_ = binary.Write(h, binary.LittleEndian, batch.Ends)
 			_ = binary.Write(h, binary.LittleEndian, batch.Keys)
 			batch.Reset()
@@ -195,6 +204,31 @@ func hash(in *input, s *setup, format producer.Format) string {
 		fmt.Fprintln(h, p.Counters.Sampling)
 	}
 	return fmt.Sprintf("%8d %x", total, h.Sum(nil)[:12])
+}
+
+// sorted returns a delimited message with its fields in the order of their numbers,
+// those of one number as they were: writers may choose the order.
+func sorted(msg []byte) []byte {
+	type field struct {
+		number protowire.Number
+		bytes  []byte
+	}
+	_, n := protowire.ConsumeVarint(msg)
+	out, msg := append([]byte(nil), msg[:n]...), msg[n:]
+	var fields []field
+	for len(msg) > 0 {
+		number, _, n := protowire.ConsumeField(msg)
+		if n < 0 {
+			return append(out, msg...) // it differs from any message
+		}
+		fields = append(fields, field{number, msg[:n]})
+		msg = msg[n:]
+	}
+	slices.SortStableFunc(fields, func(a, b field) int { return int(a.number - b.number) })
+	for _, f := range fields {
+		out = append(out, f.bytes...)
+	}
+	return out
 }
 
 // find answers for a third of all addresses.

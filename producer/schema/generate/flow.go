@@ -411,5 +411,29 @@ func jsonUnsafeCode() ([]byte, error) {
 // leastRun is how many numbers one behind the other are written in a loop.
 const leastRun = 3
 
+// poisonCode makes the function that overwrites a Flow in test builds.
+func poisonCode() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("//go:build weirpoison\n\n")
+	header(&b, "producer")
+	value := func(f *schema.Field) string {
+		switch {
+		case isList(f) && f.Kind == schema.BytesList:
+			return fmt.Sprintf("poisoned(f.%s, text)", f.Go)
+		case isList(f):
+			return fmt.Sprintf("poisoned(f.%s, 0xdbdbdbdb)", f.Go)
+		case f.Kind == schema.Bytes || f.Go == flatList:
+			return "text"
+		}
+		return "0xdbdbdbdb"
+	}
+	b.WriteString("// poison overwrites all fields but their memory.\nfunc (f *Flow) poison(text []byte) {\n\t*f = Flow{\n")
+	fields(false, func(f *schema.Field) { fmt.Fprintf(&b, "\t\t%s: %s,\n", f.Go, value(f)) })
+	b.WriteString("\t\tSrcCountry: 0xdb, DstCountry: 0xdb,\n\t\tcustom: poisoned(f.custom, customValue{num: 0xdbdbdbdb, bytes: text}),\n\t\textraFields: f.extraFields.next(),\n\t}\n\tf.present, f.hidden = allExtra(), extraSet{}\n\t*f.Extra() = Extra{\n")
+	fields(true, func(f *schema.Field) { fmt.Fprintf(&b, "\t\t%s: %s,\n", f.Go, value(f)) })
+	b.WriteString("\t}\n}\n")
+	return b.Bytes(), nil
+}
+
 // prefixOf are the addresses that prefix lengths belong to.
 var prefixOf = map[string]string{"SrcNet": "SrcAddr", "DstNet": "DstAddr"}

@@ -31,6 +31,7 @@ var outputs = []output{
 	{"producer/parse_gen.go", parseCode},
 	{"producer/json_gen.go", jsonCode},
 	{"producer/json_unsafe_gen.go", jsonUnsafeCode},
+	{"producer/poison_gen.go", poisonCode},
 	{"producer/schema/flow.schema.json", jsonSchema},
 	{"docs/fields.md", fieldsDoc},
 	{"docs/pipelines/clickhouse-queue.sql", clickHouse},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weirflow/weir/producer/schema"
@@ -39,15 +40,49 @@ func validate() error {
 				return fmt.Errorf("field %s: element %d/%d has no name or comes twice", f.Name, e.PEN, e.ID)
 			}
 			seen[key] = true
+			if err := fits(f, &e); err != nil {
+				return err
+			}
 		}
 		for _, s := range f.SFlow {
 			r := schema.RecordByWord(s.Record)
 			if r == nil {
 				return fmt.Errorf("field %s: no record %d", f.Name, s.Record)
 			}
+			if len(r.Members) > 0 && !f.Extra {
+				return fmt.Errorf("field %s: members of records fill extra fields alone", f.Name)
+			}
 			if len(r.Members) > 0 && !hasMember(r, s.Member) {
 				return fmt.Errorf("field %s: record %s has no member %s", f.Name, r.Name, s.Member)
 			}
+		}
+	}
+	return nil
+}
+
+// onlyFor are the fields that a conversion is made for, where that takes more than the
+// value.
+var onlyFor = map[schema.Conversion][]string{
+	schema.IPv4: {"SrcAddr", "DstAddr"}, schema.IPv6: {"SrcAddr", "DstAddr"}, schema.Append: {"MPLSIP"}, schema.Label: {"MPLSLabel"},
+	schema.Uptime: {"TimeFlowStartNs", "TimeFlowEndNs"}, schema.BootTime: {"TimeFlowStartNs"}, schema.IPVersion: {"Etype"},
+	schema.Interval: {"SamplingRate"}, schema.Sampler: {"SamplingRate"}, schema.FrameSize: {"Bytes"},
+}
+
+// fits checks that the conversion of an element is one for its field.
+func fits(f *schema.Field, e *schema.Element) error {
+	if only, ok := onlyFor[e.Conv]; ok && !slices.Contains(only, f.Go) {
+		return fmt.Errorf("field %s: the conversion of element %d is for %s alone", f.Name, e.ID, strings.Join(only, ", "))
+	}
+	switch e.Conv {
+	case schema.Frame, schema.Packet:
+		return fmt.Errorf("field %s: element %d belongs to Headers", f.Name, e.ID)
+	case schema.Seconds, schema.Millis, schema.NTP, schema.Before:
+		if f.Kind != schema.Uint64 {
+			return fmt.Errorf("field %s: a time has 64 bits", f.Name)
+		}
+	case schema.Plain:
+		if f.Kind >= schema.Uints {
+			return fmt.Errorf("field %s: element %d cannot fill a list", f.Name, e.ID)
 		}
 	}
 	return nil

@@ -87,7 +87,7 @@ func TestFaults(t *testing.T) {
 		{"formatter:\n  render: {icmp_name: none}\n", "map.yaml:2: formatter.render.icmp_name \"none\": icmp_name is made of"},
 		{"formatter:\n  render: {nope: none}\n", "map.yaml:2: formatter.render.nope \"nope\": unknown field"},
 		{"formatter:\n  protobuf:\n    - {index: 39, type: varint}\n", "map.yaml:3: formatter.protobuf[0]: no key name"},
-		{"formatter:\n  protobuf:\n    - {name: in_if, index: 39, type: varint}\n", "formatter.protobuf[0].name \"in_if\": FlowMessage has a field of this name"},
+		{"formatter:\n  protobuf:\n    - {name: in_if, index: 39, type: varint}\n", "formatter.protobuf[0].name \"in_if\": goflow2's FlowMessage has a field of this name"},
 		{"formatter:\n  protobuf:\n    - {name: x, index: 18, type: varint}\n", "formatter.protobuf[0].index \"18\": number is that of in_if"},
 		{"formatter:\n  protobuf:\n    - {name: x, index: 19001, type: varint}\n", "formatter.protobuf[0].index \"19001\": not a field number"},
 		{"formatter:\n  protobuf:\n    - {name: x, index: 0, type: varint}\n", "map.yaml:3: formatter.protobuf[0].index \"0\": not a number in range; allowed: a whole number from 1 to 536870911"},

@@ -86,6 +86,8 @@ func (f *Flow) u32(id fieldID) *uint32 {
 		return &f.ObservationPointID
 	case fieldRoutingSegLeft:
 		return &f.RoutingSegLeft
+	case fieldFlowDirection:
+		return &f.Extra().FlowDirection
 	}
 	return nil
 }
@@ -201,5 +203,8 @@ func (f *Flow) setNumber(id fieldID, v uint64) {
 		f.ObservationPointID = uint32(v)
 	case fieldRoutingSegLeft:
 		f.RoutingSegLeft = uint32(v)
+	case fieldFlowDirection:
+		f.Extra().FlowDirection = uint32(v)
+		f.mark(id, true)
 	}
 }

@@ -63,5 +63,9 @@ func appendCore(b []byte, f *Flow) []byte {
 
 // appendExtra appends the extra fields that have a value, in the order of their numbers.
 func appendExtra(b []byte, f *Flow) []byte {
+	x := f.more
+	if f.has(fieldFlowDirection) {
+		b = appendVarint(appendTag(b, 42, wireVarint), uint64(x.FlowDirection))
+	}
 	return b
 }

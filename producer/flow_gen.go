@@ -72,6 +72,7 @@ type Flow struct {
 
 // Extra are the fields of a flow that goflow2 does not have.
 type Extra struct {
+	FlowDirection uint32
 }
 
 // reset empties f and keeps the memory of its lists.
@@ -141,6 +142,7 @@ const (
 	fieldLayerSize
 	fieldRoutingAddresses
 	fieldRoutingSegLeft
+	fieldFlowDirection
 
 	// fieldICMPName is in no message: its text is made of others.
 	fieldICMPName
@@ -149,7 +151,7 @@ const (
 )
 
 const (
-	numFields = 50 // of the table
+	numFields = 51 // of the table
 	numCore   = 50 // those that goflow2 has: the first ones
 	numExtra  = numFields - numCore
 	// maxFieldNumber is the largest number of a field of FlowMessage.
@@ -208,6 +210,7 @@ const (
 	numberLayerSize           = 104
 	numberRoutingAddresses    = 105
 	numberRoutingSegLeft      = 106
+	numberFlowDirection       = 42
 )
 
 // Tags of the fields as they are written, first byte lowest: field number and wire
@@ -263,4 +266,5 @@ const (
 	tagLayerSize           = 0x6c2
 	tagRoutingAddresses    = 0x6ca
 	tagRoutingSegLeft      = 0x6d0
+	tagFlowDirection       = 0x2d0
 )

@@ -94,6 +94,8 @@ func (p *Parser) number(field, v uint64) {
 		f.LayerSize = append(f.LayerSize, uint32(v))
 	case 106:
 		f.RoutingSegLeft = uint32(v)
+	case 42:
+		f.setNumber(fieldFlowDirection, v)
 	}
 }
 

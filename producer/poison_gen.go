@@ -62,5 +62,7 @@ func (f *Flow) poison(text []byte) {
 		extraFields: f.extraFields.next(),
 	}
 	f.present, f.hidden = allExtra(), extraSet{}
-	*f.Extra() = Extra{}
+	*f.Extra() = Extra{
+		FlowDirection: 0xdbdbdbdb,
+	}
 }

@@ -276,8 +276,10 @@ type FlowMessage struct {
 	Ipv6RoutingHeaderAddresses [][]byte `protobuf:"bytes,105,rep,name=ipv6_routing_header_addresses,json=ipv6RoutingHeaderAddresses,proto3" json:"ipv6_routing_header_addresses,omitempty"`
 	// Segments of the IPv6 routing header that are left.
 	Ipv6RoutingHeaderSegLeft uint32 `protobuf:"varint,106,opt,name=ipv6_routing_header_seg_left,json=ipv6RoutingHeaderSegLeft,proto3" json:"ipv6_routing_header_seg_left,omitempty"`
-	unknownFields            protoimpl.UnknownFields
-	sizeCache                protoimpl.SizeCache
+	// Where the flow was seen: 0 as it came in, 1 as it went out.
+	FlowDirection *uint32 `protobuf:"varint,42,opt,name=flow_direction,json=flowDirection,proto3,oneof" json:"flow_direction,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FlowMessage) Reset() {
@@ -660,11 +662,18 @@ func (x *FlowMessage) GetIpv6RoutingHeaderSegLeft() uint32 {
 	return 0
 }
 
+func (x *FlowMessage) GetFlowDirection() uint32 {
+	if x != nil && x.FlowDirection != nil {
+		return *x.FlowDirection
+	}
+	return 0
+}
+
 var File_producer_flowpb_flow_proto protoreflect.FileDescriptor
 
 const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\n" +
-	"\x1aproducer/flowpb/flow.proto\x12\x06flowpb\"\xd6\x0f\n" +
+	"\x1aproducer/flowpb/flow.proto\x12\x06flowpb\"\x95\x10\n" +
 	"\vFlowMessage\x120\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1c.flowpb.FlowMessage.FlowTypeR\x04type\x12(\n" +
 	"\x10time_received_ns\x18n \x01(\x04R\x0etimeReceivedNs\x12!\n" +
@@ -721,7 +730,8 @@ const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\n" +
 	"layer_size\x18h \x03(\rR\tlayerSize\x12A\n" +
 	"\x1dipv6_routing_header_addresses\x18i \x03(\fR\x1aipv6RoutingHeaderAddresses\x12>\n" +
-	"\x1cipv6_routing_header_seg_left\x18j \x01(\rR\x18ipv6RoutingHeaderSegLeft\"s\n" +
+	"\x1cipv6_routing_header_seg_left\x18j \x01(\rR\x18ipv6RoutingHeaderSegLeft\x12*\n" +
+	"\x0eflow_direction\x18* \x01(\rH\x00R\rflowDirection\x88\x01\x01\"s\n" +
 	"\bFlowType\x12\x0f\n" +
 	"\vFLOWUNKNOWN\x10\x00\x12\v\n" +
 	"\aSFLOW_5\x10\x01\x12\x0e\n" +
@@ -755,7 +765,8 @@ const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\n" +
 	"\x06Teredo\x10\r\x12\n" +
 	"\n" +
-	"\x06Custom\x10cJ\x04\b\x02\x10\x03J\x04\b\x05\x10\x06J\x04\b'\x10+J\x04\b5\x10BB1Z/github.com/weirflow/weir/producer/flowpb;flowpbb\x06proto3"
+	"\x06Custom\x10cB\x11\n" +
+	"\x0f_flow_directionJ\x04\b\x02\x10\x03J\x04\b\x05\x10\x06J\x04\b'\x10*J\x04\b5\x10BB1Z/github.com/weirflow/weir/producer/flowpb;flowpbb\x06proto3"
 
 var (
 	file_producer_flowpb_flow_proto_rawDescOnce sync.Once
@@ -791,6 +802,7 @@ func file_producer_flowpb_flow_proto_init() {
 	if File_producer_flowpb_flow_proto != nil {
 		return
 	}
+	file_producer_flowpb_flow_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

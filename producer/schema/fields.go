@@ -310,6 +310,11 @@ var Fields = []Field{
 		Doc: "Segments of the IPv6 routing header that are left.", Sampled: "IPv6 routing header",
 		SFlow: []Source{{RawHeader, "header"}},
 	},
+	{
+		Name: "flow_direction", Go: "FlowDirection", Number: 42, Kind: Uint32, Extra: true, ZeroIsValue: true,
+		Doc:      "Where the flow was seen: 0 as it came in, 1 as it went out.",
+		Elements: []Element{{ID: 61, Name: "flowDirection"}},
+	},
 }
 
 // Headers are the elements that hold a sampled header: they fill the fields that

@@ -182,6 +182,12 @@ func TestNotes(t *testing.T) {
 	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "map.yaml:5: netflowv9.mapping[0].endian: little is obeyed") {
 		t.Errorf("notes %q, error %v", notes, err)
 	}
+	text = "formatter:\n  protobuf:\n    - name: flow_direction\n      index: 2000\n      type: varint\n    - name: other\n      index: 42\n      type: string\n"
+	_, notes, err = Load(write(t, text), producer.Settings{})
+	if err != nil || len(notes) != 2 || !strings.Contains(notes[0], `map.yaml:3: formatter.protobuf[0].name "flow_direction": name is that of weir's own field`) ||
+		!strings.Contains(notes[1], `map.yaml:7: formatter.protobuf[1].index "42": number is that of weir's own field`) {
+		t.Errorf("notes %q, error %v", notes, err)
+	}
 }
 
 func TestUnreadable(t *testing.T) {

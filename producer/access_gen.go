@@ -105,6 +105,8 @@ func (f *Flow) bytes(id fieldID) *[]byte {
 		return &f.NextHop
 	case fieldBGPNextHop:
 		return &f.BGPNextHop
+	case fieldUserName:
+		return &f.Extra().UserName
 	}
 	return nil
 }

@@ -67,5 +67,8 @@ func appendExtra(b []byte, f *Flow) []byte {
 	if f.has(fieldFlowDirection) {
 		b = appendVarint(appendTag(b, 42, wireVarint), uint64(x.FlowDirection))
 	}
+	if f.has(fieldUserName) {
+		b = appendElement(b, 137, x.UserName)
+	}
 	return b
 }

@@ -73,6 +73,7 @@ type Flow struct {
 // Extra are the fields of a flow that goflow2 does not have.
 type Extra struct {
 	FlowDirection uint32
+	UserName      []byte
 }
 
 // reset empties f and keeps the memory of its lists.
@@ -143,6 +144,7 @@ const (
 	fieldRoutingAddresses
 	fieldRoutingSegLeft
 	fieldFlowDirection
+	fieldUserName
 
 	// fieldICMPName is in no message: its text is made of others.
 	fieldICMPName
@@ -151,11 +153,11 @@ const (
 )
 
 const (
-	numFields = 51 // of the table
+	numFields = 52 // of the table
 	numCore   = 50 // those that goflow2 has: the first ones
 	numExtra  = numFields - numCore
 	// maxFieldNumber is the largest number of a field of FlowMessage.
-	maxFieldNumber = 112
+	maxFieldNumber = 137
 )
 
 // Numbers of the fields in FlowMessage.
@@ -211,6 +213,7 @@ const (
 	numberRoutingAddresses    = 105
 	numberRoutingSegLeft      = 106
 	numberFlowDirection       = 42
+	numberUserName            = 137
 )
 
 // Tags of the fields as they are written, first byte lowest: field number and wire
@@ -267,4 +270,5 @@ const (
 	tagRoutingAddresses    = 0x6ca
 	tagRoutingSegLeft      = 0x6d0
 	tagFlowDirection       = 0x2d0
+	tagUserName            = 0x8ca
 )

@@ -133,6 +133,8 @@ func (p *Parser) bytes(field uint64, v []byte) bool {
 		if len(v) == 16 {
 			p.routing = append(p.routing, v...)
 		}
+	case 137:
+		f.setBytes(fieldUserName, v)
 	default:
 		p.country(field, v)
 	}

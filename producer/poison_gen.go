@@ -64,5 +64,6 @@ func (f *Flow) poison(text []byte) {
 	f.present, f.hidden = allExtra(), extraSet{}
 	*f.Extra() = Extra{
 		FlowDirection: 0xdbdbdbdb,
+		UserName:      text,
 	}
 }

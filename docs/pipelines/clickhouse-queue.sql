@@ -54,7 +54,8 @@ CREATE TABLE flows_queue
     layer_size                    Array(UInt32) COMMENT 'The length of each header of layer_stack.',
     ipv6_routing_header_addresses Array(String) COMMENT 'Segments of the IPv6 routing header, 16 bytes each.',
     ipv6_routing_header_seg_left  UInt32 COMMENT 'Segments of the IPv6 routing header that are left.',
-    flow_direction                Nullable(UInt32) COMMENT 'Where the flow was seen: 0 as it came in, 1 as it went out.'
+    flow_direction                Nullable(UInt32) COMMENT 'Where the flow was seen: 0 as it came in, 1 as it went out.',
+    user_name                     String COMMENT 'Name of the user, of the source if both are known.'
 )
 ENGINE = Kafka
 SETTINGS

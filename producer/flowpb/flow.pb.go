@@ -278,6 +278,8 @@ type FlowMessage struct {
 	Ipv6RoutingHeaderSegLeft uint32 `protobuf:"varint,106,opt,name=ipv6_routing_header_seg_left,json=ipv6RoutingHeaderSegLeft,proto3" json:"ipv6_routing_header_seg_left,omitempty"`
 	// Where the flow was seen: 0 as it came in, 1 as it went out.
 	FlowDirection *uint32 `protobuf:"varint,42,opt,name=flow_direction,json=flowDirection,proto3,oneof" json:"flow_direction,omitempty"`
+	// Name of the user, of the source if both are known.
+	UserName      string `protobuf:"bytes,137,opt,name=user_name,json=userName,proto3" json:"user_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -669,11 +671,18 @@ func (x *FlowMessage) GetFlowDirection() uint32 {
 	return 0
 }
 
+func (x *FlowMessage) GetUserName() string {
+	if x != nil {
+		return x.UserName
+	}
+	return ""
+}
+
 var File_producer_flowpb_flow_proto protoreflect.FileDescriptor
 
 const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\n" +
-	"\x1aproducer/flowpb/flow.proto\x12\x06flowpb\"\x95\x10\n" +
+	"\x1aproducer/flowpb/flow.proto\x12\x06flowpb\"\xb3\x10\n" +
 	"\vFlowMessage\x120\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1c.flowpb.FlowMessage.FlowTypeR\x04type\x12(\n" +
 	"\x10time_received_ns\x18n \x01(\x04R\x0etimeReceivedNs\x12!\n" +
@@ -731,7 +740,8 @@ const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"layer_size\x18h \x03(\rR\tlayerSize\x12A\n" +
 	"\x1dipv6_routing_header_addresses\x18i \x03(\fR\x1aipv6RoutingHeaderAddresses\x12>\n" +
 	"\x1cipv6_routing_header_seg_left\x18j \x01(\rR\x18ipv6RoutingHeaderSegLeft\x12*\n" +
-	"\x0eflow_direction\x18* \x01(\rH\x00R\rflowDirection\x88\x01\x01\"s\n" +
+	"\x0eflow_direction\x18* \x01(\rH\x00R\rflowDirection\x88\x01\x01\x12\x1c\n" +
+	"\tuser_name\x18\x89\x01 \x01(\tR\buserName\"s\n" +
 	"\bFlowType\x12\x0f\n" +
 	"\vFLOWUNKNOWN\x10\x00\x12\v\n" +
 	"\aSFLOW_5\x10\x01\x12\x0e\n" +

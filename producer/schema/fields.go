@@ -315,6 +315,12 @@ var Fields = []Field{
 		Doc:      "Where the flow was seen: 0 as it came in, 1 as it went out.",
 		Elements: []Element{{ID: 61, Name: "flowDirection"}},
 	},
+	{
+		Name: "user_name", Go: "UserName", Number: 137, Kind: Bytes, Form: Text, Extra: true,
+		Doc:      "Name of the user, of the source if both are known.",
+		Elements: []Element{{ID: 371, Name: "userName"}},
+		SFlow:    []Source{{ExtendedUser, "src_user"}, {ExtendedUser, "dst_user"}},
+	},
 }
 
 // Headers are the elements that hold a sampled header: they fill the fields that

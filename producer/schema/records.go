@@ -9,6 +9,7 @@ const (
 	ExtendedSwitch  = 1001
 	ExtendedRouter  = 1002
 	ExtendedGateway = 1003
+	ExtendedUser    = 1004
 )
 
 // MemberType is the XDR type of a member of a record (RFC 4506).
@@ -47,6 +48,9 @@ var Records = []Record{
 	{Word: ExtendedSwitch, Name: "extended_switch"},
 	{Word: ExtendedRouter, Name: "extended_router"},
 	{Word: ExtendedGateway, Name: "extended_gateway"},
+	{Word: ExtendedUser, Name: "extended_user", Members: []Member{
+		{"src_charset", XDRUint32}, {"src_user", XDROpaque}, {"dst_charset", XDRUint32}, {"dst_user", XDROpaque},
+	}},
 }
 
 // RecordByWord returns a format of records, nil if there is none.

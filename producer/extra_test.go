@@ -117,3 +117,33 @@ func boolInt(b bool) int {
 	}
 	return 0
 }
+
+// TestUserName: a text of a record of sFlow, and of an element, is made UTF-8 without
+// the zeros at its end.
+func TestUserName(t *testing.T) {
+	user := func(src, dst string) []byte {
+		text := func(s string) []byte { return join(u32(nil, 106, uint32(len(s))), []byte(s), make([]byte, -len(s)&3)) }
+		return tagged(1004, join(text(src), text(dst)))
+	}
+	datagrams := [][]byte{
+		sflowDatagram(flowSample(rawHeader(tcpFrame), user("alice", "bob")), flowSample(user("", "b\xffb"), rawHeader(tcpFrame)), flowSample(rawHeader(tcpFrame), user("", ""))),
+		v9(set(0, tpl(256, 8, 4, 371, 8, 2, 4)), set(256, u32(nil, 0x0a000001), []byte("eve\x00\x00\x00\x00\x00"), u32(nil, 5), u32(nil, 0x0a000001), make([]byte, 8), u32(nil, 6))),
+	}
+	want := []string{`"alice"`, "\"b\ufffdb\"", "", `"eve"`, ""}
+	for i, line := range strings.Split(strings.TrimSpace(messages(t, producer.FormatJSON, nil, datagrams...)), "\n") {
+		_, got, _ := strings.Cut(strings.TrimSuffix(line, "}"), `"user_name":`)
+		if got != want[i] {
+			t.Errorf("message %d: user %s, want %s", i, got, want[i])
+		}
+	}
+	r := bytes.NewReader([]byte(messages(t, producer.FormatBin, nil, datagrams...)))
+	for i := 0; r.Len() > 0; i++ {
+		m := new(flowpb.FlowMessage)
+		if err := protodelim.UnmarshalFrom(r, m); err != nil {
+			t.Fatal(err)
+		}
+		if got := m.UserName; got != strings.Trim(want[i], `"`) {
+			t.Errorf("message %d: user %q, want %s", i, got, want[i])
+		}
+	}
+}

@@ -13,7 +13,7 @@ func (p *Producer) apply(o *op, v []byte, f *Flow, c *recordContext) {
 	switch o.code {
 	case opNumber:
 		if n, ok := number(v); ok {
-			f.setNumber(o.field, n>>o.shift&(1<<o.bits-1))
+			f.putNumber(o, n>>o.shift&(1<<o.bits-1))
 		}
 		return
 	case opAddr4:

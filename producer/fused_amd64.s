@@ -174,7 +174,7 @@ int4Tag2Next:
 	LOOP(int4Tag2Next)
 
 int8Tag1:
-	OP(const_kindInt8Tag1, flag1)
+	OP(const_kindInt8Tag1, flags)
 int8Tag1Next:
 	MOVWLZX 0(BX), AX
 	MOVWLZX 2(BX), DX
@@ -193,7 +193,11 @@ int8Tag1Next:
 int8Tag1Loop:
 	LOOP(int8Tag1Next)
 
-flag1:
+flags:
+	MOVL fusedTables_flags(R14), R11
+	TESTL R11, R11
+	JEQ times
+
 	OP(const_kindFlag1, flag2)
 flag1Next:
 	MOVWLZX 0(BX), AX

@@ -83,7 +83,7 @@ func newOp(id fieldID, e *schema.Element) op {
 	case info.kind == kindBytes:
 		o.code = opAddress
 	default:
-		o.code = opNumber
+		o.code, o.wide, o.at = opNumber, info.kind == kindUint64, flowOffset(id)
 	}
 	return o
 }
@@ -121,8 +121,10 @@ type op struct {
 	field       fieldID
 	shift, bits uint8 // of a number: bits dropped from the right, and kept of the rest
 	place       uint8 // of a label
+	wide        bool  // the field has 64 bits
 	same        bool  // the value is that of the op before
 	length      uint16
+	at          uint16 // of the field in a Flow: see flowOffset
 	offset      uint32 // in the record; of no meaning if the plan is variable
 }
 

@@ -167,7 +167,7 @@ func (pl *plan) appendJSON(dst []byte, version uint16) []byte {
 	if pl.fused == nil || len(pl.targets) > 0 {
 		return dst
 	}
-	j := jsonFused(pl, version)
+	j := jsonFused(pl, version, textForm{})
 	dst = append(dst, "  JSON, kind@offset:member:"...)
 	for i := range j.ops {
 		o := &j.ops[i]

@@ -144,18 +144,25 @@ func (p *Producer) writeEnriched(pl *fusedPlan, c *fusedContext, body []byte) in
 // append writes the AS numbers and countries of a record behind the o bytes that
 // are there, and returns where the message ends.
 func (e *fusedEnrich) append(cache *geo.Cache, rec, out []byte, o int) int {
-	src := cache.Find(rec[e.src.offset : e.src.offset+uint32(e.src.length)])
-	dst := cache.Find(rec[e.dst.offset : e.dst.offset+uint32(e.dst.length)])
+	src, dst := e.find(cache, rec)
+	o = putInt(out, o, tagSrcAS, 1, uint64(src.AS))
+	o = putInt(out, o, tagDstAS, 1, uint64(dst.AS))
+	o = writeCountry(out, o, tagSrcCountry, src.Country)
+	return writeCountry(out, o, tagDstCountry, dst.Country)
+}
+
+// find returns what is known of a record's addresses, with the AS numbers of the record
+// where the databases have none.
+func (e *fusedEnrich) find(cache *geo.Cache, rec []byte) (src, dst geo.Answer) {
+	src = cache.Find(rec[e.src.offset : e.src.offset+uint32(e.src.length)])
+	dst = cache.Find(rec[e.dst.offset : e.dst.offset+uint32(e.dst.length)])
 	if src.AS == 0 && e.srcAS.width != 0 {
 		src.AS = uint32(loadInt(rec, &e.srcAS))
 	}
 	if dst.AS == 0 && e.dstAS.width != 0 {
 		dst.AS = uint32(loadInt(rec, &e.dstAS))
 	}
-	o = putInt(out, o, tagSrcAS, 1, uint64(src.AS))
-	o = putInt(out, o, tagDstAS, 1, uint64(dst.AS))
-	o = writeCountry(out, o, tagSrcCountry, src.Country)
-	return writeCountry(out, o, tagDstCountry, dst.Country)
+	return src, dst
 }
 
 // writeCountry writes a country behind its tag, or nothing.

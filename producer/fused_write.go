@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // storeSlack is how far behind the end of a message stores may reach: they are
@@ -43,6 +44,8 @@ type sharedValues struct {
 	// have the same one, though they could have others.
 	rateKnown bool
 
+	src, dst geo.Answer // what databases know of the addresses of the record in work
+
 	// What the prefix of JSON is made of again when a record's rate differs.
 	flowType, sequence, domain uint32
 	prefixRate                 uint64
@@ -66,7 +69,7 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 		c.sampling = sampling
 	}
 	c.flowType, c.sequence, c.domain = flowType, sequence, domain
-	if p.cfg.Format == FormatJSON {
+	if p.cfg.Format != FormatBin {
 		if p.prog.plain {
 			p.jsonPrefix(c, p.samplingOr(rate))
 		} else {
@@ -185,10 +188,13 @@ func (p *Producer) writesFused(pl *plan) bool {
 	case p.cfg.Format == FormatBin:
 		return true
 	}
-	if !fusedJSON || p.cfg.Format != FormatJSON || p.cfg.Geo != nil || p.prog.Keyed() && pl.keys == nil {
+	if !fusedJSON || p.prog.Keyed() && (pl.keys == nil || p.prog.keyASes && p.cfg.Geo != nil) {
 		return false
 	}
-	return p.prog.plain && len(pl.targets) == 0 && len(pl.fused.texts) == 0 || pl.columns != nil
+	if p.prog.plain {
+		return len(pl.targets) == 0 && len(pl.fused.texts) == 0
+	}
+	return p.cfg.Geo == nil && pl.columns[p.notation()] != nil
 }
 
 // writeRecords appends the messages of all whole records in body to the batch,
@@ -205,21 +211,27 @@ func (p *Producer) writeMessages(pl *plan, version uint16, c *fusedContext, body
 	if p.cfg.Format == FormatBin {
 		return p.writeFused(pl.fused, c, body)
 	}
-	j := pl.columns
+	j := pl.columns[p.notation()]
 	if j == nil {
-		j = pl.json.Load()
-	}
-	if j == nil {
-		j = jsonFused(pl, version)
-		pl.json.Store(j)
+		form := textForm{p.notation(), p.cfg.Geo != nil}
+		made := &pl.json[form.index()]
+		if j = made.Load(); j == nil {
+			j = jsonFused(pl, version, form)
+			made.Store(j)
+		}
 	}
 	return p.writeJSON(pl.fused, j, c, body)
 }
 
-// jsonPrefix encodes the members that all records of a set share, up to the
+// jsonPrefix encodes the members that all records of a set share, in the format in use,
+// up to the
 // value of sampler_address.
 func (p *Producer) jsonPrefix(c *fusedContext, rate uint64) {
 	c.prefixRate = rate
+	if p.cfg.Format == FormatText {
+		p.textPrefix(c, rate)
+		return
+	}
 	b := append(c.prefix[:0], `{"type":"`...)
 	b = append(b, typeName(c.flowType)...)
 	b = append(b, '"')
@@ -228,6 +240,17 @@ func (p *Producer) jsonPrefix(c *fusedContext, rate uint64) {
 	b = jsonUint(b, `,"sampling_rate":`, rate)
 	b = jsonAddr(b, `,"sampler_address":`, p.samplerAddress())
 	c.prefix = b[:len(b)-1] // the quote is part of what follows
+}
+
+// textPrefix is jsonPrefix for text.
+func (p *Producer) textPrefix(c *fusedContext, rate uint64) {
+	b := append(c.prefix[:0], "type="...)
+	b = append(b, typeName(c.flowType)...)
+	b = jsonUint(b, " time_received_ns=", uint64(p.meta.ReceivedNs))
+	b = jsonUint(b, " sequence_num=", uint64(c.sequence))
+	b = jsonUint(b, " sampling_rate=", rate)
+	b = append(b, " sampler_address="...)
+	c.prefix = notationText.bytes(b, p.samplerAddress(), RenderIP)
 }
 
 // recordPrefix makes the prefix anew for a record of another sampling rate.

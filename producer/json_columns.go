@@ -1,23 +1,25 @@
 package producer
 
+import "strings"
+
 // A program with columns of its own has JSON written from plans too: for each
 // template a jsonPlan of the columns. What all records of a set have in common
 // is made once a set; columns that the template has no field for are constant.
 
 // columnPlan makes the plan of a program's columns for a plan that is fused; nil
 // if one of them has to go by way of a Flow.
-func columnPlan(pl *plan, version uint16, prog *Program) *jsonPlan {
+func columnPlan(pl *plan, version uint16, prog *Program, n notation) *jsonPlan {
 	b := newFuser()
 	if !b.collect(pl, version) {
 		return nil
 	}
-	w := columnWriter{fuser: &b, j: &jsonPlan{}, text: "{"}
+	w := columnWriter{fuser: &b, j: &jsonPlan{}, text: n.open(), quote: n.mark()}
 	empty := &Flow{Etype: b.plan.etype}
 	shared := 0
 	for i := range prog.columns {
 		c := &prog.columns[i]
 		before := w.text
-		w.text += string(c.json)
+		w.text += string(c.title(n))
 		switch {
 		case isShared(c.id):
 			w.op(jsonOp{kind: writesShared, shift: uint8(shared)}, sharedMax)
@@ -36,7 +38,7 @@ func columnPlan(pl *plan, version uint16, prog *Program) *jsonPlan {
 				return nil
 			}
 		case c.id == fieldCustom && w.customs(c) == 0:
-			if value, there := prog.appendColumn(nil, empty, c, notationJSON); there {
+			if value, there := prog.appendColumn(nil, empty, c, n); there {
 				w.text += string(value)
 			} else {
 				w.text = before
@@ -49,18 +51,15 @@ func columnPlan(pl *plan, version uint16, prog *Program) *jsonPlan {
 		default:
 			switch w.field(c) {
 			case columnConstant:
-				value, _ := prog.appendColumn(nil, empty, c, notationJSON) // fields are always there
+				value, _ := prog.appendColumn(nil, empty, c, n) // fields are always there
 				w.text += string(value)
 			case columnSlow:
 				return nil
 			}
 		}
-		w.text += ","
+		w.text += n.sign()
 	}
-	if n := len(w.text); n > 0 && w.text[n-1] == ',' {
-		w.text = w.text[:n-1]
-	}
-	w.text += "}"
+	w.text = strings.TrimSuffix(w.text, n.sign()) + n.end()
 	j := w.j
 	j.tail = jsonSpan{uint32(len(j.text)), uint32(len(w.text))}
 	j.text = append(j.text, w.text...)
@@ -109,7 +108,7 @@ func (p *Producer) columnSet(c *fusedContext, rate uint64) {
 	c.shared, c.ends = c.shared[:0], c.ends[:0]
 	for i := range p.prog.columns {
 		if col := &p.prog.columns[i]; isShared(col.id) {
-			c.shared, _ = p.prog.appendColumn(c.shared, f, col, notationJSON) // fields are always there
+			c.shared, _ = p.prog.appendColumn(c.shared, f, col, p.notation()) // fields are always there
 			c.ends = append(c.ends, uint32(len(c.shared)))
 		}
 	}
@@ -151,8 +150,9 @@ func (p *Producer) sampleSet(agent []byte, sequence uint32) {
 // columnWriter adds ops to a plan.
 type columnWriter struct {
 	*fuser
-	j    *jsonPlan
-	text string // that no op has yet
+	j     *jsonPlan
+	text  string // that no op has yet
+	quote string // of words
 }
 
 func (w *columnWriter) op(o jsonOp, most int) {
@@ -186,9 +186,9 @@ func (w *columnWriter) field(c *column) columnFit {
 		if proto.little || icmp.little || icmp.shift != 0 || proto.shift != 0 {
 			return columnSlow
 		}
-		w.text += `"`
+		w.text += w.quote
 		w.op(jsonOp{kind: writesICMP, load: loadOf(proto), bits: loadOf(icmp)}, 32)
-		w.text = `"`
+		w.text = w.quote
 		return columnWritten
 	}
 	switch c.id {
@@ -206,7 +206,7 @@ func (w *columnWriter) field(c *column) columnFit {
 		if c.render != RenderIP {
 			return columnSlow
 		}
-		return w.member(c.id, `"`)
+		return w.member(c.id, w.quote)
 	}
 	if c.id == fieldSrcNet || c.id == fieldDstNet {
 		if _, ok := w.addrs[netAddr(c.id)]; ok && c.render == RenderNetwork {
@@ -214,9 +214,9 @@ func (w *columnWriter) field(c *column) columnFit {
 				if i.little {
 					return columnSlow
 				}
-				return w.member(c.id, `"`)
+				return w.member(c.id, w.quote)
 			}
-			w.text += `"` + w.jsonDefault(c.id) + `"`
+			w.text += w.quote + w.jsonDefault(c.id) + w.quote
 			return columnWritten
 		}
 	}
@@ -258,7 +258,7 @@ func (w *columnWriter) number(i *fusedInt, r Renderer, wide bool) columnFit {
 		if i.little || i.shift != 0 {
 			return columnSlow
 		}
-		o.kind, quote = writesMAC, `"`
+		o.kind, quote = writesMAC, w.quote
 		if r == RenderProto {
 			o.kind = writesProto
 		}
@@ -315,13 +315,13 @@ func (w *columnWriter) custom(c *column) bool {
 			if f.length == 16 {
 				kind = writesAddr16
 			}
-			w.text += `"`
+			w.text += w.quote
 			w.op(jsonOp{kind: kind, load: jsonLoad{end: f.offset}}, jsonMax[kind])
-			w.text = `"`
+			w.text = w.quote
 		case c.render == RenderNone || c.render == RenderDefault:
-			w.text += `"`
+			w.text += w.quote
 			w.op(jsonOp{kind: writesHex, load: jsonLoad{end: f.offset}, bits: jsonLoad{end: uint32(f.length)}}, 2*int(f.length))
-			w.text = `"`
+			w.text = w.quote
 		default:
 			return false
 		}

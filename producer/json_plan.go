@@ -1,8 +1,12 @@
 package producer
 
-import "github.com/weirflow/weir/producer/schema"
+import (
+	"strings"
 
-// A jsonPlan writes the JSON object of a record straight from the record's
+	"github.com/weirflow/weir/producer/schema"
+)
+
+// A jsonPlan writes the JSON object of a record, or its text, straight from the record's
 // bytes, for the templates that a fusedPlan serves. The members that a template
 // has no field for are constant, so that what stands between two values that
 // are not is one piece of text, which is copied.
@@ -53,10 +57,16 @@ const (
 
 	// writesValue is a member that is left out if it is zero: bits has its text.
 	writesValue
+
+	// What databases know of the record's addresses: see fusedContext.
+	writesSrcAS
+	writesDstAS
+	writesSrcCountry
+	writesDstCountry
 )
 
 var jsonKindNames = [...]string{"number", "octet", "addr4", "addr16", "net4", "net16", "mac", "proto", "uptime", "ntp", "start", "end", "domain",
-	"shared", "rate", "little", "hex", "icmp", "value"}
+	"shared", "rate", "little", "hex", "icmp", "value", "src_as", "dst_as", "src_country", "dst_country"}
 
 // jsonOp copies text and writes the value behind it.
 type jsonOp struct {
@@ -78,15 +88,34 @@ type jsonLoad struct {
 }
 
 // jsonMax are the lengths of the longest values.
-var jsonMax = [...]int{writesICMP: 32, writesValue: 20, writesNumber: 20, writesOctet: 4, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
+var jsonMax = [...]int{writesICMP: 32, writesValue: 20, writesSrcAS: 20, writesDstAS: 20, writesSrcCountry: 20, writesDstCountry: 20, writesNumber: 20, writesOctet: 4, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
 	writesProto: 32, writesUptime: 20, writesNTP: 20, writesStart: 20, writesEnd: 20, writesDomain: 20}
 
 // jsonFirst is the first member that is not in the prefix of a set.
 const jsonFirst = fieldTimeFlowStartNs
 
-// jsonFused makes the JSON plan of a plan that is fused.
-func jsonFused(pl *plan, version uint16) *jsonPlan {
+// textForm is what a jsonPlan depends on beside the template: one of the first forms
+// of its JSON and text, with and without enrichment.
+type textForm struct {
+	notation
+	enriched bool
+}
+
+// numTextForms is the number of forms.
+const numTextForms = 4
+
+// index is the form's place in a list of all.
+func (t textForm) index() int {
+	if t.enriched {
+		return 2 + int(t.notation)
+	}
+	return int(t.notation)
+}
+
+// jsonFused makes the plan of JSON or text of a plan that is fused.
+func jsonFused(pl *plan, version uint16, form textForm) *jsonPlan {
 	b := newFuser()
+	n := form.notation
 	for _, o := range pl.ops {
 		b.add(o, version)
 	}
@@ -101,22 +130,25 @@ func jsonFused(pl *plan, version uint16) *jsonPlan {
 		text = ""
 	}
 	for id := jsonFirst; id < numCore; id++ {
-		text += jsonBefore(id)
+		text += n.before(id)
+		if o, ok := enrichedOp(form, id); ok {
+			put(o, id)
+			continue
+		}
 		if o, ok := b.jsonOp(id); ok {
 			put(o, id)
 			continue
 		}
 		text += b.jsonDefault(id)
 	}
-	text += jsonBefore(numCore)
-	text = text[:len(text)-1] // the closing brace
+	text += strings.TrimSuffix(n.before(numCore), n.end())
 	for id := fieldID(numCore); id < numFields; id++ {
 		o, ok := b.extraOp(id)
 		if !ok {
 			continue
 		}
-		before, behind := quotes(fieldTable[id].form)
-		member := `,"` + fieldTable[id].name + `":` + before
+		before, behind := n.quotes(fieldTable[id].form)
+		member := n.sign() + n.key(fieldTable[id].name) + before
 		if o.kind != writesValue {
 			text += member
 			put(o, id)
@@ -130,12 +162,33 @@ func jsonFused(pl *plan, version uint16) *jsonPlan {
 		j.text = append(j.text, member...)
 		j.maxLen += len(member)
 	}
-	text += "}"
+	if form.enriched {
+		for _, c := range []struct {
+			name string
+			kind jsonKind
+		}{{"src_country", writesSrcCountry}, {"dst_country", writesDstCountry}} {
+			text += n.sign() + n.key(c.name) + n.mark()
+			put(jsonOp{kind: c.kind}, 0)
+			text = n.mark()
+		}
+	}
+	text += n.end()
 	j.tail = jsonSpan{uint32(len(j.text)), uint32(len(text))}
 	j.text = append(j.text, text...)
 	j.maxLen += len(j.text)
 	j.text = append(j.text, make([]byte, jsonSlack)...)
 	return j
+}
+
+// enrichedOp returns the op of a member that enrichment may change.
+func enrichedOp(form textForm, id fieldID) (jsonOp, bool) {
+	switch {
+	case form.enriched && id == fieldSrcAS:
+		return jsonOp{kind: writesSrcAS}, true
+	case form.enriched && id == fieldDstAS:
+		return jsonOp{kind: writesDstAS}, true
+	}
+	return jsonOp{}, false
 }
 
 // netAddr returns the address that a prefix length belongs to.

@@ -48,7 +48,9 @@ func (pl *plan) makePlans(prog *Program, version uint16) {
 		return
 	}
 	if fusedJSON && !prog.plain {
-		pl.columns = columnPlan(pl, version, prog)
+		for n := range pl.columns {
+			pl.columns[n] = columnPlan(pl, version, prog, notation(n))
+		}
 	}
 	if prog.Keyed() {
 		pl.keys = keyPlanOf(pl, version, prog)

@@ -102,11 +102,12 @@ type plan struct {
 	// fused writes protobuf without a Flow; nil where the template does not
 	// allow it.
 	fused *fusedPlan
-	// json does the same for JSON; made when it is first wanted, by any worker.
-	json atomic.Pointer[jsonPlan]
-	// columns does it for the columns of a mapping; nil where that does not have
-	// any, or the template does not allow it.
-	columns *jsonPlan
+	// json does the same for JSON and text, by form; made when it is first wanted, by
+	// any worker.
+	json [numTextForms]atomic.Pointer[jsonPlan]
+	// columns does it for the columns of a mapping, by notation; nil where that does not
+	// have any, or the template does not allow it.
+	columns [2]*jsonPlan
 	// keys makes the keys of records that are written without a Flow; nil where
 	// they have none, or those of the messages are needed.
 	keys *keyPlan

@@ -77,6 +77,14 @@ func newColumn(id fieldID, title string) column {
 	return c
 }
 
+// title returns what stands before the value.
+func (c *column) title(n notation) []byte {
+	if n == notationText {
+		return c.text
+	}
+	return c.json
+}
+
 // name sets what stands before the value.
 func (c *column) name(title string) {
 	c.json = append(appendJSONString(nil, []byte(title)), ':')

@@ -79,8 +79,7 @@ func (p *Producer) apply(o *op, v []byte, f *Flow, c *recordContext) {
 			c.endUptime, c.hasEndUp = uint32(n), true
 		}
 	default:
-		ns, ok := absoluteTime(o.code, n, len(v), c.exportNs)
-		if !ok {
+		if o.code == opNTP && len(v) != 8 {
 			return
 		}
 		switch o.field {
@@ -89,25 +88,34 @@ func (p *Producer) apply(o *op, v []byte, f *Flow, c *recordContext) {
 		case fieldTimeFlowEndNs:
 			c.absEnd = true
 		}
-		f.setNumber(o.field, ns)
+		f.setNumber(o.field, c.absolute(o.code, n))
 	}
 }
 
-// absoluteTime returns a time in Unix nanoseconds; false for a value that is none. n
-// is the field's number, size its length in bytes.
-func absoluteTime(code opcode, n uint64, size int, exportNs uint64) (uint64, bool) {
+// absolute converts an absolute time to Unix nanoseconds, 0 for one that is out of
+// range.
+func (c *recordContext) absolute(code opcode, n uint64) uint64 {
+	ns := uint64(0)
 	switch code {
 	case opSeconds:
-		return n * 1e9, true
+		ns = scaleTime(n, 1e9)
 	case opMillis:
-		return n * 1e6, true
+		ns = scaleTime(n, 1e6)
 	case opNTP:
-		return ntpToUnix(n), size == 8
+		ns = ntpToUnix(n)
 	case opNTPFloat:
-		return compatNTP(n), true
+		return compatNTP(n)
 	default: // opBefore
-		return exportNs - n*1e3, true
+		ns = since(c.exportNs, n, 1e3)
 	}
+	if ns != 0 || n == 0 {
+		return ns
+	}
+	if c.compat {
+		return compatAbsolute(code, n, c.exportNs)
+	}
+	c.timeLost = true
+	return 0
 }
 
 // text returns a text without the zeros at its end, with U+FFFD for what is no UTF-8:

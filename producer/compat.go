@@ -42,6 +42,17 @@ func compatNTP(v uint64) uint64 {
 	return (v>>32-ntpEpoch)*1e9 + uint64(float64(v&0xffffffff)*1e9/(1<<32))
 }
 
+// compatAbsolute converts a time that is out of range, and so that it wraps.
+func compatAbsolute(code opcode, n, exportNs uint64) uint64 {
+	switch code {
+	case opSeconds:
+		return n * 1e9
+	case opMillis:
+		return n * 1e6
+	}
+	return exportNs - n*1e3
+}
+
 // compatTimes sets the flow times on the uptime clock, which is taken never to
 // wrap.
 func (c *recordContext) compatTimes(f *Flow) {

@@ -48,8 +48,8 @@ func writeFixed(c *fusedContext, rec, out []byte) int {
 	*(*uint64)(w) = x<<8 | tagBytes
 	w = unsafe.Add(w, (1+n)&-int((octets+0xffffffff)>>32))
 	return putTimes(out, int(uintptr(w)-uintptr(dst)),
-		uptimeToUnix(c.exportNs, c.uptimeMs, bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, 24)))),
-		uptimeToUnix(c.exportNs, c.uptimeMs, bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, 28)))))
+		c.uptime(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, 24)))),
+		c.uptime(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, 28)))))
 }
 
 // putHalf2 writes a number below 1<<16 behind a tag of two bytes, or nothing if

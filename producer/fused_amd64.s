@@ -342,9 +342,14 @@ veryLarge:
 	LEAQ 10(DI)(CX*1), DI
 	JMP int8Tag1Loop
 
+// Milliseconds of 44 bits and more may be beyond the range of nanoseconds.
 timesMillis:
 	MOVBEQQ (SI)(AX*1), AX
 	MOVBEQQ (SI)(CX*1), CX
+	MOVQ AX, DX
+	ORQ CX, DX
+	SHRQ $43, DX
+	JNE stop
 	IMULQ $1000000, AX
 	IMULQ $1000000, CX
 	JMP putTimes

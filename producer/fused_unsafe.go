@@ -90,12 +90,12 @@ func (pl *fusedPlan) writeGo(c *fusedContext, rec, out []byte) int {
 	case timesNone:
 	case timesUptime:
 		o = putTimes(out, o,
-			uptimeToUnix(c.exportNs, c.uptimeMs, bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, pl.start.offset)))),
-			uptimeToUnix(c.exportNs, c.uptimeMs, bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, pl.end.offset)))))
+			c.uptime(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, pl.start.offset)))),
+			c.uptime(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, pl.end.offset)))))
 	case timesNTP:
 		o = putTimes(out, o,
-			ntpToUnix(bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, pl.start.offset)))),
-			ntpToUnix(bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, pl.end.offset)))))
+			c.ntp(bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, pl.start.offset)))),
+			c.ntp(bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, pl.end.offset)))))
 	default:
 		o = putTimes(out, o, pl.start.load(c, rec), pl.end.load(c, rec))
 	}

@@ -57,6 +57,8 @@ type sharedValues struct {
 	fallback               uint64                  // the configured default rate
 	key                    uint32                  // of all messages, where they share one
 	keyFields              keyFields               // of those that they share otherwise
+
+	timeLost bool // a time of a record is out of range
 }
 
 // beginFused encodes what all records of a set share.
@@ -507,16 +509,39 @@ func (t *fusedTime) loadOr(c *fusedContext, rec []byte) uint64 {
 func (t *fusedTime) load(c *fusedContext, rec []byte) uint64 {
 	f := fusedInt{offset: t.offset, width: t.width, mask: 1<<64 - 1}
 	v := loadInt(rec, &f)
+	ns := uint64(0)
 	switch t.kind {
 	case timeUptime:
-		return uptimeToUnix(c.exportNs, c.uptimeMs, uint32(v))
+		return c.uptime(uint32(v))
 	case timeSeconds:
-		return v * 1e9
+		ns = scaleTime(v, 1e9)
 	case timeMillis:
-		return v * 1e6
+		ns = scaleTime(v, 1e6)
 	case timeNTP:
-		return ntpToUnix(v)
+		return c.ntp(v)
 	default:
-		return c.exportNs - v*1e3
+		ns = since(c.exportNs, v, 1e3)
 	}
+	if ns == 0 && v != 0 {
+		c.timeLost = true
+	}
+	return ns
+}
+
+// uptime is uptimeToUnix, and notes a time that is out of range.
+func (c *fusedContext) uptime(at uint32) uint64 {
+	ns := uptimeToUnix(c.exportNs, c.uptimeMs, at)
+	if ns == 0 {
+		c.timeLost = true
+	}
+	return ns
+}
+
+// ntp is ntpToUnix, and notes a time that is out of range.
+func (c *fusedContext) ntp(v uint64) uint64 {
+	ns := ntpToUnix(v)
+	if ns == 0 && v != 0 {
+		c.timeLost = true
+	}
+	return ns
 }

@@ -92,9 +92,9 @@ func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 		case writesProto:
 			w = putProtocol(w, uint32(o.load.load(r)&o.load.mask))
 		case writesUptime:
-			w = putNumber(w, uptimeToUnix(c.exportNs, c.uptimeMs, load32(unsafe.Add(r, o.load.end))))
+			w = putNumber(w, c.uptime(load32(unsafe.Add(r, o.load.end))))
 		case writesNTP:
-			w = putNumber(w, ntpToUnix(load64(unsafe.Add(r, o.load.end))))
+			w = putNumber(w, c.ntp(load64(unsafe.Add(r, o.load.end))))
 		case writesStart:
 			w = putNumber(w, pl.start.loadOr(c, rec))
 		case writesEnd:

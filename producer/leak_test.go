@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"testing"
 
 	"github.com/weirflow/weir/decoders/template"
@@ -131,5 +132,25 @@ func TestPeekLeavesNothing(t *testing.T) {
 	}
 	if tally := *p.Tally(); !bytes.Equal(tally.Agent, nil) || tally.Samples != (producer.Tally{}).Samples {
 		t.Errorf("tally of the datagram before: %+v", tally)
+	}
+}
+
+// TestRawPorts: with templates by source port, those of one port do not describe
+// the data of another in raw messages either.
+func TestRawPorts(t *testing.T) {
+	for name, message := range map[string]func(...[]byte) []byte{"ipfix": ipfix, "netflow v9": v9} {
+		store := producer.NewStore(template.DefaultLimits())
+		store.UsePorts(template.PortsOn)
+		p := producer.New(producer.Config{Raw: true}, store)
+		batch := producer.NewBatch(0, 1<<10)
+		id := map[string]uint16{"ipfix": 2, "netflow v9": 0}[name]
+		other := netip.AddrPortFrom(v4source.Addr(), v4source.Port()+1)
+		p.Datagram(batch, producer.Meta{Source: v4source}, message(set(id, tpl(256, 8, 4))))
+		p.Datagram(batch, producer.Meta{Source: other}, message(set(id, tpl(256, 12, 4))))
+		batch.Reset()
+		p.Datagram(batch, producer.Meta{Source: v4source}, message(set(256, u32(nil, 1))))
+		if got := batch.Message(0); !bytes.Contains(got, []byte(`"type":8,`)) {
+			t.Errorf("%s: the template of another port was used: %s", name, got)
+		}
 	}
 }

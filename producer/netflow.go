@@ -19,7 +19,10 @@ func (p *Producer) fixed(data []byte) {
 	switch {
 	case n != int(h.Count):
 		p.fault(ReasonCountMismatch)
-	case rest > 0 && !allZero(body[n*h.RecordLen:]):
+	case rest == 0 || allZero(body[n*h.RecordLen:]): // padding
+	case rest >= h.RecordLen: // there are more than the header counts
+		p.fault(ReasonCountMismatch)
+	default:
 		p.fault(templateReason(template.FaultTrailingBytes))
 	}
 	p.fixedFacts(&h, n)
@@ -29,6 +32,7 @@ func (p *Producer) fixed(data []byte) {
 		p.countRates(c.rate, SamplingRecord, p.writeRecords(pl, template.V9, c, body[:n*h.RecordLen]))
 		p.tally.set(SetData, n)
 		p.tally.fusedEnd(pl.fused, c, body, n)
+		p.noteTimes(c.timeLost)
 		return
 	}
 	p.fixedRecords(&h, exportNs, body[:n*h.RecordLen])
@@ -52,6 +56,7 @@ func flowType(version uint16) uint32 {
 // fixedRecords produces fixed records by way of a Flow.
 func (p *Producer) fixedRecords(h *netflow.Fixed, exportNs uint64, body []byte) {
 	var r netflow.Record
+	lost := false
 	for ; len(body) > 0; body = body[h.RecordLen:] {
 		h.ParseRecord(body, &r)
 		f := p.begin(flowType(h.Version))
@@ -61,6 +66,7 @@ func (p *Producer) fixedRecords(h *netflow.Fixed, exportNs uint64, body []byte) 
 		if p.prog.compat {
 			compatFixedTimes(f, h, &r, exportNs)
 		}
+		lost = lost || f.TimeFlowStartNs == 0 || f.TimeFlowEndNs == 0
 		f.Bytes, f.Packets = uint64(r.Bytes), uint64(r.Packets)
 		f.SrcAddr, f.DstAddr, f.NextHop = r.SrcAddr, r.DstAddr, r.NextHop
 		f.Etype, f.Proto = etherTypeIPv4, uint32(r.Protocol)
@@ -71,6 +77,14 @@ func (p *Producer) fixedRecords(h *netflow.Fixed, exportNs uint64, body []byte) 
 		f.SrcNet, f.DstNet = uint32(r.SrcMask), uint32(r.DstMask)
 		f.SamplingRate = p.rateOf(f, h.SamplingInterval(), SamplingRecord)
 		p.emit(f)
+	}
+	p.noteTimes(lost)
+}
+
+// noteTimes counts a set of records of which one has a time that is out of range.
+func (p *Producer) noteTimes(lost bool) {
+	if lost {
+		p.note(ReasonTimeRange)
 	}
 }
 
@@ -292,11 +306,14 @@ func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Tem
 		p.countSampled(c, n)
 		p.tally.set(SetData, n)
 		p.tally.fusedEnd(pl.fused, c, body, n)
+		p.noteTimes(c.timeLost)
 	} else {
+		lost := false
 		for recs.Next() {
 			m.records++
-			p.dataRecord(m, pl, domain, recs.Record)
+			lost = p.dataRecord(m, pl, domain, recs.Record) || lost
 		}
+		p.noteTimes(lost)
 		p.tally.set(SetData, m.records-before)
 		if m.records > before {
 			p.tally.FlowEndNs = p.flow.TimeFlowEndNs
@@ -311,8 +328,9 @@ func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Tem
 	}
 }
 
-// dataRecord produces one data record.
-func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec []byte) {
+// dataRecord produces one data record. It reports whether a time of the record is
+// out of range.
+func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec []byte) (timeLost bool) {
 	f := p.begin(m.flowType)
 	f.SequenceNum = m.sequence
 	f.ObservationDomainID = m.key.Domain
@@ -338,4 +356,5 @@ func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec
 	}
 	f.SamplingRate = p.rateOf(f, rate, src)
 	p.emit(f)
+	return c.timeLost
 }

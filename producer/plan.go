@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"math/bits"
 	"sync/atomic"
 
 	"github.com/weirflow/weir/decoders/template"
@@ -204,6 +205,7 @@ type recordContext struct {
 	startUptime          uint32
 	endUptime            uint32
 	hasStartUp, hasEndUp bool
+	timeLost             bool // a time that it has is out of range
 	// The record has an absolute time, so that one relative to the exporter's
 	// uptime is not needed.
 	absStart, absEnd bool
@@ -269,9 +271,11 @@ func (c *recordContext) times(f *Flow) {
 	}
 	if start {
 		f.TimeFlowStartNs = uptimeToUnix(c.exportNs, uptimeMs, c.startUptime)
+		c.timeLost = c.timeLost || f.TimeFlowStartNs == 0
 	}
 	if end {
 		f.TimeFlowEndNs = uptimeToUnix(c.exportNs, uptimeMs, c.endUptime)
+		c.timeLost = c.timeLost || f.TimeFlowEndNs == 0
 	}
 }
 
@@ -281,12 +285,32 @@ const maxAheadMs = 3600 * 1000
 
 // uptimeToUnix converts at, a time on the exporter's 32-bit millisecond uptime
 // clock, to Unix nanoseconds. The clock showed uptime when the exporter's real
-// clock was exportNs. Both may have wrapped in between.
+// clock was exportNs. Both may have wrapped in between. Times before 1970 give 0.
 func uptimeToUnix(exportNs uint64, uptimeMs, at uint32) uint64 {
 	if ahead := at - uptimeMs; ahead > 0 && ahead <= maxAheadMs {
 		return exportNs + uint64(ahead)*1e6
 	}
-	return exportNs - uint64(uptimeMs-at)*1e6
+	return since(exportNs, uint64(uptimeMs-at), 1e6)
+}
+
+// scaleTime converts n units of so many nanoseconds. What is beyond the range of
+// 64 bits gives 0, no time.
+func scaleTime(n, unit uint64) uint64 {
+	hi, ns := bits.Mul64(n, unit)
+	if hi != 0 {
+		return 0
+	}
+	return ns
+}
+
+// since returns the time that is n units of so many nanoseconds before exportNs,
+// 0 if that is before 1970.
+func since(exportNs, n, unit uint64) uint64 {
+	hi, ns := bits.Mul64(n, unit)
+	if hi != 0 || ns > exportNs {
+		return 0
+	}
+	return exportNs - ns
 }
 
 // ntpEpoch is the Unix epoch in seconds of the NTP era 0 (RFC 5905).

@@ -219,7 +219,7 @@ func (p *Producer) rawNetFlow9(w *rawWriter, data []byte) bool {
 	w.number("unix-seconds", uint64(h.UnixSecs))
 	w.number("sequence-number", uint64(h.Sequence))
 	w.number("source-id", uint64(h.SourceID))
-	m := message{key: template.Key{Exporter: p.source, Domain: h.SourceID, Version: template.V9}}
+	m := message{key: template.Key{Exporter: p.source, Domain: h.SourceID, Port: p.meta.Source.Port(), Version: template.V9}}
 	p.rawSets(w, &m, body, netflow.SetTemplates, netflow.SetOptionsTemplates)
 	w.close('}')
 	return true
@@ -241,7 +241,7 @@ func (p *Producer) rawIPFIX(w *rawWriter, data []byte) bool {
 	w.number("export-time", uint64(h.ExportTime))
 	w.number("sequence-number", uint64(h.Sequence))
 	w.number("observation-domain-id", uint64(h.DomainID))
-	m := message{key: template.Key{Exporter: p.source, Domain: h.DomainID, Version: template.IPFIX}}
+	m := message{key: template.Key{Exporter: p.source, Domain: h.DomainID, Port: p.meta.Source.Port(), Version: template.IPFIX}}
 	p.rawSets(w, &m, body, ipfix.SetTemplates, ipfix.SetOptionsTemplates)
 	w.close('}')
 	return true

@@ -22,7 +22,8 @@ const (
 	// buffer, or than what a capture kept of it.
 	ReasonDatagramTruncated
 	// ReasonCountMismatch: the header's count is not that of the records
-	// that are there. Those that are there are decoded.
+	// that are there. Of v1, v5 and v7 as many are decoded as the header
+	// counts, of v9 all.
 	ReasonCountMismatch
 	// ReasonLengthMismatch: the IPFIX header's length is not the datagram's.
 	ReasonLengthMismatch
@@ -33,6 +34,9 @@ const (
 	// ReasonSamplerLimit: options data of more samplers than a domain may
 	// have.
 	ReasonSamplerLimit
+	// ReasonTimeRange: a flow's time is before 1970, or beyond the range of
+	// nanoseconds in 64 bits. The flow has none.
+	ReasonTimeRange
 	// ReasonHeaderProtocol: a sampled header of a protocol that is not
 	// decoded. The record has what the sample says itself.
 	ReasonHeaderProtocol
@@ -60,6 +64,7 @@ var reasonNames = [reasonTemplate]string{
 	ReasonTemplateMissing:   "template_missing",
 	ReasonSetEmpty:          "set_empty",
 	ReasonSamplerLimit:      "sampler_limit",
+	ReasonTimeRange:         "time_range",
 	ReasonHeaderProtocol:    "header_protocol",
 	ReasonSampledHeader:     "sampled_header",
 	ReasonHeaderLayers:      "header_layers",

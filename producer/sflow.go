@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"cmp"
 	"encoding/binary"
 
 	"github.com/weirflow/weir/decoders/packet"
@@ -337,6 +338,16 @@ func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
 	}
 }
 
+// cutHeader adds what is there of an IP header that is cut before its addresses. A
+// field that is zero may not be there.
+func cutHeader(h *packet.Headers, f *Flow) {
+	f.Proto = cmp.Or(h.Proto, f.Proto)
+	f.IPTOS, f.IPTTL = cmp.Or(h.TOS, f.IPTOS), cmp.Or(h.TTL, f.IPTTL)
+	f.IPv6FlowLabel = cmp.Or(h.FlowLabel, f.IPv6FlowLabel)
+	f.FragmentID, f.FragmentOffset = cmp.Or(h.FragmentID, f.FragmentID), cmp.Or(h.FragmentOffset, f.FragmentOffset)
+	f.IPFlags = cmp.Or(h.IPFlags, f.IPFlags)
+}
+
 // sampledHeader adds what a sampled header says to the flow. What the header
 // does not have is left as it is.
 func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
@@ -368,6 +379,8 @@ func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
 		f.IPv6FlowLabel = h.FlowLabel
 		f.FragmentID, f.FragmentOffset, f.IPFlags = h.FragmentID, h.FragmentOffset, h.IPFlags
 		f.SrcPort, f.DstPort, f.TCPFlags = h.SrcPort, h.DstPort, h.TCPFlags
+	} else {
+		cutHeader(h, f)
 	}
 	if h.HasICMP {
 		f.ICMPType, f.ICMPCode = h.ICMPType, h.ICMPCode

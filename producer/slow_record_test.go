@@ -281,16 +281,16 @@ func slowElement(m *slowMessage, id uint16, v []byte, f *flowpb.FlowMessage, asi
 		aside[48], aside[hasSampler] = n, 1
 
 	case 150:
-		f.TimeFlowStartNs = n * 1_000_000_000
+		f.TimeFlowStartNs = slowTime(0, n, 1_000_000_000)
 		aside[absoluteStart] = 1
 	case 151:
-		f.TimeFlowEndNs = n * 1_000_000_000
+		f.TimeFlowEndNs = slowTime(0, n, 1_000_000_000)
 		aside[absoluteEnd] = 1
 	case 152:
-		f.TimeFlowStartNs = n * 1_000_000
+		f.TimeFlowStartNs = slowTime(0, n, 1_000_000)
 		aside[absoluteStart] = 1
 	case 153:
-		f.TimeFlowEndNs = n * 1_000_000
+		f.TimeFlowEndNs = slowTime(0, n, 1_000_000)
 		aside[absoluteEnd] = 1
 	case 154, 156:
 		if len(v) == 8 {
@@ -303,12 +303,24 @@ func slowElement(m *slowMessage, id uint16, v []byte, f *flowpb.FlowMessage, asi
 			aside[absoluteEnd] = 1
 		}
 	case 158:
-		f.TimeFlowStartNs = m.now - n*1_000
+		f.TimeFlowStartNs = slowTime(m.now, n, -1_000)
 		aside[absoluteStart] = 1
 	case 159:
-		f.TimeFlowEndNs = m.now - n*1_000
+		f.TimeFlowEndNs = slowTime(m.now, n, -1_000)
 		aside[absoluteEnd] = 1
 	}
+}
+
+// slowTime returns base plus n units of so many nanoseconds, 0 if that is before
+// 1970 or beyond 64 bits.
+func slowTime(base, n uint64, unit int64) uint64 {
+	t := new(big.Int).SetUint64(n)
+	t.Mul(t, big.NewInt(unit))
+	t.Add(t, new(big.Int).SetUint64(base))
+	if !t.IsUint64() {
+		return 0
+	}
+	return t.Uint64()
 }
 
 // slowNTP converts seconds since 1900 and 2^-32 fractions to Unix nanoseconds:

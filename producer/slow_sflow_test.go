@@ -27,13 +27,8 @@ func (s *slow) sflow(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 		return nil
 	}
 	var flows []*flowpb.FlowMessage
-	// Whole samples of a known format are read beyond the header's count too.
-	least := map[uint32]uint64{1: 32, 2: 12, 3: 44, 4: 16, 5: 32}
-	for n := uint32(0); len(r.b) >= 8; n++ {
+	for ; count > 0 && len(r.b) >= 8; count-- {
 		format, length := r.u32(), uint64(r.u32())
-		if n >= count && (least[format] == 0 || length < least[format] || length > uint64(len(r.b))) {
-			break
-		}
 		cut := length > uint64(len(r.b))
 		length = min(length, uint64(len(r.b)))
 		sample := slowReader{b: r.bytes(int(length))}

@@ -154,12 +154,8 @@ func (s *slow) fixed(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 		rate = s.rate
 	}
 	var records [][]byte
-	for len(r.b) >= size {
+	for len(r.b) >= size && len(records) < count {
 		records = append(records, r.bytes(size))
-	}
-	// Zeros behind the records that the header counts are padding.
-	for len(records) > count && isZero(records[len(records)-1]) {
-		records = records[:len(records)-1]
 	}
 	now := uint64(secs)*1e9 + uint64(nsecs)
 	var flows []*flowpb.FlowMessage
@@ -206,7 +202,10 @@ func slowUptime(now uint64, uptime, at uint32) uint64 {
 	if ahead > hour {
 		ahead -= wrap
 	}
-	return now + uint64(ahead*1_000_000)
+	if ahead < 0 {
+		return slowTime(now, uint64(-ahead), -1_000_000)
+	}
+	return slowTime(now, uint64(ahead), 1_000_000)
 }
 
 // slowMessage is what a v9 or IPFIX header says of the sets behind it.
@@ -442,6 +441,18 @@ func sampledHeader(b []byte, start packet.Start, f *flowpb.FlowMessage) {
 		f.FragmentId, f.FragmentOffset = h.FragmentID, h.FragmentOffset
 		f.Ipv6FlowLabel = h.FlowLabel
 		f.SrcPort, f.DstPort, f.TcpFlags = h.SrcPort, h.DstPort, h.TCPFlags
+	}
+	// An IP header that is cut before its addresses: what is there of it.
+	for _, v := range []struct {
+		to   *uint32
+		read uint32
+	}{
+		{&f.Proto, h.Proto}, {&f.IpTos, h.TOS}, {&f.IpTtl, h.TTL}, {&f.IpFlags, h.IPFlags}, {&f.FragmentId, h.FragmentID},
+		{&f.FragmentOffset, h.FragmentOffset}, {&f.Ipv6FlowLabel, h.FlowLabel},
+	} {
+		if h.SrcAddr == nil && v.read != 0 {
+			*v.to = v.read
+		}
 	}
 	if h.HasICMP {
 		f.IcmpType, f.IcmpCode = h.ICMPType, h.ICMPCode

@@ -33,7 +33,7 @@ var ErrVersion = errors.New("read netflow header: wrong version")
 // Fixed is the header of a v1, v5 or v7 datagram.
 type Fixed struct {
 	Version uint16
-	// Count is what the header claims; the bytes decide.
+	// Count is the number of records, as the header claims.
 	Count uint16
 	// UptimeMs is the exporter's time since boot in milliseconds. It wraps
 	// after 49.7 days.
@@ -106,24 +106,11 @@ func isLongV1(body, count int) bool {
 }
 
 // Records returns how many records of the header's version are in body, the
-// bytes behind the header. It is the number of whole records that are there,
-// whatever Count says, but for records beyond Count that are all zeros, which
-// are padding.
+// bytes that follow the header: Count of them, or those that are whole if there
+// are fewer. What follows them is no record. Nothing else in the datagram says
+// how many there are, and exporters advance Sequence by Count.
 func (f *Fixed) Records(body []byte) int {
-	n := len(body) / f.RecordLen
-	for n > int(f.Count) && allZero(body[(n-1)*f.RecordLen:n*f.RecordLen]) {
-		n--
-	}
-	return n
-}
-
-func allZero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
+	return min(len(body)/f.RecordLen, int(f.Count))
 }
 
 // A Record is one record of a v1, v5 or v7 datagram. What a version does not

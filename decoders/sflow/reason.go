@@ -16,7 +16,7 @@ const (
 	ErrSampleTruncated // a sample's length runs beyond the datagram: its whole records can be read
 	ErrSampleShort     // a sample is shorter than its fixed part: nothing of it can be read
 	ErrSampleUnknown   // a sample of a format that has no reader: skipped by its length
-	ErrSampleCount     // the header counts more samples, or fewer, than there are
+	ErrSampleCount     // the header counts more samples than there are, or a whole one of a known format follows the last
 	ErrTrailingBytes   // bytes follow the last sample counted
 
 	ErrRecordTruncated // a record's length runs beyond its sample

@@ -77,13 +77,12 @@ type Samples struct {
 
 	rest  []byte
 	left  uint32 // samples announced and not met
-	extra bool   // there were samples beyond those announced
 	cause Reason
 }
 
 // Init begins a walk over b, which is what lies behind a datagram's header.
-// count is the number of samples that the header announces; samples beyond it
-// that are whole are read all the same, and the count is reported at the end.
+// count is the number of samples that the header announces. It is that of an XDR
+// array (RFC 4506 section 4.13): what follows the last of them is no sample.
 // The zero value and a Samples that walked before may be used.
 func (s *Samples) Init(b []byte, count uint32) {
 	*s = Samples{rest: b, left: count}
@@ -94,13 +93,9 @@ func (s *Samples) Init(b []byte, count uint32) {
 // Err says whether the datagram ends where its header says.
 func (s *Samples) Next() bool {
 	s.cause = ReasonNone
-	if s.left == 0 && s.uncounted() {
-		s.left = 1
-		s.extra = true
-	}
 	if s.left == 0 || len(s.rest) < 8 {
 		switch {
-		case s.left > 0, s.extra:
+		case s.left > 0, s.uncounted():
 			s.cause = ErrSampleCount
 		case len(s.rest) > 0:
 			s.cause = ErrTrailingBytes

@@ -270,7 +270,7 @@ func BenchmarkPassage(b *testing.B) {
 // FuzzSegment has a log open and read a directory with any segment and any
 // list of acknowledgements.
 func FuzzSegment(f *testing.F) {
-	dir := f.TempDir()
+	dir := fastDir(f)
 	l := mustOpen(f, Config{Dir: dir, SyncEvery: -1})
 	for id := uint64(1); id < 100; id += 10 {
 		mustAppend(f, l, batch(id, 10, 5))
@@ -297,7 +297,7 @@ func FuzzSegment(f *testing.F) {
 	f.Add(seg, acks, false)
 	f.Add(seg, []byte{}, true)
 	f.Add(seg[:len(seg)-7], acks[:len(acks)/2], true)
-	work := f.TempDir()
+	work := fastDir(f)
 	f.Fuzz(func(t *testing.T, seg, acks []byte, mend bool) {
 		if mend { // have the checksums agree, so that more is believed
 			seg, acks = slices.Clone(seg), slices.Clone(acks)

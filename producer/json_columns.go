@@ -127,7 +127,7 @@ func sharedBySamples(id fieldID) bool {
 // of the program, and their key.
 func (p *Producer) sampleSet(agent []byte, sequence uint32) {
 	key := p.prog.Keyed() && p.prog.keyShared
-	columns := p.cfg.Format == FormatText || p.cfg.Format == FormatJSON && !p.prog.plain
+	columns := p.cfg.Format != FormatBin && !p.prog.plain
 	if l := p.prog.layers; l != nil && !l.fused {
 		columns = false // the mapping may set them
 	}

@@ -7,16 +7,37 @@ import (
 	"unsafe"
 )
 
-// flowText is the text before each member's value and behind the last, by
-// member, and jsonSlack; flowSpans are its pieces.
-var flowText, flowSpans = func() (text []byte, spans [numCore + 1]jsonSpan) {
-	for i := range spans {
-		s := jsonBefore(fieldID(i))
-		spans[i] = jsonSpan{uint32(len(text)), uint32(len(s))}
-		text = append(text, s...)
+// memberTexts are the texts before each member's value and behind the last, by
+// notation.
+var memberTexts = [2]memberText{newMemberText(notationJSON), newMemberText(notationText)}
+
+// memberText is such a text, and jsonSlack behind it, with its pieces by member.
+type memberText struct {
+	text  []byte
+	spans [numCore + 1]jsonSpan
+}
+
+func newMemberText(n notation) (t memberText) {
+	for i := range t.spans {
+		s := n.before(fieldID(i))
+		t.spans[i] = jsonSpan{uint32(len(t.text)), uint32(len(s))}
+		t.text = append(t.text, s...)
 	}
-	return append(text, make([]byte, jsonSlack)...), spans
-}()
+	t.text = append(t.text, make([]byte, jsonSlack)...)
+	return t
+}
+
+// before returns the text before a member's value.
+func (t *memberText) before(member fieldID) []byte {
+	s := &t.spans[member]
+	return t.text[s.pos : s.pos+s.n]
+}
+
+// put writes the text before a member's value.
+func (t *memberText) put(w unsafe.Pointer, member fieldID) unsafe.Pointer {
+	s := &t.spans[member]
+	return putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(t.text)), s.pos), uintptr(s.n))
+}
 
 // appendJSON is AppendJSON by words, the same byte for byte.
 func appendJSON(dst []byte, f *Flow) []byte {
@@ -37,10 +58,9 @@ func appendJSON(dst []byte, f *Flow) []byte {
 	return appendExtraJSON(dst[:len(dst)+int(uintptr(w)-uintptr(begin))], f)
 }
 
-// putKey writes the text before a member's value.
+// putKey writes the text before a member's value in JSON.
 func putKey(w unsafe.Pointer, member fieldID) unsafe.Pointer {
-	s := &flowSpans[member]
-	return putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(flowText)), s.pos), uintptr(s.n))
+	return memberTexts[notationJSON].put(w, member)
 }
 
 // putRun writes a run of members that are numbers of 32 bits, which stand at these

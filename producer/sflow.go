@@ -138,7 +138,7 @@ const (
 	samplesWalked  sampleWay = iota // as all others
 	samplesByFlow                   // gathered into a Flow, with a plain frame
 	samplesColumns                  // gathered and written, with a plain frame, as columns of a mapping
-	samplesJSON                     // the same, as JSON without
+	samplesText                     // the same, as JSON or text without
 	samplesBin                      // gathered and written
 )
 
@@ -150,14 +150,21 @@ func (p *Producer) sampleWay() sampleWay {
 		return samplesWalked
 	case straight && p.cfg.Format == FormatBin:
 		return samplesBin
-	case !straight || p.cfg.Format == FormatBin || p.cfg.Geo != nil:
+	case !straight || p.cfg.Format == FormatBin:
 		return samplesByFlow
-	case p.cfg.Format == FormatJSON && p.prog.plain:
-		return samplesJSON
+	case p.prog.plain && (p.cfg.Geo == nil || p.prog.keysByParts()):
+		return samplesText
+	case p.cfg.Geo != nil:
+		return samplesByFlow
 	case p.prog.samples[p.notation()] != nil:
 		return samplesColumns
 	}
 	return samplesByFlow
+}
+
+// keysByParts tells whether the keys of enriched plain samples need no Flow.
+func (p *Program) keysByParts() bool {
+	return !p.Keyed() || p.keyShared || p.keyParts && !p.keyASes
 }
 
 // gathers takes the records of a sample of the usual kind.
@@ -184,8 +191,8 @@ func (p *Producer) putSample(way sampleWay, h *sflow.Header, s *sampleParts, rat
 	switch way {
 	case samplesBin:
 		p.writeSample(s)
-	case samplesJSON:
-		p.writeSampleJSON(s)
+	case samplesText:
+		p.writeSampleText(s)
 	default:
 		p.writeSampleColumns(s, p.notation())
 	}

@@ -29,8 +29,8 @@ func (s *sampleParts) maxLen(h *packet.Headers) int {
 
 // sflowPrefix encodes what all flow samples of a datagram share.
 func (p *Producer) sflowPrefix(h *sflow.Header) {
-	if p.cfg.Format == FormatJSON {
-		p.sflowJSONPrefix(h)
+	if p.cfg.Format != FormatBin {
+		p.sflowTextPrefix(h)
 		return
 	}
 	received := uint64(p.meta.ReceivedNs)

@@ -103,8 +103,10 @@ func (g *grammar) datagram() []byte {
 		d = g.samples()
 	case 13:
 		d = g.fixed()
-	case 14:
-		d = append([]byte(nil), g.bytes(g.below(64))...)
+	case 14: // the same again, under another program maybe, or anything
+		if d = append(d, g.last...); g.oneIn(4) {
+			d = append([]byte(nil), g.bytes(g.below(64))...)
+		}
 	default:
 		d = g.changed(g.last)
 	}

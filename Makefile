@@ -160,10 +160,9 @@ demo: build ## Show the capture path in network namespaces at rising rates (root
 	@scripts/demo
 
 .PHONY: generate
-generate: need-go ## Write generated code anew (needs protoc, clang 14)
-	@scripts/need.sh protoc clang
-	@GOBIN=$(CURDIR)/$(BIN) $(GO) install $(PROTOCGENGO)
-	PATH="$(CURDIR)/$(BIN):$$PATH" protoc --go_out=. --go_opt=module=github.com/weirflow/weir producer/flowpb/flow.proto
+generate: need-go ## Write generated code again (needs clang 14)
+	$(GO) generate ./producer/schema
+	@scripts/need.sh clang
 	$(GO) generate ./bpf
 
 .PHONY: check-generated

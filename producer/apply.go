@@ -1,52 +1,47 @@
 package producer
 
-import "github.com/weirflow/weir/decoders/packet"
+import (
+	"bytes"
+	"unicode/utf8"
 
-// macMask keeps the 48 bits of a MAC address.
-const macMask = 1<<48 - 1
+	"github.com/weirflow/weir/decoders/packet"
+)
 
 // apply puts one field's value, which is at least one byte long, in its place.
 // A value of a length that its element cannot have is left out.
-func (p *Producer) apply(code opcode, v []byte, f *Flow, c *recordContext) {
-	switch code {
-	case opSrcAddr4:
-		setAddr(&f.SrcAddr, v, 4, f, etherTypeIPv4)
-		return
-	case opDstAddr4:
-		setAddr(&f.DstAddr, v, 4, f, etherTypeIPv4)
-		return
-	case opSrcAddr6:
-		setAddr(&f.SrcAddr, v, 16, f, etherTypeIPv6)
-		return
-	case opDstAddr6:
-		setAddr(&f.DstAddr, v, 16, f, etherTypeIPv6)
-		return
-	case opNextHop:
-		if isAddr(v) {
-			f.NextHop = v
+func (p *Producer) apply(o *op, v []byte, f *Flow, c *recordContext) {
+	switch o.code {
+	case opNumber:
+		if n, ok := number(v); ok {
+			f.putNumber(o, n>>o.shift&(1<<o.bits-1))
 		}
 		return
-	case opBGPNextHop:
+	case opAddr4:
+		setAddr(f.bytes(o.field), v, 4, f, etherTypeIPv4)
+		return
+	case opAddr6:
+		setAddr(f.bytes(o.field), v, 16, f, etherTypeIPv6)
+		return
+	case opAddress:
 		if isAddr(v) {
-			f.BGPNextHop = v
+			f.setBytes(o.field, v)
 		}
 		return
-	case opMPLSIP:
+	case opText:
+		f.setBytes(o.field, p.text(v))
+		return
+	case opAppend:
 		if isAddr(v) {
 			f.MPLSIP = append(f.MPLSIP, v)
 		}
 		return
-	case opFrameSection:
-		p.sampledHeader(v, packet.StartEthernet, f)
-		f.Packets = 1
-		if f.Bytes == 0 {
-			f.Bytes = uint64(len(v))
-		}
-		return
-	case opIPSection:
-		start := packet.StartIPv4
-		if v[0]>>4 == 6 {
-			start = packet.StartIPv6
+	case opFrame, opPacket:
+		start := packet.StartEthernet
+		if o.code == opPacket {
+			start = packet.StartIPv4
+			if v[0]>>4 == 6 {
+				start = packet.StartIPv6
+			}
 		}
 		p.sampledHeader(v, start, f)
 		f.Packets = 1
@@ -59,59 +54,9 @@ func (p *Producer) apply(code opcode, v []byte, f *Flow, c *recordContext) {
 	if !ok {
 		return
 	}
-	switch code {
-	case opBytes:
-		f.Bytes = n
-	case opPackets:
-		f.Packets = n
-	case opProto:
-		f.Proto = uint32(n)
-	case opTOS:
-		f.IPTOS = uint32(n)
-	case opTCPFlags:
-		f.TCPFlags = uint32(n)
-	case opSrcPort:
-		f.SrcPort = uint32(n)
-	case opDstPort:
-		f.DstPort = uint32(n)
-	case opSrcNet:
-		f.SrcNet = uint32(n)
-	case opDstNet:
-		f.DstNet = uint32(n)
-	case opInIf:
-		f.InIf = uint32(n)
-	case opOutIf:
-		f.OutIf = uint32(n)
-	case opSrcAS:
-		f.SrcAS = uint32(n)
-	case opDstAS:
-		f.DstAS = uint32(n)
-	case opFlowLabel:
-		f.IPv6FlowLabel = uint32(n)
-	case opICMPTypeCode:
-		f.ICMPType, f.ICMPCode = uint32(n>>8)&0xff, uint32(n)&0xff
-	case opICMPType:
-		f.ICMPType = uint32(n)
-	case opICMPCode:
-		f.ICMPCode = uint32(n)
-	case opLabel1, opLabel2, opLabel3:
-		f.setLabel(int(code-opLabel1), uint32(n)>>4)
-	case opTTL:
-		f.IPTTL = uint32(n)
-	case opFragmentID:
-		f.FragmentID = uint32(n)
-	case opFragmentOffset:
-		f.FragmentOffset = uint32(n)
-	case opIPFlags:
-		f.IPFlags = uint32(n) >> 5
-	case opSrcMAC:
-		f.SrcMAC = n & macMask
-	case opDstMAC:
-		f.DstMAC = n & macMask
-	case opVLAN:
-		f.VLANID, f.SrcVLAN = uint32(n), uint32(n)
-	case opDstVLAN:
-		f.DstVLAN = uint32(n)
+	switch o.code {
+	case opLabel:
+		f.setLabel(int(o.place), uint32(n)>>4)
 	case opIPVersion:
 		switch n {
 		case 4:
@@ -119,47 +64,31 @@ func (p *Producer) apply(code opcode, v []byte, f *Flow, c *recordContext) {
 		case 6:
 			f.Etype = etherTypeIPv6
 		}
-	case opForwardingStatus:
-		f.ForwardingStatus = uint32(n)
-	case opObservationPoint:
-		f.ObservationPointID = uint32(n)
-	case opSamplingInterval:
+	case opInterval:
 		c.samplingInterval = n
-	case opSamplerID:
+	case opSampler:
 		c.samplerID, c.hasSampler = n, true
 	case opFrameSize:
 		f.Bytes, f.Packets = n, 1
-	default:
-		applyTime(code, n, len(v), f, c)
-	}
-}
-
-// applyTime sets a flow time. n is the field's number, size its length in
-// bytes.
-func applyTime(code opcode, n uint64, size int, f *Flow, c *recordContext) {
-	switch code {
-	case opStartUptime:
-		c.startUptime, c.hasStartUp = uint32(n), true
-	case opEndUptime:
-		c.endUptime, c.hasEndUp = uint32(n), true
-	case opStartSeconds, opStartMillis, opStartDelta:
-		f.TimeFlowStartNs, c.absStart = c.absolute(code, n), true
-	case opEndSeconds, opEndMillis, opEndDelta:
-		f.TimeFlowEndNs, c.absEnd = c.absolute(code, n), true
-	case opStartNTP:
-		if size == 8 {
-			f.TimeFlowStartNs, c.absStart = c.absolute(code, n), true
-		}
-	case opEndNTP:
-		if size == 8 {
-			f.TimeFlowEndNs, c.absEnd = c.absolute(code, n), true
-		}
-	case opStartNTPFloat:
-		f.TimeFlowStartNs, c.absStart = compatNTP(n), true
-	case opEndNTPFloat:
-		f.TimeFlowEndNs, c.absEnd = compatNTP(n), true
-	case opBootMillis:
+	case opBoot:
 		c.bootMs = n
+	case opUptime:
+		if o.field == fieldTimeFlowStartNs {
+			c.startUptime, c.hasStartUp = uint32(n), true
+		} else {
+			c.endUptime, c.hasEndUp = uint32(n), true
+		}
+	default:
+		if o.code == opNTP && len(v) != 8 {
+			return
+		}
+		switch o.field {
+		case fieldTimeFlowStartNs:
+			c.absStart = true
+		case fieldTimeFlowEndNs:
+			c.absEnd = true
+		}
+		f.setNumber(o.field, c.absolute(o.code, n))
 	}
 }
 
@@ -168,13 +97,15 @@ func applyTime(code opcode, n uint64, size int, f *Flow, c *recordContext) {
 func (c *recordContext) absolute(code opcode, n uint64) uint64 {
 	ns := uint64(0)
 	switch code {
-	case opStartSeconds, opEndSeconds:
+	case opSeconds:
 		ns = scaleTime(n, 1e9)
-	case opStartMillis, opEndMillis:
+	case opMillis:
 		ns = scaleTime(n, 1e6)
-	case opStartNTP, opEndNTP:
+	case opNTP:
 		ns = ntpToUnix(n)
-	default:
+	case opNTPFloat:
+		return compatNTP(n)
+	default: // opBefore
 		ns = since(c.exportNs, n, 1e3)
 	}
 	if ns != 0 || n == 0 {
@@ -185,6 +116,22 @@ func (c *recordContext) absolute(code opcode, n uint64) uint64 {
 	}
 	c.timeLost = true
 	return 0
+}
+
+// text returns a text without the zeros at its end, with U+FFFD for what is no UTF-8:
+// strings of protobuf have nothing else. The result is valid until the next record.
+func (p *Producer) text(v []byte) []byte {
+	v = bytes.TrimRight(v, "\x00")
+	if utf8.Valid(v) {
+		return v
+	}
+	begin := len(p.scratch)
+	for len(v) > 0 {
+		r, size := utf8.DecodeRune(v)
+		p.scratch = utf8.AppendRune(p.scratch, r)
+		v = v[size:]
+	}
+	return p.scratch[begin:len(p.scratch):len(p.scratch)]
 }
 
 func isAddr(v []byte) bool { return len(v) == 4 || len(v) == 16 }

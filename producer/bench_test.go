@@ -33,6 +33,7 @@ func BenchmarkDatagram(b *testing.B) {
 		}{
 			{"bin", producer.Config{Format: producer.FormatBin}},
 			{"json", producer.Config{Format: producer.FormatJSON, Separator: []byte("\n")}},
+			{"text", producer.Config{Format: producer.FormatText, Separator: []byte("\n")}},
 		} {
 			b.Run(name+"/"+format.name, func(b *testing.B) {
 				p := producer.New(format.cfg, producer.NewStore(template.DefaultLimits()))

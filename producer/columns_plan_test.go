@@ -7,6 +7,7 @@ import (
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // rounds returns how many random cases to try: fewer where each takes long.
@@ -17,13 +18,14 @@ func rounds(n int) int {
 	return n
 }
 
-// TestColumnPlans compares JSON that is written from a template's plan of the
-// columns with the same by way of a Flow, which rates of interfaces ask for,
-// though they name none: under random columns, mappings, templates and records.
+// TestColumnPlans compares JSON and text that is written from a template's plan with
+// the same by way of a Flow, which rates of interfaces ask for, though they name none:
+// under random columns and none, mappings, templates and records, with enrichment and
+// without.
 func TestColumnPlans(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	elements := []uint16{1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 21, 22, 27, 28, 29, 30, 31, 32, 34, 48, 52, 54, 56, 57, 58, 59, 60, 61, 62, 63,
-		80, 81, 88, 89, 138, 150, 151, 152, 153, 154, 155, 156, 157, 158, 159, 176, 177, 197, 239}
+		80, 81, 88, 89, 138, 371, 150, 151, 152, 153, 154, 155, 156, 157, 158, 159, 176, 177, 197, 239}
 	lengths := []uint16{1, 2, 4, 8, 4, 2, 1, 3, 5, 6, 16}
 	destinations := []string{"octets", "list", "b", "bl", "in_if", "NextHopAs", "bytes", "bgp_next_hop", "src_mac", "vlan_id"}
 	for range rounds(6000) {
@@ -54,9 +56,27 @@ func TestColumnPlans(t *testing.T) {
 		if r.IntN(2) == 0 {
 			all = arrivals(ipfix(set(2, tpl(256, fields...))), ipfix(set(256, recs)), ipfix(set(256, recs[:size])))
 		}
+		if r.IntN(4) == 0 {
+			m.Fields, m.Render = nil, nil // as without a mapping
+		}
+		if r.IntN(4) == 0 {
+			m.NetFlowV9, m.IPFIX = nil, nil
+		}
+		format := []producer.Format{producer.FormatJSON, producer.FormatText}[r.IntN(2)]
+		enriched := r.IntN(3) == 0
+		if enriched {
+			for i := range m.Custom {
+				m.Custom[i].Number += 10
+			}
+		}
+		programs := program(t, m, producer.Settings{Enriched: enriched})
 		var out [2][]byte
 		for i := range out {
-			p := producer.New(producer.Config{Separator: []byte("\n"), Programs: program(t, m, producer.Settings{})}, producer.NewStore(template.DefaultLimits()))
+			cfg := producer.Config{Format: format, Separator: []byte("\n"), Programs: programs}
+			if enriched {
+				cfg.Geo = geo.NewCache(&geo.Source{Find: whereabouts})
+			}
+			p := producer.New(cfg, producer.NewStore(template.DefaultLimits()))
 			batch := producer.NewBatch(0, 64<<10)
 			for _, a := range all {
 				if i == 1 {

@@ -29,6 +29,7 @@ const (
 	fastType
 	fastICMP
 	fastCustom // a number that may not be there
+	fastExtra  // a field that goflow2 does not have
 
 	// Of plain samples only: see sflow_columns_unsafe.go.
 	fastRun   // columns that all samples of the datagram share
@@ -49,10 +50,14 @@ type fastColumn struct {
 	addr   uintptr // of a prefix: its address
 	custom *customField
 	column *column
+	extras int // how many columns of fastExtra begin here
 	run    int // number of the run of columns that begins here, which samples share, from 1
 	length int // of that run, in columns
 	need   int // bytes that this and all fast columns behind it take, up to a slow one
 }
+
+// fast tells whether write writes a column of the kind.
+func (k fastKind) fast() bool { return k != fastSlow && k != fastExtra }
 
 // fastMax bounds the value of a fast column.
 const fastMax = 50
@@ -67,7 +72,7 @@ func (p *Program) compileFast() {
 		for i := range p.columns {
 			c := &p.columns[i]
 			o, name := newFastColumn(c, notation(n), p.compat)
-			if o.kind != fastSlow {
+			if o.kind.fast() {
 				o.name = f.put(name)
 			}
 			f.ops = append(f.ops, o)
@@ -85,8 +90,14 @@ func (p *Program) compileFast() {
 		for i := len(f.ops) - 1; i >= 0; i-- {
 			o := &f.ops[i]
 			o.need = int(o.name.n) + fastMax + 2
-			if i+1 < len(f.ops) && f.ops[i+1].kind != fastSlow {
+			if i+1 < len(f.ops) && f.ops[i+1].kind.fast() {
 				o.need += f.ops[i+1].need
+			}
+			if o.kind == fastExtra {
+				o.extras = 1
+				if i+1 < len(f.ops) {
+					o.extras += f.ops[i+1].extras
+				}
 			}
 		}
 		f.text = append(f.text, make([]byte, jsonSlack)...)
@@ -126,6 +137,8 @@ func (o *fastColumn) fit(c *column, compat bool) (kind fastKind, quoted bool) {
 	var f Flow
 	at := func(p unsafe.Pointer) uintptr { return uintptr(p) - uintptr(unsafe.Pointer(&f)) }
 	switch {
+	case isExtra(c.id):
+		return fastExtra, false
 	case c.id == fieldICMPName:
 		return fastICMP, true
 	case c.id == fieldCustom:
@@ -213,7 +226,10 @@ func (p *Program) appendFast(b []byte, f *Flow, n notation, c *fusedContext) []b
 			b = append(b, c.sharedRun(o.run)...)
 			i += o.length
 			continue
-		case o.kind == fastSlow:
+		case o.kind == fastExtra && !f.anyExtra():
+			i += o.extras
+			continue
+		case !o.kind.fast():
 			b = p.appendSlow(b, f, o.column, n)
 			i++
 			continue
@@ -224,7 +240,7 @@ func (p *Program) appendFast(b []byte, f *Flow, n notation, c *fusedContext) []b
 		}
 		from := unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), len(b))
 		w := from
-		for ; i < len(fast.ops) && fast.ops[i].kind != fastSlow && (c == nil || fast.ops[i].run == 0); i++ {
+		for ; i < len(fast.ops) && fast.ops[i].kind.fast() && (c == nil || fast.ops[i].run == 0); i++ {
 			w = fast.write(&fast.ops[i], f, w)
 		}
 		b = b[:len(b)+int(uintptr(w)-uintptr(from))]

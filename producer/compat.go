@@ -17,26 +17,21 @@ import (
 // takes for something else.
 func compatCode(code opcode, version uint16) opcode {
 	switch code {
-	case opSamplingInterval, opSamplerID, opBootMillis, opIPSection:
+	case opInterval, opSampler, opBoot, opPacket:
 		return opSkip
-	case opStartUptime, opEndUptime:
+	case opUptime:
 		if version != template.V9 {
 			return opSkip
 		}
-	case opStartSeconds, opEndSeconds, opStartMillis, opEndMillis, opStartDelta, opEndDelta, opFrameSize, opFrameSection:
+	case opSeconds, opMillis, opBefore, opFrameSize, opFrame:
 		if version == template.V9 {
 			return opSkip
 		}
-	case opStartNTP:
+	case opNTP:
 		if version == template.V9 {
 			return opSkip
 		}
-		return opStartNTPFloat
-	case opEndNTP:
-		if version == template.V9 {
-			return opSkip
-		}
-		return opEndNTPFloat
+		return opNTPFloat
 	}
 	return code
 }
@@ -50,9 +45,9 @@ func compatNTP(v uint64) uint64 {
 // compatAbsolute converts a time that is out of range, and so that it wraps.
 func compatAbsolute(code opcode, n, exportNs uint64) uint64 {
 	switch code {
-	case opStartSeconds, opEndSeconds:
+	case opSeconds:
 		return n * 1e9
-	case opStartMillis, opEndMillis:
+	case opMillis:
 		return n * 1e6
 	}
 	return exportNs - n*1e3

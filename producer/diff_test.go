@@ -110,7 +110,7 @@ func checkBin(got []byte, want *flowpb.FlowMessage) error {
 	if in.Len() != 0 {
 		return fmt.Errorf("%d bytes behind the message", in.Len())
 	}
-	if !proto.Equal(m, want) {
+	if !proto.Equal(m, settled(want)) {
 		return fmt.Errorf("messages differ:\n got %v\nwant %v", m, want)
 	}
 	var again bytes.Buffer

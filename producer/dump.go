@@ -8,23 +8,27 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 )
 
-var opcodeNames = [...]string{
-	opSkip: "-", opBytes: "bytes", opPackets: "packets", opProto: "proto", opTOS: "ip_tos", opTCPFlags: "tcp_flags",
-	opSrcPort: "src_port", opDstPort: "dst_port", opSrcAddr4: "src_addr", opDstAddr4: "dst_addr", opSrcAddr6: "src_addr",
-	opDstAddr6: "dst_addr", opSrcNet: "src_net", opDstNet: "dst_net", opInIf: "in_if", opOutIf: "out_if", opNextHop: "next_hop",
-	opBGPNextHop: "bgp_next_hop", opSrcAS: "src_as", opDstAS: "dst_as", opFlowLabel: "ipv6_flow_label",
-	opICMPTypeCode: "icmp_type, icmp_code", opICMPType: "icmp_type", opICMPCode: "icmp_code", opMPLSIP: "mpls_ip",
-	opLabel1: "mpls_label 1", opLabel2: "mpls_label 2", opLabel3: "mpls_label 3", opTTL: "ip_ttl", opFragmentID: "fragment_id",
-	opFragmentOffset: "fragment_offset", opIPFlags: "ip_flags", opSrcMAC: "src_mac", opDstMAC: "dst_mac",
-	opVLAN: "vlan_id, src_vlan", opDstVLAN: "dst_vlan", opIPVersion: "etype", opForwardingStatus: "forwarding_status",
-	opObservationPoint: "observation_point_id", opSamplingInterval: "sampling_rate", opSamplerID: "sampling_rate, by sampler",
-	opStartUptime: "time_flow_start_ns, by uptime", opEndUptime: "time_flow_end_ns, by uptime",
-	opStartSeconds: "time_flow_start_ns, seconds", opEndSeconds: "time_flow_end_ns, seconds",
-	opStartMillis: "time_flow_start_ns, milliseconds", opEndMillis: "time_flow_end_ns, milliseconds",
-	opStartNTP: "time_flow_start_ns, NTP", opEndNTP: "time_flow_end_ns, NTP",
-	opStartDelta: "time_flow_start_ns, microseconds before export", opEndDelta: "time_flow_end_ns, microseconds before export",
-	opBootMillis: "boot time, for uptimes", opFrameSize: "bytes, packets", opFrameSection: "sampled frame", opIPSection: "sampled packet",
-	opMapped: "by the mapping",
+// opcodeNotes are what people are told of an op beside its field.
+var opcodeNotes = [...]string{
+	opSampler: ", by sampler", opUptime: ", by uptime", opSeconds: ", seconds", opMillis: ", milliseconds", opNTP: ", NTP",
+	opBefore: ", microseconds before export", opNTPFloat: "",
+}
+
+// String describes what becomes of an element's value.
+func (o *op) String() string {
+	switch o.code {
+	case opFrame:
+		return "sampled frame"
+	case opPacket:
+		return "sampled packet"
+	case opFrameSize:
+		return "bytes, packets"
+	case opBoot:
+		return "boot time, for uptimes"
+	case opLabel:
+		return fmt.Sprintf("%s %d", fieldTable[o.field].name, o.place+1)
+	}
+	return fieldTable[o.field].name + opcodeNotes[o.code]
 }
 
 // AppendPlans appends a description of the plans that the store's templates
@@ -90,13 +94,18 @@ func (pl *plan) appendFields(dst []byte, t *template.Template) []byte {
 		if f.Length == template.VariableLength {
 			length = "var"
 		}
-		code := opSkip
-		if f.PEN == 0 {
-			code = elements[f.ID]
-		} else {
+		if f.PEN != 0 {
 			element = fmt.Sprintf("%d/%d", f.PEN, f.ID)
 		}
-		dst = fmt.Appendf(dst, "  %6s  %5s  %-12s  %s\n", at, length, element, opcodeNames[code])
+		becomes := "-"
+		for i, e := range elements[elementKey{f.PEN, f.ID}] {
+			if i == 0 {
+				becomes = e.String()
+			} else {
+				becomes += ", " + e.String()
+			}
+		}
+		dst = fmt.Appendf(dst, "  %6s  %5s  %-12s  %s\n", at, length, element, becomes)
 		offset += int(f.Length)
 	}
 	return dst
@@ -158,18 +167,18 @@ func (pl *plan) appendJSON(dst []byte, version uint16) []byte {
 	if pl.fused == nil || len(pl.targets) > 0 {
 		return dst
 	}
-	j := jsonFused(pl, version)
+	j := jsonFused(pl, version, textForm{})
 	dst = append(dst, "  JSON, kind@offset:member:"...)
 	for i := range j.ops {
 		o := &j.ops[i]
 		at := o.load.end
 		switch o.kind {
 		case writesNumber, writesOctet, writesMAC, writesProto:
-			dst = fmt.Appendf(dst, " %s<@%d:%s", jsonKindNames[o.kind], at, jsonMembers[o.member].key)
+			dst = fmt.Appendf(dst, " %s<@%d:%s", jsonKindNames[o.kind], at, fieldTable[o.member].name)
 		case writesDomain, writesStart, writesEnd:
 			dst = fmt.Appendf(dst, " %s", jsonKindNames[o.kind])
 		default:
-			dst = fmt.Appendf(dst, " %s@%d:%s", jsonKindNames[o.kind], at, jsonMembers[o.member].key)
+			dst = fmt.Appendf(dst, " %s@%d:%s", jsonKindNames[o.kind], at, fieldTable[o.member].name)
 		}
 	}
 	return fmt.Appendf(dst, "; <@: the offset behind it; %d bytes of text between them\n", len(j.text)-jsonSlack)

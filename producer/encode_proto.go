@@ -4,8 +4,10 @@ import "math/bits"
 
 // Wire types of protocol buffers (https://protobuf.dev/programming-guides/encoding).
 const (
-	wireVarint = 0
-	wireBytes  = 2
+	wireVarint  = 0
+	wireFixed64 = 1
+	wireBytes   = 2
+	wireFixed32 = 5
 )
 
 // prefixRoom is what AppendDelimited keeps free for a message's length: two
@@ -13,8 +15,8 @@ const (
 const prefixRoom = 2
 
 // AppendDelimited appends f as a flowpb.FlowMessage behind its length as a
-// varint. Fields are in the order of their numbers and default values are
-// left out, as the Go library writes them.
+// varint. Fields are in the order of their numbers, extra ones behind the others, and
+// default values are left out.
 func AppendDelimited(dst []byte, f *Flow) []byte {
 	start := len(dst)
 	dst = append(dst, make([]byte, prefixRoom)...)
@@ -37,60 +39,10 @@ func AppendDelimited(dst []byte, f *Flow) []byte {
 }
 
 func appendMessage(b []byte, f *Flow) []byte {
-	b = appendUint(b, 1, uint64(f.Type))
-	b = appendUint(b, 3, f.SamplingRate)
-	b = appendUint(b, 4, uint64(f.SequenceNum))
-	b = appendBytes(b, 6, f.SrcAddr)
-	b = appendBytes(b, 7, f.DstAddr)
-	b = appendUint(b, 9, f.Bytes)
-	b = appendUint(b, 10, f.Packets)
-	b = appendBytes(b, 11, f.SamplerAddress)
-	b = appendBytes(b, 12, f.NextHop)
-	b = appendUint(b, 13, uint64(f.NextHopAS))
-	b = appendUint(b, 14, uint64(f.SrcAS))
-	b = appendUint(b, 15, uint64(f.DstAS))
-	b = appendUint(b, 16, uint64(f.SrcNet))
-	b = appendUint(b, 17, uint64(f.DstNet))
-	b = appendUint(b, 18, uint64(f.InIf))
-	b = appendUint(b, 19, uint64(f.OutIf))
-	b = appendUint(b, 20, uint64(f.Proto))
-	b = appendUint(b, 21, uint64(f.SrcPort))
-	b = appendUint(b, 22, uint64(f.DstPort))
-	b = appendUint(b, 23, uint64(f.IPTOS))
-	b = appendUint(b, 24, uint64(f.ForwardingStatus))
-	b = appendUint(b, 25, uint64(f.IPTTL))
-	b = appendUint(b, 26, uint64(f.TCPFlags))
-	b = appendUint(b, 27, f.SrcMAC)
-	b = appendUint(b, 28, f.DstMAC)
-	b = appendUint(b, 29, uint64(f.VLANID))
-	b = appendUint(b, 30, uint64(f.Etype))
-	b = appendUint(b, 31, uint64(f.ICMPType))
-	b = appendUint(b, 32, uint64(f.ICMPCode))
-	b = appendUint(b, 33, uint64(f.SrcVLAN))
-	b = appendUint(b, 34, uint64(f.DstVLAN))
-	b = appendUint(b, 35, uint64(f.FragmentID))
-	b = appendUint(b, 36, uint64(f.FragmentOffset))
-	b = appendUint(b, 37, uint64(f.IPv6FlowLabel))
-	b = appendUint(b, 38, uint64(f.IPFlags))
-	b = appendUint(b, 70, uint64(f.ObservationDomainID))
-	b = appendUint(b, 71, uint64(f.ObservationPointID))
-	b = appendPacked(b, 80, f.MPLSTTL)
-	b = appendPacked(b, 81, f.MPLSLabel)
-	for _, ip := range f.MPLSIP {
-		b = appendElement(b, 82, ip)
+	b = appendCore(b, f)
+	if f.anyExtra() {
+		b = appendExtra(b, f)
 	}
-	b = appendBytes(b, 100, f.BGPNextHop)
-	b = appendPacked(b, 101, f.BGPCommunities)
-	b = appendPacked(b, 102, f.ASPath)
-	b = appendPacked(b, 103, f.LayerStack)
-	b = appendPacked(b, 104, f.LayerSize)
-	for a := f.RoutingAddresses; len(a) >= 16; a = a[16:] {
-		b = appendElement(b, 105, a[:16])
-	}
-	b = appendUint(b, 106, uint64(f.RoutingSegLeft))
-	b = appendUint(b, 110, f.TimeReceivedNs)
-	b = appendUint(b, 111, f.TimeFlowStartNs)
-	b = appendUint(b, 112, f.TimeFlowEndNs)
 	return appendCustom(appendCountries(b, f), f.custom)
 }
 

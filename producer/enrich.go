@@ -9,13 +9,13 @@ import (
 
 // Numbers of the fields that enrichment adds; they are no part of the schema.
 const (
-	fieldSrcCountry = 1000
-	fieldDstCountry = 1001
+	numberSrcCountry = 1000
+	numberDstCountry = 1001
 )
 
 // appendCountries appends the countries of a flow to its protobuf message.
 func appendCountries(b []byte, f *Flow) []byte {
-	return appendCountry(appendCountry(b, fieldSrcCountry, f.SrcCountry), fieldDstCountry, f.DstCountry)
+	return appendCountry(appendCountry(b, numberSrcCountry, f.SrcCountry), numberDstCountry, f.DstCountry)
 }
 
 func appendCountry(b []byte, field int, c geo.Country) []byte {
@@ -82,18 +82,18 @@ type fusedEnrich struct {
 
 // enrich makes it of what the fuser has collected; the plan is finished.
 func (b *fuser) enrich() fusedEnrich {
-	e := fusedEnrich{src: b.addrs[6], dst: b.addrs[7], srcAS: b.ints[14], dstAS: b.ints[15]}
+	e := fusedEnrich{src: b.addrs[fieldSrcAddr], dst: b.addrs[fieldDstAddr], srcAS: b.ints[fieldSrcAS], dstAS: b.ints[fieldDstAS]}
 	plain := *b.plan
 	// They have the highest numbers of those whose tag is one byte: they are
 	// the last in their tables.
 	for _, table := range []*[]fusedOp{&plain.int1Tag1, &plain.int2Tag1, &plain.int4Tag1, &plain.int8Tag1} {
-		for n := len(*table); n > 0 && (*table)[n-1].tag >= 14<<3; n-- {
+		for n := len(*table); n > 0 && (*table)[n-1].tag >= tagSrcAS; n-- {
 			*table = (*table)[:n-1]
 		}
 	}
 	plain.other = nil
 	for _, f := range b.plan.other {
-		if f.tagLen != 1 || f.tag < 14<<3 {
+		if f.tagLen != 1 || f.tag < tagSrcAS {
 			plain.other = append(plain.other, f)
 		}
 	}
@@ -103,8 +103,8 @@ func (b *fuser) enrich() fusedEnrich {
 
 // Tags of the countries, as they are written: first byte lowest.
 const (
-	tagSrcCountry = (fieldSrcCountry<<3|wireBytes)&0x7f | 0x80 | fieldSrcCountry<<3>>7<<8
-	tagDstCountry = (fieldDstCountry<<3|wireBytes)&0x7f | 0x80 | fieldDstCountry<<3>>7<<8
+	tagSrcCountry = (numberSrcCountry<<3|wireBytes)&0x7f | 0x80 | numberSrcCountry<<3>>7<<8
+	tagDstCountry = (numberDstCountry<<3|wireBytes)&0x7f | 0x80 | numberDstCountry<<3>>7<<8
 )
 
 // enrichRoom is what writeEnriched may add to a message.
@@ -144,18 +144,25 @@ func (p *Producer) writeEnriched(pl *fusedPlan, c *fusedContext, body []byte) in
 // append writes the AS numbers and countries of a record behind the o bytes that
 // are there, and returns where the message ends.
 func (e *fusedEnrich) append(cache *geo.Cache, rec, out []byte, o int) int {
-	src := cache.Find(rec[e.src.offset : e.src.offset+uint32(e.src.length)])
-	dst := cache.Find(rec[e.dst.offset : e.dst.offset+uint32(e.dst.length)])
+	src, dst := e.find(cache, rec)
+	o = putInt(out, o, tagSrcAS, 1, uint64(src.AS))
+	o = putInt(out, o, tagDstAS, 1, uint64(dst.AS))
+	o = writeCountry(out, o, tagSrcCountry, src.Country)
+	return writeCountry(out, o, tagDstCountry, dst.Country)
+}
+
+// find returns what is known of a record's addresses, with the AS numbers of the record
+// where the databases have none.
+func (e *fusedEnrich) find(cache *geo.Cache, rec []byte) (src, dst geo.Answer) {
+	src = cache.Find(rec[e.src.offset : e.src.offset+uint32(e.src.length)])
+	dst = cache.Find(rec[e.dst.offset : e.dst.offset+uint32(e.dst.length)])
 	if src.AS == 0 && e.srcAS.width != 0 {
 		src.AS = uint32(loadInt(rec, &e.srcAS))
 	}
 	if dst.AS == 0 && e.dstAS.width != 0 {
 		dst.AS = uint32(loadInt(rec, &e.dstAS))
 	}
-	o = putInt(out, o, 14<<3, 1, uint64(src.AS))
-	o = putInt(out, o, 15<<3, 1, uint64(dst.AS))
-	o = writeCountry(out, o, tagSrcCountry, src.Country)
-	return writeCountry(out, o, tagDstCountry, dst.Country)
+	return src, dst
 }
 
 // writeCountry writes a country behind its tag, or nothing.

@@ -14,9 +14,9 @@ func writeFixed(c *fusedContext, rec, out []byte) int {
 	dst := unsafe.Pointer(unsafe.SliceData(out))
 	w := putText(dst, unsafe.Pointer(unsafe.SliceData(c.prefix)), uintptr(len(c.prefix)))
 	const addr = 4 << 8
-	*(*uint64)(w) = 6<<3 | wireBytes | addr | uint64(*(*uint32)(src))<<16
-	*(*uint64)(unsafe.Add(w, 6)) = 7<<3 | wireBytes | addr | uint64(*(*uint32)(unsafe.Add(src, 4)))<<16
-	*(*uint64)(unsafe.Add(w, 12)) = 12<<3 | wireBytes | addr | uint64(*(*uint32)(unsafe.Add(src, 8)))<<16
+	*(*uint64)(w) = tagSrcAddr | addr | uint64(*(*uint32)(src))<<16
+	*(*uint64)(unsafe.Add(w, 6)) = tagDstAddr | addr | uint64(*(*uint32)(unsafe.Add(src, 4)))<<16
+	*(*uint64)(unsafe.Add(w, 12)) = tagNextHop | addr | uint64(*(*uint32)(unsafe.Add(src, 8)))<<16
 	w = unsafe.Add(w, 18)
 
 	// Four halves in a word of eight bytes: input, output.
@@ -27,25 +27,25 @@ func writeFixed(c *fusedContext, rec, out []byte) int {
 	w = putHalf2(w, uint64(ifs&0xffff), tagOutIf)
 	w = putHalf2(w, uint64(ports>>16), tagSrcPort)
 	w = putHalf2(w, uint64(ports&0xffff), tagDstPort)
-	w = putHalf1(w, uint64(ases>>16), 14<<3)
-	w = putHalf1(w, uint64(ases&0xffff), 15<<3)
+	w = putHalf1(w, uint64(ases>>16), tagSrcAS)
+	w = putHalf1(w, uint64(ases&0xffff), tagDstAS)
 
 	// Pad or flags, TCP flags, protocol, TOS; and the lengths of the prefixes.
 	word := uint64(*(*uint32)(unsafe.Add(src, 36)))
 	lens := uint64(*(*uint16)(unsafe.Add(src, 44)))
 	w = putByte2(w, word>>8&0xff, tagTCPFlags)
 	w = putByte2(w, word>>16&0xff, tagProto)
-	w = putByte2(w, word>>24, tagTOS)
+	w = putByte2(w, word>>24, tagIPTOS)
 	w = putByte2(w, lens&0xff, tagSrcNet)
 	w = putByte2(w, lens>>8, tagDstNet)
 
 	packets := uint64(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, 16))))
 	x, n := spread32(packets)
-	*(*uint64)(w) = x<<8 | 10<<3
+	*(*uint64)(w) = x<<8 | tagPackets
 	w = unsafe.Add(w, (1+n)&-int((packets+0xffffffff)>>32))
 	octets := uint64(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, 20))))
 	x, n = spread32(octets)
-	*(*uint64)(w) = x<<8 | 9<<3
+	*(*uint64)(w) = x<<8 | tagBytes
 	w = unsafe.Add(w, (1+n)&-int((octets+0xffffffff)>>32))
 	return putTimes(out, int(uintptr(w)-uintptr(dst)),
 		c.uptime(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, 24)))),

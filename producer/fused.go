@@ -1,7 +1,9 @@
 package producer
 
 import (
+	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/weirflow/weir/decoders/template"
 )
@@ -29,6 +31,12 @@ type fusedPlan struct {
 	int4Tag1, int4Tag2 []fusedOp
 	int8Tag1           []fusedOp  // counters of 8 bytes
 	other              []fusedInt // integers of other widths, or of a part of their bits
+
+	// Those of which zero is a value too: whole ones behind a tag of two bytes, by
+	// width, and all others.
+	flag1, flag2, flag4 []fusedOp
+	otherFlags          []fusedInt
+	texts               []fusedText
 
 	start, end fusedTime
 	// times is what they are if both are of one kind and of its full width, a
@@ -72,6 +80,12 @@ type fusedOp struct {
 	tag    uint16 // as it is written, first byte lowest
 }
 
+// fusedText is a text.
+type fusedText struct {
+	number int // of its field
+	fusedSource
+}
+
 // timeKind is how a record says a time.
 type timeKind uint8
 
@@ -90,25 +104,9 @@ type fusedTime struct {
 	offset uint32
 }
 
-// destinations of opcodes that are plain integers, by field number.
-var fusedFields = map[opcode]int{
-	opBytes: 9, opPackets: 10, opProto: 20, opTOS: 23, opTCPFlags: 26,
-	opSrcPort: 21, opDstPort: 22, opSrcNet: 16, opDstNet: 17, opInIf: 18, opOutIf: 19,
-	opSrcAS: 14, opDstAS: 15, opFlowLabel: 37, opICMPType: 31, opICMPCode: 32,
-	opTTL: 25, opFragmentID: 35, opFragmentOffset: 36, opSrcMAC: 27, opDstMAC: 28,
-	opDstVLAN: 34, opForwardingStatus: 24, opObservationPoint: 71,
-}
-
-var fusedAddresses = map[opcode]int{
-	opSrcAddr4: 6, opSrcAddr6: 6, opDstAddr4: 7, opDstAddr6: 7, opNextHop: 12, opBGPNextHop: 100,
-}
-
-var fusedTimes = map[opcode]timeKind{
-	opStartUptime: timeUptime, opEndUptime: timeUptime,
-	opStartSeconds: timeSeconds, opEndSeconds: timeSeconds,
-	opStartMillis: timeMillis, opEndMillis: timeMillis,
-	opStartNTP: timeNTP, opEndNTP: timeNTP,
-	opStartDelta: timeDelta, opEndDelta: timeDelta,
+// timeKinds are those of the opcodes.
+var timeKinds = map[opcode]timeKind{
+	opUptime: timeUptime, opSeconds: timeSeconds, opMillis: timeMillis, opNTP: timeNTP, opBefore: timeDelta,
 }
 
 // fuse makes the fused plan of the template that pl was compiled from, or nil
@@ -117,7 +115,8 @@ func fuse(pl *plan, t *template.Template) *fusedPlan {
 	if t.Variable {
 		return nil
 	}
-	b := fuser{plan: &fusedPlan{recordLen: t.Length}, ints: map[int]fusedInt{}, addrs: map[int]fusedSource{}}
+	b := newFuser()
+	b.plan.recordLen = t.Length
 	if !b.collect(pl, t.Version) || b.version && b.families == 0 {
 		return nil
 	}
@@ -133,53 +132,46 @@ type fusedSource struct {
 // fuser collects the last source of each field, in template order.
 type fuser struct {
 	plan     *fusedPlan
-	ints     map[int]fusedInt    // by field number
-	addrs    map[int]fusedSource // by field number
-	families int                 // bit 0: IPv4, bit 1: IPv6
-	version  bool                // the record says its IP version itself
+	ints     map[fieldID]fusedInt
+	addrs    map[fieldID]fusedSource
+	texts    map[fieldID]fusedSource
+	families int  // bit 0: IPv4, bit 1: IPv6
+	version  bool // the record says its IP version itself
+}
+
+func newFuser() fuser {
+	return fuser{plan: &fusedPlan{}, ints: map[fieldID]fusedInt{}, addrs: map[fieldID]fusedSource{}, texts: map[fieldID]fusedSource{}}
 }
 
 // add notes one op; false if the template cannot be fused.
 func (b *fuser) add(o op, version uint16) bool {
-	if field, ok := fusedFields[o.code]; ok {
-		mask := uint64(1<<32 - 1)
-		switch o.code {
-		case opBytes, opPackets:
-			mask = 1<<64 - 1
-		case opSrcMAC, opDstMAC:
-			mask = macMask
-		}
-		b.setInt(field, o.offset, o.length, 0, mask)
-		return true
-	}
-	if field, ok := fusedAddresses[o.code]; ok {
-		return b.setAddr(field, o)
-	}
-	if kind, ok := fusedTimes[o.code]; ok {
+	if kind, ok := timeKinds[o.code]; ok {
 		return b.setTime(kind, o, version)
 	}
 	switch o.code {
-	case opVLAN:
-		b.setInt(29, o.offset, o.length, 0, 1<<32-1)
-		b.setInt(33, o.offset, o.length, 0, 1<<32-1)
-	case opICMPTypeCode:
-		b.setInt(31, o.offset, o.length, 8, 0xff)
-		b.setInt(32, o.offset, o.length, 0, 0xff)
-	case opIPFlags:
-		b.setInt(38, o.offset, o.length, 5, (1<<32-1)>>5)
+	case opNumber:
+		bits := o.bits
+		if fieldTable[o.field].kind == kindUint32 {
+			bits = min(bits, 32)
+		}
+		b.setInt(o.field, o.offset, o.length, o.shift, 1<<bits-1)
+	case opAddress, opAddr4, opAddr6:
+		return b.setAddr(o)
+	case opText:
+		b.texts[o.field] = fusedSource{o.offset, o.length}
 	case opIPVersion:
 		// An address behind it decides; one before it would not.
 		b.version = true
 		return b.families == 0
-	case opSamplingInterval:
+	case opInterval:
 		if o.length <= 8 {
-			b.plan.interval = newFusedInt(3, o.offset, o.length, 0, 1<<64-1)
+			b.plan.interval = newFusedInt(fieldSamplingRate, o.offset, o.length, 0, 1<<64-1)
 		}
-	case opSamplerID:
+	case opSampler:
 		if o.length <= 8 {
-			b.plan.sampler = newFusedInt(3, o.offset, o.length, 0, 1<<64-1)
+			b.plan.sampler = newFusedInt(fieldSamplingRate, o.offset, o.length, 0, 1<<64-1)
 		}
-	case opBootMillis:
+	case opBoot:
 		// Only of use for relative times, which are not fused with it.
 	default:
 		return false
@@ -187,15 +179,15 @@ func (b *fuser) add(o op, version uint16) bool {
 	return true
 }
 
-func (b *fuser) setInt(field int, offset uint32, length uint16, shift uint8, mask uint64) {
+func (b *fuser) setInt(field fieldID, offset uint32, length uint16, shift uint8, mask uint64) {
 	if length <= 8 { // longer ones are no numbers
 		b.ints[field] = newFusedInt(field, offset, length, shift, mask)
 	}
 }
 
-func newFusedInt(field int, offset uint32, length uint16, shift uint8, mask uint64) fusedInt {
+func newFusedInt(field fieldID, offset uint32, length uint16, shift uint8, mask uint64) fusedInt {
 	i := fusedInt{offset: offset, width: uint8(length), shift: shift, mask: mask}
-	tag := appendTag(nil, field, wireVarint)
+	tag := appendTag(nil, fieldTable[field].number, wireVarint)
 	i.tagLen = uint8(len(tag))
 	for j, c := range tag {
 		i.tag |= uint16(c) << (8 * j)
@@ -204,39 +196,40 @@ func newFusedInt(field int, offset uint32, length uint16, shift uint8, mask uint
 }
 
 // setAddr notes an address. Both families in one template depend on values.
-func (b *fuser) setAddr(field int, o op) bool {
+func (b *fuser) setAddr(o op) bool {
 	want := o.length
 	switch o.code {
-	case opSrcAddr4, opDstAddr4:
+	case opAddr4:
 		want = 4
-	case opSrcAddr6, opDstAddr6:
+	case opAddr6:
 		want = 16
 	}
 	if o.length != want || want != 4 && want != 16 {
 		return true // as in apply: left out
 	}
 	switch o.code {
-	case opSrcAddr4, opDstAddr4:
+	case opAddr4:
 		b.families |= 1
 		b.plan.etype = etherTypeIPv4
-	case opSrcAddr6, opDstAddr6:
+	case opAddr6:
 		b.families |= 2
 		b.plan.etype = etherTypeIPv6
 	}
-	if _, twice := b.addrs[field]; twice && field != 12 && field != 100 {
+	if _, twice := b.addrs[o.field]; twice && o.code != opAddress {
 		return false
 	}
-	b.addrs[field] = fusedSource{o.offset, o.length}
+	b.addrs[o.field] = fusedSource{o.offset, o.length}
 	return b.families != 3
 }
 
 func (b *fuser) setTime(kind timeKind, o op, version uint16) bool {
 	t := &b.plan.end
-	switch o.code {
-	case opStartUptime, opStartSeconds, opStartMillis, opStartNTP, opStartDelta:
+	if o.field == fieldTimeFlowStartNs {
 		t = &b.plan.start
 	}
 	switch {
+	case t == &b.plan.end && o.field != fieldTimeFlowEndNs:
+		return false
 	case o.length > 8, kind == timeNTP && o.length != 8:
 		return true // no number
 	case kind == timeUptime && t.kind > timeUptime:
@@ -251,9 +244,9 @@ func (b *fuser) setTime(kind timeKind, o op, version uint16) bool {
 // finish sorts the fields into their tables.
 func (b *fuser) finish() *fusedPlan {
 	p := b.plan
-	for _, field := range sortedKeys(b.addrs) {
+	for _, field := range byNumber(b.addrs) {
 		src := b.addrs[field]
-		head := appendVarint(appendTag(nil, field, wireBytes), uint64(src.length))
+		head := appendVarint(appendTag(nil, fieldTable[field].number, wireBytes), uint64(src.length))
 		a := fusedAddr{offset: src.offset, tagLen: uint8(len(head) - 1)}
 		for j, c := range head {
 			a.head |= uint32(c) << (8 * j)
@@ -267,14 +260,23 @@ func (b *fuser) finish() *fusedPlan {
 		}
 		p.maxLen += len(head) + int(src.length)
 	}
-	for _, field := range sortedKeys(b.ints) {
+	for _, field := range byNumber(b.ints) {
 		i := b.ints[field]
+		p.maxLen += 2 + 10
+		if fieldTable[field].ZeroIsValue {
+			p.addFlag(i)
+			continue
+		}
 		if table := p.table(&i); table != nil {
 			*table = append(*table, fusedOp{offset: uint16(i.offset), tag: i.tag})
 		} else {
 			p.other = append(p.other, i)
 		}
-		p.maxLen += 2 + 10
+	}
+	for _, field := range byNumber(b.texts) {
+		src := b.texts[field]
+		p.texts = append(p.texts, fusedText{fieldTable[field].number, src})
+		p.maxLen += 5 + 5 + utf8.UTFMax*int(src.length)
 	}
 	p.maxLen += 3 * 12 // times and sampling rate
 	both := func(kind timeKind, width uint8) bool {
@@ -294,7 +296,8 @@ func (b *fuser) finish() *fusedPlan {
 	for i := range p.custom {
 		p.maxLen += p.custom[i].maxLen()
 	}
-	others := len(p.other) > 0 || len(p.custom) > 0 || timed && p.times == timesNone
+	p.fuseCustom()
+	others := len(p.other)+len(p.otherFlags)+len(p.texts)+len(p.custom) > 0 || timed && p.times == timesNone
 	sampled := p.interval.width != 0 || p.sampler.width != 0
 	p.rest = others || sampled
 	p.rates = sampled && !others
@@ -304,10 +307,43 @@ func (b *fuser) finish() *fusedPlan {
 	return p
 }
 
+// addFlag adds a number of which zero is a value.
+func (p *fusedPlan) addFlag(i fusedInt) {
+	tables := map[uint8]*[]fusedOp{1: &p.flag1, 2: &p.flag2, 4: &p.flag4}
+	if table := tables[i.width]; table != nil && i.tagLen == 2 && i.whole() {
+		*table = append(*table, fusedOp{offset: uint16(i.offset), tag: i.tag})
+		return
+	}
+	p.otherFlags = append(p.otherFlags, i)
+}
+
+// whole tells whether the integer is all of its bytes, in their order, at a place
+// that an op can have.
+func (i *fusedInt) whole() bool {
+	return i.shift == 0 && !i.little && i.offset <= 1<<16-1 && i.mask >= 1<<(8*i.width)-1
+}
+
+// fuseCustom moves the numbers that the mapping adds to the tables where they fit:
+// they are written where the template has them, zero too.
+func (p *fusedPlan) fuseCustom() {
+	kept := p.custom
+	p.custom = nil
+	for _, c := range kept {
+		i := c.src
+		i.tag, i.tagLen = uint16(c.head), c.headLen
+		if c.field.varint && !c.field.array && c.headLen == 2 && i.whole() && (i.width == 1 || i.width == 2 || i.width == 4) {
+			p.maxLen += c.maxLen()
+			p.addFlag(i)
+		} else {
+			p.custom = append(p.custom, c)
+		}
+	}
+}
+
 // table returns the table that integer i belongs to, nil if it is none of the
 // plain ones.
 func (p *fusedPlan) table(i *fusedInt) *[]fusedOp {
-	if i.shift != 0 || i.little || i.offset > 1<<16-1 {
+	if !i.whole() {
 		return nil
 	}
 	tables := map[uint8][2]*[]fusedOp{
@@ -317,17 +353,13 @@ func (p *fusedPlan) table(i *fusedInt) *[]fusedOp {
 		8: {&p.int8Tag1, nil},
 	}
 	t, ok := tables[i.width]
-	if !ok || i.mask < 1<<(8*i.width)-1 {
+	if !ok {
 		return nil
 	}
 	return t[i.tagLen-1]
 }
 
-func sortedKeys[V any](m map[int]V) []int {
-	keys := make([]int, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+// byNumber returns the fields in the order of their numbers.
+func byNumber[V any](m map[fieldID]V) []fieldID {
+	return slices.SortedFunc(maps.Keys(m), func(a, b fieldID) int { return fieldTable[a].number - fieldTable[b].number })
 }

@@ -174,7 +174,7 @@ int4Tag2Next:
 	LOOP(int4Tag2Next)
 
 int8Tag1:
-	OP(const_kindInt8Tag1, times)
+	OP(const_kindInt8Tag1, flags)
 int8Tag1Next:
 	MOVWLZX 0(BX), AX
 	MOVWLZX 2(BX), DX
@@ -192,6 +192,38 @@ int8Tag1Next:
 
 int8Tag1Loop:
 	LOOP(int8Tag1Next)
+
+flags:
+	MOVL fusedTables_flags(R14), R11
+	TESTL R11, R11
+	JEQ times
+
+	OP(const_kindFlag1, flag2)
+flag1Next:
+	MOVWLZX 0(BX), AX
+	MOVWLZX 2(BX), DX
+	MOVBLZX (SI)(AX*1), CX
+	VARINT(16, varintTable_flag)
+	LOOP(flag1Next)
+
+flag2:
+	OP(const_kindFlag2, flag4)
+flag2Next:
+	MOVWLZX 0(BX), AX
+	MOVWLZX 2(BX), DX
+	MOVWLZX (SI)(AX*1), CX
+	ROLW $8, CX
+	VARINT(16, varintTable_flag)
+	LOOP(flag2Next)
+
+flag4:
+	OP(const_kindFlag4, times)
+flag4Next:
+	MOVWLZX 0(BX), AX
+	MOVWLZX 2(BX), DX
+	MOVBELL (SI)(AX*1), CX
+	VARINT(16, varintTable_flag)
+	LOOP(flag4Next)
 
 times:
 	MOVL fusedTables_start(R14), AX
@@ -225,8 +257,8 @@ putTimes:
 	CMPL BX, $127
 	JCC stop
 	MOVB DX, 21(DI)
-	MOVW $const_tagStart, (DI)
-	MOVW $const_tagEnd, 11(DI)
+	MOVW $const_tagTimeFlowStartNs, (DI)
+	MOVW $const_tagTimeFlowEndNs, 11(DI)
 	PDEPQ R8, AX, AX
 	PDEPQ R8, CX, CX
 	ORQ R13, AX

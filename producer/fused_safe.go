@@ -41,6 +41,15 @@ func (pl *fusedPlan) writeSafe(c *fusedContext, rec, out []byte) int {
 	for _, f := range pl.int8Tag1 {
 		o = putInt(out, o, f.tag, 1, binary.BigEndian.Uint64(rec[f.offset:]))
 	}
+	for _, f := range pl.flag1 {
+		o = putFlag(out, o, uint64(rec[f.offset]), f.tag)
+	}
+	for _, f := range pl.flag2 {
+		o = putFlag(out, o, uint64(binary.BigEndian.Uint16(rec[f.offset:])), f.tag)
+	}
+	for _, f := range pl.flag4 {
+		o = putFlag(out, o, uint64(binary.BigEndian.Uint32(rec[f.offset:])), f.tag)
+	}
 	if pl.times != timesNone {
 		o = putTimes(out, o, pl.start.load(c, rec), pl.end.load(c, rec))
 	}
@@ -57,6 +66,13 @@ func put8(out []byte, o int, v uint64, tag uint16, tagLen int) int {
 	over := v >> 7
 	binary.LittleEndian.PutUint64(out[o:], (v|over<<7|over<<8)<<(8*tagLen)|uint64(tag))
 	return o + (tagLen+1+int(over))&-int((v+0xff)>>8)
+}
+
+// putFlag writes an integer of at most 32 bits behind a tag of two bytes, zero too.
+func putFlag(out []byte, o int, v uint64, tag uint16) int {
+	x, n := spread32(v)
+	binary.LittleEndian.PutUint64(out[o:], x<<16|uint64(tag))
+	return o + 2 + n
 }
 
 func put16(out []byte, o int, v uint64, tag uint16, tagLen int) int {

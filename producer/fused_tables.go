@@ -6,6 +6,7 @@ package producer
 type fusedTables struct {
 	ops       []fusedOp
 	counts    [numOpKinds]uint32 // of ops, by kind
+	flags     uint32             // of those of kinds from kindFlag1 on
 	times     uint32             // how start and end are said, a timesX constant
 	start     uint32             // offset in the record
 	end       uint32
@@ -25,6 +26,9 @@ const (
 	kindInt4Tag1
 	kindInt4Tag2
 	kindInt8Tag1
+	kindFlag1 // as kindInt1Tag2, but zero is written too
+	kindFlag2
+	kindFlag4
 	numOpKinds
 )
 
@@ -60,9 +64,12 @@ func (p *fusedPlan) pack() {
 	for i := range p.addr16 {
 		t.counts[kindAddr16Tag1+p.addr16[i].tagLen-1]++
 	}
-	for i, list := range [][]fusedOp{p.int1Tag1, p.int1Tag2, p.int2Tag1, p.int2Tag2, p.int4Tag1, p.int4Tag2, p.int8Tag1} {
+	for i, list := range [][]fusedOp{p.int1Tag1, p.int1Tag2, p.int2Tag1, p.int2Tag2, p.int4Tag1, p.int4Tag2, p.int8Tag1, p.flag1, p.flag2, p.flag4} {
 		t.ops = append(t.ops, list...)
 		t.counts[kindInt1Tag1+i] = uint32(len(list))
+		if kindInt1Tag1+i >= kindFlag1 {
+			t.flags += uint32(len(list))
+		}
 	}
 	p.tables = t
 }

@@ -77,6 +77,15 @@ func (pl *fusedPlan) writeGo(c *fusedContext, rec, out []byte) int {
 		*(*uint64)(unsafe.Add(dst, o)) = x<<8 | uint64(f.tag)
 		o += (1 + n) & -int((v+0xffffffff)>>32)
 	}
+	for _, f := range pl.flag1 {
+		o = putFlag(out, o, uint64(*(*uint8)(unsafe.Add(src, f.offset))), f.tag)
+	}
+	for _, f := range pl.flag2 {
+		o = putFlag(out, o, uint64(bits.ReverseBytes16(*(*uint16)(unsafe.Add(src, f.offset)))), f.tag)
+	}
+	for _, f := range pl.flag4 {
+		o = putFlag(out, o, uint64(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, f.offset)))), f.tag)
+	}
 	switch pl.times {
 	case timesNone:
 	case timesUptime:

@@ -44,6 +44,7 @@ type varintTable struct {
 	more [65]uint64
 	tag1 [65]uint8
 	tag2 [65]uint8
+	flag [65]uint8 // as tag2, but zero is written too
 }
 
 //lint:ignore U1000 the assembly reads it
@@ -52,7 +53,9 @@ var varints = func() (t varintTable) {
 		n := (64 - zeros + 6) / 7
 		t.more[zeros] = 0x8080808080808080 & (1<<(8*(n-1)) - 1)
 		t.tag1[zeros], t.tag2[zeros] = uint8(1+n), uint8(2+n)
+		t.flag[zeros] = uint8(2 + n)
 	}
+	t.flag[64] = 3
 	return t
 }()
 

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // storeSlack is how far behind the end of a message stores may reach: they are
@@ -42,6 +44,8 @@ type sharedValues struct {
 	// have the same one, though they could have others.
 	rateKnown bool
 
+	src, dst geo.Answer // what databases know of the addresses of the record in work
+
 	// What the prefix of JSON is made of again when a record's rate differs.
 	flowType, sequence, domain uint32
 	prefixRate                 uint64
@@ -67,7 +71,7 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 		c.sampling = sampling
 	}
 	c.flowType, c.sequence, c.domain = flowType, sequence, domain
-	if p.cfg.Format == FormatJSON {
+	if p.cfg.Format != FormatBin {
 		if p.prog.plain {
 			p.jsonPrefix(c, p.samplingOr(rate))
 		} else {
@@ -76,20 +80,20 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 		return c
 	}
 	b := c.prefix[:0]
-	b = appendUint(b, 1, uint64(flowType))
+	b = appendUint(b, numberType, uint64(flowType))
 	if c.sampling == nil {
-		b = appendUint(b, 3, p.samplingOr(rate))
+		b = appendUint(b, numberSamplingRate, p.samplingOr(rate))
 	}
-	b = appendUint(b, 4, uint64(sequence))
-	b = appendBytes(b, 11, p.samplerAddress())
-	b = appendUint(b, 30, uint64(pl.etype))
-	b = appendUint(b, 70, uint64(domain))
-	b = appendUint(b, 110, uint64(p.meta.ReceivedNs))
+	b = appendUint(b, numberSequenceNum, uint64(sequence))
+	b = appendBytes(b, numberSamplerAddress, p.samplerAddress())
+	b = appendUint(b, numberEtype, uint64(pl.etype))
+	b = appendUint(b, numberObservationDomainID, uint64(domain))
+	b = appendUint(b, numberTimeReceivedNs, uint64(p.meta.ReceivedNs))
 	if pl.start.kind == timeExport {
-		b = appendUint(b, 111, exportNs)
+		b = appendUint(b, numberTimeFlowStartNs, exportNs)
 	}
 	if pl.end.kind == timeExport {
-		b = appendUint(b, 112, exportNs)
+		b = appendUint(b, numberTimeFlowEndNs, exportNs)
 	}
 	if cap(b)-len(b) < jsonSlack { // it is copied in words
 		b = grow(b, jsonSlack)
@@ -138,7 +142,7 @@ func (c *fusedContext) oneRate(pl *fusedPlan, body []byte, n int) bool {
 	if rate == 0 {
 		rate = c.fallback
 	}
-	c.prefix = appendUint(c.prefix, 3, rate)
+	c.prefix = appendUint(c.prefix, numberSamplingRate, rate)
 	c.rateKnown = true
 	return true
 }
@@ -186,10 +190,13 @@ func (p *Producer) writesFused(pl *plan) bool {
 	case p.cfg.Format == FormatBin:
 		return true
 	}
-	if !fusedJSON || p.cfg.Format != FormatJSON || p.cfg.Geo != nil || p.prog.Keyed() && pl.keys == nil {
+	if !fusedJSON || p.prog.Keyed() && (pl.keys == nil || p.prog.keyASes && p.cfg.Geo != nil) {
 		return false
 	}
-	return p.prog.plain && len(pl.targets) == 0 || pl.columns != nil
+	if p.prog.plain {
+		return len(pl.targets) == 0 && len(pl.fused.texts) == 0
+	}
+	return p.cfg.Geo == nil && pl.columns[p.notation()] != nil
 }
 
 // writeRecords appends the messages of all whole records in body to the batch,
@@ -206,21 +213,27 @@ func (p *Producer) writeMessages(pl *plan, version uint16, c *fusedContext, body
 	if p.cfg.Format == FormatBin {
 		return p.writeFused(pl.fused, c, body)
 	}
-	j := pl.columns
+	j := pl.columns[p.notation()]
 	if j == nil {
-		j = pl.json.Load()
-	}
-	if j == nil {
-		j = jsonFused(pl, version)
-		pl.json.Store(j)
+		form := textForm{p.notation(), p.cfg.Geo != nil}
+		made := &pl.json[form.index()]
+		if j = made.Load(); j == nil {
+			j = jsonFused(pl, version, form)
+			made.Store(j)
+		}
 	}
 	return p.writeJSON(pl.fused, j, c, body)
 }
 
-// jsonPrefix encodes the members that all records of a set share, up to the
+// jsonPrefix encodes the members that all records of a set share, in the format in use,
+// up to the
 // value of sampler_address.
 func (p *Producer) jsonPrefix(c *fusedContext, rate uint64) {
 	c.prefixRate = rate
+	if p.cfg.Format == FormatText {
+		p.textPrefix(c, rate)
+		return
+	}
 	b := append(c.prefix[:0], `{"type":"`...)
 	b = append(b, typeName(c.flowType)...)
 	b = append(b, '"')
@@ -229,6 +242,17 @@ func (p *Producer) jsonPrefix(c *fusedContext, rate uint64) {
 	b = jsonUint(b, `,"sampling_rate":`, rate)
 	b = jsonAddr(b, `,"sampler_address":`, p.samplerAddress())
 	c.prefix = b[:len(b)-1] // the quote is part of what follows
+}
+
+// textPrefix is jsonPrefix for text.
+func (p *Producer) textPrefix(c *fusedContext, rate uint64) {
+	b := append(c.prefix[:0], "type="...)
+	b = append(b, typeName(c.flowType)...)
+	b = jsonUint(b, " time_received_ns=", uint64(p.meta.ReceivedNs))
+	b = jsonUint(b, " sequence_num=", uint64(c.sequence))
+	b = jsonUint(b, " sampling_rate=", rate)
+	b = append(b, " sampler_address="...)
+	c.prefix = notationText.bytes(b, p.samplerAddress(), RenderIP)
 }
 
 // recordPrefix makes the prefix anew for a record of another sampling rate.
@@ -323,12 +347,20 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 		f := &pl.other[i]
 		o = putInt(out, o, f.tag, f.tagLen, loadInt(rec, f))
 	}
+	for i := range pl.otherFlags {
+		f := &pl.otherFlags[i]
+		binary.LittleEndian.PutUint16(out[o:], f.tag)
+		o = len(appendVarint(out[:o+int(f.tagLen)], loadInt(rec, f)))
+	}
+	for i := range pl.texts {
+		o = pl.texts[i].write(rec, out, o)
+	}
 	if pl.times == timesNone {
 		if pl.start.kind != timeExport {
-			o = putTime(out, o, tagStart, pl.start.load(c, rec))
+			o = putTime(out, o, tagTimeFlowStartNs, pl.start.load(c, rec))
 		}
 		if pl.end.kind != timeExport {
-			o = putTime(out, o, tagEnd, pl.end.load(c, rec))
+			o = putTime(out, o, tagTimeFlowEndNs, pl.end.load(c, rec))
 		}
 	}
 	if c.sampling != nil && !c.rateKnown {
@@ -336,32 +368,54 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 		if rate == 0 {
 			rate = c.fallback
 		}
-		o = putInt(out, o, 3<<3, 1, rate)
+		o = putInt(out, o, tagSamplingRate, 1, rate)
 	}
 	return o
+}
+
+// write writes a text, as Producer.text reads it, or nothing if it is empty.
+func (t *fusedText) write(rec, out []byte, o int) int {
+	v := bytes.TrimRight(rec[t.offset:t.offset+uint32(t.length)], "\x00")
+	if len(v) == 0 {
+		return o
+	}
+	size := len(v)
+	valid := utf8.Valid(v)
+	if !valid {
+		size = 0
+		for i := 0; i < len(v); {
+			r, n := utf8.DecodeRune(v[i:])
+			size += utf8.RuneLen(r)
+			i += n
+		}
+	}
+	b := appendVarint(appendTag(out[:o], t.number, wireBytes), uint64(size))
+	if valid {
+		return len(append(b, v...))
+	}
+	for len(v) > 0 {
+		r, n := utf8.DecodeRune(v)
+		b = utf8.AppendRune(b, r)
+		v = v[n:]
+	}
+	return len(b)
 }
 
 // putTimes writes start and end, which are both there.
 func putTimes(out []byte, o int, start, end uint64) int {
 	const ours, below = 1 << 56, 1<<63 - 1<<56
 	if start-ours >= below || end-ours >= below {
-		return putTime(out, putTime(out, o, tagStart, start), tagEnd, end)
+		return putTime(out, putTime(out, o, tagTimeFlowStartNs, start), tagTimeFlowEndNs, end)
 	}
 	b := out[o : o+30]
-	binary.LittleEndian.PutUint16(b, tagStart)
+	binary.LittleEndian.PutUint16(b, tagTimeFlowStartNs)
 	binary.LittleEndian.PutUint64(b[2:], spread56(start))
 	b[10] = byte(start >> 56)
-	binary.LittleEndian.PutUint16(b[11:], tagEnd)
+	binary.LittleEndian.PutUint16(b[11:], tagTimeFlowEndNs)
 	binary.LittleEndian.PutUint64(b[13:], spread56(end))
 	b[21] = byte(end >> 56)
 	return o + 22
 }
-
-// The tags of time_flow_start_ns (111) and time_flow_end_ns (112) as written.
-const (
-	tagStart = (111<<3)&0x7f | 0x80 | (111 << 3 >> 7 << 8)
-	tagEnd   = (112<<3)&0x7f | 0x80 | (112 << 3 >> 7 << 8)
-)
 
 // spread32 returns the bytes of v, below 1<<32, as a varint, first byte lowest,
 // and their number.

@@ -1,23 +1,25 @@
 package producer
 
+import "strings"
+
 // A program with columns of its own has JSON written from plans too: for each
 // template a jsonPlan of the columns. What all records of a set have in common
 // is made once a set; columns that the template has no field for are constant.
 
 // columnPlan makes the plan of a program's columns for a plan that is fused; nil
 // if one of them has to go by way of a Flow.
-func columnPlan(pl *plan, version uint16, prog *Program) *jsonPlan {
-	b := fuser{plan: &fusedPlan{}, ints: map[int]fusedInt{}, addrs: map[int]fusedSource{}}
+func columnPlan(pl *plan, version uint16, prog *Program, n notation) *jsonPlan {
+	b := newFuser()
 	if !b.collect(pl, version) {
 		return nil
 	}
-	w := columnWriter{fuser: &b, j: &jsonPlan{}, text: "{"}
+	w := columnWriter{fuser: &b, j: &jsonPlan{}, text: n.open(), quote: n.mark()}
 	empty := &Flow{Etype: b.plan.etype}
 	shared := 0
 	for i := range prog.columns {
 		c := &prog.columns[i]
 		before := w.text
-		w.text += string(c.json)
+		w.text += string(c.title(n))
 		switch {
 		case isShared(c.id):
 			w.op(jsonOp{kind: writesShared, shift: uint8(shared)}, sharedMax)
@@ -27,8 +29,16 @@ func columnPlan(pl *plan, version uint16, prog *Program) *jsonPlan {
 				return nil
 			}
 			w.op(jsonOp{kind: writesRate}, 20)
+		case isExtra(c.id):
+			if !w.sourced(c.id) {
+				w.text = before
+				continue
+			}
+			if !fieldTable[c.id].ZeroIsValue && c.kind != kindBytes || w.field(c) != columnWritten {
+				return nil
+			}
 		case c.id == fieldCustom && w.customs(c) == 0:
-			if value, there := prog.appendColumn(nil, empty, c, notationJSON); there {
+			if value, there := prog.appendColumn(nil, empty, c, n); there {
 				w.text += string(value)
 			} else {
 				w.text = before
@@ -41,18 +51,15 @@ func columnPlan(pl *plan, version uint16, prog *Program) *jsonPlan {
 		default:
 			switch w.field(c) {
 			case columnConstant:
-				value, _ := prog.appendColumn(nil, empty, c, notationJSON) // fields are always there
+				value, _ := prog.appendColumn(nil, empty, c, n) // fields are always there
 				w.text += string(value)
 			case columnSlow:
 				return nil
 			}
 		}
-		w.text += ","
+		w.text += n.sign()
 	}
-	if n := len(w.text); n > 0 && w.text[n-1] == ',' {
-		w.text = w.text[:n-1]
-	}
-	w.text += "}"
+	w.text = strings.TrimSuffix(w.text, n.sign()) + n.end()
 	j := w.j
 	j.tail = jsonSpan{uint32(len(j.text)), uint32(len(w.text))}
 	j.text = append(j.text, w.text...)
@@ -71,9 +78,7 @@ func (b *fuser) collect(pl *plan, version uint16) bool {
 			if !b.addMapped(to, o) {
 				return false
 			}
-			if o.code = to.then; o.code == opSkip {
-				continue
-			}
+			continue
 		}
 		if !b.add(o, version) {
 			return false
@@ -89,7 +94,7 @@ const sharedMax = 128
 // Times are shared only where a template has none: they are not among these.
 func isShared(id fieldID) bool {
 	switch id {
-	case fieldType, fieldTimeReceived, fieldSequence, fieldSampler, fieldDomain:
+	case fieldType, fieldTimeReceivedNs, fieldSequenceNum, fieldSamplerAddress, fieldObservationDomainID:
 		return true
 	}
 	return false
@@ -103,7 +108,7 @@ func (p *Producer) columnSet(c *fusedContext, rate uint64) {
 	c.shared, c.ends = c.shared[:0], c.ends[:0]
 	for i := range p.prog.columns {
 		if col := &p.prog.columns[i]; isShared(col.id) {
-			c.shared, _ = p.prog.appendColumn(c.shared, f, col, notationJSON) // fields are always there
+			c.shared, _ = p.prog.appendColumn(c.shared, f, col, p.notation()) // fields are always there
 			c.ends = append(c.ends, uint32(len(c.shared)))
 		}
 	}
@@ -115,14 +120,14 @@ func (p *Producer) columnSet(c *fusedContext, rate uint64) {
 // sharedBySamples tells whether all flow samples of an sFlow datagram have the
 // same value of a field.
 func sharedBySamples(id fieldID) bool {
-	return isShared(id) || id == fieldTimeStart || id == fieldTimeEnd
+	return isShared(id) || id == fieldTimeFlowStartNs || id == fieldTimeFlowEndNs
 }
 
 // sampleSet makes what the flow samples of a datagram share: the values of columns
 // of the program, and their key.
 func (p *Producer) sampleSet(agent []byte, sequence uint32) {
 	key := p.prog.Keyed() && p.prog.keyShared
-	columns := p.cfg.Format == FormatText || p.cfg.Format == FormatJSON && !p.prog.plain
+	columns := p.cfg.Format != FormatBin && !p.prog.plain
 	if l := p.prog.layers; l != nil && !l.fused {
 		columns = false // the mapping may set them
 	}
@@ -145,8 +150,9 @@ func (p *Producer) sampleSet(agent []byte, sequence uint32) {
 // columnWriter adds ops to a plan.
 type columnWriter struct {
 	*fuser
-	j    *jsonPlan
-	text string // that no op has yet
+	j     *jsonPlan
+	text  string // that no op has yet
+	quote string // of words
 }
 
 func (w *columnWriter) op(o jsonOp, most int) {
@@ -169,54 +175,52 @@ const (
 // field adds a field of FlowMessage.
 func (w *columnWriter) field(c *column) columnFit {
 	if c.id == fieldICMPName {
-		proto, known := w.ints[20]
+		proto, known := w.ints[fieldProto]
 		if !known {
 			return columnConstant
 		}
-		icmp, known := w.ints[31]
+		icmp, known := w.ints[fieldICMPType]
 		if !known {
 			icmp = fusedInt{}
 		}
 		if proto.little || icmp.little || icmp.shift != 0 || proto.shift != 0 {
 			return columnSlow
 		}
-		w.text += `"`
+		w.text += w.quote
 		w.op(jsonOp{kind: writesICMP, load: loadOf(proto), bits: loadOf(icmp)}, 32)
-		w.text = `"`
+		w.text = w.quote
 		return columnWritten
 	}
-	number := fieldTable[c.id].number
-	member := &jsonMembers[c.id]
 	switch c.id {
 	case fieldEtype:
 		return columnConstant
-	case fieldTimeStart, fieldTimeEnd:
+	case fieldTimeFlowStartNs, fieldTimeFlowEndNs:
 		if c.render != RenderNone {
 			return columnSlow
 		}
-		o, _ := w.jsonOp(member)
+		o, _ := w.jsonOp(c.id)
 		w.op(o, 20)
 		return columnWritten
 	}
-	if _, ok := w.addrs[number]; ok && c.kind == kindBytes {
+	if _, ok := w.addrs[c.id]; ok && c.kind == kindBytes {
 		if c.render != RenderIP {
 			return columnSlow
 		}
-		return w.member(member, `"`)
+		return w.member(c.id, w.quote)
 	}
-	if number == 16 || number == 17 {
-		if _, ok := w.addrs[number-10]; ok && c.render == RenderNetwork {
-			if i, known := w.ints[number]; known {
+	if c.id == fieldSrcNet || c.id == fieldDstNet {
+		if _, ok := w.addrs[netAddr(c.id)]; ok && c.render == RenderNetwork {
+			if i, known := w.ints[c.id]; known {
 				if i.little {
 					return columnSlow
 				}
-				return w.member(member, `"`)
+				return w.member(c.id, w.quote)
 			}
-			w.text += `"` + w.jsonDefault(member) + `"`
+			w.text += w.quote + w.jsonDefault(c.id) + w.quote
 			return columnWritten
 		}
 	}
-	i, ok := w.ints[number]
+	i, ok := w.ints[c.id]
 	if !ok || c.render == RenderNetwork {
 		return columnConstant
 	}
@@ -233,8 +237,8 @@ func loadOf(i fusedInt) jsonLoad {
 }
 
 // member adds a field in the form that it has without a mapping.
-func (w *columnWriter) member(m *jsonMember, quote string) columnFit {
-	o, _ := w.jsonOp(m) // the caller has looked
+func (w *columnWriter) member(id fieldID, quote string) columnFit {
+	o, _ := w.jsonOp(id) // the caller has looked
 	w.text += quote
 	w.op(o, jsonMax[o.kind])
 	w.text = quote
@@ -254,7 +258,7 @@ func (w *columnWriter) number(i *fusedInt, r Renderer, wide bool) columnFit {
 		if i.little || i.shift != 0 {
 			return columnSlow
 		}
-		o.kind, quote = writesMAC, `"`
+		o.kind, quote = writesMAC, w.quote
 		if r == RenderProto {
 			o.kind = writesProto
 		}
@@ -265,6 +269,14 @@ func (w *columnWriter) number(i *fusedInt, r Renderer, wide bool) columnFit {
 	w.op(o, 32)
 	w.text = quote
 	return columnWritten
+}
+
+// sourced tells whether the template has a field.
+func (w *columnWriter) sourced(id fieldID) bool {
+	_, number := w.ints[id]
+	_, addr := w.addrs[id]
+	_, text := w.texts[id]
+	return number || addr || text
 }
 
 // customs returns how many sources an added field has.
@@ -303,13 +315,13 @@ func (w *columnWriter) custom(c *column) bool {
 			if f.length == 16 {
 				kind = writesAddr16
 			}
-			w.text += `"`
+			w.text += w.quote
 			w.op(jsonOp{kind: kind, load: jsonLoad{end: f.offset}}, jsonMax[kind])
-			w.text = `"`
+			w.text = w.quote
 		case c.render == RenderNone || c.render == RenderDefault:
-			w.text += `"`
+			w.text += w.quote
 			w.op(jsonOp{kind: writesHex, load: jsonLoad{end: f.offset}, bits: jsonLoad{end: uint32(f.length)}}, 2*int(f.length))
-			w.text = `"`
+			w.text = w.quote
 		default:
 			return false
 		}

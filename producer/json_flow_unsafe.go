@@ -7,47 +7,37 @@ import (
 	"unsafe"
 )
 
-// flowText is the text before each member's value and behind the last, by
-// member, and jsonSlack; flowSpans are its pieces.
-var flowText, flowSpans = func() (text []byte, spans [len(jsonMembers) + 1]jsonSpan) {
-	for i := range spans {
-		s := jsonBefore(i)
-		spans[i] = jsonSpan{uint32(len(text)), uint32(len(s))}
-		text = append(text, s...)
-	}
-	return append(text, make([]byte, jsonSlack)...), spans
-}()
+// memberTexts are the texts before each member's value and behind the last, by
+// notation.
+var memberTexts = [2]memberText{newMemberText(notationJSON), newMemberText(notationText)}
 
-// Members that are not next to those before them.
-const (
-	memberStart       = 5
-	memberSrcAddr     = 9
-	memberEtype       = 11
-	memberSrcPort     = 13
-	memberSrcMAC      = 17
-	memberSrcVLAN     = 19
-	memberNextHop     = 34
-	memberSrcNet      = 36
-	memberCommunities = 39
-	memberDomain      = 44
-	memberLayerStack  = 46
-	memberRouting     = 48
-)
+// memberText is such a text, and jsonSlack behind it, with its pieces by member.
+type memberText struct {
+	text  []byte
+	spans [numCore + 1]jsonSpan
+}
 
-// flowPorts and flowPacket are the places of runs of members that are numbers
-// of 32 bits: from src_port, and from src_vlan.
-var (
-	flowPorts = [...]uintptr{
-		unsafe.Offsetof(Flow{}.SrcPort), unsafe.Offsetof(Flow{}.DstPort), unsafe.Offsetof(Flow{}.InIf), unsafe.Offsetof(Flow{}.OutIf),
+func newMemberText(n notation) (t memberText) {
+	for i := range t.spans {
+		s := n.before(fieldID(i))
+		t.spans[i] = jsonSpan{uint32(len(t.text)), uint32(len(s))}
+		t.text = append(t.text, s...)
 	}
-	flowPacket = [...]uintptr{
-		unsafe.Offsetof(Flow{}.SrcVLAN), unsafe.Offsetof(Flow{}.DstVLAN), unsafe.Offsetof(Flow{}.VLANID),
-		unsafe.Offsetof(Flow{}.IPTOS), unsafe.Offsetof(Flow{}.ForwardingStatus), unsafe.Offsetof(Flow{}.IPTTL),
-		unsafe.Offsetof(Flow{}.IPFlags), unsafe.Offsetof(Flow{}.TCPFlags), unsafe.Offsetof(Flow{}.ICMPType), unsafe.Offsetof(Flow{}.ICMPCode),
-		unsafe.Offsetof(Flow{}.IPv6FlowLabel), unsafe.Offsetof(Flow{}.FragmentID), unsafe.Offsetof(Flow{}.FragmentOffset),
-		unsafe.Offsetof(Flow{}.SrcAS), unsafe.Offsetof(Flow{}.DstAS),
-	}
-)
+	t.text = append(t.text, make([]byte, jsonSlack)...)
+	return t
+}
+
+// before returns the text before a member's value.
+func (t *memberText) before(member fieldID) []byte {
+	s := &t.spans[member]
+	return t.text[s.pos : s.pos+s.n]
+}
+
+// put writes the text before a member's value.
+func (t *memberText) put(w unsafe.Pointer, member fieldID) unsafe.Pointer {
+	s := &t.spans[member]
+	return putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(t.text)), s.pos), uintptr(s.n))
+}
 
 // appendJSON is AppendJSON by words, the same byte for byte.
 func appendJSON(dst []byte, f *Flow) []byte {
@@ -65,39 +55,19 @@ func appendJSON(dst []byte, f *Flow) []byte {
 	begin := unsafe.Pointer(unsafe.SliceData(dst[:cap(dst)]))
 	begin = unsafe.Add(begin, len(dst))
 	w := writeFlow(f, begin)
-	return dst[:len(dst)+int(uintptr(w)-uintptr(begin))]
+	return appendExtraJSON(dst[:len(dst)+int(uintptr(w)-uintptr(begin))], f)
 }
 
-// putKey writes the text before a member's value.
-func putKey(w unsafe.Pointer, member int) unsafe.Pointer {
-	s := &flowSpans[member]
-	return putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(flowText)), s.pos), uintptr(s.n))
+// putKey writes the text before a member's value in JSON.
+func putKey(w unsafe.Pointer, member fieldID) unsafe.Pointer {
+	return memberTexts[notationJSON].put(w, member)
 }
 
-// writeFlow writes f's object at w and returns its end.
-func writeFlow(f *Flow, w unsafe.Pointer) unsafe.Pointer {
-	w = putKey(w, 0)
-	w = putName(w, typeName(f.Type))
-	w = putNumber(putKey(w, 1), f.TimeReceivedNs)
-	w = putNumber(putKey(w, 2), uint64(f.SequenceNum))
-	w = putNumber(putKey(w, 3), f.SamplingRate)
-	w = putIP(putKey(w, 4), f.SamplerAddress)
-	w = putNumber(putKey(w, memberStart), f.TimeFlowStartNs)
-	w = putNumber(putKey(w, memberStart+1), f.TimeFlowEndNs)
-	w = putNumber(putKey(w, memberStart+2), f.Bytes)
-	w = putNumber(putKey(w, memberStart+3), f.Packets)
-	w = putIP(putKey(w, memberSrcAddr), f.SrcAddr)
-	w = putIP(putKey(w, memberSrcAddr+1), f.DstAddr)
-	w = putName(putKey(w, memberEtype), etypeName(f.Etype))
-	w = putProtocol(putKey(w, memberEtype+1), f.Proto)
-	for i, offset := range &flowPorts {
-		w = putKey(w, memberSrcPort+i)
-		w = putNumber(w, uint64(*(*uint32)(unsafe.Add(unsafe.Pointer(f), offset))))
-	}
-	w = putMACText(putKey(w, memberSrcMAC), f.SrcMAC)
-	w = putMACText(putKey(w, memberSrcMAC+1), f.DstMAC)
-	for i, offset := range &flowPacket {
-		w = putKey(w, memberSrcVLAN+i)
+// putRun writes a run of members that are numbers of 32 bits, which stand at these
+// offsets in f.
+func putRun(w unsafe.Pointer, f *Flow, first fieldID, offsets []uintptr) unsafe.Pointer {
+	for i, offset := range offsets {
+		w = putKey(w, first+fieldID(i))
 		v := uint64(*(*uint32)(unsafe.Add(unsafe.Pointer(f), offset)))
 		if v < 10 { // most are zero
 			*(*byte)(w) = byte('0' + v)
@@ -106,38 +76,37 @@ func writeFlow(f *Flow, w unsafe.Pointer) unsafe.Pointer {
 		}
 		w = putNumber(w, v)
 	}
-	w = putIP(putKey(w, memberNextHop), f.NextHop)
-	w = putNumber(putKey(w, memberNextHop+1), uint64(f.NextHopAS))
-	w = putNet(putKey(w, memberSrcNet), f.SrcAddr, f.SrcNet)
-	w = putNet(putKey(w, memberSrcNet+1), f.DstAddr, f.DstNet)
-	w = putIP(putKey(w, memberSrcNet+2), f.BGPNextHop)
-	w = putNumbers(putKey(w, memberCommunities), f.BGPCommunities)
-	w = putNumbers(putKey(w, memberCommunities+1), f.ASPath)
-	w = putNumbers(putKey(w, memberCommunities+2), f.MPLSTTL)
-	w = putNumbers(putKey(w, memberCommunities+3), f.MPLSLabel)
-	w = putKey(w, memberCommunities+4)
-	for i, ip := range f.MPLSIP {
-		w = putIP(putQuote(w, i), ip)
-		*(*byte)(w) = '"'
-		w = unsafe.Add(w, 1)
-	}
-	w = putNumber(putKey(w, memberDomain), uint64(f.ObservationDomainID))
-	w = putNumber(putKey(w, memberDomain+1), uint64(f.ObservationPointID))
-	w = putKey(w, memberLayerStack)
-	for i, l := range f.LayerStack {
+	return w
+}
+
+// putLayers writes the names of an array of layers.
+func putLayers(w unsafe.Pointer, layers []uint32) unsafe.Pointer {
+	for i, l := range layers {
 		w = putName(putQuote(w, i), layerName(l))
 		*(*byte)(w) = '"'
 		w = unsafe.Add(w, 1)
 	}
-	w = putNumbers(putKey(w, memberLayerStack+1), f.LayerSize)
-	w = putKey(w, memberRouting)
-	for i, a := 0, f.RoutingAddresses; len(a) >= 16; i, a = i+1, a[16:] {
-		w = putIP(putQuote(w, i), a[:16])
+	return w
+}
+
+// putAddrs writes the addresses of an array.
+func putAddrs(w unsafe.Pointer, list [][]byte) unsafe.Pointer {
+	for i, ip := range list {
+		w = putIP(putQuote(w, i), ip)
 		*(*byte)(w) = '"'
 		w = unsafe.Add(w, 1)
 	}
-	w = putNumber(putKey(w, memberRouting+1), uint64(f.RoutingSegLeft))
-	return putKey(w, memberRouting+2)
+	return w
+}
+
+// putFlat writes addresses of 16 bytes that stand one behind the other.
+func putFlat(w unsafe.Pointer, list []byte) unsafe.Pointer {
+	for i := 0; len(list) >= 16; i, list = i+1, list[16:] {
+		w = putIP(putQuote(w, i), list[:16])
+		*(*byte)(w) = '"'
+		w = unsafe.Add(w, 1)
+	}
+	return w
 }
 
 // putQuote begins string i of an array.

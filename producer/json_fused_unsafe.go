@@ -4,6 +4,8 @@ package producer
 
 import (
 	"unsafe"
+
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // fusedJSON says that this build writes JSON from plans.
@@ -21,6 +23,9 @@ func (p *Producer) writeJSON(pl *fusedPlan, j *jsonPlan, c *fusedContext, body [
 		if c.sampling != nil {
 			p.recordPrefix(pl, c, rec)
 		}
+		if p.cfg.Geo != nil {
+			c.src, c.dst = pl.enrich.find(p.cfg.Geo, rec)
+		}
 		need := len(c.prefix) + j.maxLen + jsonSlack + len(sep)
 		if cap(buf)-len(buf) < need {
 			buf = grow(buf, need)
@@ -36,6 +41,12 @@ func (p *Producer) writeJSON(pl *fusedPlan, j *jsonPlan, c *fusedContext, body [
 	b.Buf = buf
 	p.useful += records
 	return records
+}
+
+// putLetters writes a country, or nothing.
+func putLetters(w unsafe.Pointer, c geo.Country) unsafe.Pointer {
+	*(*uint16)(w) = uint16(c>>8) | uint16(c)<<8
+	return unsafe.Add(w, 2&-int((uint64(c)+0xffff)>>16))
 }
 
 // write writes what stands behind the prefix of a record's object, and returns
@@ -104,6 +115,19 @@ func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 			for _, x := range rec[o.load.end : o.load.end+o.bits.end] {
 				*(*uint16)(w) = hexPairs[x]
 				w = unsafe.Add(w, 2)
+			}
+		case writesSrcAS:
+			w = putNumber(w, uint64(c.src.AS))
+		case writesDstAS:
+			w = putNumber(w, uint64(c.dst.AS))
+		case writesSrcCountry:
+			w = putLetters(w, c.src.Country)
+		case writesDstCountry:
+			w = putLetters(w, c.dst.Country)
+		case writesValue:
+			if v := o.load.load(r) >> o.shift & o.load.mask; v != 0 {
+				w = putText(w, unsafe.Add(text, o.bits.end), uintptr(o.bits.mask))
+				w = putNumber(w, v)
 			}
 		case writesICMP:
 			w = putName(w, icmpTypeName(uint32(o.load.load(r)&o.load.mask), uint32(o.bits.load(r)&o.bits.mask)))

@@ -1,6 +1,12 @@
 package producer
 
-// A jsonPlan writes the JSON object of a record straight from the record's
+import (
+	"strings"
+
+	"github.com/weirflow/weir/producer/schema"
+)
+
+// A jsonPlan writes the JSON object of a record, or its text, straight from the record's
 // bytes, for the templates that a fusedPlan serves. The members that a template
 // has no field for are constant, so that what stands between two values that
 // are not is one piece of text, which is copied.
@@ -48,10 +54,19 @@ const (
 	writesLittle // a number in little-endian order; shift is its width
 	writesHex    // bytes, as many as bits says
 	writesICMP   // the name of an ICMP type: load is the protocol, bits the type
+
+	// writesValue is a member that is left out if it is zero: bits has its text.
+	writesValue
+
+	// What databases know of the record's addresses: see fusedContext.
+	writesSrcAS
+	writesDstAS
+	writesSrcCountry
+	writesDstCountry
 )
 
 var jsonKindNames = [...]string{"number", "octet", "addr4", "addr16", "net4", "net16", "mac", "proto", "uptime", "ntp", "start", "end", "domain",
-	"shared", "rate", "little", "hex", "icmp"}
+	"shared", "rate", "little", "hex", "icmp", "value", "src_as", "dst_as", "src_country", "dst_country"}
 
 // jsonOp copies text and writes the value behind it.
 type jsonOp struct {
@@ -62,7 +77,7 @@ type jsonOp struct {
 	// load is the value; of an address and a time, its offset alone.
 	load jsonLoad
 	// member is what the op writes, for people.
-	member uint8
+	member fieldID
 }
 
 // jsonLoad says how an integer is read: as the 8 bytes that end where it ends,
@@ -73,37 +88,91 @@ type jsonLoad struct {
 }
 
 // jsonMax are the lengths of the longest values.
-var jsonMax = [...]int{writesICMP: 32, writesNumber: 20, writesOctet: 4, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
+var jsonMax = [...]int{writesICMP: 32, writesValue: 20, writesSrcAS: 20, writesDstAS: 20, writesSrcCountry: 20, writesDstCountry: 20, writesNumber: 20, writesOctet: 4, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
 	writesProto: 32, writesUptime: 20, writesNTP: 20, writesStart: 20, writesEnd: 20, writesDomain: 20}
 
 // jsonFirst is the first member that is not in the prefix of a set.
-const jsonFirst = 5
+const jsonFirst = fieldTimeFlowStartNs
 
-// jsonFused makes the JSON plan of a plan that is fused.
-func jsonFused(pl *plan, version uint16) *jsonPlan {
-	b := fuser{plan: &fusedPlan{}, ints: map[int]fusedInt{}, addrs: map[int]fusedSource{}}
+// textForm is what a jsonPlan depends on beside the template: one of the first forms
+// of its JSON and text, with and without enrichment.
+type textForm struct {
+	notation
+	enriched bool
+}
+
+// numTextForms is the number of forms.
+const numTextForms = 4
+
+// index is the form's place in a list of all.
+func (t textForm) index() int {
+	if t.enriched {
+		return 2 + int(t.notation)
+	}
+	return int(t.notation)
+}
+
+// jsonFused makes the plan of JSON or text of a plan that is fused.
+func jsonFused(pl *plan, version uint16, form textForm) *jsonPlan {
+	b := newFuser()
+	n := form.notation
 	for _, o := range pl.ops {
 		b.add(o, version)
 	}
 	j := &jsonPlan{}
 	text := ""
-	put := func(o jsonOp, member int) {
+	put := func(o jsonOp, member fieldID) {
 		o.text = jsonSpan{uint32(len(j.text)), uint32(len(text))}
-		o.member = uint8(member)
+		o.member = member
 		j.text = append(j.text, text...)
 		j.ops = append(j.ops, o)
 		j.maxLen += jsonMax[o.kind]
 		text = ""
 	}
-	for i := jsonFirst; i < len(jsonMembers); i++ {
-		text += jsonBefore(i)
-		if o, ok := b.jsonOp(&jsonMembers[i]); ok {
-			put(o, i)
+	for id := jsonFirst; id < numCore; id++ {
+		text += n.before(id)
+		if o, ok := enrichedOp(form, id); ok {
+			put(o, id)
 			continue
 		}
-		text += b.jsonDefault(&jsonMembers[i])
+		if o, ok := b.jsonOp(id); ok {
+			put(o, id)
+			continue
+		}
+		text += b.jsonDefault(id)
 	}
-	text += jsonBefore(len(jsonMembers))
+	text += strings.TrimSuffix(n.before(numCore), n.end())
+	for id := fieldID(numCore); id < numFields; id++ {
+		o, ok := b.extraOp(id)
+		if !ok {
+			continue
+		}
+		before, behind := n.quotes(fieldTable[id].form)
+		member := n.sign() + n.key(fieldTable[id].name) + before
+		if o.kind != writesValue {
+			text += member
+			put(o, id)
+			text = behind
+			continue
+		}
+		// The member is written with its value, if it has one.
+		put(o, id)
+		own := &j.ops[len(j.ops)-1]
+		own.bits = jsonLoad{end: uint32(len(j.text)), mask: uint64(len(member))}
+		j.text = append(j.text, member...)
+		j.maxLen += len(member)
+	}
+	if form.enriched {
+		for _, c := range []struct {
+			name string
+			kind jsonKind
+		}{{"src_country", writesSrcCountry}, {"dst_country", writesDstCountry}} {
+			text += n.sign() + n.key(c.name) + n.mark()
+			put(jsonOp{kind: c.kind}, 0)
+			text = n.mark()
+		}
+	}
+	text += n.end()
 	j.tail = jsonSpan{uint32(len(j.text)), uint32(len(text))}
 	j.text = append(j.text, text...)
 	j.maxLen += len(j.text)
@@ -111,8 +180,27 @@ func jsonFused(pl *plan, version uint16) *jsonPlan {
 	return j
 }
 
+// enrichedOp returns the op of a member that enrichment may change.
+func enrichedOp(form textForm, id fieldID) (jsonOp, bool) {
+	switch {
+	case form.enriched && id == fieldSrcAS:
+		return jsonOp{kind: writesSrcAS}, true
+	case form.enriched && id == fieldDstAS:
+		return jsonOp{kind: writesDstAS}, true
+	}
+	return jsonOp{}, false
+}
+
+// netAddr returns the address that a prefix length belongs to.
+func netAddr(id fieldID) fieldID {
+	if id == fieldSrcNet {
+		return fieldSrcAddr
+	}
+	return fieldDstAddr
+}
+
 // jsonOp returns the op of a member; false if it is the same in all records.
-func (b *fuser) jsonOp(m *jsonMember) (jsonOp, bool) {
+func (b *fuser) jsonOp(id fieldID) (jsonOp, bool) {
 	load := func(i fusedInt) jsonOp {
 		mask := i.mask
 		if i.width < 8 {
@@ -120,24 +208,24 @@ func (b *fuser) jsonOp(m *jsonMember) (jsonOp, bool) {
 		}
 		return jsonOp{shift: i.shift, load: jsonLoad{i.offset + uint32(i.width), mask}}
 	}
-	switch m.field {
-	case 70:
+	switch id {
+	case fieldObservationDomainID:
 		return jsonOp{kind: writesDomain}, true
-	case 111:
+	case fieldTimeFlowStartNs:
 		return b.jsonTime(&b.plan.start, writesStart), true
-	case 112:
+	case fieldTimeFlowEndNs:
 		return b.jsonTime(&b.plan.end, writesEnd), true
 	}
-	switch m.form {
-	case formAddr:
-		a, ok := b.addrs[m.field]
+	switch fieldTable[id].form {
+	case schema.Address:
+		a, ok := b.addrs[id]
 		kind := writesAddr4
 		if a.length == 16 {
 			kind = writesAddr16
 		}
 		return jsonOp{kind: kind, load: jsonLoad{end: a.offset}}, ok
-	case formNet:
-		a, ok := b.addrs[m.field-10] // src_addr 6 and dst_addr 7; the lengths are 16 and 17
+	case schema.Prefix:
+		a, ok := b.addrs[netAddr(id)]
 		kind := writesNet4
 		if a.length == 16 {
 			kind = writesNet16
@@ -146,26 +234,36 @@ func (b *fuser) jsonOp(m *jsonMember) (jsonOp, bool) {
 			return jsonOp{}, false
 		}
 		o := jsonOp{kind: kind, load: jsonLoad{end: a.offset}}
-		if i, known := b.ints[m.field]; known {
+		if i, known := b.ints[id]; known {
 			o.bits = load(i).load
 			return o, true
 		}
 		return jsonOp{}, false
 	}
-	i, ok := b.ints[m.field]
+	i, ok := b.ints[id]
 	if !ok {
 		return jsonOp{}, false
 	}
 	o := load(i)
-	switch m.form {
-	case formMAC:
+	switch fieldTable[id].form {
+	case schema.MAC:
 		o.kind = writesMAC
-	case formName:
+	case schema.Protocol:
 		o.kind = writesProto
 	default:
 		o.kind = numberKind(o.load.mask)
 	}
 	return o, true
+}
+
+// extraOp returns the op of an extra field; false if the template does not have it.
+func (b *fuser) extraOp(id fieldID) (jsonOp, bool) {
+	info := &fieldTable[id]
+	o, ok := b.jsonOp(id)
+	if ok && info.kind != kindBytes && !info.ZeroIsValue {
+		o.kind = writesValue
+	}
+	return o, ok
 }
 
 // numberKind returns how a number of these bits is written.
@@ -188,18 +286,18 @@ func (b *fuser) jsonTime(t *fusedTime, other jsonKind) jsonOp {
 }
 
 // jsonDefault returns the value of a member that the template has no field for.
-func (b *fuser) jsonDefault(m *jsonMember) string {
-	switch {
-	case m.form == formNumber:
+func (b *fuser) jsonDefault(id fieldID) string {
+	switch fieldTable[id].form {
+	case schema.Number:
 		return "0"
-	case m.form == formMAC:
+	case schema.MAC:
 		return "00:00:00:00:00:00"
-	case m.field == 30:
+	case schema.EtherType:
 		return etypeName(b.plan.etype)
-	case m.field == 20:
+	case schema.Protocol:
 		return ProtocolName(0)
-	case m.form == formNet:
-		switch b.addrs[m.field-10].length {
+	case schema.Prefix:
+		switch b.addrs[netAddr(id)].length {
 		case 4:
 			return "0.0.0.0/0"
 		case 16:

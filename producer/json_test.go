@@ -65,7 +65,7 @@ func randomFlow(r *rand.Rand) *Flow {
 		SamplerAddress: randomAddr(r), TimeFlowStartNs: randomNumber(r), TimeFlowEndNs: randomNumber(r),
 		Bytes: randomNumber(r), Packets: randomNumber(r), SrcAddr: randomAddr(r), DstAddr: randomAddr(r),
 		Etype: []uint32{0, 0x800, 0x806, 0x86dd, n32()}[r.IntN(5)], Proto: []uint32{r.Uint32N(256), n32()}[r.IntN(2)],
-		SrcPort: n32(), DstPort: n32(), InIf: n32(), OutIf: n32(), SrcMAC: randomNumber(r) & macMask, DstMAC: randomNumber(r) & macMask,
+		SrcPort: n32(), DstPort: n32(), InIf: n32(), OutIf: n32(), SrcMAC: randomNumber(r) & (1<<48 - 1), DstMAC: randomNumber(r) & (1<<48 - 1),
 		SrcVLAN: n32(), DstVLAN: n32(), VLANID: n32(), IPTOS: n32(), ForwardingStatus: n32(), IPTTL: n32(), IPFlags: n32(),
 		TCPFlags: n32(), ICMPType: n32(), ICMPCode: n32(), IPv6FlowLabel: n32(), FragmentID: n32(), FragmentOffset: n32(),
 		SrcAS: n32(), DstAS: n32(), NextHopAS: n32(), NextHop: randomAddr(r), BGPNextHop: randomAddr(r),

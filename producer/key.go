@@ -30,7 +30,7 @@ func (c *compiler) keys(hash []string) {
 		p.keyParts = p.keyParts && keyedByParts(k.id)
 		p.keyASes = p.keyASes || k.id == fieldSrcAS || k.id == fieldDstAS
 		switch k.id {
-		case fieldType, fieldSequence, fieldSampler, fieldTimeReceived, fieldDomain:
+		case fieldType, fieldSequenceNum, fieldSamplerAddress, fieldTimeReceivedNs, fieldObservationDomainID:
 		default:
 			p.keyShared = false
 		}
@@ -56,7 +56,7 @@ func (p *Program) placeKeys() {
 	}
 	places := make([]uint8, maxFieldNumber+1)
 	for i, k := range p.key {
-		if k.custom != nil || k.kind == kindUints || k.kind == kindLayers || k.kind == kindBytesList {
+		if k.custom != nil || isExtra(k.id) || k.kind == kindUints || k.kind == kindLayers || k.kind == kindBytesList {
 			return
 		}
 		if places[k.number] == 0 {
@@ -66,9 +66,6 @@ func (p *Program) placeKeys() {
 	}
 	p.keyPlaces = places
 }
-
-// maxFieldNumber is the largest number of a field of FlowMessage.
-const maxFieldNumber = 112
 
 // keyOf returns the key of a flow.
 func (p *Program) keyOf(f *Flow) uint32 {
@@ -83,6 +80,9 @@ func (p *Program) keyOf(f *Flow) uint32 {
 func (k *keyField) hash(h fnv, f *Flow) fnv {
 	if k.id == fieldCustom {
 		return k.hashCustom(h, f)
+	}
+	if isExtra(k.id) && !f.has(k.id) {
+		return h // as an added field that the flow does not have
 	}
 	switch k.kind {
 	case kindUint32:

@@ -178,7 +178,7 @@ func (k *keyField) hashMessage(h fnv, msg []byte) fnv {
 		}
 	}
 	switch {
-	case k.custom != nil && found == 0:
+	case (k.custom != nil || isExtra(k.id)) && found == 0:
 		return h
 	case list && found == 0:
 		return h.byte('[').byte(']')

@@ -50,7 +50,7 @@ type keyOp struct {
 // keyPlanOf makes the plan of a program's key for a plan that is fused; nil if
 // keys have to be made of the messages.
 func keyPlanOf(pl *plan, version uint16, prog *Program) *keyPlan {
-	b := fuser{plan: &fusedPlan{}, ints: map[int]fusedInt{}, addrs: map[int]fusedSource{}}
+	b := newFuser()
 	if !b.collect(pl, version) {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (w *keyWriter) field(k *keyField) bool {
 	case fieldCustom:
 		w.customs(k.custom)
 		return true
-	case fieldType, fieldSequence, fieldSampler, fieldTimeReceived, fieldDomain:
+	case fieldType, fieldSequenceNum, fieldSamplerAddress, fieldTimeReceivedNs, fieldObservationDomainID:
 		w.share(k)
 		return true
 	case fieldSamplingRate:
@@ -107,30 +107,46 @@ func (w *keyWriter) field(k *keyField) bool {
 		}
 		w.share(k)
 		return true
-	case fieldTimeStart:
+	case fieldTimeFlowStartNs:
 		w.time(k, keyStart, &w.plan.start)
 		return true
-	case fieldTimeEnd:
+	case fieldTimeFlowEndNs:
 		w.time(k, keyEnd, &w.plan.end)
 		return true
 	case fieldEtype:
 		w.text += strconv.Itoa(int(w.plan.etype))
 		return true
 	}
+	if isExtra(k.id) {
+		return w.extra(k)
+	}
 	switch k.kind {
 	case kindUint32, kindUint64:
-		if i, ok := w.ints[k.number]; ok {
+		if i, ok := w.ints[k.id]; ok {
 			w.number(i)
 		} else {
 			w.text += "0"
 		}
 	case kindBytes:
-		a := w.addrs[k.number]
+		a := w.addrs[k.id]
 		w.bytes(a.offset, uint32(a.length))
 	default: // lists, which templates that are fused do not have
 		w.text += "[]"
 	}
 	return true
+}
+
+// extra adds an extra field, or nothing where the template does not have it. Whether
+// a record has it must not depend on its value.
+func (w *keyWriter) extra(k *keyField) bool {
+	if i, ok := w.ints[k.id]; ok {
+		w.number(i)
+		return fieldTable[k.id].ZeroIsValue
+	}
+	if a, ok := w.addrs[k.id]; ok {
+		w.bytes(a.offset, uint32(a.length))
+	}
+	return w.texts[k.id].length == 0
 }
 
 // time adds a time of the flow.

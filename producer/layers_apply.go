@@ -1,6 +1,9 @@
 package producer
 
-import "github.com/weirflow/weir/decoders/packet"
+import (
+	"github.com/weirflow/weir/decoders/packet"
+	"github.com/weirflow/weir/producer/schema"
+)
 
 // follow reads on behind the ports that the mapping names.
 func (p *Producer) follow(l *layerProgram, b []byte, h *packet.Headers) {
@@ -187,8 +190,10 @@ func (p *Producer) assign(t *target, v []byte, f *Flow, c *recordContext) {
 		f.setCustom(customValue{field: t.custom, bytes: v})
 	case t.field == fieldMPLSIP:
 		f.MPLSIP = append(f.MPLSIP, v)
+	case fieldTable[t.field].form == schema.Text:
+		f.setBytes(t.field, p.text(v))
 	default:
-		*f.bytes(t.field) = v
+		f.setBytes(t.field, v)
 	}
 }
 
@@ -198,14 +203,10 @@ func (p *Producer) assignNumber(t *target, n uint64, f *Flow, c *recordContext) 
 		f.setCustom(customValue{field: t.custom, num: n})
 		return
 	}
-	switch fieldTable[t.field].kind {
-	case kindUint32:
-		*f.u32(t.field) = uint32(n)
-	case kindUint64:
-		*f.u64(t.field) = n
-	case kindUints:
-		list := f.uints(t.field)
+	if list := f.uints(t.field); list != nil {
 		*list = append(*list, uint32(n))
+	} else {
+		f.setNumber(t.field, n)
 	}
 	if c == nil {
 		return
@@ -213,9 +214,9 @@ func (p *Producer) assignNumber(t *target, n uint64, f *Flow, c *recordContext) 
 	switch t.field {
 	case fieldSamplingRate:
 		c.mappedRate = n
-	case fieldTimeStart:
+	case fieldTimeFlowStartNs:
 		c.absStart = true
-	case fieldTimeEnd:
+	case fieldTimeFlowEndNs:
 		c.absEnd = true
 	}
 }

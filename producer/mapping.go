@@ -107,6 +107,11 @@ func (p *Problem) Error() string {
 type Program struct {
 	compat bool
 	custom []*customField
+	// hidden are extra fields that messages do not have under this program: those
+	// whose name or number the mapping gives to a field of its own; with Settings.Compat
+	// all of them.
+	hidden extraSet
+	notes  []Problem // what became of such fields
 
 	// plain says that JSON is what AppendJSON writes.
 	plain   bool
@@ -145,7 +150,6 @@ type target struct {
 	custom *customField // nil: field
 	field  fieldID
 	little bool
-	then   opcode // what else becomes of the element
 }
 
 // Programs holds the program in force. Set may be called by any goroutine;
@@ -172,13 +176,16 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 		m = &Mapping{}
 	}
 	c := compiler{mapping: m, program: &Program{compat: s.Compat}, enriched: s.Enriched}
+	if s.Compat {
+		c.program.hidden = allExtra()
+	}
 	c.customFields()
 	c.columns()
 	c.program.compileFast()
 	c.keys(s.Hash)
 	c.program.ipfix = c.elements("ipfix", m.IPFIX)
 	c.program.v9 = c.elements("netflowv9", m.NetFlowV9)
-	c.program.plans = s.Compat || !c.program.plain || c.program.Keyed() || len(c.program.ipfix)+len(c.program.v9) > 0
+	c.program.plans = c.program.hidden != extraSet{} || !c.program.plain || c.program.Keyed() || len(c.program.ipfix)+len(c.program.v9) > 0
 	c.layers()
 	if len(c.problems) == 0 {
 		c.program.compileSamples()
@@ -207,17 +214,20 @@ const (
 )
 
 func (c *compiler) customFields() {
-	const allowed = "1 to 536870911, but 19000 to 19999 and those that FlowMessage uses"
+	const allowed = "1 to 536870911, but 19000 to 19999 and those of goflow2's FlowMessage"
 	names, numbers := map[string]int{}, map[uint32]int{}
 	for i := range c.mapping.Custom {
 		f := &c.mapping.Custom[i]
 		path := fmt.Sprintf("formatter.protobuf[%d]", i)
-		_, taken := fieldByName(f.Name)
+		builtin, taken := fieldByName(f.Name)
+		if taken = taken && !isExtra(builtin); !taken {
+			c.replace(path, f)
+		}
 		switch first, twice := names[f.Name]; {
 		case f.Name == "":
-			c.fault(path+".name", "", "added field without a name", "a name that FlowMessage does not have")
+			c.fault(path+".name", "", "added field without a name", "a name that goflow2's FlowMessage does not have")
 		case taken || f.Name == icmpName:
-			c.fault(path+".name", f.Name, "FlowMessage has a field of this name", "another name")
+			c.fault(path+".name", f.Name, "goflow2's FlowMessage has a field of this name", "another name")
 		case twice:
 			c.fault(path+".name", f.Name, fmt.Sprintf("name is that of entry %d too", first+1), "each name once")
 		}
@@ -228,7 +238,7 @@ func (c *compiler) customFields() {
 			c.fault(path+".index", number, "not a field number", allowed)
 		case numberTaken(f.Number) != "":
 			c.fault(path+".index", number, "number is that of "+numberTaken(f.Number), allowed)
-		case c.enriched && (f.Number == fieldSrcCountry || f.Number == fieldDstCountry):
+		case c.enriched && (f.Number == numberSrcCountry || f.Number == numberDstCountry):
 			c.fault(path+".index", number, "number is that of a country, which enrichment adds", allowed+", nor 1000 and 1001 with enrichment")
 		case twice:
 			c.fault(path+".index", number, fmt.Sprintf("number is that of entry %d too", first+1), "each number once")
@@ -238,9 +248,35 @@ func (c *compiler) customFields() {
 	}
 }
 
-// numberTaken returns the name of the field of FlowMessage with the number.
+// replace has an added field take the place of the extra fields with its name or
+// number: the mapping was there before these were.
+func (c *compiler) replace(path string, f *Custom) {
+	for id := fieldID(numCore); id < numFields; id++ {
+		info := &fieldTable[id]
+		what := ""
+		switch {
+		case info.name == f.Name || info.goName == f.Name:
+			what = "name"
+		case uint32(info.number) == f.Number:
+			what = "number"
+		default:
+			continue
+		}
+		c.program.hidden.add(id)
+		c.program.notes = append(c.program.notes, Problem{
+			Path:  path + "." + map[string]string{"name": "name", "number": "index"}[what],
+			Value: map[string]string{"name": f.Name, "number": fmt.Sprint(f.Number)}[what],
+			Text:  fmt.Sprintf("%s is that of weir's own field %s (%d), which messages do not have under this mapping", what, info.name, info.number),
+		})
+	}
+}
+
+// Notes returns which fields of weir the mapping replaces by its own.
+func (p *Program) Notes() []Problem { return p.notes }
+
+// numberTaken returns the name of the field of goflow2's FlowMessage with the number.
 func numberTaken(number uint32) string {
-	for i := range fieldTable {
+	for i := range fieldTable[:numCore] {
 		if uint32(fieldTable[i].number) == number {
 			return fieldTable[i].name
 		}
@@ -274,7 +310,7 @@ func (c *compiler) names(virtual bool) string {
 
 // notDestinations are fields that a mapping cannot set.
 func notDestination(id fieldID) bool {
-	return id == fieldType || id == fieldLayerStack || id == fieldRouteAddrs
+	return id == fieldType || id == fieldLayerStack || id == fieldRoutingAddresses
 }
 
 // target resolves a destination.

@@ -6,6 +6,7 @@ import (
 	"github.com/weirflow/weir/decoders/netflow"
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/schema"
 )
 
 // mappedPlan is a template's plan under one program.
@@ -31,8 +32,8 @@ func (p *Producer) planOf(t *template.Template) *plan {
 			mapping = p.prog.v9
 		}
 		m = &mappedPlan{p.prog, pl}
-		if p.prog.compat || !p.prog.plain || p.prog.Keyed() || touches(t, mapping) {
-			m.plan = compileMapped(t, mapping, p.prog.compat)
+		if p.prog.compat || !p.prog.plain || p.prog.Keyed() || p.prog.hidden != (extraSet{}) || touches(t, mapping) {
+			m.plan = compileMapped(t, mapping, p.prog)
 			m.plan.makePlans(p.prog, t.Version)
 		}
 		pl.mapped.Store(m)
@@ -47,7 +48,9 @@ func (pl *plan) makePlans(prog *Program, version uint16) {
 		return
 	}
 	if fusedJSON && !prog.plain {
-		pl.columns = columnPlan(pl, version, prog)
+		for n := range pl.columns {
+			pl.columns[n] = columnPlan(pl, version, prog, notation(n))
+		}
 	}
 	if prog.Keyed() {
 		pl.keys = keyPlanOf(pl, version, prog)
@@ -86,15 +89,6 @@ func touches(t *template.Template, mapping map[elementKey]target) bool {
 	return false
 }
 
-// applyMapped puts a field's value where the mapping says, and then where it
-// belongs without one.
-func (p *Producer) applyMapped(t *target, v []byte, f *Flow, c *recordContext) {
-	p.assign(t, v, f, c)
-	if t.then != opSkip && len(v) > 0 {
-		p.apply(t.then, v, f, c)
-	}
-}
-
 // fusedCustom is a field that a mapping adds, of a fixed place in the record.
 type fusedCustom struct {
 	field   *customField
@@ -112,10 +106,13 @@ func (b *fuser) addMapped(t *target, o op) bool {
 		return b.addCustom(t, o)
 	}
 	switch t.field {
-	case fieldEtype, fieldSamplingRate, fieldSequence, fieldTimeReceived, fieldTimeStart, fieldTimeEnd, fieldDomain:
+	case fieldEtype, fieldSamplingRate, fieldSequenceNum, fieldTimeReceivedNs, fieldTimeFlowStartNs, fieldTimeFlowEndNs, fieldObservationDomainID:
 		return false
 	}
 	info := &fieldTable[t.field]
+	if info.form == schema.Text {
+		return false
+	}
 	mask := uint64(1<<32 - 1)
 	switch info.kind {
 	case kindUint64:
@@ -125,15 +122,15 @@ func (b *fuser) addMapped(t *target, o op) bool {
 		if o.length != 4 && o.length != 16 || t.field != fieldNextHop && t.field != fieldBGPNextHop {
 			return false
 		}
-		b.addrs[info.number] = fusedSource{o.offset, o.length}
+		b.addrs[t.field] = fusedSource{o.offset, o.length}
 		return true
 	default:
 		return false
 	}
 	if o.length <= 8 {
-		i := newFusedInt(info.number, o.offset, o.length, 0, mask)
+		i := newFusedInt(t.field, o.offset, o.length, 0, mask)
 		i.little = t.little
-		b.ints[info.number] = i
+		b.ints[t.field] = i
 	}
 	return true
 }

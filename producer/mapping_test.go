@@ -115,7 +115,20 @@ func slowKey(t *testing.T, fields []string, msg []byte) uint32 {
 	for _, name := range fields {
 		for i := range v.NumField() {
 			if tag := v.Type().Field(i).Tag.Get("json"); strings.HasPrefix(tag, name+",") {
-				fmt.Fprintf(h, "%v", v.Field(i).Interface())
+				value := v.Field(i)
+				switch value.Kind() {
+				case reflect.Pointer: // of a field of which zero is a value
+					if value.IsNil() {
+						continue
+					}
+					value = value.Elem()
+				case reflect.String:
+					if value.Len() == 0 {
+						continue
+					}
+					value = reflect.ValueOf([]byte(value.String()))
+				}
+				fmt.Fprintf(h, "%v", value.Interface())
 			}
 		}
 	}

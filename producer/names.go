@@ -1,5 +1,7 @@
 package producer
 
+import "github.com/weirflow/weir/producer/schema"
+
 // IP protocol numbers by name: IANA's registry of assigned internet protocol
 // numbers, in the spelling that consumers of goflow2's JSON already match on.
 var protocolNames = [...]string{
@@ -166,15 +168,8 @@ func ProtocolName(proto uint32) string {
 	return "unknown"
 }
 
-var typeNames = [...]string{
-	0:             "FLOWUNKNOWN",
-	TypeSFlow5:    "SFLOW_5",
-	TypeNetFlowV5: "NETFLOW_V5",
-	TypeNetFlowV9: "NETFLOW_V9",
-	TypeIPFIX:     "IPFIX",
-	TypeNetFlowV1: "NETFLOW_V1",
-	TypeNetFlowV7: "NETFLOW_V7",
-}
+// typeNames are the values of flowpb.FlowMessage_FlowType by name.
+var typeNames = schema.FlowTypes
 
 func typeName(t uint32) string {
 	if t < uint32(len(typeNames)) {
@@ -196,10 +191,7 @@ func etypeName(etype uint32) string {
 }
 
 // The values of flowpb.FlowMessage_LayerStack by name.
-var layerNames = [...]string{
-	"Ethernet", "IPv4", "IPv6", "TCP", "UDP", "MPLS", "Dot1Q", "ICMP", "ICMPv6", "GRE",
-	"IPv6HeaderRouting", "IPv6HeaderFragment", "Geneve", "Teredo",
-}
+var layerNames = schema.LayerNames
 
 func layerName(layer uint32) string {
 	if layer < uint32(len(layerNames)) {

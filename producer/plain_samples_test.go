@@ -67,7 +67,7 @@ func TestPlainSamples(t *testing.T) {
 		}
 		datagram := randomSamples(r)
 		enriched := r.IntN(4) == 0
-		for format := producer.FormatJSON; format <= producer.FormatBin; format++ {
+		for format := producer.FormatJSON; format <= producer.FormatText; format++ {
 			var out [2]*producer.Batch
 			for way := range out {
 				with := *m

@@ -5,140 +5,110 @@ import (
 	"sync/atomic"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/schema"
 )
 
-// opcode says where a field's value goes.
+// opcode says what is done with a field's value.
 type opcode uint8
 
 const (
-	opSkip opcode = iota
-	opBytes
-	opPackets
-	opProto
-	opTOS
-	opTCPFlags
-	opSrcPort
-	opDstPort
-	opSrcAddr4
-	opDstAddr4
-	opSrcAddr6
-	opDstAddr6
-	opSrcNet
-	opDstNet
-	opInIf
-	opOutIf
-	opNextHop
-	opBGPNextHop
-	opSrcAS
-	opDstAS
-	opFlowLabel
-	opICMPTypeCode
-	opICMPType
-	opICMPCode
-	opMPLSIP
-	opLabel1
-	opLabel2
-	opLabel3
-	opTTL
-	opFragmentID
-	opFragmentOffset
-	opIPFlags
-	opSrcMAC
-	opDstMAC
-	opVLAN
-	opDstVLAN
-	opIPVersion
-	opForwardingStatus
-	opObservationPoint
-	opSamplingInterval
-	opSamplerID
-	opStartUptime
-	opEndUptime
-	opStartSeconds
-	opEndSeconds
-	opStartMillis
-	opEndMillis
-	opStartNTP
-	opEndNTP
-	opStartDelta
-	opEndDelta
-	opBootMillis
-	opFrameSize
-	opFrameSection
-	opIPSection
-	opMapped // by the mapping: see target
-	// As goflow2 converts them: see compat.go.
-	opStartNTPFloat
-	opEndNTPFloat
+	opSkip      opcode = iota
+	opNumber           // of any width, or a part of its bits
+	opAddress          // of 4 or 16 bytes
+	opText             // a string of bytes without the zeros at its end
+	opAddr4            // of the packet: sets the EtherType too
+	opAddr6            //
+	opAppend           // an address, to a list
+	opLabel            // of the MPLS stack
+	opUptime           // a time, as are those that follow
+	opSeconds          //
+	opMillis           //
+	opNTP              //
+	opBefore           //
+	opBoot             //
+	opIPVersion        //
+	opInterval         // sampling interval
+	opSampler          //
+	opFrameSize        //
+	opFrame            // the beginning of a frame
+	opPacket           // and of a packet
+	opMapped           // by the mapping: see target
+	opNTPFloat         // as goflow2 converts it: see compat.go
 )
 
-// elements maps the information elements of IANA's registry to opcodes. Their
-// numbers up to 127 are those of NetFlow v9 too (RFC 7012, RFC 3954 section
-// 8).
-var elements = map[uint16]opcode{
-	1: opBytes, 23: opBytes,
-	2: opPackets, 24: opPackets,
-	4:  opProto,
-	5:  opTOS,
-	6:  opTCPFlags,
-	7:  opSrcPort,
-	11: opDstPort,
-	8:  opSrcAddr4, 27: opSrcAddr6,
-	12: opDstAddr4, 28: opDstAddr6,
-	9: opSrcNet, 29: opSrcNet,
-	13: opDstNet, 30: opDstNet,
-	10: opInIf,
-	14: opOutIf,
-	15: opNextHop, 62: opNextHop,
-	18: opBGPNextHop, 63: opBGPNextHop,
-	16: opSrcAS,
-	17: opDstAS,
-	31: opFlowLabel,
-	32: opICMPTypeCode, 139: opICMPTypeCode,
-	176: opICMPType, 178: opICMPType,
-	177: opICMPCode, 179: opICMPCode,
-	47: opMPLSIP, 140: opMPLSIP,
-	70: opLabel1, 71: opLabel2, 72: opLabel3,
-	52: opTTL,
-	54: opFragmentID, 88: opFragmentOffset, 197: opIPFlags,
-	56: opSrcMAC, 81: opSrcMAC,
-	57: opDstMAC, 80: opDstMAC,
-	58: opVLAN, 59: opDstVLAN,
-	60:  opIPVersion,
-	89:  opForwardingStatus,
-	138: opObservationPoint,
-	34:  opSamplingInterval,
-	48:  opSamplerID, 302: opSamplerID,
-	21: opEndUptime, 22: opStartUptime,
-	150: opStartSeconds, 151: opEndSeconds,
-	152: opStartMillis, 153: opEndMillis,
-	154: opStartNTP, 155: opEndNTP,
-	156: opStartNTP, 157: opEndNTP,
-	158: opStartDelta, 159: opEndDelta,
-	160: opBootMillis,
-	312: opFrameSize,
-	313: opIPSection,
-	315: opFrameSection,
+// opcodes are those of the table's conversions; Plain depends on the field.
+var opcodes = [schema.NumConversions]opcode{
+	schema.IPv4: opAddr4, schema.IPv6: opAddr6, schema.Append: opAppend, schema.Label: opLabel,
+	schema.Uptime: opUptime, schema.Seconds: opSeconds, schema.Millis: opMillis, schema.NTP: opNTP, schema.Before: opBefore,
+	schema.BootTime: opBoot, schema.IPVersion: opIPVersion, schema.Interval: opInterval, schema.Sampler: opSampler,
+	schema.FrameSize: opFrameSize, schema.Frame: opFrame, schema.Packet: opPacket,
+}
+
+// An elementOp is what an element does to a field.
+type elementOp struct {
+	op
+	rank uint8
+}
+
+// elements are what the table's elements fill. Numbers of IANA's up to 127 are those
+// of NetFlow v9 too (RFC 7012, RFC 3954 section 8).
+var elements = func() map[elementKey][]elementOp {
+	all := map[elementKey][]elementOp{}
+	add := func(id fieldID, e *schema.Element) {
+		key := elementKey{e.PEN, e.ID}
+		all[key] = append(all[key], elementOp{newOp(id, e), e.Rank})
+	}
+	for i := range schema.Fields {
+		for j := range schema.Fields[i].Elements {
+			add(fieldID(i), &schema.Fields[i].Elements[j])
+		}
+	}
+	for i := range schema.Headers {
+		add(fieldICMPName, &schema.Headers[i]) // no one field
+	}
+	return all
+}()
+
+// newOp makes the op of an element that fills a field, but for where it stands.
+func newOp(id fieldID, e *schema.Element) op {
+	o := op{code: opcodes[e.Conv], field: id, shift: e.Shift, bits: e.Bits, place: e.Place}
+	if o.bits == 0 {
+		o.bits = 64
+	}
+	if e.Conv != schema.Plain {
+		return o
+	}
+	switch info := &fieldTable[id]; {
+	case info.form == schema.Text:
+		o.code = opText
+	case info.kind == kindBytes:
+		o.code = opAddress
+	default:
+		o.code, o.wide, o.at = opNumber, info.kind == kindUint64, flowOffset(id)
+	}
+	return o
 }
 
 // A plan is what a data template became: the fields that a Flow has a place
 // for, where they stand in a record, and what to do with each. It is
 // immutable and shared by all workers.
 type plan struct {
-	// ops are in template order. A template with fields of variable length
-	// has one for each of its fields that can have bytes, as the walk needs
-	// all lengths; one of fixed length has those that are used.
+	// ops are in template order, several for an element that fills several fields. A
+	// template with fields of variable length has one at least for each of its fields
+	// that can have bytes, as the walk needs all lengths; one of fixed length has those
+	// that are used.
 	ops      []op
 	variable bool
 	fields   []template.Field // all of the template's
 	// fused writes protobuf without a Flow; nil where the template does not
 	// allow it.
 	fused *fusedPlan
-	// json does the same for JSON; made when it is first wanted, by any worker.
-	json atomic.Pointer[jsonPlan]
-	// columns does it for the columns of a mapping; nil where that does not have
-	// any, or the template does not allow it.
-	columns *jsonPlan
+	// json does the same for JSON and text, by form; made when it is first wanted, by
+	// any worker.
+	json [numTextForms]atomic.Pointer[jsonPlan]
+	// columns does it for the columns of a mapping, by notation; nil where that does not
+	// have any, or the template does not allow it.
+	columns [2]*jsonPlan
 	// keys makes the keys of records that are written without a Flow; nil where
 	// they have none, or those of the messages are needed.
 	keys *keyPlan
@@ -149,34 +119,50 @@ type plan struct {
 }
 
 type op struct {
-	code   opcode
-	length uint16 // bytes, or template.VariableLength
-	offset uint32 // in the record; of no meaning if the plan is variable
+	code        opcode
+	field       fieldID
+	shift, bits uint8 // of a number: bits dropped from the right, and kept of the rest
+	place       uint8 // of a label
+	wide        bool  // the field has 64 bits
+	same        bool  // the value is that of the op before
+	length      uint16
+	at          uint16 // of the field in a Flow: see flowOffset
+	offset      uint32 // in the record; of no meaning if the plan is variable
 }
 
 // compilePlan makes the plan of a data template.
-func compilePlan(t *template.Template) *plan { return compileMapped(t, nil, false) }
+func compilePlan(t *template.Template) *plan { return compileMapped(t, nil, nil) }
 
-// compileMapped makes the plan of a data template under a mapping, which may be
-// nil.
-func compileMapped(t *template.Template, mapping map[elementKey]target, compat bool) *plan {
+// compileMapped makes the plan of a data template under a program and the mapping
+// that this has for the template's version; both may be nil.
+func compileMapped(t *template.Template, mapping map[elementKey]target, prog *Program) *plan {
 	p := &plan{variable: t.Variable, fields: t.Fields}
+	compat := prog != nil && prog.compat
+	best := bestRanks(t)
 	offset := uint32(0)
 	for _, f := range t.Fields {
-		code := opSkip
-		if f.PEN == 0 {
-			code = elements[f.ID]
+		first := len(p.ops)
+		add := func(o op) {
+			o.length, o.offset, o.same = f.Length, offset, len(p.ops) > first
+			p.ops = append(p.ops, o)
 		}
-		if compat {
-			code = compatCode(code, t.Version)
-		}
-		if to, ok := mapping[elementKey{f.PEN, f.ID}]; ok && f.Length > 0 {
-			to.then = code
+		key := elementKey{f.PEN, f.ID}
+		to, mapped := mapping[key]
+		if mapped && f.Length > 0 {
 			p.targets = append(p.targets, to)
-			code = opMapped
+			add(op{code: opMapped})
 		}
-		if f.Length > 0 && (t.Variable || code != opSkip) {
-			p.ops = append(p.ops, op{code: code, length: f.Length, offset: offset})
+		for _, e := range elements[key] {
+			if compat {
+				e.code = compatCode(e.code, t.Version)
+			}
+			hidden := prog != nil && isExtra(e.field) && prog.hidden.has(e.field)
+			if e.code != opSkip && f.Length > 0 && !hidden && e.rank <= best[e.field] {
+				add(e.op)
+			}
+		}
+		if len(p.ops) == first && t.Variable && f.Length > 0 {
+			add(op{code: opSkip})
 		}
 		offset += uint32(f.Length)
 	}
@@ -184,6 +170,23 @@ func compileMapped(t *template.Template, mapping map[elementKey]target, compat b
 		p.fused = fuse(p, t)
 	}
 	return p
+}
+
+// bestRanks returns the lowest rank of the elements that a template has of each
+// field.
+func bestRanks(t *template.Template) (best [fieldCustom]uint8) {
+	for i := range best {
+		best[i] = 255
+	}
+	for _, f := range t.Fields {
+		if f.Length == 0 {
+			continue
+		}
+		for _, e := range elements[elementKey{f.PEN, f.ID}] {
+			best[e.field] = min(best[e.field], e.rank)
+		}
+	}
+	return best
 }
 
 // recordContext is what a plan needs to know of the message around a record,
@@ -216,24 +219,26 @@ func (p *Producer) fill(pl *plan, rec []byte, f *Flow, c *recordContext) {
 			o := &pl.ops[i]
 			v := rec[o.offset : o.offset+uint32(o.length)]
 			if o.code == opMapped {
-				p.applyMapped(&pl.targets[mapped], v, f, c)
+				p.assign(&pl.targets[mapped], v, f, c)
 				mapped++
 				continue
 			}
-			p.apply(o.code, v, f, c)
+			p.apply(o, v, f, c)
 		}
 	} else {
-		pos := 0
+		pos, off, n := 0, 0, 0
 		for i := range pl.ops {
 			o := &pl.ops[i]
-			field := template.Field{Length: o.length}
-			off, n := template.FieldSpan(&field, rec, pos)
-			pos = off + n
+			if !o.same {
+				field := template.Field{Length: o.length}
+				off, n = template.FieldSpan(&field, rec, pos)
+				pos = off + n
+			}
 			if o.code == opMapped {
-				p.applyMapped(&pl.targets[mapped], rec[off:pos], f, c)
+				p.assign(&pl.targets[mapped], rec[off:pos], f, c)
 				mapped++
 			} else if o.code != opSkip && n > 0 {
-				p.apply(o.code, rec[off:pos], f, c)
+				p.apply(o, rec[off:pos], f, c)
 			}
 		}
 	}

@@ -30,18 +30,7 @@ var poisonText = []byte{0xdb, 0xdb, 0xdb, 0xdb}
 func (m *memory) poison() {
 	const b, w = 0xdb, 0xdbdbdbdb
 	text := poisonText
-	f := &m.flow
-	*f = Flow{
-		Type: w, SequenceNum: w, TimeReceivedNs: w, SamplingRate: w, SamplerAddress: text, TimeFlowStartNs: w, TimeFlowEndNs: w,
-		Bytes: w, Packets: w, SrcAddr: text, DstAddr: text, Etype: w, Proto: w, SrcPort: w, DstPort: w, InIf: w, OutIf: w,
-		SrcMAC: w, DstMAC: w, SrcVLAN: w, DstVLAN: w, VLANID: w, IPTOS: w, ForwardingStatus: w, IPTTL: w, IPFlags: w, TCPFlags: w,
-		ICMPType: w, ICMPCode: w, IPv6FlowLabel: w, FragmentID: w, FragmentOffset: w, SrcAS: w, DstAS: w, NextHopAS: w,
-		NextHop: text, BGPNextHop: text, SrcNet: w, DstNet: w, SrcCountry: b, DstCountry: b,
-		ObservationDomainID: w, ObservationPointID: w, RoutingAddresses: text, RoutingSegLeft: w,
-		BGPCommunities: poisoned(f.BGPCommunities, w), ASPath: poisoned(f.ASPath, w), MPLSTTL: poisoned(f.MPLSTTL, w),
-		MPLSLabel: poisoned(f.MPLSLabel, w), MPLSIP: poisoned(f.MPLSIP, text), LayerStack: poisoned(f.LayerStack, w),
-		LayerSize: poisoned(f.LayerSize, w), custom: poisoned(f.custom, customValue{num: w, bytes: text}),
-	}
+	m.flow.poison(text)
 	m.hdr = packet.Headers{
 		SrcMAC: w, DstMAC: w, EtherType: b, VLANID: b, SrcAddr: text, DstAddr: text, Proto: b, TOS: b, TTL: b, FlowLabel: w,
 		FragmentID: w, FragmentOffset: w, IPFlags: b, SrcPort: b, DstPort: b, TCPFlags: b, HasICMP: true, ICMPType: b, ICMPCode: b,

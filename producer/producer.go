@@ -231,6 +231,7 @@ func (p *Producer) note(r Reason) {
 func (p *Producer) begin(flowType uint32) *Flow {
 	f := &p.flow
 	f.reset()
+	f.hidden = p.prog.hidden
 	p.scratch = p.scratch[:0]
 	f.Type = flowType
 	f.TimeReceivedNs = uint64(p.meta.ReceivedNs)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/weirflow/weir/producer/schema"
 )
 
 // Renderer is how a value is written as text.
@@ -59,17 +61,19 @@ func ParseRenderer(name string) (Renderer, bool) {
 
 // defaultRenderer returns how a field is written where the mapping says nothing.
 func defaultRenderer(id fieldID) Renderer {
-	switch id {
-	case fieldSrcMAC, fieldDstMAC:
+	switch fieldTable[id].form {
+	case schema.MAC:
 		return RenderMAC
-	case fieldSrcAddr, fieldDstAddr, fieldSampler, fieldNextHop, fieldBGPNextHop, fieldMPLSIP, fieldRouteAddrs:
+	case schema.Address, schema.AddressList:
 		return RenderIP
-	case fieldEtype:
+	case schema.EtherType:
 		return RenderEtype
-	case fieldProto:
+	case schema.Protocol:
 		return RenderProto
-	case fieldSrcNet, fieldDstNet:
+	case schema.Prefix:
 		return RenderNetwork
+	case schema.Text:
+		return RenderString
 	}
 	return RenderNone
 }

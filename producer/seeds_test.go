@@ -87,6 +87,9 @@ func scenarios() []scenario {
 			flowSample(tagged(3, join(u32(nil, 60, 6, 0x0a000001, 0x0a000002, 80, 1024, 0x12, 4))), tagged(2, make([]byte, 24))),
 			flowSample(tagged(4, join(u32(nil, 60, 17), tcpFrame[:32], u32(nil, 53, 1024, 0, 4)))),
 			flowSample(tagged(2, join(u32(nil, 64), tcpFrame[6:12], []byte{0, 0}, tcpFrame[:6], []byte{0, 0}, u32(nil, 0x800)))))}},
+		{"sflow user", [][]byte{sflowDatagram(
+			flowSample(rawHeader(tcpFrame), tagged(1004, join(u32(nil, 106, 3), []byte("bob\x00"), u32(nil, 106, 0)))),
+			flowSample(rawHeader(tcpFrame), tagged(1004, u32(nil, 106, 0, 106, 2, 0xc3000000))), flowSample(tagged(1004, u32(nil, 106, 9))))}},
 		{"sflow counters", [][]byte{sflowDatagram(counterSample(), counterSample())}},
 		{"sflow drop and unknown", [][]byte{sflowDatagram(tagged(5, make([]byte, 32)), tagged(77, make([]byte, 13)), flowSample(tagged(4711, []byte{1})))}},
 		{"garbage", [][]byte{unhex("de ad be ef 00 01 02 03")}},

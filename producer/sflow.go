@@ -138,7 +138,7 @@ const (
 	samplesWalked  sampleWay = iota // as all others
 	samplesByFlow                   // gathered into a Flow, with a plain frame
 	samplesColumns                  // gathered and written, with a plain frame, as columns of a mapping
-	samplesJSON                     // the same, as JSON without
+	samplesText                     // the same, as JSON or text without
 	samplesBin                      // gathered and written
 )
 
@@ -150,14 +150,21 @@ func (p *Producer) sampleWay() sampleWay {
 		return samplesWalked
 	case straight && p.cfg.Format == FormatBin:
 		return samplesBin
-	case !straight || p.cfg.Format == FormatBin || p.cfg.Geo != nil:
+	case !straight || p.cfg.Format == FormatBin:
 		return samplesByFlow
-	case p.cfg.Format == FormatJSON && p.prog.plain:
-		return samplesJSON
+	case p.prog.plain && (p.cfg.Geo == nil || p.prog.keysByParts()):
+		return samplesText
+	case p.cfg.Geo != nil:
+		return samplesByFlow
 	case p.prog.samples[p.notation()] != nil:
 		return samplesColumns
 	}
 	return samplesByFlow
+}
+
+// keysByParts tells whether the keys of enriched plain samples need no Flow.
+func (p *Program) keysByParts() bool {
+	return !p.Keyed() || p.keyShared || p.keyParts && !p.keyASes
 }
 
 // gathers takes the records of a sample of the usual kind.
@@ -184,8 +191,8 @@ func (p *Producer) putSample(way sampleWay, h *sflow.Header, s *sampleParts, rat
 	switch way {
 	case samplesBin:
 		p.writeSample(s)
-	case samplesJSON:
-		p.writeSampleJSON(s)
+	case samplesText:
+		p.writeSampleText(s)
 	default:
 		p.writeSampleColumns(s, p.notation())
 	}
@@ -224,7 +231,7 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	f.InIf, f.OutIf = s.Sample.Input, s.Sample.Output
 	f.Packets = 1
 	for s.Records.Next() {
-		if r := &s.Records.Record; r.Enterprise == 0 && !p.flowRecord(r.Format, r.Data, f) {
+		if r := &s.Records.Record; !p.flowRecord(r.Enterprise<<12|r.Format, r.Data, f) {
 			p.fault(ReasonRecordMalformed)
 		}
 	}
@@ -237,14 +244,14 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	p.emit(f)
 }
 
-// flowRecord adds what a flow record says to the flow. Formats that a Flow has
-// no place for are left out. It reports false if the record is shorter than
+// flowRecord adds what a flow record says to the flow; word is its enterprise and
+// format. Formats that a Flow has no place for are left out. It reports false if the record is shorter than
 // its format.
-func (p *Producer) flowRecord(format uint32, data []byte, f *Flow) bool {
-	if p.prog.compat && p.compatRecord(format, data, f) {
+func (p *Producer) flowRecord(word uint32, data []byte, f *Flow) bool {
+	if p.prog.compat && p.compatRecord(word, data, f) {
 		return true
 	}
-	switch format {
+	switch word {
 	case sflow.FlowRawHeader:
 		r, ok := sflow.ParseRawHeader(data)
 		if !ok {
@@ -307,6 +314,8 @@ func (p *Producer) flowRecord(format uint32, data []byte, f *Flow) bool {
 		r, ok := sflow.ParseExtendedGateway(data)
 		gatewayRecord(&r, f)
 		return ok
+	default:
+		return p.tableRecord(word, data, f)
 	}
 	return true
 }

@@ -83,6 +83,9 @@ func (s *sampleColumns) place(o *fastColumn, name *[]byte, p *Program, n notatio
 		o.kind, o.behind, o.signs = kind, o.behind<<8|']', 2
 		return columnWritten
 	}
+	if isExtra(c.id) {
+		return columnConstant // samples that have any are not gathered
+	}
 	switch c.id {
 	case fieldCustom:
 		if p.layers == nil {
@@ -90,7 +93,7 @@ func (s *sampleColumns) place(o *fastColumn, name *[]byte, p *Program, n notatio
 		}
 		return columnWritten // of any kind: the flow has those
 	case fieldPackets, fieldForwardingStatus, fieldFragmentOffset, fieldMPLSTTL, fieldMPLSLabel, fieldMPLSIP,
-		fieldObservationPoint, fieldRouteAddrs, fieldRouteLeft:
+		fieldObservationPointID, fieldRoutingAddresses, fieldRoutingSegLeft:
 		return columnConstant
 	case fieldEtype, fieldProto, fieldLayerStack:
 		o.kind = fastStack
@@ -103,7 +106,7 @@ func (s *sampleColumns) place(o *fastColumn, name *[]byte, p *Program, n notatio
 			s.most += len(value)
 		}
 		return columnWritten
-	case fieldCommunities:
+	case fieldBGPCommunities:
 		return list(fastCommunities)
 	case fieldASPath:
 		return list(fastPath)

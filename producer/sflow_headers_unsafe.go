@@ -63,18 +63,18 @@ func writeHeaders(h *packet.Headers, w unsafe.Pointer) unsafe.Pointer {
 	w = putMAC(w, h.SrcMAC, tagSrcMAC)
 	w = putMAC(w, h.DstMAC, tagDstMAC)
 	w = put2(w, uint64(h.EtherType), tagEtype)
-	w = put2(w, uint64(h.VLANID), tagVLAN)
-	w = putAddr(w, 6<<3|wireBytes, 1, h.SrcAddr)
-	w = putAddr(w, 7<<3|wireBytes, 1, h.DstAddr)
+	w = put2(w, uint64(h.VLANID), tagVLANID)
+	w = putAddr(w, tagSrcAddr, 1, h.SrcAddr)
+	w = putAddr(w, tagDstAddr, 1, h.DstAddr)
 	w = put2(w, uint64(h.Proto), tagProto)
 	w = put2(w, uint64(h.SrcPort), tagSrcPort)
 	w = put2(w, uint64(h.DstPort), tagDstPort)
-	w = put2(w, uint64(h.TOS), tagTOS)
-	w = put2(w, uint64(h.TTL), tagTTL)
+	w = put2(w, uint64(h.TOS), tagIPTOS)
+	w = put2(w, uint64(h.TTL), tagIPTTL)
 	w = put2(w, uint64(h.TCPFlags), tagTCPFlags)
-	w = put2(w, uint64(h.FragmentID), tagFragID)
-	w = put2(w, uint64(h.FragmentOffset), tagFragOffset)
-	w = put2(w, uint64(h.FlowLabel), tagFlowLabel)
+	w = put2(w, uint64(h.FragmentID), tagFragmentID)
+	w = put2(w, uint64(h.FragmentOffset), tagFragmentOffset)
+	w = put2(w, uint64(h.FlowLabel), tagIPv6FlowLabel)
 	w = put2(w, uint64(h.IPFlags), tagIPFlags)
 	if h.HasICMP {
 		w = put2(w, uint64(h.ICMPType), tagICMPType)
@@ -88,9 +88,9 @@ func writeHeaders(h *packet.Headers, w unsafe.Pointer) unsafe.Pointer {
 	}
 	if h.HasRouting {
 		for a := h.RoutingAddrs; len(a) >= 16; a = a[16:] {
-			w = putAddr(w, tagRouteAddr, 2, a[:16])
+			w = putAddr(w, tagRoutingAddresses, 2, a[:16])
 		}
-		w = put2(w, uint64(h.RoutingSegLeft), tagRouteLeft)
+		w = put2(w, uint64(h.RoutingSegLeft), tagRoutingSegLeft)
 	}
 	return w
 }

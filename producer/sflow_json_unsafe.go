@@ -3,11 +3,15 @@
 package producer
 
 import (
+	"cmp"
 	"encoding/binary"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/sflow"
+	"github.com/weirflow/weir/producer/geo"
 )
 
 // sampleTexts are what plain samples of a stack of headers have in common:
@@ -15,68 +19,93 @@ import (
 type sampleTexts struct {
 	etype  jsonSpan // behind dst_addr, up to the value of src_port
 	middle jsonSpan // behind as_path, up to the size of the last layer
-	tail   jsonSpan // behind that
 }
 
-// sampleText is the text of all stacks, and jsonSlack; sampleSpans its pieces.
-var sampleText, sampleSpans = func() (text []byte, spans [numStacks]sampleTexts) {
+// sampleText is the text of all stacks in a notation, and jsonSlack, with its pieces.
+type sampleText struct {
+	text   []byte
+	stacks [numStacks]sampleTexts
+	tail   jsonSpan // behind the size of the last layer
+	// What stands behind that: the end, or the countries.
+	end, src, dst, countriesEnd jsonSpan
+}
+
+// samplePieces are those of both notations.
+var samplePieces = [2]sampleText{newSampleText(notationJSON), newSampleText(notationText)}
+
+func newSampleText(n notation) (t sampleText) {
 	piece := func(s string) jsonSpan {
-		text = append(text, s...)
-		return jsonSpan{uint32(len(text) - len(s)), uint32(len(s))}
+		t.text = append(t.text, s...)
+		return jsonSpan{uint32(len(t.text) - len(s)), uint32(len(s))}
 	}
-	for i := range spans {
-		etype, ip := uint32(etherTypeIPv4), `"IPv4"`
+	word := func(s string) string { return n.mark() + s + n.mark() }
+	for i := range t.stacks {
+		etype, ip := uint32(etherTypeIPv4), "IPv4"
 		size := "20,"
 		if i&stackV6 != 0 {
-			etype, ip, size = etherTypeIPv6, `"IPv6"`, "40,"
+			etype, ip, size = etherTypeIPv6, "IPv6", "40,"
 		}
-		names, sizes := `"Ethernet",`, "14,"
+		names, sizes := word("Ethernet")+",", "14,"
 		if i&stackVLAN != 0 {
-			names, sizes = names+`"Dot1Q",`, sizes+"4,"
+			names, sizes = names+word("Dot1Q")+",", sizes+"4,"
 		}
-		names += ip + `,"` + layerName(uint32([...]uint8{packet.LayerTCP, packet.LayerUDP, packet.LayerICMP, packet.LayerICMPv6}[i&3])) + `"`
-		spans[i].etype = piece(jsonBefore(memberEtype) + etypeName(etype) + jsonBefore(memberEtype+1) +
-			ProtocolName(uint32(stackProtos[i&3])) + jsonBefore(memberSrcPort))
+		transport := [...]uint8{packet.LayerTCP, packet.LayerUDP, packet.LayerICMP, packet.LayerICMPv6}[i&3]
+		names += word(ip) + "," + word(layerName(uint32(transport)))
+		t.stacks[i].etype = piece(n.before(fieldEtype) + etypeName(etype) + n.before(fieldProto) +
+			ProtocolName(uint32(stackProtos[i&3])) + n.before(fieldSrcPort))
 		middle := ""
-		for m := memberCommunities + 2; m <= memberLayerStack; m++ {
-			middle += jsonBefore(m)
-			if m == memberDomain || m == memberDomain+1 {
+		for m := fieldMPLSTTL; m <= fieldLayerStack; m++ {
+			middle += n.before(m)
+			if m == fieldObservationDomainID || m == fieldObservationPointID {
 				middle += "0"
 			}
 		}
-		spans[i].middle = piece(middle + names + jsonBefore(memberLayerStack+1) + sizes + size)
-		spans[i].tail = piece(jsonBefore(memberRouting) + jsonBefore(memberRouting+1) + "0" + jsonBefore(memberRouting+2))
+		t.stacks[i].middle = piece(middle + names + n.before(fieldLayerSize) + sizes + size)
 	}
-	return append(text, make([]byte, jsonSlack)...), spans
-}()
-
-// putSpan writes a piece of sampleText.
-func putSpan(w unsafe.Pointer, s *jsonSpan) unsafe.Pointer {
-	return putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(sampleText)), s.pos), uintptr(s.n))
+	t.tail = piece(n.before(fieldRoutingAddresses) + n.before(fieldRoutingSegLeft) + "0" + strings.TrimSuffix(n.before(numCore), n.end()))
+	t.end = piece(n.end())
+	t.src = piece(n.sign() + n.key("src_country") + n.mark())
+	t.dst = piece(n.mark() + n.sign() + n.key("dst_country") + n.mark())
+	t.countriesEnd = piece(n.mark() + n.end())
+	t.text = append(t.text, make([]byte, jsonSlack)...)
+	return t
 }
 
-// sflowJSONPrefix encodes what all flow samples of a datagram share: in prefix
+// put writes a piece.
+func (t *sampleText) put(w unsafe.Pointer, s *jsonSpan) unsafe.Pointer {
+	return putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(t.text)), s.pos), uintptr(s.n))
+}
+
+// sflowTextPrefix encodes what all flow samples of a datagram share: in prefix
 // up to the value of sampling_rate, in between from there to that of bytes.
-func (p *Producer) sflowJSONPrefix(h *sflow.Header) {
+func (p *Producer) sflowTextPrefix(h *sflow.Header) {
 	received := uint64(p.meta.ReceivedNs)
-	b := append(p.fused.prefix[:0], `{"type":"SFLOW_5"`...)
-	b = jsonUint(b, `,"time_received_ns":`, received)
-	b = jsonUint(b, `,"sequence_num":`, uint64(h.Sequence))
-	p.fused.prefix = append(b, `,"sampling_rate":`...)
-	b = jsonAddr(p.fused.between[:0], `,"sampler_address":`, h.Agent)
-	b = jsonUint(b, `,"time_flow_start_ns":`, received)
-	b = jsonUint(b, `,"time_flow_end_ns":`, received)
-	p.fused.between = append(b, `,"bytes":`...)
+	m := &memberTexts[p.notation()]
+	b := append(append(p.fused.prefix[:0], m.before(fieldType)...), typeNames[TypeSFlow5]...)
+	b = strconv.AppendUint(append(b, m.before(fieldTimeReceivedNs)...), received, 10)
+	b = strconv.AppendUint(append(b, m.before(fieldSequenceNum)...), uint64(h.Sequence), 10)
+	p.fused.prefix = append(b, m.before(fieldSamplingRate)...)
+	b = append(p.fused.between[:0], m.before(fieldSamplerAddress)...)
+	b = notationText.bytes(b, h.Agent, RenderIP)
+	b = strconv.AppendUint(append(b, m.before(fieldTimeFlowStartNs)...), received, 10)
+	b = strconv.AppendUint(append(b, m.before(fieldTimeFlowEndNs)...), received, 10)
+	p.fused.between = append(b, m.before(fieldBytes)...)
 }
 
-// writeSampleJSON appends the object of a plain sample that gather took.
-func (p *Producer) writeSampleJSON(s *sampleParts) {
-	c := &p.fused
+// writeSampleText appends the JSON object, or the text, of a plain sample that gather
+// took.
+func (p *Producer) writeSampleText(s *sampleParts) {
+	c, m, pieces := &p.fused, &memberTexts[p.notation()], &samplePieces[p.notation()]
 	b := p.batch
-	const fixed = 1200 + 34*20 + 8*50 // text and values: less
+	const fixed = 1300 + 34*20 + 8*50 // text and values: less
 	need := len(c.prefix) + len(c.between) + fixed + 11*(len(s.communities)/4+s.pathLen) + jsonSlack + len(p.cfg.Separator)
 	if cap(b.Buf)-len(b.Buf) < need {
 		b.Buf = grow(b.Buf, need)
+	}
+	var src, dst geo.Answer
+	if p.cfg.Geo != nil {
+		src, dst = p.whereabouts(s)
+		s.numbers[numSrcAS], s.numbers[numDstAS] = cmp.Or(src.AS, s.numbers[numSrcAS]), cmp.Or(dst.AS, s.numbers[numDstAS])
 	}
 	out := b.Buf[len(b.Buf) : len(b.Buf)+need : len(b.Buf)+need]
 	begin := unsafe.Pointer(unsafe.SliceData(out))
@@ -84,32 +113,39 @@ func (p *Producer) writeSampleJSON(s *sampleParts) {
 	w = putNumber(w, s.rate)
 	w = unsafe.Add(w, copy(unsafe.Slice((*byte)(w), len(c.between)), c.between))
 	w = putNumber(w, uint64(s.bytes))
-	w = putKey(w, memberStart+3)
+	w = m.put(w, fieldPackets)
 	*(*byte)(w) = '1' // a packet
 	w = unsafe.Add(w, 1)
-	w = putIP(putKey(w, memberSrcAddr), s.src)
-	w = putIP(putKey(w, memberSrcAddr+1), s.dst)
-	texts := &sampleSpans[s.stack&(numStacks-1)]
-	w = putSpan(w, &texts.etype)
-	w = s.putNumbers(w, numSrcPort, memberSrcPort, 4)
-	w = putMACText(putKey(w, memberSrcMAC), s.srcMAC)
-	w = putMACText(putKey(w, memberSrcMAC+1), s.dstMAC)
-	w = s.putNumbers(putKey(w, memberSrcVLAN), numSrcVLAN, memberSrcVLAN, memberNextHop-memberSrcVLAN)
-	w = putIP(putKey(w, memberNextHop), s.nextHop)
-	w = s.putNumbers(putKey(w, memberNextHop+1), numNextHopAS, memberNextHop+1, 1)
-	w = putNet(putKey(w, memberSrcNet), s.src, s.numbers[numSrcLen])
-	w = putNet(putKey(w, memberSrcNet+1), s.dst, s.numbers[numDstLen])
-	w = putIP(putKey(w, memberSrcNet+2), s.bgpNextHop)
-	w = putKey(w, memberCommunities)
+	w = putIP(m.put(w, fieldSrcAddr), s.src)
+	w = putIP(m.put(w, fieldDstAddr), s.dst)
+	texts := &pieces.stacks[s.stack&(numStacks-1)]
+	w = pieces.put(w, &texts.etype)
+	w = s.putNumbers(w, m, numSrcPort, fieldSrcPort, 4)
+	w = putMACText(m.put(w, fieldSrcMAC), s.srcMAC)
+	w = putMACText(m.put(w, fieldDstMAC), s.dstMAC)
+	w = s.putNumbers(m.put(w, fieldSrcVLAN), m, numSrcVLAN, fieldSrcVLAN, int(fieldNextHop-fieldSrcVLAN))
+	w = putIP(m.put(w, fieldNextHop), s.nextHop)
+	w = s.putNumbers(m.put(w, fieldNextHopAS), m, numNextHopAS, fieldNextHopAS, 1)
+	w = putNet(m.put(w, fieldSrcNet), s.src, s.numbers[numSrcLen])
+	w = putNet(m.put(w, fieldDstNet), s.dst, s.numbers[numDstLen])
+	w = putIP(m.put(w, fieldBGPNextHop), s.bgpNextHop)
+	w = m.put(w, fieldBGPCommunities)
 	w = endNumbers(w, putWordTexts(w, s.communities))
-	w = s.putPathTexts(putKey(w, memberCommunities+1))
-	w = putSpan(w, &texts.middle)
+	w = s.putPathTexts(m.put(w, fieldASPath))
+	w = pieces.put(w, &texts.middle)
 	size := &octets[8]
 	if s.plain.Proto == 6 {
 		size = &octets[s.plain.TCPSize]
 	}
 	*(*uint32)(w) = size.text
-	w = putSpan(unsafe.Add(w, size.n-1), &texts.tail)
+	w = pieces.put(unsafe.Add(w, size.n-1), &pieces.tail)
+	if p.cfg.Geo == nil {
+		w = pieces.put(w, &pieces.end)
+	} else {
+		w = putLetters(pieces.put(w, &pieces.src), src.Country)
+		w = putLetters(pieces.put(w, &pieces.dst), dst.Country)
+		w = pieces.put(w, &pieces.countriesEnd)
+	}
 	o := int(uintptr(w) - uintptr(begin))
 	o += copy(out[o:], p.cfg.Separator)
 	b.Buf = b.Buf[:len(b.Buf)+o]
@@ -119,10 +155,10 @@ func (p *Producer) writeSampleJSON(s *sampleParts) {
 
 // putNumbers writes n numbers from a place, with the text of the members from
 // member on between them.
-func (s *sampleParts) putNumbers(w unsafe.Pointer, place, member, n int) unsafe.Pointer {
+func (s *sampleParts) putNumbers(w unsafe.Pointer, m *memberText, place int, member fieldID, n int) unsafe.Pointer {
 	for i := range n {
 		if i > 0 {
-			w = putKey(w, member+i)
+			w = m.put(w, member+fieldID(i))
 		}
 		v := uint64(s.numbers[(place+i)&31])
 		if v < 256 {

@@ -91,6 +91,9 @@ func (s *sampleParts) gather(b []byte, count uint32) bool {
 		}
 		d := b[:n]
 		b = b[min((n+3)&^3, uint64(len(b))):]
+		if !isGathered(word) {
+			return false
+		}
 		part, ok := uint8(0), false
 		switch word {
 		case sflow.FlowRawHeader:
@@ -106,8 +109,6 @@ func (s *sampleParts) gather(b []byte, count uint32) bool {
 			part, ok = partRouter, s.router(d)
 		case sflow.FlowExtendedGateway:
 			part, ok = partGateway, s.gateway(d)
-		case sflow.FlowEthernet, sflow.FlowIPv4, sflow.FlowIPv6:
-			return false
 		default:
 			continue
 		}

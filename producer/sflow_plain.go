@@ -186,8 +186,8 @@ func appendWords(list []uint32, words []byte) []uint32 {
 // partPlaces are the places of numbers by their field, from 1; 0 for others.
 var partPlaces = [numFields]uint8{
 	fieldSrcPort: numSrcPort + 1, fieldDstPort: numDstPort + 1, fieldInIf: numInIf + 1, fieldOutIf: numOutIf + 1,
-	fieldSrcVLAN: numSrcVLAN + 1, fieldDstVLAN: numDstVLAN + 1, fieldVLAN: numVLAN + 1, fieldTOS: numTOS + 1,
-	fieldTTL: numTTL + 1, fieldIPFlags: numIPFlags + 1, fieldTCPFlags: numTCPFlags + 1, fieldICMPType: numICMPType + 1,
-	fieldICMPCode: numICMPCode + 1, fieldFlowLabel: numFlowLabel + 1, fieldFragmentID: numFragID + 1, fieldSrcAS: numSrcAS + 1,
+	fieldSrcVLAN: numSrcVLAN + 1, fieldDstVLAN: numDstVLAN + 1, fieldVLANID: numVLAN + 1, fieldIPTOS: numTOS + 1,
+	fieldIPTTL: numTTL + 1, fieldIPFlags: numIPFlags + 1, fieldTCPFlags: numTCPFlags + 1, fieldICMPType: numICMPType + 1,
+	fieldICMPCode: numICMPCode + 1, fieldIPv6FlowLabel: numFlowLabel + 1, fieldFragmentID: numFragID + 1, fieldSrcAS: numSrcAS + 1,
 	fieldDstAS: numDstAS + 1, fieldNextHopAS: numNextHopAS + 1, fieldSrcNet: numSrcLen + 1, fieldDstNet: numDstLen + 1,
 }

@@ -10,6 +10,6 @@ const fusedSamples = false
 
 func (*Producer) sflowPrefix(*sflow.Header) {}
 
-func (*Producer) writeSampleJSON(*sampleParts) {}
+func (*Producer) writeSampleText(*sampleParts) {}
 
 func (*Producer) writeSample(*sampleParts) {}

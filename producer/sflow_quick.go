@@ -45,7 +45,7 @@ const quickLen = 640
 // quickSamples tells whether flow samples of a datagram are given to
 // writeSamples: those that become messages of which nothing else is asked for.
 func (p *Producer) quickSamples(way sampleWay) bool {
-	return fastBits && way == samplesBin && p.prog.layers == nil && p.cfg.Geo == nil &&
+	return fastBits && allGathered && way == samplesBin && p.prog.layers == nil && p.cfg.Geo == nil &&
 		(!p.prog.Keyed() || p.prog.keyShared) && p.forcedRate() < 1<<32 && len(p.cfg.Separator) <= 8
 }
 

@@ -29,7 +29,6 @@ const (
 	formatFlow         = sflow.SampleFlow
 	formatFlowExpanded = sflow.SampleFlowExpanded
 	formatRaw          = sflow.FlowRawHeader
-	formatEthernet     = sflow.FlowEthernet // FlowIPv4 and FlowIPv6 come behind it
 	formatSwitch       = sflow.FlowExtendedSwitch
 	formatRouter       = sflow.FlowExtendedRouter
 	formatGateway      = sflow.FlowExtendedGateway

@@ -59,8 +59,8 @@
 	ADDQ    $4, SI
 
 // The head of an address of 4 or 16 bytes behind a tag of one byte.
-#define ADDR4(number) (number<<3 | 2 | 4<<8)
-#define ADDR16(number) (number<<3 | 2 | 16<<8)
+#define ADDR4(tag) (tag | 4<<8)
+#define ADDR16(tag) (tag | 16<<8)
 
 // Big-endian numbers and EtherTypes as a load finds them.
 #define BIG1 $0x01000000

@@ -131,7 +131,7 @@ prefix:
 	MOVL    sampleRun_forced(R13), CX
 	TESTL   CX, CX
 	CMOVLNE CX, AX
-	FIELD1(3<<3)
+	FIELD1(const_tagSamplingRate)
 	MOVL    R12, AX
 	FIELD2(const_tagInIf)
 	MOVL    R14, AX
@@ -166,9 +166,12 @@ record:
 	JEQ     router
 	CMPL    AX, $const_formatGateway
 	JEQ     gateway
-	SUBL    $const_formatEthernet, AX // Ethernet, IPv4, IPv6
-	CMPL    AX, $2
-	JLS     other
+	MOVL    $const_recordPlaces, CX
+	CMPL    AX, CX
+	CMOVLHI CX, AX
+	LEAQ    ·recordWays(SB), CX
+	CMPB    (CX)(AX*1), $0
+	JNE     other           // it fills fields that are not known here
 	JMP     after
 
 done:
@@ -245,7 +248,7 @@ header:
 	CMPL    (SI), BIG1      // Ethernet
 	JNE     other
 	MOVBELL 4(SI), AX
-	FIELD1(9<<3)
+	FIELD1(const_tagBytes)
 	MOVBELL 12(SI), CX
 	CMPQ    CX, R14
 	CMOVQCS CX, R14         // bytes of the frame
@@ -267,7 +270,7 @@ header:
 	MOVWLZX 14(SI), AX
 	ROLW    $8, AX
 	ANDL    $0xfff, AX
-	FIELD2(const_tagVLAN)
+	FIELD2(const_tagVLANID)
 	MOVWLZX 16(SI), CX
 	ADDQ    $4, SI
 	SUBQ    $4, R14
@@ -285,21 +288,21 @@ untagged:
 	TESTW   $0xff1f, 6(SI)  // the offset of a fragment
 	JNE     other
 	MOVBLZX 1(SI), AX
-	FIELD2(const_tagTOS)
+	FIELD2(const_tagIPTOS)
 	MOVWLZX 4(SI), AX
 	ROLW    $8, AX
-	FIELD2(const_tagFragID)
+	FIELD2(const_tagFragmentID)
 	MOVBLZX 6(SI), AX
 	SHRL    $5, AX
 	FIELD2(const_tagIPFlags)
 	MOVBLZX 8(SI), AX
-	FIELD2(const_tagTTL)
+	FIELD2(const_tagIPTTL)
 	MOVL    12(SI), AX
 	MOVL    16(SI), BX
 	SHLQ    $16, AX
 	SHLQ    $16, BX
-	ORQ     $ADDR4(6), AX
-	ORQ     $ADDR4(7), BX
+	ORQ     $ADDR4(const_tagSrcAddr), AX
+	ORQ     $ADDR4(const_tagDstAddr), BX
 	MOVQ    AX, (DI)
 	MOVQ    BX, 6(DI)
 	ADDQ    $12, DI
@@ -320,18 +323,18 @@ ipv6:
 	CMPL    CX, $6
 	JNE     other
 	ANDL    $0xfffff, AX
-	FIELD2(const_tagFlowLabel)
+	FIELD2(const_tagIPv6FlowLabel)
 	MOVBELL (SI), AX
 	SHRL    $20, AX
 	MOVBLZX AX, AX
-	FIELD2(const_tagTOS)
+	FIELD2(const_tagIPTOS)
 	MOVBLZX 7(SI), AX
-	FIELD2(const_tagTTL)
+	FIELD2(const_tagIPTTL)
 	MOVUPS  8(SI), X0
 	MOVUPS  24(SI), X1
-	MOVW    $ADDR16(6), (DI)
+	MOVW    $ADDR16(const_tagSrcAddr), (DI)
 	MOVUPS  X0, 2(DI)
-	MOVW    $ADDR16(7), 18(DI)
+	MOVW    $ADDR16(const_tagDstAddr), 18(DI)
 	MOVUPS  X1, 20(DI)
 	ADDQ    $36, DI
 	ORL     $const_stackV6, DX
@@ -417,7 +420,7 @@ router:
 	JCS     other
 	MOVL    4(SI), AX
 	SHLQ    $16, AX
-	ORQ     $ADDR4(12), AX
+	ORQ     $ADDR4(const_tagNextHop), AX
 	MOVQ    AX, (DI)
 	ADDQ    $6, DI
 	ADDQ    $8, SI
@@ -429,7 +432,7 @@ router6:
 	CMPQ    R14, $28
 	JCS     other
 	MOVUPS  4(SI), X0
-	MOVW    $ADDR16(12), (DI)
+	MOVW    $ADDR16(const_tagNextHop), (DI)
 	MOVUPS  X0, 2(DI)
 	ADDQ    $18, DI
 	ADDQ    $20, SI
@@ -492,7 +495,7 @@ ases:
 	MOVBELL 4(SI), AX
 	TESTL   AX, AX
 	CMOVLEQ DX, AX
-	FIELD1(14<<3)
+	FIELD1(const_tagSrcAS)
 	MOVBELL 12(SI), R12     // segments
 	ADDQ    $16, SI
 	MOVL    $0, firstAS-12(SP)
@@ -558,7 +561,7 @@ path:
 	CMPL    CX, $25         // of five bytes each
 	JHI     other
 	LEAQ    (SI)(CX*4), R13
-	MOVW    $const_tagCommunities, (DI)
+	MOVW    $const_tagBGPCommunities, (DI)
 	ADDQ    $3, DI
 	MOVQ    DI, R14
 
@@ -573,9 +576,9 @@ community:
 last:
 	SHLQ    $8, R8
 	MOVL    R12, AX
-	FIELD1(15<<3)
+	FIELD1(const_tagDstAS)
 	MOVL    firstAS-12(SP), AX
-	FIELD1(13<<3)
+	FIELD1(const_tagNextHopAS)
 	JMP     after
 
 // func prefetch(datagram *byte)

@@ -29,22 +29,22 @@ func (s *sampleParts) maxLen(h *packet.Headers) int {
 
 // sflowPrefix encodes what all flow samples of a datagram share.
 func (p *Producer) sflowPrefix(h *sflow.Header) {
-	if p.cfg.Format == FormatJSON {
-		p.sflowJSONPrefix(h)
+	if p.cfg.Format != FormatBin {
+		p.sflowTextPrefix(h)
 		return
 	}
 	received := uint64(p.meta.ReceivedNs)
 	b := p.fused.prefix[:0]
-	b = append(b, 1<<3, TypeSFlow5)
-	b = appendUint(b, 4, uint64(h.Sequence))
-	b = append(b, 10<<3, 1) // one packet
-	b = appendBytes(b, 11, h.Agent)
+	b = append(b, tagType, TypeSFlow5)
+	b = appendUint(b, numberSequenceNum, uint64(h.Sequence))
+	b = append(b, tagPackets, 1) // one packet
+	b = appendBytes(b, numberSamplerAddress, h.Agent)
 	if cap(b)-len(b) < jsonSlack { // it is copied in words
 		b = grow(b, jsonSlack)
 	}
 	n := len(b)
 	b = b[:n+jsonSlack]
-	n = putTime(b, n, tagReceived, received)
+	n = putTime(b, n, tagTimeReceivedNs, received)
 	n = putTimes(b, n, received, received)
 	if p.fused.prefix = b[:n]; cap(b)-n < jsonSlack {
 		p.fused.prefix = grow(b[:n], jsonSlack)
@@ -83,8 +83,8 @@ func (p *Producer) writeSample(s *sampleParts) {
 	at := unsafe.Add(unsafe.Pointer(unsafe.SliceData(out)), room)
 	at = putText(at, unsafe.Pointer(unsafe.SliceData(c.prefix)), uintptr(len(c.prefix)))
 	w := at
-	w = put1(w, s.rate, 3<<3)
-	w = put1(w, uint64(s.bytes), 9<<3)
+	w = put1(w, s.rate, tagSamplingRate)
+	w = put1(w, uint64(s.bytes), tagBytes)
 	if s.stack >= 0 {
 		w = s.writePlain(w)
 	} else {
@@ -109,7 +109,7 @@ func (p *Producer) writeSample(s *sampleParts) {
 		w = putWord2(w, uint64(n[numSrcLen]), tagSrcNet)
 		w = putWord2(w, uint64(n[numDstLen]), tagDstNet)
 	}
-	w = put1(w, uint64(n[numNextHopAS]), 13<<3)
+	w = put1(w, uint64(n[numNextHopAS]), tagNextHopAS)
 	srcAS, dstAS := n[numSrcAS], n[numDstAS]
 	if p.cfg.Geo != nil {
 		src, dst := p.whereabouts(s)
@@ -117,12 +117,12 @@ func (p *Producer) writeSample(s *sampleParts) {
 		w = putCountry(w, tagSrcCountry, src.Country)
 		w = putCountry(w, tagDstCountry, dst.Country)
 	}
-	w = put1(w, uint64(srcAS), 14<<3)
-	w = put1(w, uint64(dstAS), 15<<3)
-	w = putAddr(w, 12<<3|wireBytes, 1, s.nextHop)
+	w = put1(w, uint64(srcAS), tagSrcAS)
+	w = put1(w, uint64(dstAS), tagDstAS)
+	w = putAddr(w, tagNextHop, 1, s.nextHop)
 	w = putAddr(w, tagBGPNextHop, 2, s.bgpNextHop)
 	if len(s.communities) > 0 {
-		begin := beginList(w, tagCommunities)
+		begin := beginList(w, tagBGPCommunities)
 		w = endList(begin, putWords(begin, s.communities))
 	}
 	if s.pathLen > 0 {
@@ -172,10 +172,10 @@ var stackTexts = func() (t [numStacks]stackText) {
 		}
 		transport := [...]byte{packet.LayerTCP, packet.LayerUDP, packet.LayerICMP, packet.LayerICMPv6}[i&3]
 		layers, sizes = append(layers, ip, transport), append(sizes, size, 8)
-		b := appendUint(nil, 30, etype)
-		b = appendUint(b, 20, uint64(proto))
-		b = appendBytes(b, 103, layers)
-		b = appendBytes(b, 104, sizes)
+		b := appendUint(nil, numberEtype, etype)
+		b = appendUint(b, numberProto, uint64(proto))
+		b = appendBytes(b, numberLayerStack, layers)
+		b = appendBytes(b, numberLayerSize, sizes)
 		t[i].n = uint8(copy(t[i].text[:], b))
 	}
 	return t
@@ -194,22 +194,22 @@ func (s *sampleParts) writePlain(w unsafe.Pointer) unsafe.Pointer {
 	w = putMAC(w, s.dstMAC, tagDstMAC)
 	src, dst := unsafe.Pointer(unsafe.SliceData(s.src)), unsafe.Pointer(unsafe.SliceData(s.dst))
 	if s.plain.V6 {
-		*(*uint16)(w) = 6<<3 | wireBytes | 16<<8
+		*(*uint16)(w) = tagSrcAddr | 16<<8
 		*(*[16]byte)(unsafe.Add(w, 2)) = *(*[16]byte)(src)
-		*(*uint16)(unsafe.Add(w, 18)) = 7<<3 | wireBytes | 16<<8
+		*(*uint16)(unsafe.Add(w, 18)) = tagDstAddr | 16<<8
 		*(*[16]byte)(unsafe.Add(w, 20)) = *(*[16]byte)(dst)
 		w = unsafe.Add(w, 36)
-		w = putWord2(w, uint64(n[numFlowLabel]), tagFlowLabel)
+		w = putWord2(w, uint64(n[numFlowLabel]), tagIPv6FlowLabel)
 	} else {
-		*(*uint64)(w) = 6<<3 | wireBytes | 4<<8 | uint64(*(*uint32)(src))<<16
-		*(*uint64)(unsafe.Add(w, 6)) = 7<<3 | wireBytes | 4<<8 | uint64(*(*uint32)(dst))<<16
+		*(*uint64)(w) = tagSrcAddr | 4<<8 | uint64(*(*uint32)(src))<<16
+		*(*uint64)(unsafe.Add(w, 6)) = tagDstAddr | 4<<8 | uint64(*(*uint32)(dst))<<16
 		w = unsafe.Add(w, 12)
-		w = putHalf2(w, uint64(n[numFragID]), tagFragID)
+		w = putHalf2(w, uint64(n[numFragID]), tagFragmentID)
 		w = putByte2(w, uint64(n[numIPFlags]), tagIPFlags)
 	}
-	w = putHalf2(w, uint64(n[numVLAN]), tagVLAN)
-	w = putByte2(w, uint64(n[numTOS]), tagTOS)
-	w = putByte2(w, uint64(n[numTTL]), tagTTL)
+	w = putHalf2(w, uint64(n[numVLAN]), tagVLANID)
+	w = putByte2(w, uint64(n[numTOS]), tagIPTOS)
+	w = putByte2(w, uint64(n[numTTL]), tagIPTTL)
 	if s.stack&stackICMP != 0 {
 		w = putByte2(w, uint64(n[numICMPType]), tagICMPType)
 		return putByte2(w, uint64(n[numICMPCode]), tagICMPCode)
@@ -226,39 +226,3 @@ func putWord2(w unsafe.Pointer, v, tag uint64) unsafe.Pointer {
 	*(*uint64)(w) = x<<16 | tag
 	return unsafe.Add(w, (2+n)&-int((v+0xffffffff)>>32))
 }
-
-// Tags of two bytes, as they are written: first byte lowest.
-const (
-	tagSrcNet      = 16<<3&0x7f | 0x80 | 16<<3>>7<<8
-	tagDstNet      = 17<<3&0x7f | 0x80 | 17<<3>>7<<8
-	tagInIf        = 18<<3&0x7f | 0x80 | 18<<3>>7<<8
-	tagOutIf       = 19<<3&0x7f | 0x80 | 19<<3>>7<<8
-	tagProto       = 20<<3&0x7f | 0x80 | 20<<3>>7<<8
-	tagSrcPort     = 21<<3&0x7f | 0x80 | 21<<3>>7<<8
-	tagDstPort     = 22<<3&0x7f | 0x80 | 22<<3>>7<<8
-	tagTOS         = 23<<3&0x7f | 0x80 | 23<<3>>7<<8
-	tagTTL         = 25<<3&0x7f | 0x80 | 25<<3>>7<<8
-	tagTCPFlags    = 26<<3&0x7f | 0x80 | 26<<3>>7<<8
-	tagSrcMAC      = 27<<3&0x7f | 0x80 | 27<<3>>7<<8
-	tagDstMAC      = 28<<3&0x7f | 0x80 | 28<<3>>7<<8
-	tagVLAN        = 29<<3&0x7f | 0x80 | 29<<3>>7<<8
-	tagEtype       = 30<<3&0x7f | 0x80 | 30<<3>>7<<8
-	tagICMPType    = 31<<3&0x7f | 0x80 | 31<<3>>7<<8
-	tagICMPCode    = 32<<3&0x7f | 0x80 | 32<<3>>7<<8
-	tagSrcVLAN     = 33<<3&0x7f | 0x80 | 33<<3>>7<<8
-	tagDstVLAN     = 34<<3&0x7f | 0x80 | 34<<3>>7<<8
-	tagFragID      = 35<<3&0x7f | 0x80 | 35<<3>>7<<8
-	tagFragOffset  = 36<<3&0x7f | 0x80 | 36<<3>>7<<8
-	tagFlowLabel   = 37<<3&0x7f | 0x80 | 37<<3>>7<<8
-	tagIPFlags     = 38<<3&0x7f | 0x80 | 38<<3>>7<<8
-	tagMPLSTTL     = 80<<3&0x7f | 0x80 | wireBytes | 80<<3>>7<<8
-	tagMPLSLabel   = 81<<3&0x7f | 0x80 | wireBytes | 81<<3>>7<<8
-	tagBGPNextHop  = 100<<3&0x7f | 0x80 | wireBytes | 100<<3>>7<<8
-	tagCommunities = 101<<3&0x7f | 0x80 | wireBytes | 101<<3>>7<<8
-	tagASPath      = 102<<3&0x7f | 0x80 | wireBytes | 102<<3>>7<<8
-	tagLayerStack  = 103<<3&0x7f | 0x80 | wireBytes | 103<<3>>7<<8
-	tagLayerSize   = 104<<3&0x7f | 0x80 | wireBytes | 104<<3>>7<<8
-	tagRouteAddr   = 105<<3&0x7f | 0x80 | wireBytes | 105<<3>>7<<8
-	tagReceived    = 110<<3&0x7f | 0x80 | 110<<3>>7<<8
-	tagRouteLeft   = 106<<3&0x7f | 0x80 | 106<<3>>7<<8
-)

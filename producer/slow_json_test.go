@@ -82,7 +82,7 @@ func slowJSON(f *flowpb.FlowMessage) []member {
 	for _, key := range strings.Split(jsonOrder, ", ") {
 		order = append(order, member{key, have[key]})
 	}
-	return order
+	return append(order, extraMembers(f)...)
 }
 
 func number[T uint32 | uint64](n T) any { return json.Number(fmt.Sprint(n)) }

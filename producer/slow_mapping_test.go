@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/producer/flowpb"
+	"github.com/weirflow/weir/producer/schema"
 )
 
 // mapElement puts a value where the mapping says, if it says anything of the
@@ -45,13 +46,20 @@ func (s *slow) mapElement(m *slowMessage, field slowField, v []byte, f *flowpb.F
 		if d == nil {
 			d = fields.ByJSONName(lowerFirst(r.Destination))
 		}
-		if !isNumber && d.Kind() != protoreflect.BytesKind {
+		for i := range schema.Fields {
+			if schema.Fields[i].Number == int(d.Number()) && s.hides(&schema.Fields[i]) {
+				return
+			}
+		}
+		if !isNumber && d.Kind() != protoreflect.BytesKind && d.Kind() != protoreflect.StringKind {
 			return
 		}
 		value := protoreflect.ValueOfUint64(number)
 		switch d.Kind() {
 		case protoreflect.Uint32Kind:
 			value = protoreflect.ValueOfUint32(uint32(number))
+		case protoreflect.StringKind:
+			value = protoreflect.ValueOfString(slowText(v))
 		case protoreflect.BytesKind:
 			value = protoreflect.ValueOfBytes(v)
 		}

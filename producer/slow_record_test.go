@@ -72,6 +72,7 @@ func (s *slow) dataRecord(m *slowMessage, t *slowTemplate, values [][]byte) *flo
 	aside := map[uint16]uint64{}
 	for i, field := range t.fields {
 		s.mapElement(m, field, values[i], f, aside)
+		s.extraElement(field, values[i], f)
 		if field.pen == 0 && len(values[i]) > 0 {
 			slowElement(m, field.id, values[i], f, aside)
 		}

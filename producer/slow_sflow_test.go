@@ -71,7 +71,9 @@ func (s *slow) sflow(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 			if length > uint64(len(sample.b)) {
 				break
 			}
-			slowFlowRecord(format, sample.bytes(int(length)), f)
+			record := sample.bytes(int(length))
+			slowFlowRecord(format, record, f)
+			s.extraRecord(format, record, f)
 			sample.pad(int(length))
 		}
 		if cut && (records > 0 || len(sample.b) > 0) {

@@ -50,8 +50,7 @@ func (c *compiler) columns() {
 		if r, ok := render[c.canonical(name)]; ok {
 			col.render, col.asked, p.plain = r, true, false
 		}
-		col.json = append(appendJSONString(nil, []byte(title)), ':')
-		col.text = append(appendTextString(nil, []byte(title)), '=')
+		col.name(title)
 		p.columns = append(p.columns, col)
 	}
 }
@@ -68,7 +67,28 @@ func (c *compiler) column(name string) (column, bool) {
 	if !ok {
 		return column{}, false
 	}
-	return column{id: id, kind: fieldTable[id].kind, render: defaultRenderer(id)}, true
+	return newColumn(id, name), true
+}
+
+// newColumn returns the column of a field in the form that it has without a mapping.
+func newColumn(id fieldID, title string) column {
+	c := column{id: id, kind: fieldTable[id].kind, render: defaultRenderer(id)}
+	c.name(title)
+	return c
+}
+
+// title returns what stands before the value.
+func (c *column) title(n notation) []byte {
+	if n == notationText {
+		return c.text
+	}
+	return c.json
+}
+
+// name sets what stands before the value.
+func (c *column) name(title string) {
+	c.json = append(appendJSONString(nil, []byte(title)), ':')
+	c.text = append(appendTextString(nil, []byte(title)), '=')
 }
 
 // canonical returns the one name of a field that has two.
@@ -150,6 +170,9 @@ func (p *Program) appendText(b []byte, f *Flow, n notation) []byte {
 // appendColumn appends a field's value. It reports false for one that the flow
 // does not have, of the added ones.
 func (p *Program) appendColumn(b []byte, f *Flow, c *column, n notation) ([]byte, bool) {
+	if isExtra(c.id) && !f.has(c.id) {
+		return b, false
+	}
 	switch c.id {
 	case fieldCustom:
 		return p.appendCustomColumn(b, f, c, n)

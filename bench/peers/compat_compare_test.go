@@ -11,6 +11,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	flowpb "github.com/netsampler/goflow2/v2/pb"
+
+	"github.com/weirflow/weir/producer/schema"
 )
 
 // A difference is something that weir and goflow2 say differently.
@@ -68,6 +70,9 @@ func decodeMessage(bin []byte, custom map[protowire.Number]customDef) (*message,
 		_, _, tag := protowire.ConsumeTag(unknown)
 		def, ok := custom[num]
 		if !ok {
+			def, ok = extraField(num)
+		}
+		if !ok {
 			return nil, fmt.Errorf("field %d is no one's", num)
 		}
 		v := ""
@@ -89,6 +94,16 @@ func decodeMessage(bin []byte, custom map[protowire.Number]customDef) (*message,
 		unknown = unknown[n:]
 	}
 	return m, nil
+}
+
+// extraField returns a field that goflow2 does not have, by its number.
+func extraField(number protowire.Number) (customDef, bool) {
+	for i := range schema.Fields {
+		if f := &schema.Fields[i]; f.Extra && f.Number == int(number) {
+			return customDef{Name: f.Name}, true
+		}
+	}
+	return customDef{}, false
 }
 
 // customDef is an added field.

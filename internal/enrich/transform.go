@@ -2,6 +2,7 @@ package enrich
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/weirflow/weir/producer"
 )
@@ -36,7 +37,7 @@ type Transformer struct {
 	rewriter  *Rewriter
 	output    Output
 	separator []byte
-	parser    parser
+	parser    producer.Parser
 	plain     *producer.Program
 }
 
@@ -70,14 +71,19 @@ func (t *Transformer) append(dst []byte, encoding Encoding, msg []byte) ([]byte,
 		return t.rewriter.Append(dst, msg)
 	case encoding == JSON && t.output == OutputJSON:
 		return t.rewriter.appendJSON(dst, msg)
-	case encoding == JSON:
-		if err := t.parser.parseJSON(msg); err != nil {
-			return dst, err
-		}
-	case !t.parser.parse(msg):
-		return dst, ErrMessage
 	}
-	f := &t.parser.flow
+	var f *producer.Flow
+	if encoding == JSON {
+		var err error
+		if f, err = t.parser.ParseJSON(msg); err != nil {
+			return dst, fmt.Errorf("%w: %w", ErrObject, err)
+		}
+	} else {
+		var ok bool
+		if f, ok = t.parser.Parse(msg); !ok {
+			return dst, ErrMessage
+		}
+	}
 	t.rewriter.enrich(f)
 	switch t.output {
 	case OutputBin:

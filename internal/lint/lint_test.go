@@ -38,6 +38,8 @@ var rules = []rule{
 	{"ringbuf", []string{"ringbuf"}, []string{"os", "net", "log"}},
 	{"bpf", []string{"bpf"}, nil},
 	{"xdp", []string{"xdp", "bpf", "ringbuf"}, nil},
+	{"producer/schema/generate", []string{"producer/schema"}, nil},
+	{"producer/schema", []string{}, impure},
 	{"producer", []string{"producer", "decoders"}, impure},
 	{"sink/sinktest", []string{"sink", "producer", "ringbuf"}, nil},
 	{"internal/create", []string{}, []string{"github.com/prometheus"}},

@@ -22,7 +22,8 @@ import (
 const maxFile = 1 << 20
 
 // Load reads the mapping file and compiles it. An empty name is no mapping. The
-// notes are settings that work here and do nothing in goflow2. Everything that
+// notes are settings that work here and do nothing in goflow2, and fields of weir that
+// the mapping replaces by its own. Everything that
 // is wrong comes back at once as a *config.UsageError.
 func Load(name string, s producer.Settings) (p *producer.Program, notes []string, err error) {
 	r := &reader{file: name, lines: map[string]int{}}
@@ -45,10 +46,13 @@ func Load(name string, s producer.Settings) (p *producer.Program, notes []string
 		}
 		return nil, nil, usage
 	}
-	if !s.Compat {
-		notes = r.notes
+	if s.Compat {
+		return p, nil, nil
 	}
-	return p, notes, nil
+	for _, n := range p.Notes() {
+		r.notes = append(r.notes, fmt.Sprintf("%s:%d: %s %s: %s", r.file, r.lines[n.Path], n.Path, strconv.Quote(n.Value), n.Text))
+	}
+	return p, r.notes, nil
 }
 
 func read(name string) ([]byte, error) {

@@ -87,7 +87,7 @@ func TestFaults(t *testing.T) {
 		{"formatter:\n  render: {icmp_name: none}\n", "map.yaml:2: formatter.render.icmp_name \"none\": icmp_name is made of"},
 		{"formatter:\n  render: {nope: none}\n", "map.yaml:2: formatter.render.nope \"nope\": unknown field"},
 		{"formatter:\n  protobuf:\n    - {index: 39, type: varint}\n", "map.yaml:3: formatter.protobuf[0]: no key name"},
-		{"formatter:\n  protobuf:\n    - {name: in_if, index: 39, type: varint}\n", "formatter.protobuf[0].name \"in_if\": FlowMessage has a field of this name"},
+		{"formatter:\n  protobuf:\n    - {name: in_if, index: 39, type: varint}\n", "formatter.protobuf[0].name \"in_if\": goflow2's FlowMessage has a field of this name"},
 		{"formatter:\n  protobuf:\n    - {name: x, index: 18, type: varint}\n", "formatter.protobuf[0].index \"18\": number is that of in_if"},
 		{"formatter:\n  protobuf:\n    - {name: x, index: 19001, type: varint}\n", "formatter.protobuf[0].index \"19001\": not a field number"},
 		{"formatter:\n  protobuf:\n    - {name: x, index: 0, type: varint}\n", "map.yaml:3: formatter.protobuf[0].index \"0\": not a number in range; allowed: a whole number from 1 to 536870911"},
@@ -233,6 +233,12 @@ func TestNotes(t *testing.T) {
 	text := "netflowv9:\n  mapping:\n    - field: 34\n      destination: sampling_rate\n      endian: little\n    - field: 1\n      destination: in_if\n      endianness: little\n"
 	_, notes, err := Load(write(t, text), producer.Settings{})
 	if err != nil || len(notes) != 1 || !strings.Contains(notes[0], "map.yaml:5: netflowv9.mapping[0].endian: little is obeyed") {
+		t.Errorf("notes %q, error %v", notes, err)
+	}
+	text = "formatter:\n  protobuf:\n    - name: flow_direction\n      index: 2000\n      type: varint\n    - name: other\n      index: 42\n      type: string\n"
+	_, notes, err = Load(write(t, text), producer.Settings{})
+	if err != nil || len(notes) != 2 || !strings.Contains(notes[0], `map.yaml:3: formatter.protobuf[0].name "flow_direction": name is that of weir's own field`) ||
+		!strings.Contains(notes[1], `map.yaml:7: formatter.protobuf[1].index "42": number is that of weir's own field`) {
 		t.Errorf("notes %q, error %v", notes, err)
 	}
 }

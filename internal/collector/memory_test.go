@@ -33,7 +33,9 @@ var memoryRows = []memoryRow{
 		},
 	},
 	{
-		name: "domains with data", parts: []string{"templates", "recent"}, cfg: adversaryConfig{templates: few, exporters: 1000},
+		// Domains that have been in use for long refuse others, whose data would be pending.
+		name: "domains with data", parts: []string{"templates", "recent"},
+		cfg: adversaryConfig{templates: few, exporters: 1000, pending: producer.HeldLimits{Bytes: 64 << 10, Sets: 100, AgeNs: 1e9}},
 		churn: func(a *adversary) {
 			a.each(200_000, func(i int) packet { // first as many as are remembered, then those that come and go
 				if i < 100_000 {

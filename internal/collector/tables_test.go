@@ -40,7 +40,8 @@ var growing = map[string]string{
 	"producer.memory":   "the longest record",
 	"producer.work":     "the datagram",
 	"producer.Facts":    "the datagram's samples", "producer.Tally": "a view of the datagram",
-	"producer.Flow": "views of the datagram, and lists that have a limit", "packet.Headers": "views of the datagram",
+	"producer.Flow": "views of the datagram, and lists that have a limit", "packet.Headers": "views of the datagram", "packet.Inner": "a view of the datagram",
+	"producer.Extra":        "views of the record, texts of at most its length",
 	"producer.fusedContext": "views of the datagram", "producer.sampleParts": "views of the datagram", "producer.sampleColumns": "views of the datagram",
 	"producer.customValue": "the longest record",
 }

@@ -66,6 +66,3 @@ func (n notation) before(i fieldID) string {
 	before, _ := n.quotes(fieldTable[i].form)
 	return text + n.key(fieldTable[i].name) + before
 }
-
-// jsonBefore is before for JSON.
-func jsonBefore(i fieldID) string { return notationJSON.before(i) }

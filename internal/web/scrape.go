@@ -70,7 +70,7 @@ func newScrapes(g prometheus.Gatherer, log *slog.Logger) *scrapes {
 
 // ServeHTTP answers a scrape.
 func (s *scrapes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	form := pageForm{expfmt.Negotiate(r.Header), acceptsGzip(r)}
+	form := pageForm{expfmt.NegotiateAccept(r.Header, expfmt.DefaultAcceptedFormats()...), acceptsGzip(r)}
 	w.Header().Set("Content-Type", string(form.format))
 	w.Header().Set("Vary", "Accept, Accept-Encoding")
 	if form.gzip {

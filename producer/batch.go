@@ -31,7 +31,14 @@ type Batch struct {
 
 	// Worker is the index of the worker that owns the batch's life cycle.
 	Worker int
+
+	// Lent is how many bytes of memory the batch had when its worker handed it
+	// over. It belongs to the worker; Reset keeps it.
+	Lent int
 }
+
+// Memory returns how many bytes of memory the batch holds.
+func (b *Batch) Memory() int { return cap(b.Buf) + 4*cap(b.Ends) + 4*cap(b.Keys) }
 
 // NewBatch returns an empty batch that can take size bytes, and some slack
 // for the message that goes over it, before it has to grow.
@@ -64,7 +71,9 @@ const maxKeep = 8 << 20
 func (b *Batch) Reset() {
 	poison(b)
 	if cap(b.Buf) > maxKeep {
+		lent := b.Lent
 		*b = *NewBatch(b.Worker, DefaultBatchSize)
+		b.Lent = lent
 		return
 	}
 	b.Buf = b.Buf[:0]

@@ -178,7 +178,7 @@ func (s *sources) take(w *Worker, i int) (int, error) {
 	decode := w.ready()
 	for j := range n {
 		d := sock.Datagram(j)
-		if decode {
+		if decode && !w.late() { // a datagram may take tens of milliseconds
 			w.datagram(&d)
 		} else {
 			w.discard(PathUDP, len(d.Payload))
@@ -296,7 +296,7 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 			w.counters.FramesMalformed++
 			continue
 		}
-		if !decode {
+		if !decode || w.late() {
 			w.discard(PathXDP, len(payload))
 			continue
 		}

@@ -30,8 +30,13 @@ func (w *Worker) ready() bool {
 		w.seal()
 		w.prod.Refresh()
 	}
+	return !w.late()
+}
+
+// late reports whether no time is left to decode.
+func (w *Worker) late() bool {
 	end := w.endBy.Load()
-	return end == nil || time.Now().Before(*end)
+	return end != nil && !time.Now().Before(*end)
 }
 
 // discard counts a datagram that was received when no time was left to decode

@@ -29,6 +29,9 @@ const (
 	// that is stuck for longer costs the records of what comes, but not the
 	// templates, until it gives a batch back.
 	sinkPatience = 250 * time.Millisecond
+	// batchSlack is the memory that a batch of ordinary messages may have beyond
+	// its size.
+	batchSlack = 128 << 10
 	// batchPoll is how often a waiting worker looks for a batch.
 	batchPoll = time.Millisecond
 )
@@ -69,6 +72,7 @@ type Worker struct {
 	// falls behind.
 	free     []*producer.Batch
 	spare    *producer.Batch // records go here, and nowhere else, meanwhile
+	lent     int             // bytes of memory of the batches that the sink has
 	openedAt time.Time       // when the open batch got its first record
 	behind   bool            // waited in vain since the last batch came back
 	senders  senders
@@ -315,16 +319,23 @@ func (w *Worker) open() *producer.Batch {
 	return w.batch
 }
 
-// collect takes the batches that came back and reports whether one is free.
+// mostLent is the memory that batches may have which the sink keeps: that of as many
+// as there are. A datagram may be written as a thousand times its bytes, so that
+// their number does not bound it.
+func (w *Worker) mostLent() int { return w.lane.Empty.Cap() * (w.cfg.BatchSize + batchSlack) }
+
+// collect takes the batches that came back and reports whether one may be used.
 func (w *Worker) collect() bool {
 	for {
 		b, ok := w.lane.Empty.Pop()
 		if !ok {
 			break
 		}
+		w.lent -= b.Lent
+		b.Lent = 0
 		w.free = append(w.free, b)
 	}
-	if len(w.free) == 0 {
+	if len(w.free) == 0 || w.lent > w.mostLent() {
 		return false
 	}
 	w.behind = false
@@ -356,6 +367,8 @@ func (w *Worker) seal() {
 	// First, so that the sink never acknowledges what was not yet produced.
 	w.publish(true)
 	// There is room: the lane has no more batches than slots.
+	w.batch.Lent = w.batch.Memory()
+	w.lent += w.batch.Lent
 	w.lane.Full.Push(w.batch)
 	w.batch = nil
 	w.notify()

@@ -418,3 +418,28 @@ func TestNoAllocations(t *testing.T) {
 		t.Errorf("%d batches sealed, %d datagrams denied", r.counters.Sealed, r.counters.Denied)
 	}
 }
+
+// TestLargeBatches: the memory of what a sink keeps is bounded, however much is written
+// for a datagram.
+func TestLargeBatches(t *testing.T) {
+	const depth = 16
+	r := newRig(t, rigConfig{depth: depth})
+	src := netip.MustParseAddrPort("192.0.2.1:2055")
+	for i := range depth {
+		d := message(1, uint32(i), dataSet(2, be(nil, 256, 1, 4, 1)...), dataSet(256, make([]byte, 40_000)...))
+		r.datagram(&udp.Datagram{Src: src, Payload: d, ReceivedNs: 1})
+	}
+	kept := 0
+	for b, ok := r.lane.Full.Pop(); ok; b, ok = r.lane.Full.Pop() {
+		kept += b.Memory()
+		if b.Memory() < 500_000 {
+			t.Errorf("a batch of %d bytes is not large", b.Memory())
+		}
+	}
+	if most := r.mostLent(); kept == 0 || kept > 2*most {
+		t.Errorf("%d bytes in batches, want at most %d and a batch", kept, most)
+	}
+	if r.counters.SinkBehind == 0 {
+		t.Error("nothing was dropped")
+	}
+}

@@ -66,6 +66,9 @@ func (m *model) ipv6(ip []byte, queue uint32) Verdict {
 		return PassMalformed
 	}
 	src, dst := netip.AddrFrom16([16]byte(ip[8:])), netip.AddrFrom16([16]byte(ip[24:]))
+	if src.Is4In6() {
+		return PassMalformed
+	}
 	next, left := ip[6], int(binary.BigEndian.Uint16(ip[4:]))
 	rest := ip[40:]
 	for headers := 0; next != 17; headers++ {

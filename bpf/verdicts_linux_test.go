@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 )
 
@@ -90,6 +91,8 @@ func frameCases() []frameCase {
 
 		{"version 6 in IPv4", v4(datagram{edit: put8(0, 0x65)}), PassMalformed},
 		{"version 4 in IPv6", v6(datagram{edit: put8(0, 0x40)}), PassMalformed},
+		{"IPv4 address in IPv6", v6(datagram{src: netip.MustParseAddr("::ffff:192.0.2.1")}), PassMalformed},
+		{"next to IPv4 addresses in IPv6", v6(datagram{src: netip.MustParseAddr("::fffe:192.0.2.1")}), Redirect},
 		{"IHL 4", v4(datagram{edit: put8(0, 0x44)}), PassMalformed},
 		{"IHL 0", v4(datagram{edit: put8(0, 0x40)}), PassMalformed},
 		{"IHL beyond the frame", v4(datagram{edit: put8(0, 0x4f)}), PassMalformed},

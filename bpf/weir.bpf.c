@@ -167,6 +167,10 @@ static __always_inline enum verdict receive_ipv6(struct cursor *c, struct datagr
 
 	if (!take(c, sizeof(*ip)) || ip->version_class >> 4 != 6)
 		return VERDICT_PASS_MALFORMED;
+	/* ::ffff:a.b.c.d does not occur on a wire (RFC 4038). To the rules it would be
+	 * another exporter than a.b.c.d: the sockets, where both are one, decide. */
+	if (!ip->saddr[0] && ntohl(FIRST_WORD(ip->saddr[1])) == 0xffff)
+		return VERDICT_PASS_MALFORMED;
 	space = ntohs(ip->payload_len);
 	next = ip->nexthdr;
 #pragma unroll

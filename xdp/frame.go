@@ -149,7 +149,7 @@ func (f *Frame) parseIPv6(b []byte) {
 	length := int(binary.BigEndian.Uint16(b[4:]))
 	next := b[6]
 	src, dst := netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
-	if length > len(b)-ipv6Header {
+	if length > len(b)-ipv6Header || src.Is4In6() { // the program lets no such source pass
 		return
 	}
 	b = b[ipv6Header : ipv6Header+length]

@@ -39,7 +39,7 @@ func (p *prober) attachIn(device Interface, program Program, mode Mode) (link.Li
 		if now, err := p.byIndex(device.Index); err == nil && now.ProgramID != 0 {
 			r.Holder = holderOf(now.ProgramID)
 			r.Hint = r.Holder.String() + " has the interface and is not evicted: detach it " +
-				"(ip link set dev " + device.Name + " xdp off, or end its process), or use another interface"
+				"(end its process; ip link set dev " + device.Name + " xdp off; bpftool link detach if it has a link), or use another interface"
 			if r.Holder.Tag == "" {
 				r.Hint += fmt.Sprintf("; bpftool prog show id %d, as root, says which it is", r.Holder.ID)
 			}

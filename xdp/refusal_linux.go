@@ -66,7 +66,7 @@ func hint(step string, err error) string {
 	case errors.Is(err, unix.ENOBUFS):
 		return "the UMEM is locked memory: raise RLIMIT_MEMLOCK (LimitMEMLOCK=infinity), give CAP_IPC_LOCK, or set smaller rings"
 	case errors.Is(err, unix.EAFNOSUPPORT):
-		return "this kernel has no AF_XDP sockets (CONFIG_XDP_SOCKETS)"
+		return "this kernel has no AF_XDP sockets (CONFIG_XDP_SOCKETS), or a filter forbids them (systemd: RestrictAddressFamilies=AF_XDP)"
 	case errors.Is(err, unix.ERANGE):
 		return "the MTU is too large for this driver's XDP: set a smaller one, or use generic mode"
 	case errors.Is(err, unix.ENOSPC) && is(stepAttach):
@@ -74,7 +74,7 @@ func hint(step string, err error) string {
 	case errors.Is(err, unix.EBUSY) && is(stepBind), errors.Is(err, unix.EBUSY) && is(stepUMEM):
 		return "another AF_XDP socket has the queue"
 	case (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST)) && is(stepAttach):
-		return "another XDP program has the interface, and is not evicted (bpftool net list): detach it (ip link set dev NAME xdp off), or use another interface"
+		return "another XDP program has the interface, and is not evicted (bpftool net list): end its process, or detach it (ip link set dev NAME xdp off; bpftool link detach if it has a link), or use another interface"
 	case errors.Is(err, unix.EOPNOTSUPP) && is(stepBind):
 		return "the driver has no zero-copy for this interface: set zero-copy to auto or off"
 	case errors.Is(err, unix.EOPNOTSUPP):

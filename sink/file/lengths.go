@@ -107,13 +107,18 @@ func (f *File) repair(t *target) (moved bool, err error) {
 			return false, fmt.Errorf("read its last messages: %w", err)
 		}
 	}
-	if !marked || t.size-good > maxTorn {
-		if t.size > maxWalk {
-			return true, f.setFileAside(n, t, "where its last whole message ends is not known, and it is too large to be read at the start")
-		}
-		if good, err = walkLengths(fd, 0, t.size, separator); err != nil {
+	switch {
+	case marked && good == t.size:
+	case t.size <= maxWalk:
+		// Also where there is a mark: it may be in the middle of a message that
+		// another program wrote since.
+		all, err := walkLengths(fd, 0, t.size, separator)
+		if err != nil {
 			return false, fmt.Errorf("read its messages: %w", err)
 		}
+		good = max(good, all)
+	case !marked || t.size-good > maxTorn:
+		return true, f.setFileAside(n, t, "the end of its last whole message is not known, and it is too large to be read at the start")
 	}
 	switch {
 	case good == t.size:

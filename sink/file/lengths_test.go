@@ -65,7 +65,7 @@ func setMark(t testing.TB, path string, end int64) {
 		t.Fatal(err)
 	}
 	defer unix.Close(target.fd)
-	m, err := openMark(path)
+	m, err := openMark(path, &target)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,3 +92,22 @@ func TestMarkOtherDevice(t *testing.T) {
 		t.Errorf("the mark is at %d, valid %v; want 4", end, ok)
 	}
 }
+
+// TestTornReopened: the rest of a message is not written after its beginning was cut off.
+func TestTornReopened(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "flows.txt")
+	f := mustNew(t, Config{Path: path, Mark: true, Separator: ";"})
+	mustWrite(t, f, "a;")
+	appendTo(t, path, "be") // as a write that the disk had no room for
+	f.torn = []byte("gun;")
+	again, err := f.openTarget()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.adopt(again)
+	mustWrite(t, f, "c;")
+	f.Close()
+	if got := contents(t, path); got != "a;c;" {
+		t.Errorf("the output is %q, want %q", got, "a;c;")
+	}
+}

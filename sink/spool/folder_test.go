@@ -1,12 +1,15 @@
 package spool
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/weirflow/weir/producer"
@@ -328,5 +331,43 @@ func TestAcksOfCrash(t *testing.T) {
 	}
 	if got := drain(t, l, damagePad, true); len(got) < 80 || len(got) > 100 {
 		t.Errorf("%d records delivered again, want 80 and at most those of two entries more", len(got))
+	}
+}
+
+// TestForeignKept: segments of another spool are kept whatever becomes of damaged ones,
+// and each start says so.
+func TestForeignKept(t *testing.T) {
+	small := func() Config {
+		return Config{Dir: t.TempDir(), MaxBytes: 1 << 20, SegmentBytes: 4096, Reserve: -1, SyncEvery: -1}
+	}
+	cfg := small()
+	makeSmall(t, cfg, true)
+	n := 0
+	for range 2 {
+		other := small()
+		makeSmall(t, other, true)
+		for _, path := range files(t, other.Dir, segmentSuffix) {
+			text, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(cfg.Dir, segmentName(uint64(1000+n))), text, 0o640)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+	}
+	overwrite(files(t, cfg.Dir, segmentSuffix)[0], 200, 50)
+	for range 2 {
+		var log bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		l := mustOpen(t, cfg)
+		if len(l.segs) > 0 {
+			l.dropFront()
+		}
+		l.Close()
+		if kept := len(files(t, cfg.Dir, foreignSuffix)); n == 0 || kept != n || !strings.Contains(log.String(), "of another spool are kept") {
+			t.Errorf("%d segments of %d are kept; log:\n%s", kept, n, log.String())
+		}
 	}
 }

@@ -17,6 +17,9 @@ const (
 	segmentPrefix = "spool-"
 	segmentSuffix = ".wal"
 	asideSuffix   = ".bad"
+	// foreignSuffix is of segments of another spool. They are never removed: their
+	// records may not have been delivered.
+	foreignSuffix = ".foreign"
 	// keepAside is how many damaged segments are kept for a look at them.
 	keepAside = 4
 	// scanChunk is how much is read at a time in search of an entry.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"hash/fnv"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -191,9 +192,19 @@ func (a *acks) close() error {
 	return err
 }
 
+// readOwn reads a file. It refuses one that another user may have put there.
+func readOwn(path string) ([]byte, error) {
+	f, err := create.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := io.ReadAll(f)
+	return p, errors.Join(err, f.Close())
+}
+
 // loadAcks reads the list; that it is not there is no error.
 func (l *Log) loadAcks() (ackState, error) {
-	p, err := os.ReadFile(l.acks.path)
+	p, err := readOwn(l.acks.path)
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 	case unreadable(err):

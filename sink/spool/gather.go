@@ -88,7 +88,7 @@ func (l *Log) gather(id uint32) ([]*candidate, error) {
 // system's: other files can be read.
 func unreadable(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) ||
-		errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EISDIR)
+		errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EISDIR) || errors.Is(err, create.ErrForeign)
 }
 
 // logID returns the id of the log: the one that is known, that of most segments, or

@@ -130,6 +130,7 @@ func (c *Capture) openQueues(n int) error {
 		ringSize: c.cfg.RingSize,
 		layout:   c.layout,
 		zeroCopy: c.cfg.ZeroCopy,
+		done:     c.cfg.Done,
 	}
 	if c.mode == Generic {
 		plan.zeroCopy = ZeroCopyOff

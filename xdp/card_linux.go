@@ -1,10 +1,14 @@
 package xdp
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -13,8 +17,8 @@ type Card struct {
 	// Frames is how many frames the driver received, and Missed how many were dropped
 	// since it had no buffers.
 	Frames, Missed uint64
-	// Whole is how many frames came in good order according to the card itself, whatever
-	// the driver then did with them; 0 if the driver does not show it.
+	// Whole is the number of valid frames that the hardware counted, including those
+	// that the driver dropped later. 0 if unknown.
 	Whole uint64
 }
 
@@ -24,18 +28,26 @@ type Card struct {
 var wholeFrames = []string{"rx_packets", "rx_good_packets"}
 
 // Card asks the driver of the interface. It makes a few system calls, some of which take
-// long with some drivers: ask once a second, not much more. After Detach and Close it
-// returns [net.ErrClosed].
+// long with some drivers: ask once a second, not much more. Other methods do not wait for
+// them, but for Close. After Detach and Close it returns [net.ErrClosed].
 func (c *Capture) Card() (Card, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.link == nil {
+	p, attached := c.prober, c.link != nil
+	c.mu.Unlock()
+	if !attached {
 		return Card{}, net.ErrClosed
 	}
-	return c.prober.card(c.device.Index)
+	return p.card(c.device.Index)
 }
 
+// card asks for the counters of an interface. It returns an error if the driver's own
+// statistics could be read before and cannot be now.
 func (p *prober) card(index int) (card Card, err error) {
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	if p.closed {
+		return card, net.ErrClosed
+	}
 	link, err := p.links.LinkByIndex(index)
 	if err != nil {
 		return card, fmt.Errorf("ask for counters of the interface: %w", err)
@@ -44,21 +56,35 @@ func (p *prober) card(index int) (card Card, err error) {
 	if s := a.Statistics; s != nil {
 		card.Frames, card.Missed = s.RxPackets, s.RxMissedErrors+s.RxOverErrors+s.RxFifoErrors
 	}
-	if i := p.statistic(a.Name); i >= 0 {
-		if values, err := p.statistics(a.Name); err == nil && i < len(values) {
-			card.Whole = values[i]
-		}
+	card.Whole, err = p.wholeOf(a)
+	return card, err
+}
+
+// wholeOf returns Card.Whole of an interface. It is unknown if the card has virtual
+// functions: with igb for one, the counter is then of the whole port.
+func (p *prober) wholeOf(a *netlink.LinkAttrs) (uint64, error) {
+	i := p.statistic(a.Name)
+	if i < 0 || len(a.Vfs) > 0 {
+		return 0, nil
 	}
-	return card, nil
+	values, err := p.statistics(a.Name)
+	switch {
+	case err == nil && i < len(values):
+		p.answered = true
+		return values[i], nil
+	case p.answered:
+		return 0, fmt.Errorf("ask for counters of the card: %w", cmp.Or(err, io.ErrUnexpectedEOF))
+	}
+	return 0, nil
 }
 
 // statistic returns the index in statistics of the first of wholeFrames, -1 if there is
-// none.
+// none or if the driver does not answer at the moment.
 func (p *prober) statistic(name string) int {
 	if p.whole == nil {
 		names, err := ethtoolNames(p.ethtool, name)
-		if err != nil {
-			names = nil // the driver has none
+		if err != nil && !errors.Is(err, unix.EOPNOTSUPP) {
+			return -1
 		}
 		i := slices.IndexFunc(names, func(s string) bool { return slices.Contains(wholeFrames, s) })
 		p.whole = &i

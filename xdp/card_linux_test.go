@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
 )
 
 // What the driver counts grows by what came.
@@ -42,6 +44,28 @@ func TestCard(t *testing.T) {
 	}
 }
 
+// A driver that takes long to answer Card does not hold up the other methods.
+func TestCardSlow(t *testing.T) {
+	l := newLab(t, 1, 0)
+	c := l.open(Config{})
+	c.prober.asking.Lock() // as Card does while it asks
+	answered := make(chan error)
+	go func() {
+		_, err := c.Card()
+		answered <- err
+	}()
+	for range 100 {
+		c.Stats()
+		if err := c.Health(); err != nil {
+			t.Error(err)
+		}
+	}
+	c.prober.asking.Unlock()
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
 // The driver's own statistics are read whole, and their names found.
 func TestDriverStatistics(t *testing.T) {
 	l := newLab(t, 1, 0)
@@ -70,8 +94,29 @@ func TestDriverStatistics(t *testing.T) {
 		if values[0] != uint64(peer.Attrs().Index) {
 			t.Errorf("%s is %d, want %d", names[0], values[0], peer.Attrs().Index)
 		}
+		socket := p.ethtool
+		p.ethtool = -1
+		if i := p.statistic("veth0"); i != -1 || p.whole != nil {
+			t.Errorf("a driver that does not answer once: index %d, kept %v", i, p.whole != nil)
+		}
+		p.ethtool = socket
 		if i := p.statistic("veth0"); i != -1 {
 			t.Errorf("a veth has no counter of a card: %s", names[i])
+		}
+		first := 0
+		p.whole = &first // as if it had
+		attrs := netlink.LinkAttrs{Name: "veth0"}
+		if n, err := p.wholeOf(&attrs); err != nil || n != values[0] {
+			t.Errorf("the counter is %d, want %d: %v", n, values[0], err)
+		}
+		attrs.Vfs = []netlink.VfInfo{{}}
+		if n, err := p.wholeOf(&attrs); err != nil || n != 0 {
+			t.Errorf("with virtual functions the counter is %d, want 0: %v", n, err)
+		}
+		attrs.Vfs, p.ethtool = nil, -1
+		_, err = p.wholeOf(&attrs)
+		if p.ethtool = socket; err == nil {
+			t.Error("no error from a driver that answers no more")
 		}
 		return nil
 	})

@@ -122,6 +122,9 @@ type Config struct {
 	// with a queue's first frame; where it cannot, no system calls are made for it.
 	BusyPoll       time.Duration
 	BusyPollBudget int
+	// Done, if not nil, ends Open early when it is closed: Open does not wait then for a
+	// queue that another socket holds, which can take 5 s.
+	Done <-chan struct{}
 	// Load loads the program for what was found of the interface. The program is
 	// closed by who made it, after Close, and also if Open fails.
 	Load func(Target) (Program, error)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -42,8 +43,13 @@ func Probe(name string) (Interface, error) {
 // whatever thread.
 type prober struct {
 	links   *netlink.Handle
-	ethtool int  // a socket: its ioctls are about its namespace
-	whole   *int // see statistic; nil until it was looked for
+	ethtool int // a socket: its ioctls are about its namespace
+
+	// asking is held while the counters are asked for and guards what follows.
+	asking   sync.Mutex
+	whole    *int // see statistic; nil until it was looked for
+	answered bool // the driver's own statistics could be read
+	closed   bool
 }
 
 func newProber() (*prober, error) {
@@ -60,6 +66,9 @@ func newProber() (*prober, error) {
 }
 
 func (p *prober) close() {
+	p.asking.Lock()
+	defer p.asking.Unlock()
+	p.closed = true
 	p.links.Close()
 	unix.Close(p.ethtool)
 }

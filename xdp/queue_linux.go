@@ -29,6 +29,7 @@ type queuePlan struct {
 	workers, ringSize int
 	layout
 	zeroCopy ZeroCopy
+	done     <-chan struct{} // Config.Done
 }
 
 // openQueue makes the sockets of a queue and binds them. No frame reaches them
@@ -56,7 +57,7 @@ func (q *queue) open(plan queuePlan) (err error) {
 		if w == 0 {
 			err = q.openFirst(s, chunks, plan)
 		} else {
-			err = s.bind(unix.XDP_SHARED_UMEM, q.sockets[0].fd)
+			err = s.bind(unix.XDP_SHARED_UMEM, q.sockets[0].fd, plan.done)
 		}
 		if err != nil {
 			return err
@@ -124,7 +125,7 @@ func (q *queue) bindFirst(s *socket, plan queuePlan) error {
 	if plan.frags {
 		flags |= unix.XDP_USE_SG
 	}
-	if err := s.bind(flags, -1); err != nil {
+	if err := s.bind(flags, -1, plan.done); err != nil {
 		return err
 	}
 	var options uint32 // struct xdp_options

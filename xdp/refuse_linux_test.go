@@ -182,6 +182,24 @@ func TestSecondCaptureIsRefused(t *testing.T) {
 	})
 }
 
+// Open does not wait for a queue that another socket holds once Config.Done is closed.
+func TestOpenDone(t *testing.T) {
+	l := newLab(t, 1, 0)
+	first := l.open(Config{})
+	done := make(chan struct{})
+	close(done)
+	plan := queuePlan{workers: 1, ringSize: 64, layout: layout{chunk: smallChunk}, done: done}
+	start := time.Now()
+	err := l.collector.Do(func() error {
+		_, err := openQueue(first.Interface(), 0, plan)
+		return err
+	})
+	l.wantRefusal(first, err, stepBind, unix.EBUSY, "queue 0", "another AF_XDP socket")
+	if took := time.Since(start); took >= bindPatience {
+		t.Errorf("it took %v", took)
+	}
+}
+
 // A queue that another socket holds is waited for, but not for ever.
 func TestQueueIsHeld(t *testing.T) {
 	l := newLab(t, 1, 0)

@@ -105,8 +105,9 @@ func (s *socket) mapRX(ringSize int) error {
 }
 
 // bind binds the socket to its queue, sharing the UMEM of another socket on the
-// same queue if shared is its descriptor and not -1.
-func (s *socket) bind(flags uint16, shared int) error {
+// same queue if shared is its descriptor and not -1. It tries again while the queue is
+// busy, for bindPatience at most and until done is closed.
+func (s *socket) bind(flags uint16, shared int, done <-chan struct{}) error {
 	address := &unix.SockaddrXDP{
 		Flags:   flags,
 		Ifindex: uint32(s.queue.device.Index),
@@ -115,12 +116,20 @@ func (s *socket) bind(flags uint16, shared int) error {
 	if shared >= 0 {
 		address.SharedUmemFD = uint32(shared)
 	}
-	for deadline := time.Now().Add(bindPatience); ; time.Sleep(bindPause) {
+	for deadline := time.Now().Add(bindPatience); ; {
 		err := unix.Bind(s.fd, address)
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+		wait := errors.Is(err, unix.EBUSY) && time.Now().Before(deadline)
+		if wait {
+			select {
+			case <-done:
+				wait = false
+			case <-time.After(bindPause):
+			}
+		}
+		if !wait {
 			return refuse(s.queue.device.Name, fmt.Sprintf("%s to queue %d", stepBind, s.queue.id), err)
 		}
 	}

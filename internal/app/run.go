@@ -35,6 +35,10 @@ const (
 	// together. With what an output gets beyond it to notice that, it leaves
 	// room below the five seconds that a stop may last.
 	stopTimeout = 3500 * time.Millisecond
+	// capturesTimeout and workersTimeout are when, of that time, the captures must be
+	// detached and the workers must have ended. The rest is for the output.
+	capturesTimeout = 2 * time.Second
+	workersTimeout  = 3 * time.Second
 	// drainTimeout is how much of it the workers may take to decode what waits
 	// in rings and sockets.
 	drainTimeout = time.Second
@@ -457,32 +461,39 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	if c.web != nil {
 		c.web.SetHealthy(false)
 	}
-	end := time.Now().Add(drainTimeout)
+	began := time.Now()
+	end := began.Add(drainTimeout)
 	for _, w := range c.workers {
 		w.EndBy(end)
 	}
 	var errs []error
 	if captures := c.captures.Load(); captures != nil {
-		if err := waitFor(ctx, captures.Stop); err != nil {
+		if err := waitUntil(ctx, began.Add(capturesTimeout), captures.Stop); err != nil {
 			errs = append(errs, fmt.Errorf("stop captures: %w", err))
 		}
 	}
 	for _, w := range c.workers {
 		w.Stop()
 	}
-	if err := waitFor(ctx, workers.Wait); err != nil {
+	ended := true
+	if err := waitUntil(ctx, began.Add(workersTimeout), workers.Wait); err != nil {
 		errs = append(errs, fmt.Errorf("stop workers: %w", err))
-	} else if c.errors != nil {
-		c.errors.Close()
+		ended = false // they use their sockets, and the process ends soon
+	} else {
+		if c.errors != nil {
+			c.errors.Close()
+		}
+		// At once, so that nothing is sent to a socket that nobody reads.
+		c.closeSockets()
 	}
-	// At once, so that nothing is sent to a socket that nobody reads.
-	c.closeSockets()
 	c.watcher.stop()
 	saved := make(chan error, 1)
 	go func() { saved <- c.stopKeeping(ctx) }()
 	errs = append(errs, c.hub.Stop(ctx), <-saved)
-	for _, w := range c.workers {
-		w.Close()
+	if ended {
+		for _, w := range c.workers {
+			w.Close()
+		}
 	}
 	if c.web != nil {
 		if err := c.web.Stop(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -493,9 +504,11 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	return errors.Join(errs...)
 }
 
-// waitFor calls wait and returns when it has returned, or ctx's error if ctx was
-// done before.
-func waitFor(ctx context.Context, wait func()) error {
+// waitUntil calls wait and returns when it has returned. If ctx is done or the time comes
+// before that, it returns the context's error and wait continues.
+func waitUntil(ctx context.Context, end time.Time, wait func()) error {
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
 	done := make(chan struct{})
 	go func() {
 		wait()

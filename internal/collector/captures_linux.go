@@ -31,6 +31,7 @@ type Captures struct {
 	workers []*Worker
 	system  system
 	stop    context.CancelFunc
+	done    <-chan struct{} // closed by stop
 	ended   sync.WaitGroup
 
 	// change is held while a capture is opened or closed, which may take
@@ -74,7 +75,7 @@ func StartCaptures(cfg CaptureConfig, workers []*Worker) (*Captures, error) {
 // startCaptures does the same with another system.
 func startCaptures(cfg CaptureConfig, workers []*Worker, sys system) (*Captures, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Captures{cfg: cfg, workers: workers, system: sys, stop: cancel}
+	c := &Captures{cfg: cfg, workers: workers, system: sys, stop: cancel, done: ctx.Done()}
 	for _, name := range cfg.Interfaces {
 		c.list = append(c.list, &capture{name: name, log: cfg.Logger.With("interface", name)})
 	}
@@ -120,6 +121,7 @@ func (c *Captures) attach(one *capture) error {
 		ZeroCopy:  zeroCopy,
 		RingSize:  c.cfg.RingSize,
 		BusyPoll:  c.cfg.BusyPoll,
+		Done:      c.done,
 
 		LargeChunks: remedy.largeChunks,
 		Load: func(t xdp.Target) (xdp.Program, error) {

@@ -23,8 +23,8 @@ const (
 	// Zero-copy is at fault if lossyFrames were lost or cut, and more than one of
 	// lossyShare, at lossyLooks in a row.
 	lossyFrames, lossyShare, lossyLooks = 4, 50, 2
-	// Without it the program does not run on some queue, or the card's counter is about
-	// something else: more frames, a greater share, and more looks are wanted.
+	// Without zero-copy, a difference means that the program does not run on some queue,
+	// or that the card counts something else. The thresholds are therefore higher.
 	partlyFrames, partlyShare, partlyLooks = 100, 4, 10
 	// wellLooks is after how many looks a capture that receives is well.
 	wellLooks = 60
@@ -108,7 +108,9 @@ func (j *judge) look(now observation) finding {
 	before := j.before
 	j.before = now
 	j.looks++
-	if j.looks%window == 1 || now.frames < before.frames || now.whole < before.whole { // counters may start from zero
+	// Counters may start from zero, and the card's own may be unknown at times.
+	if j.looks%window == 1 || now.frames < before.frames || now.whole < before.whole || now.missed < before.missed ||
+		now.seen < before.seen || now.bad < before.bad || (now.whole == 0) != (j.base.whole == 0) {
 		j.base, j.lossyFor = now, 0
 		return fine
 	}

@@ -317,3 +317,50 @@ func TestQuietCapture(t *testing.T) {
 		t.Errorf("opened %d times, want 3", opened)
 	}
 }
+
+// TestJudgeCounters: counters that start from zero, and one that is unknown for some
+// looks, prove nothing.
+func TestJudgeCounters(t *testing.T) {
+	tests := map[string]func(o *observation){ // nil: whole is unknown for two looks
+		"missed starts again":   func(o *observation) { o.missed = 0 },
+		"frames starts again":   func(o *observation) { o.frames = 0 },
+		"whole starts again":    func(o *observation) { o.whole = 1 },
+		"the program's as well": func(o *observation) { o.seen, o.bad = 0, 0 },
+		"whole is unknown":      nil,
+	}
+	for name, upset := range tests {
+		for _, zeroCopy := range []bool{true, false} {
+			for from := range 20 {
+				j := judge{zeroCopy: zeroCopy, native: true}
+				o := observation{frames: 990_000, whole: 1_000_000, missed: 500}
+				for i := range 40 {
+					o.frames, o.whole, o.seen = o.frames+100, o.whole+100, o.seen+100
+					if i == from && upset != nil {
+						upset(&o)
+					}
+					now := o
+					if upset == nil && (i == from || i == from+1) {
+						now.whole = 0
+					}
+					if f := j.look(now); f != fine {
+						t.Fatalf("%s from look %d on, zero-copy %v: finding %d at look %d", name, from, zeroCopy, f, i)
+					}
+				}
+			}
+		}
+	}
+	// And a loss is found after that.
+	j := judge{zeroCopy: true, native: true}
+	o, found := observation{frames: 990_000, whole: 1_000_000}, false
+	for i := range 40 {
+		o.frames, o.whole, o.seen = o.frames+100, o.whole+100, o.seen+50
+		now := o
+		if i == 8 {
+			now.whole = 0
+		}
+		found = j.look(now) == lossy || found
+	}
+	if !found {
+		t.Error("a loss is not found")
+	}
+}

@@ -201,7 +201,9 @@ func (s *sources) finish(w *Worker) {
 	for _, r := range s.frames {
 		w.empty(r)
 	}
-	end := w.endBy.Load().Add(drainTime) // where the system refuses to refuse
+	// After Refuse a queue is finite. The time is a bound for systems that cannot refuse.
+	// It begins here: detaching the captures may have taken longer than the drain time.
+	end := time.Now().Add(drainTime)
 	for i, sock := range s.socks {
 		if err := sock.Refuse(); err != nil {
 			w.log.Debug("socket still receives", "listen", sock.LocalAddr(), "error", err)

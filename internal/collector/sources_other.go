@@ -48,7 +48,7 @@ func (s *sources) sweep(w *Worker) (int, error) { return s.next(w, 0) }
 // finish takes all that is in the socket, for at most drainTime: it cannot be
 // told to receive no more.
 func (s *sources) finish(w *Worker) {
-	end := w.endBy.Load().Add(drainTime)
+	end := time.Now().Add(drainTime)
 	for n, err := 1, error(nil); n > 0 && err == nil && time.Now().Before(end); {
 		n, err = s.next(w, 0)
 	}

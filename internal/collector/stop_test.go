@@ -78,6 +78,25 @@ func TestStopCounts(t *testing.T) {
 	}
 }
 
+// TestStopLate: a worker that is stopped long after the time of EndBy, since detaching
+// the captures took longer, still counts what its socket holds.
+func TestStopLate(t *testing.T) {
+	r := newRig(t, rigConfig{})
+	const datagrams = 20
+	for range datagrams {
+		r.send(v5(1))
+	}
+	r.EndBy(time.Now().Add(-3 * drainTime))
+	r.Stop()
+	if err := r.Run(); err != nil {
+		t.Fatal(err)
+	}
+	s := r.Snapshot()
+	if s.Received[PathUDP] != datagrams || s.Shutdown != datagrams {
+		t.Errorf("%d received, %d dropped by shutdown, want %d of each", s.Received[PathUDP], s.Shutdown, datagrams)
+	}
+}
+
 // TestStopRefuses: what is sent to a worker that has ended is counted as dropped
 // by the kernel.
 func TestStopRefuses(t *testing.T) {

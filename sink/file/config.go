@@ -27,9 +27,9 @@ type Config struct {
 
 	// LengthDelimited says that every message has its length in front, as a
 	// varint, and Separator after it. What follows the last whole message when the
-	// file is opened goes to another file, NAME.torn-TIME. It implies Mark; where
-	// the mark is missing or of no use the file is read, and a file of over 1 GiB,
-	// or one that cannot be read as messages, is set aside as NAME.unfinished-TIME.
+	// file is opened goes to another file, NAME.torn-TIME. It implies Mark. Without a
+	// valid mark, weir reads the whole file. It renames a file that is larger than
+	// 1 GiB or is not valid to NAME.unfinished-TIME.
 	LengthDelimited bool
 	Separator       string
 

@@ -133,7 +133,7 @@ func (f *File) openTarget() (target, error) {
 // adopt makes t the output in use.
 func (f *File) adopt(t target) {
 	if f.open {
-		if !t.same(&f.out) || t.regular && (f.cfg.LineDelimited || f.cfg.LengthDelimited) {
+		if !t.same(&f.out) || t.regular && (f.cfg.LineDelimited || f.cfg.LengthDelimited || f.cfg.Mark) {
 			f.torn = f.torn[:0] // another file, or the beginning was cut off
 		}
 		if err := unix.Close(f.out.fd); err != nil && !errors.Is(err, unix.EINTR) {

@@ -94,7 +94,7 @@ func (f *File) repair(t *target) (moved bool, err error) {
 		if !marked || t.size-good > maxTorn {
 			return false, nil // there is no telling where a message begins
 		}
-		return false, f.setTornAside(n, t, good)
+		return f.setTornAside(n, t, good)
 	}
 	fd, err := reopenForReading(n.current, t)
 	if err != nil {
@@ -107,13 +107,18 @@ func (f *File) repair(t *target) (moved bool, err error) {
 			return false, fmt.Errorf("read its last messages: %w", err)
 		}
 	}
-	if !marked || t.size-good > maxTorn {
-		if t.size > maxWalk {
-			return true, f.setFileAside(n, t, "where its last whole message ends is not known, and it is too large to be read at the start")
-		}
-		if good, err = walkLengths(fd, 0, t.size, separator); err != nil {
+	switch {
+	case marked && good == t.size:
+	case t.size <= maxWalk:
+		// Also where there is a mark: it may be in the middle of a message that
+		// another program wrote since.
+		all, err := walkLengths(fd, 0, t.size, separator)
+		if err != nil {
 			return false, fmt.Errorf("read its messages: %w", err)
 		}
+		good = max(good, all)
+	case !marked || t.size-good > maxTorn:
+		return true, f.setFileAside(n, t, "the end of its last whole message is not known, and it is too large to be read at the start")
 	}
 	switch {
 	case good == t.size:
@@ -123,7 +128,7 @@ func (f *File) repair(t *target) (moved bool, err error) {
 	case t.size-good > maxTorn:
 		return true, f.setFileAside(n, t, fmt.Sprintf("no messages can be read from byte %d on", good))
 	}
-	return false, f.setTornAside(n, t, good)
+	return f.setTornAside(n, t, good)
 }
 
 // reopenForReading opens the output, which is open for appending only, a second
@@ -154,25 +159,23 @@ func (f *File) asideName(n names, kind string) string {
 }
 
 // setTornAside moves what follows the offset, which is no whole message, to another
-// file. If that cannot be made it is cut off all the same: nobody was told that the
-// output has it.
-func (f *File) setTornAside(n names, t *target, good int64) error {
+// file. If it cannot be copied, for want of room for instance, the whole file is set
+// aside, which needs none, and moved is true.
+func (f *File) setTornAside(n names, t *target, good int64) (moved bool, err error) {
 	if good == t.size {
-		return nil
+		return false, nil
 	}
 	aside := f.asideName(n, "torn")
-	copied := f.copyTail(n.current, t, good, aside)
+	if err := f.copyTail(n.current, t, good, aside); err != nil {
+		return true, f.setFileAside(n, t, fmt.Sprintf("its unfinished last message cannot be copied: %v", err))
+	}
 	torn, err := cutAt(t, good)
 	if err != nil {
-		return err
+		return false, err
 	}
 	f.repairs.count(torn)
-	if copied != nil {
-		f.log.Warn("unfinished last message cut off, and not kept", "path", f.cfg.Path, "bytes", torn, "error", copied)
-	} else {
-		f.log.Warn("unfinished last message set aside", "path", f.cfg.Path, "bytes", torn, "to", aside)
-	}
-	return nil
+	f.log.Warn("unfinished last message set aside", "path", f.cfg.Path, "bytes", torn, "to", aside)
+	return false, nil
 }
 
 // copyTail writes what follows the offset to a new file and syncs it.

@@ -65,7 +65,7 @@ func setMark(t testing.TB, path string, end int64) {
 		t.Fatal(err)
 	}
 	defer unix.Close(target.fd)
-	m, err := openMark(path)
+	m, err := openMark(path, &target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,21 +352,31 @@ func TestTornThenRotated(t *testing.T) {
 	}
 }
 
-// TestNoRoomAside: where the torn end cannot be kept it is cut off all the same.
+// TestNoRoomAside: if the torn end cannot be copied, the whole file is kept under
+// another name.
 func TestNoRoomAside(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "flows.bin")
-	clock := newClock()
-	write(t, path, delimited(1, "")+delimited(2, "")[:9])
-	if err := os.WriteFile(path+".torn-"+clock.now().Format("20060102T150405.000000000Z"), nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	var log logBuffer
-	f := mustNew(t, Config{Path: path, LengthDelimited: true, Logger: log.logger(), now: clock.now})
-	mustWrite(t, f, delimited(3, ""))
-	f.Close()
-	if got := split(t, contents(t, path), ""); len(got) != 2 || log.count("not kept") != 1 {
-		t.Errorf("%d messages; log:\n%s", len(got), log.String())
+	message := func(i int) string { return delimited(i, "") }
+	for _, lengths := range []bool{true, false} {
+		path := filepath.Join(t.TempDir(), "flows.bin")
+		clock := newClock()
+		whole := message(1)
+		text := whole + message(2)[:9]
+		write(t, path, text)
+		setMark(t, path, int64(len(whole)))
+		torn := path + ".torn-" + clock.now().Format("20060102T150405.000000000Z")
+		if err := os.WriteFile(torn, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f := mustNew(t, Config{Path: path, LengthDelimited: lengths, Mark: true, now: clock.now})
+		mustWrite(t, f, message(3))
+		f.Close()
+		if got := contents(t, path); got != message(3) {
+			t.Errorf("lengths %v: the output has %d bytes, want the message written last", lengths, len(got))
+		}
+		kept := strings.Replace(torn, ".torn-", ".unfinished-", 1)
+		if got := contents(t, kept); got != text {
+			t.Errorf("lengths %v: %d bytes are kept of %d", lengths, len(got), len(text))
+		}
 	}
 }
 

@@ -18,25 +18,34 @@ import (
 // whole batch in the output ends. A start after a crash needs to look only at what
 // comes after that. All integers are little-endian:
 //
-//	0  magic "weirend1"
-//	8  device and inode of the output
-//	24 offset at which the last whole batch ends
-//	32 flags: 1 if the output was closed in good order
-//	36 CRC-32C of the 36 bytes before
+//	0  magic "weirend2"
+//	8  inode of the output
+//	16 offset at which the last whole batch ends
+//	24 flags: 1 if the output was closed in good order
+//	28 CRC-32C of the markTail bytes of the output before that offset, or of all
+//	   bytes before it if there are fewer
+//	32 CRC-32C of the 32 bytes before
 //
-// It is written after each batch and never synced: it outlives the process, and
-// after a failure of the machine it is checked against the file.
+// The inode alone does not identify the output: another program may write the same
+// file again. The device number is not compared, because on some file systems (btrfs,
+// overlay, NFS) it changes at a reboot.
+//
+// The mark is written after each batch and never synced. It outlives the process. After
+// a failure of the machine it is checked against the output.
 const (
-	markMagic  = "weirend1"
-	markSize   = 40
+	markMagic  = "weirend2"
+	markSize   = 36
 	markClosed = 1
+	markTail   = 64
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 type mark struct {
-	f   *os.File
-	buf [markSize]byte
+	f    *os.File
+	in   int // descriptor that reads the output
+	buf  [markSize]byte
+	tail [markTail]byte
 }
 
 // markPath returns the path of an output's mark.
@@ -44,9 +53,9 @@ func markPath(output string) string {
 	return filepath.Join(filepath.Dir(output), "."+filepath.Base(output)+".end")
 }
 
-// readMark returns what the mark of the output says, if it is about the file t:
-// the offset, and whether the output was closed there. ok is false if there is no
-// such mark.
+// readMark returns the offset in the mark of the output t, and whether the output was
+// closed there. ok is false if there is no mark, or if the output changed before that
+// offset since.
 func readMark(output string, t *target) (end int64, closed, ok bool) {
 	var fd int
 	err := restart(func() (err error) {
@@ -59,42 +68,72 @@ func readMark(output string, t *target) (end int64, closed, ok bool) {
 	defer unix.Close(fd)
 	var p [markSize]byte
 	if readAt(fd, p[:], 0) != nil || string(p[:8]) != markMagic ||
-		binary.LittleEndian.Uint32(p[36:]) != crc32.Checksum(p[:36], castagnoli) {
+		binary.LittleEndian.Uint32(p[32:]) != crc32.Checksum(p[:32], castagnoli) {
 		return 0, false, false
 	}
-	if binary.LittleEndian.Uint64(p[8:]) != t.dev || binary.LittleEndian.Uint64(p[16:]) != t.ino {
+	end = int64(binary.LittleEndian.Uint64(p[16:]))
+	if binary.LittleEndian.Uint64(p[8:]) != t.ino || end < 0 || end > t.size {
 		return 0, false, false
 	}
-	end = int64(binary.LittleEndian.Uint64(p[24:]))
-	if end < 0 || end > t.size {
+	in, err := reopenForReading(output, t)
+	if err != nil {
 		return 0, false, false
 	}
-	return end, binary.LittleEndian.Uint32(p[32:])&markClosed != 0, true
+	defer unix.Close(in)
+	var tail [markTail]byte
+	sum, err := sumBefore(in, tail[:], end)
+	if err != nil || sum != binary.LittleEndian.Uint32(p[28:]) {
+		return 0, false, false
+	}
+	return end, binary.LittleEndian.Uint32(p[24:])&markClosed != 0, true
 }
 
-// openMark opens the mark of an output for writing.
-func openMark(output string) (*mark, error) {
-	f, err := create.Own(markPath(output), 0o644)
+// sumBefore returns the CRC-32C of the bytes of a file that come before an offset, as
+// many as p has room for.
+func sumBefore(fd int, p []byte, end int64) (uint32, error) {
+	p = p[:min(int64(len(p)), end)]
+	if err := readAt(fd, p, end-int64(len(p))); err != nil {
+		return 0, err
+	}
+	return crc32.Checksum(p, castagnoli), nil
+}
+
+// openMark opens the mark of the output t for writing.
+func openMark(output string, t *target) (*mark, error) {
+	in, err := reopenForReading(output, t)
 	if err != nil {
 		return nil, fmt.Errorf("open mark: %w", err)
 	}
-	return &mark{f: f}, nil
+	f, err := create.Own(markPath(output), 0o644)
+	if err != nil {
+		unix.Close(in)
+		return nil, fmt.Errorf("open mark: %w", err)
+	}
+	return &mark{f: f, in: in}, nil
 }
 
-// set notes that the file t holds whole messages up to its write position. A mark
-// that cannot be written stays as it was, which costs the next start some reading.
+// set stores that the file t holds whole messages up to an offset. If the mark cannot
+// be written, or the output is shorter than that by now, the next start finds no valid
+// mark, or an older one, and reads more of the output.
 func (m *mark) set(t *target, end int64, flags uint32) {
 	p := m.buf[:]
 	copy(p, markMagic)
-	binary.LittleEndian.PutUint64(p[8:], t.dev)
-	binary.LittleEndian.PutUint64(p[16:], t.ino)
-	binary.LittleEndian.PutUint64(p[24:], uint64(end))
-	binary.LittleEndian.PutUint32(p[32:], flags)
-	binary.LittleEndian.PutUint32(p[36:], crc32.Checksum(p[:36], castagnoli))
+	sum, err := sumBefore(m.in, m.tail[:], end)
+	if err != nil {
+		end = -1 // never valid
+	}
+	binary.LittleEndian.PutUint64(p[8:], t.ino)
+	binary.LittleEndian.PutUint64(p[16:], uint64(end))
+	binary.LittleEndian.PutUint32(p[24:], flags)
+	binary.LittleEndian.PutUint32(p[28:], sum)
+	binary.LittleEndian.PutUint32(p[32:], crc32.Checksum(p[:32], castagnoli))
 	_, _ = m.f.WriteAt(p, 0)
 }
 
-func (m *mark) close() { _ = m.f.Close() }
+func (m *mark) close() {
+	_ = m.f.Close()
+	unix.Close(m.in)
+}
 
 // marks reports whether the output has a mark.
 func (f *File) marks() bool {
@@ -109,7 +148,7 @@ func (f *File) beginMark() {
 	}
 	n, err := namesOf(f.cfg.Path)
 	if err == nil {
-		f.mark, err = openMark(n.current)
+		f.mark, err = openMark(n.current, &f.out)
 	}
 	if err != nil {
 		f.log.Warn("the end of the output is not marked: a start after a crash has to read all of it", "path", f.cfg.Path, "error", err)
@@ -118,14 +157,21 @@ func (f *File) beginMark() {
 	f.mark.set(&f.out, f.out.size, 0)
 }
 
-// markEnd notes that all of the output up to where the last write ended is whole.
+// markEnd stores that the output is whole up to the end of the last write, or up to the
+// size that it had when it was opened if nothing was written since: a descriptor for
+// appending begins at offset 0.
 func (f *File) markEnd(flags uint32) {
 	if f.mark == nil || len(f.torn) > 0 {
 		return
 	}
-	if end, err := unix.Seek(f.out.fd, 0, unix.SEEK_CUR); err == nil && end > 0 {
-		f.mark.set(&f.out, end, flags)
+	end, err := unix.Seek(f.out.fd, 0, unix.SEEK_CUR)
+	if err != nil {
+		return
 	}
+	if end == 0 {
+		end = f.out.size
+	}
+	f.mark.set(&f.out, end, flags)
 }
 
 // endMark closes the mark.

@@ -61,7 +61,7 @@ func cutAt(t *target, size int64) (int64, error) {
 		return 0, nil
 	}
 	if err := restart(func() error { return unix.Ftruncate(t.fd, size) }); err != nil {
-		return 0, fmt.Errorf("cut off its unfinished last line: %w", err)
+		return 0, fmt.Errorf("cut off its unfinished end: %w", err)
 	}
 	t.size = size
 	return cut, nil

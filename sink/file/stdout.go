@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipeChunk is how much a pipe that poll calls writable takes without blocking
-// (PIPE_BUF is at most this).
+// pipeChunk is the number of bytes that a pipe takes without blocking if poll reports it
+// writable: POSIX has PIPE_BUF at least 512.
 const pipeChunk = 512
 
 // openStdout returns standard output as a target whose writes never block, so that

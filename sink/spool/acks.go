@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"hash/fnv"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -42,8 +43,11 @@ const (
 	ackBoot   = 'b' // the list was written while the machine had this number
 	ackClosed = 'z' // the log was closed: the list is complete
 	ackLog    = 'i'
-	// ackSettled goes before an ackPart: if that is missing after a crash, some
-	// records come again, and none looks lost.
+	// ackBroken is written over an ackBoot of the same size when acknowledgements
+	// cannot be appended: the list does not have all of them.
+	ackBroken = 'x'
+	// ackSettled precedes an ackPart. If a crash leaves only the ackSettled, some
+	// records are delivered again, but none is counted as lost.
 	ackSettled = 's'
 	ackHeader  = 9
 
@@ -103,6 +107,7 @@ type ackState struct {
 	log     uint32 // id of the log; 0 if unknown
 	boot    uint64
 	closed  bool // nothing follows the end in good order
+	broken  bool // acknowledgements are missing
 }
 
 // settle takes note of the number of records ever resolved.
@@ -115,7 +120,7 @@ func (s *ackState) settle(n uint64) {
 // complete reports whether the list has all acknowledgements that there were: the
 // log was closed, or its process ended while the machine went on.
 func (s *ackState) complete() bool {
-	return s.known && (s.closed || s.boot != 0 && s.boot == bootNumber())
+	return s.known && !s.broken && (s.closed || s.boot != 0 && s.boot == bootNumber())
 }
 
 // parseAcks reads a list and returns how many of its bytes are in order.
@@ -140,6 +145,8 @@ func parseAcks(p []byte) (s ackState, good int) {
 		switch {
 		case kind == ackBoot:
 			s.boot = seq
+		case kind == ackBroken:
+			s.broken = true
 		case seq >= limit:
 		case kind == ackSettled:
 			s.settle(seq)
@@ -169,6 +176,7 @@ type acks struct {
 	f       *os.File
 	size    int64
 	limit   int64     // the size at which it is written anew
+	bootAt  int64     // offset of the ackBoot; 0 if there is none
 	broken  bool      // it lacks acknowledgements
 	retryAt time.Time // when to write it anew after a failure
 	state   state
@@ -184,9 +192,19 @@ func (a *acks) close() error {
 	return err
 }
 
+// readOwn reads a file. It refuses one that another user may have put there.
+func readOwn(path string) ([]byte, error) {
+	f, err := create.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := io.ReadAll(f)
+	return p, errors.Join(err, f.Close())
+}
+
 // loadAcks reads the list; that it is not there is no error.
 func (l *Log) loadAcks() (ackState, error) {
-	p, err := os.ReadFile(l.acks.path)
+	p, err := readOwn(l.acks.path)
 	switch {
 	case err == nil, errors.Is(err, fs.ErrNotExist):
 	case unreadable(err):
@@ -231,6 +249,10 @@ func (l *Log) ack(record func([]byte) []byte) {
 
 func (l *Log) ackFailed(err error) {
 	l.tally.AckErrors++
+	// Best effort: to overwrite a record needs no space, but the disk may be gone.
+	if a := &l.acks; !a.broken && a.f != nil && a.bootAt > 0 {
+		_, _ = a.f.WriteAt(appendAck(a.buf[:0], ackBroken, 0, nil), a.bootAt)
+	}
 	l.acks.broken, l.acks.retryAt = true, time.Now().Add(acksRetry)
 	l.acks.state.begin(l.cfg.Logger, "acknowledgements are not noted, records may be delivered again after a crash", err)
 }
@@ -255,7 +277,9 @@ var bootNumber = sync.OnceValue(func() uint64 {
 func (l *Log) compact() {
 	a := &l.acks
 	p := appendEnd(appendCursor(a.buf[:0], l.cursor, l.settled()), l.next, l.count)
-	p = appendAck(appendAck(p, ackLog, uint64(l.id), nil), ackBoot, bootNumber(), nil)
+	p = appendAck(p, ackLog, uint64(l.id), nil)
+	bootAt := int64(len(p))
+	p = appendAck(p, ackBoot, bootNumber(), nil)
 	for _, seq := range slices.SortedFunc(maps.Keys(l.done), cmp.Compare) {
 		p = appendDone(p, seq, l.settled())
 	}
@@ -274,7 +298,7 @@ func (l *Log) compact() {
 	if a.f != nil {
 		_ = a.f.Close() // nothing of it is needed any more
 	}
-	a.f, a.size, a.broken = f, int64(len(p)), false
+	a.f, a.size, a.bootAt, a.broken = f, int64(len(p)), bootAt, false
 	a.limit = 2*a.size + acksKeep
 	a.state.end(l.cfg.Logger, "acknowledgements are noted again")
 }

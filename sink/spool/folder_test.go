@@ -1,12 +1,17 @@
 package spool
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/weirflow/weir/producer"
@@ -328,5 +333,91 @@ func TestAcksOfCrash(t *testing.T) {
 	}
 	if got := drain(t, l, damagePad, true); len(got) < 80 || len(got) > 100 {
 		t.Errorf("%d records delivered again, want 80 and at most those of two entries more", len(got))
+	}
+}
+
+// TestForeignKept: segments of another spool are kept whatever becomes of damaged ones,
+// and each start says so.
+func TestForeignKept(t *testing.T) {
+	small := func() Config {
+		return Config{Dir: t.TempDir(), MaxBytes: 1 << 20, SegmentBytes: 4096, Reserve: -1, SyncEvery: -1}
+	}
+	cfg := small()
+	makeSmall(t, cfg, true)
+	n := 0
+	for range 2 {
+		other := small()
+		makeSmall(t, other, true)
+		for _, path := range files(t, other.Dir, segmentSuffix) {
+			text, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(cfg.Dir, segmentName(uint64(1000+n))), text, 0o640)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+	}
+	overwrite(files(t, cfg.Dir, segmentSuffix)[0], 200, 50)
+	for range 2 {
+		var log bytes.Buffer
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		l := mustOpen(t, cfg)
+		if len(l.segs) > 0 {
+			l.dropFront()
+		}
+		l.Close()
+		if kept := len(files(t, cfg.Dir, foreignSuffix)); n == 0 || kept != n || !strings.Contains(log.String(), "of another spool are kept") {
+			t.Errorf("%d segments of %d are kept; log:\n%s", kept, n, log.String())
+		}
+	}
+}
+
+// TestPlantedFiles: a file of another user in a folder that all may write to does not
+// keep the spool from opening, and is not read.
+func TestPlantedFiles(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("this test needs root, to make files of another user; try again with sudo")
+	}
+	for _, name := range []string{segmentName(77), acksName} {
+		cfg := Config{Dir: t.TempDir(), MaxBytes: 1 << 20, SegmentBytes: 4096, Reserve: -1, SyncEvery: -1}
+		_, want := makeSmall(t, cfg, true)
+		if err := os.Chmod(cfg.Dir, 0o777|os.ModeSticky); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(cfg.Dir, name)
+		text, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.WriteFile(path, append(text, 'x'), 0o640), os.Chown(path, 12345, 12345)); err != nil {
+			t.Fatal(err)
+		}
+		l := mustOpen(t, cfg)
+		if got := drain(t, l, damagePad, true); len(got) < len(want) {
+			t.Errorf("%s: %d records can be read, want %d at least", name, len(got), len(want))
+		}
+		if _, err := os.Lstat(strings.TrimSuffix(path, segmentSuffix) + asideSuffix); err != nil {
+			t.Errorf("%s is not set aside: %v", name, err)
+		}
+	}
+}
+
+// TestReplacedSegment: a segment that another user replaced while it waited is not read.
+func TestReplacedSegment(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("this test needs root, to make files of another user; try again with sudo")
+	}
+	cfg := Config{Dir: t.TempDir(), MaxBytes: 1 << 20, SegmentBytes: 4096, Reserve: -1, SyncEvery: -1}
+	makeSmall(t, cfg, true)
+	l := mustOpen(t, cfg)
+	if err := errors.Join(os.Chmod(cfg.Dir, 0o777|os.ModeSticky), os.Chown(l.segs[0].path, 12345, 12345)); err != nil {
+		t.Fatal(err)
+	}
+	waiting := l.segs[0].waiting
+	drain(t, l, damagePad, true)
+	if lost := l.TakeLosses(); waiting == 0 || lost.Corrupt != waiting {
+		t.Errorf("%d records lost, want the %d of the segment", lost.Corrupt, waiting)
 	}
 }

@@ -60,11 +60,15 @@ func (l *Log) gather(id uint32) ([]*candidate, error) {
 		}
 		// It was never this log's: its records are in no other sum.
 		c.count()
-		l.reject(c, "is of another spool")
+		l.rejectAs(c, "is of another spool", foreignSuffix)
 		l.losses.Corrupt += c.records
 		l.tally.Corrupt += c.records
 		return true
 	})
+	if kept, err := list(l.cfg.Dir, foreignSuffix); err == nil && len(kept) > 0 {
+		l.cfg.Logger.Warn("segments of another spool are kept and not delivered: to deliver them, move them to a folder of their own, rename them to *"+
+			segmentSuffix+", and use that as spool folder", "dir", l.cfg.Dir, "files", len(kept), "first", kept[0])
+	}
 	// Of copies the one with the most records comes first, and is read.
 	for i, c := range found {
 		for _, o := range found[:i] {
@@ -84,7 +88,7 @@ func (l *Log) gather(id uint32) ([]*candidate, error) {
 // system's: other files can be read.
 func unreadable(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) ||
-		errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EISDIR)
+		errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EISDIR) || errors.Is(err, create.ErrForeign)
 }
 
 // logID returns the id of the log: the one that is known, that of most segments, or
@@ -165,20 +169,22 @@ func (c *candidate) count() {
 }
 
 // reject sets a file aside that is of no use to this log.
-func (l *Log) reject(c *candidate, why string) {
+func (l *Log) reject(c *candidate, why string) { l.rejectAs(c, why, asideSuffix) }
+
+func (l *Log) rejectAs(c *candidate, why, suffix string) {
 	l.tally.Damages++
 	l.cfg.Logger.Warn("spool segment is not used: it "+why, "path", c.path, "bytes", c.size, "records", c.records)
-	if err := l.setAside(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := l.setAside(c.path, suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.cfg.Logger.Error("spool segment is not set aside", "path", c.path, "error", err)
 	}
 }
 
-// setAside renames a segment that is of no use, to a name that is free.
-func (l *Log) setAside(path string) error {
+// setAside renames a segment that is of no use to a free name with that suffix.
+func (l *Log) setAside(path, suffix string) error {
 	seq, _ := segmentSeq(filepath.Base(path), segmentSuffix)
 	aside := ""
 	for n := range uint64(maxNames) {
-		aside = filepath.Join(l.cfg.Dir, strings.TrimSuffix(segmentName(seq+n), segmentSuffix)+asideSuffix)
+		aside = filepath.Join(l.cfg.Dir, strings.TrimSuffix(segmentName(seq+n), segmentSuffix)+suffix)
 		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
 			break
 		}

@@ -358,7 +358,7 @@ func (l *Log) dropFront() {
 	l.syncer.discard(seg.f)
 	var err error
 	if seg.damaged {
-		err = l.setAside(seg.path)
+		err = l.setAside(seg.path, asideSuffix)
 		if err == nil {
 			err = l.thinOut()
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 
+	"github.com/weirflow/weir/internal/create"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
 )
@@ -143,10 +144,10 @@ func (l *Log) enter() error {
 		r.seq = l.next
 		return nil
 	}
-	f, err := os.Open(seg.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		// Someone removed it. All that was in it is lost.
-		l.damage.begin(l.cfg.Logger, "spool segment is missing", err)
+	f, err := create.Read(seg.path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, create.ErrForeign) {
+		// Someone removed or replaced it. All records in it are lost.
+		l.damage.begin(l.cfg.Logger, "spool segment is missing or was replaced", err)
 		l.tally.Damages++
 		r.seq = seg.next
 		l.loseAll(seg)

@@ -17,6 +17,9 @@ const (
 	segmentPrefix = "spool-"
 	segmentSuffix = ".wal"
 	asideSuffix   = ".bad"
+	// foreignSuffix is of segments of another spool. They are never removed: their
+	// records may not have been delivered.
+	foreignSuffix = ".foreign"
 	// keepAside is how many damaged segments are kept for a look at them.
 	keepAside = 4
 	// scanChunk is how much is read at a time in search of an entry.
@@ -77,7 +80,9 @@ func (l *Log) recover() error {
 	}
 	// The list of a clean end knows whether entries are missing at the end.
 	if s.next > l.next && s.count >= l.count {
-		l.between(s.next, s.count)
+		if !s.broken { // otherwise they may have been delivered
+			l.between(s.next, s.count)
+		}
 		l.next, l.count = s.next, s.count
 	}
 	l.next = max(l.next, l.cursor)
@@ -97,9 +102,9 @@ func (l *Log) recover() error {
 	return nil
 }
 
-// countMissing counts what was appended and is neither resolved, as so many records
-// are, nor waiting: where it was does not matter. foreign records were never
-// appended to this log.
+// countMissing counts the records that were appended and are neither resolved nor
+// waiting, wherever they were. settled is the number of resolved records, foreign the
+// number of records that were never appended to this log.
 func (l *Log) countMissing(settled, foreign uint64) {
 	lost := max(l.count, settled+l.waiting) - settled - l.waiting
 	if lost > 0 && l.losses.Corrupt == foreign {

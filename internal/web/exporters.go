@@ -196,7 +196,7 @@ func (p *exportersPage) write(only netip.Addr) {
 func (p *exportersPage) chunk() (more bool, next string) {
 	n := chunkSize
 	if p.left >= 0 {
-		n = min(n, p.left+1) // one more tells whether there is a next page
+		n = min(n-1, p.left) + 1 // one more tells whether there is a next page
 	}
 	nearest := newSmallest(n, func(a, b *netip.Addr) int { return a.Compare(*b) })
 	p.h.src.Table.After(p.after, func(a netip.Addr) { nearest.add(&a) })

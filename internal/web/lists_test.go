@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -230,6 +231,22 @@ func TestListParameters(t *testing.T) {
 		if got, body := fetch(t, "GET", "http://"+s.Addr().String()+path, ""); got != code {
 			t.Errorf("%s: %d, want %d: %s", path, got, code, body)
 		}
+	}
+}
+
+// TestLargestLimit: the largest limit is as good as none.
+func TestLargestLimit(t *testing.T) {
+	store, table := template.NewStore(template.DefaultLimits(), nil), collector.NewExporters()
+	for i := range 3 {
+		announce(t, store, exporterKey(i, 0), definition(t, template.IPFIX, 256, 2, false))
+		table.Get(addrOf(i))
+	}
+	query := "?limit=" + strconv.Itoa(math.MaxInt)
+	if all := getPage[map[string]any](t, newTemplatesHandler(store), "/templates"+query); len(all) != 3 {
+		t.Errorf("%d exporters with templates, want 3", len(all))
+	}
+	if page := getPage[exportersJSON](t, newExportersHandler(exportersOf(table), store), "/exporters"+query); len(page.List) != 3 || page.Next != "" {
+		t.Errorf("%d exporters, next %q, want 3", len(page.List), page.Next)
 	}
 }
 

@@ -137,7 +137,7 @@ func (p *templatesPage) write() {
 func (p *templatesPage) chunk() bool {
 	n := chunkSize
 	if p.left >= 0 {
-		n = min(n, p.left+1) // one more tells whether there is a next page
+		n = min(n-1, p.left) + 1 // one more tells whether there is a next page
 	}
 	next := newSmallest(n, compareKeys)
 	p.store.Each(func(d *template.Domain) {

@@ -3,9 +3,11 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -168,12 +170,24 @@ func (s *scrapes) gather(p *page) {
 	size := s.size
 	s.mu.Unlock()
 	if wanted {
-		p.body, p.err = s.render(p.form, size)
+		p.body, p.err = s.renderSafely(p.form, size)
 	}
 	s.mu.Lock()
 	s.size = len(p.body)
 	s.mu.Unlock()
 	close(p.ready)
+}
+
+// renderSafely is render, where a panic of a collector becomes an error. net/http
+// recovers panics only in the goroutine of a request, and this is another one.
+func (s *scrapes) renderSafely(form pageForm, size int) (body []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.log.Error("gather metrics: panic", "panic", v, "stack", string(debug.Stack()))
+			body, err = nil, errors.New("a collector panicked: see the log")
+		}
+	}()
+	return s.render(form, size)
 }
 
 // makeRoom waits for the place of a page. The readers of the oldest page are cut

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -262,6 +263,30 @@ func TestUnreadScrapes(t *testing.T) {
 	code, body := fetch(t, "GET", "http://"+addr+"/metrics", "")
 	if code != 200 || !strings.Contains(body, "number=") {
 		t.Errorf("a client that reads: %d, %d bytes", code, len(body))
+	}
+}
+
+// TestScrapePanic: a collector that panics costs its page, not the process, and the
+// next page is made.
+func TestScrapePanic(t *testing.T) {
+	panics := true
+	var log bytes.Buffer
+	s := newScrapes(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		if panics {
+			panic("broken collector")
+		}
+		return nil, nil
+	}), slog.New(slog.NewTextHandler(&log, nil)))
+	for _, code := range []int{500, 200} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		if w.Code != code {
+			t.Errorf("%d, want %d: %s", w.Code, code, w.Body)
+		}
+		panics = false
+	}
+	if text := log.String(); !strings.Contains(text, "broken collector") || !strings.Contains(text, "TestScrapePanic") {
+		t.Errorf("no panic with its stack in the log: %s", text)
 	}
 }
 

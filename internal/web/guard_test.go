@@ -241,6 +241,12 @@ func TestTokenFile(t *testing.T) {
 	if _, err := ReadToken(dir); err == nil {
 		t.Error("a folder is a token")
 	}
+	// The token itself in the place of the file's name.
+	for _, path := range []string{secret, "base64/" + secret, "/" + secret, strings.Repeat(secret, 1000)} {
+		if _, err := ReadToken(path); err == nil || strings.Contains(err.Error(), secret) {
+			t.Errorf("error has the token: %v", err)
+		}
+	}
 
 	path := write("token", secret, 0o600)
 	s := start(t, Config{TokenFile: path, Reload: func() error { return nil }})

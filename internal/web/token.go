@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 const (
@@ -18,14 +20,14 @@ const (
 // A file that any user may read or write, or its group may write, is refused. No
 // error contains a part of the token.
 func ReadToken(path string) (sum [sha256.Size]byte, err error) {
-	f, err := os.Open(path)
+	f, err := create.Input(path) // which does not wait for the writer of a FIFO
 	if err != nil {
-		return sum, fmt.Errorf("read -addr.token-file: %w", err)
+		return sum, unreadable(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return sum, fmt.Errorf("read -addr.token-file: %w", err)
+		return sum, unreadable(err)
 	}
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("read -addr.token-file %s: %w", path, fmt.Errorf(format, args...))
@@ -38,7 +40,7 @@ func ReadToken(path string) (sum [sha256.Size]byte, err error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxToken+1))
 	if err != nil {
-		return sum, fmt.Errorf("read -addr.token-file: %w", err)
+		return sum, unreadable(err)
 	}
 	line, _, _ := bytes.Cut(data, []byte("\n"))
 	switch token := bytes.TrimSpace(line); {
@@ -51,6 +53,16 @@ func ReadToken(path string) (sum [sha256.Size]byte, err error) {
 	default:
 		return sha256.Sum256(token), nil
 	}
+}
+
+// unreadable explains why the file cannot be read, without its name: somebody may have
+// put the token itself there.
+func unreadable(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return fmt.Errorf("read -addr.token-file: %w", err)
 }
 
 // loadToken reads the token. On an error the one that was read before stays.

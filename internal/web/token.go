@@ -65,23 +65,32 @@ func unreadable(err error) error {
 	return fmt.Errorf("read -addr.token-file: %w", err)
 }
 
-// loadToken reads the token. On an error the one that was read before stays.
-func (s *Server) loadToken() error {
+// prepareToken reads the token file. commit has the server use what it read.
+func (s *Server) prepareToken() (commit func(), err error) {
 	if s.tokenFile == "" {
-		return nil
+		return func() {}, nil
 	}
 	sum, err := ReadToken(s.tokenFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.guard.token.Store(&sum)
-	return nil
+	return func() { s.guard.token.Store(&sum) }, nil
 }
 
-// Reload reads the token file again. On an error the token stays as it was.
+// Reload reads the token file and what Config.Reload reads again. If either is wrong,
+// neither is used and the error has the faults of both.
 func (s *Server) Reload() error {
-	if err := s.loadToken(); err != nil {
-		return errors.Join(err, errors.New("the token stays as it was"))
+	token, err := s.prepareToken()
+	rest := func() {}
+	if s.prepare != nil {
+		var restErr error
+		rest, restErr = s.prepare()
+		err = errors.Join(err, restErr)
 	}
+	if err != nil {
+		return err
+	}
+	token()
+	rest()
 	return nil
 }

@@ -33,8 +33,8 @@ type Config struct {
 	// addresses. A server on other addresses answers to all names where it is
 	// empty.
 	Hosts []string
-	// TokenFile has the bearer token that other hosts need for POST; empty for
-	// none, which refuses it to them.
+	// TokenFile has the bearer token that other hosts need for POST. If empty, POST
+	// from other hosts is refused.
 	TokenFile string
 	// TemplatesPath is the path of the template listing; empty for none.
 	TemplatesPath string
@@ -45,9 +45,10 @@ type Config struct {
 	// Detail returns what /__health says behind OK, whole lines; nil for
 	// nothing.
 	Detail func() string
-	// Reload is called for POST /-/reload, which reads TokenFile again too; nil
-	// for no such page.
-	Reload func() error
+	// Reload reads the configuration again for POST /-/reload, which reads TokenFile
+	// again too; nil for no such page. commit, which is called only if nothing is
+	// wrong with either, puts it into force.
+	Reload func() (commit func(), err error)
 	// Settings returns the effective configuration for /config: names, values
 	// and where each came from, without secrets; nil for no such page.
 	Settings func() string
@@ -66,6 +67,7 @@ type Server struct {
 
 	guard     *guard
 	tokenFile string
+	prepare   func() (commit func(), err error) // Config.Reload
 }
 
 // Start listens and serves until Stop. The server says that it is not healthy
@@ -75,15 +77,17 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for http on %q (choose another -addr, or -addr \"\" for none): %w", cfg.Addr, err)
 	}
-	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{}), guard: newGuard(l, cfg.Hosts), tokenFile: cfg.TokenFile}
-	if err := s.loadToken(); err != nil {
+	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{}), guard: newGuard(l, cfg.Hosts), tokenFile: cfg.TokenFile, prepare: cfg.Reload}
+	useToken, err := s.prepareToken()
+	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	useToken()
 	mux := http.NewServeMux()
 	mux.Handle(pattern(cmp.Or(cfg.MetricsPath, "/metrics")), newScrapes(cfg.Registry, cfg.Logger))
 	mux.HandleFunc("GET /__health", s.health)
 	if cfg.Reload != nil {
-		mux.Handle("POST /-/reload", &reloadHandler{reload: func() error { return errors.Join(s.Reload(), cfg.Reload()) }})
+		mux.Handle("POST /-/reload", &reloadHandler{reload: s.Reload})
 	}
 	if cfg.TemplatesPath != "" {
 		mux.Handle(pattern(cfg.TemplatesPath), newTemplatesHandler(cfg.Templates))

@@ -199,6 +199,9 @@ func (s *scrapes) makeRoom() {
 		left := s.grace - time.Since(oldest.made)
 		if left <= 0 {
 			for k := range oldest.readers {
+				if !k.cutOff.Load() {
+					s.works.cut.Add(1)
+				}
 				k.stop()
 			}
 			left = stalledAfter // they leave at once

@@ -40,8 +40,9 @@ type Config struct {
 	TemplatesPath string
 	// MetricsPath is the path of the metrics; empty for /metrics.
 	MetricsPath string
-	Registry    *prometheus.Registry
-	Templates   *template.Store
+	// Registry has the metrics. Start adds those of the server.
+	Registry  *prometheus.Registry
+	Templates *template.Store
 	// Detail returns what /__health says behind OK, whole lines; nil for
 	// nothing.
 	Detail func() string
@@ -84,16 +85,22 @@ func Start(cfg Config) (*Server, error) {
 	}
 	useToken()
 	mux := http.NewServeMux()
-	mux.Handle(pattern(cmp.Or(cfg.MetricsPath, "/metrics")), newScrapes(cfg.Registry, cfg.Logger))
+	scrapes := newScrapes(cfg.Registry, cfg.Logger)
+	pages := map[string]*works{"metrics": scrapes.works}
+	mux.Handle(pattern(cmp.Or(cfg.MetricsPath, "/metrics")), scrapes)
 	mux.HandleFunc("GET /__health", s.health)
 	if cfg.Reload != nil {
 		mux.Handle("POST /-/reload", &reloadHandler{reload: s.Reload})
 	}
 	if cfg.TemplatesPath != "" {
-		mux.Handle(pattern(cfg.TemplatesPath), newTemplatesHandler(cfg.Templates))
+		h := newTemplatesHandler(cfg.Templates)
+		pages["templates"] = h.works
+		mux.Handle(pattern(cfg.TemplatesPath), h)
 	}
 	if cfg.Exporters.Table != nil {
-		mux.Handle("GET /exporters", newExportersHandler(cfg.Exporters, cfg.Templates))
+		h := newExportersHandler(cfg.Exporters, cfg.Templates)
+		pages["exporters"] = h.works
+		mux.Handle("GET /exporters", h)
 	}
 	if cfg.Settings != nil {
 		mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {
@@ -101,7 +108,11 @@ func Start(cfg Config) (*Server, error) {
 			fmt.Fprint(w, cfg.Settings())
 		})
 	}
-	s.http = newServer(mux, s.guard, cfg.Logger)
+	connections := newConns()
+	if err := register(cfg.Registry, pages, connections); err != nil {
+		return nil, errors.Join(fmt.Errorf("register metrics: %w", err), l.Close())
+	}
+	s.http = newServer(mux, s.guard, connections, cfg.Logger)
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {

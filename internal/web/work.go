@@ -37,7 +37,7 @@ type works struct {
 	waiting int
 	freed   chan struct{} // closed, and made again, when a slot becomes free
 
-	refused, cut atomic.Uint64
+	refused, cut atomic.Uint64 // requests; see register
 }
 
 func newWorks(slots, queue int) *works {

@@ -55,7 +55,7 @@ func serveWith(t *testing.T, h http.Handler, change func(*http.Server)) (addr st
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newServer(h, newGuard(l, nil), slog.New(slog.DiscardHandler))
+	s := newServer(h, newGuard(l, nil), newConns(), slog.New(slog.DiscardHandler))
 	change(s)
 	done := make(chan struct{})
 	go func() {

@@ -24,8 +24,8 @@ const (
 	// maxPages is how many pages of metrics are in memory at most: what clients
 	// still read, and the one that is being made.
 	maxPages = 4
-	// pageGrace is for how long the readers of a page are left alone when a new
-	// page needs its place.
+	// pageGrace is the minimum age of a page whose readers are cut off because they
+	// are stalled.
 	pageGrace = 2 * time.Second
 )
 
@@ -190,25 +190,21 @@ func (s *scrapes) renderSafely(form pageForm, size int) (body []byte, err error)
 	return s.render(form, size)
 }
 
-// makeRoom waits for the place of a page. The readers of the oldest page are cut
-// off when they have had time to read it. The lock is held when it is called and
-// when it returns.
+// makeRoom waits until another page may be made, and cuts off readers for it: see
+// victim. The lock is held when it is called and when it returns.
 func (s *scrapes) makeRoom() {
 	for len(s.pages) >= maxPages {
-		oldest := s.pages[0]
-		left := s.grace - time.Since(oldest.made)
-		if left <= 0 {
-			for k := range oldest.readers {
+		if p := s.victim(time.Now()); p != nil {
+			for k := range p.readers {
 				if !k.cutOff.Load() {
 					s.works.cut.Add(1)
 				}
-				k.stop()
+				k.stop() // they leave at once
 			}
-			left = stalledAfter // they leave at once
 		}
 		freed := s.freed
 		s.mu.Unlock()
-		timer := time.NewTimer(left)
+		timer := time.NewTimer(stalledAfter / 10)
 		select {
 		case <-freed:
 		case <-timer.C:
@@ -216,6 +212,32 @@ func (s *scrapes) makeRoom() {
 		timer.Stop()
 		s.mu.Lock()
 	}
+}
+
+// victim returns the page whose readers have to make room: the oldest of those beyond
+// the grace period whose readers all are stalled. If there is none, it is the oldest
+// page, but only after longAfter. It returns nil while readers have time. The lock is
+// held.
+func (s *scrapes) victim(now time.Time) *page {
+	for _, p := range s.pages {
+		if now.Sub(p.made) >= s.grace && p.stalled(now) {
+			return p
+		}
+	}
+	if oldest := s.pages[0]; now.Sub(oldest.made) >= longAfter {
+		return oldest
+	}
+	return nil
+}
+
+// stalled reports whether no reader makes progress.
+func (p *page) stalled(now time.Time) bool {
+	for k := range p.readers {
+		if k.stall(now) < stalledAfter {
+			return false
+		}
+	}
+	return true
 }
 
 // render gathers the metrics and writes them in the form that is wanted. size is

@@ -44,7 +44,7 @@ type scrapes struct {
 	next  map[pageForm]*page // requests can still join these
 	pages []*page            // gathered, and being read; the oldest first
 	freed chan struct{}      // closed, and made again, when one of pages goes
-	size  int                // of the last page
+	sizes map[pageForm]int   // bytes of the last page of each form, of which there are few
 }
 
 // pageForm is the form in which a client wants a page.
@@ -66,7 +66,7 @@ type page struct {
 func newScrapes(g prometheus.Gatherer, log *slog.Logger) *scrapes {
 	return &scrapes{
 		gatherer: g, works: newWorks(scrapeSlots, scrapeQueue), log: log, one: make(chan struct{}, 1), grace: pageGrace,
-		next: map[pageForm]*page{}, freed: make(chan struct{}),
+		next: map[pageForm]*page{}, sizes: map[pageForm]int{}, freed: make(chan struct{}),
 	}
 }
 
@@ -167,14 +167,16 @@ func (s *scrapes) gather(p *page) {
 		p.made = time.Now()
 		s.pages = append(s.pages, p)
 	}
-	size := s.size
+	size := s.sizes[p.form]
 	s.mu.Unlock()
 	if wanted {
 		p.body, p.err = s.renderSafely(p.form, size)
 	}
-	s.mu.Lock()
-	s.size = len(p.body)
-	s.mu.Unlock()
+	if len(p.body) > 0 {
+		s.mu.Lock()
+		s.sizes[p.form] = len(p.body)
+		s.mu.Unlock()
+	}
 	close(p.ready)
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 )
 
 func eventually(t *testing.T, what string, cond func() bool) {
@@ -328,6 +329,11 @@ func TestVictim(t *testing.T) {
 func TestScrapeForms(t *testing.T) {
 	g := &gatherer{size: 1000}
 	s := newScrapes(g, slog.New(slog.DiscardHandler))
+	defer func() {
+		if len(s.sizes) != 3 {
+			t.Errorf("sizes of %d forms, want 3: %v", len(s.sizes), s.sizes)
+		}
+	}()
 	for _, c := range []struct{ method, accept, encoding, want, zip string }{
 		{"GET", "", "", "text/plain; version=0.0.4", ""},
 		{"GET", "", "gzip", "text/plain; version=0.0.4", "gzip"},
@@ -344,6 +350,10 @@ func TestScrapeForms(t *testing.T) {
 		s.ServeHTTP(w, r)
 		if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), c.want) || w.Header().Get("Content-Encoding") != c.zip {
 			t.Errorf("%+v: %d %v", c, w.Code, w.Header())
+		}
+		form := pageForm{expfmt.Format(w.Header().Get("Content-Type")), c.zip == "gzip"}
+		if size := s.sizes[form]; c.method == "GET" && size != w.Body.Len() {
+			t.Errorf("%+v: %d bytes are expected of the next page, want %d", c, size, w.Body.Len())
 		}
 		if made := g.count.Load() - before; c.method == "HEAD" && (made != 0 || w.Body.Len() != 0) {
 			t.Errorf("HEAD has %d pages made", made)

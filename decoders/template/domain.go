@@ -230,6 +230,7 @@ func (d *Domain) Put(def *Definition, port uint16, nowNs int64) (Change, Fault) 
 		return Unchanged, FaultNone
 	}
 	s := d.store
+	s.tidy()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d.gone || d.split.Load() && port != 0 {

@@ -13,14 +13,7 @@ func TestSplitHidesNothing(t *testing.T) {
 			s.UsePorts(PortsAuto)
 			key := Key{Version: IPFIX}
 			parent := s.Domain(&key, 1)
-			var defs Definitions
-			defs.Init([]byte{1, 0, 0, 1, 0, 8, 0, 4}, IPFIX, false)
-			if more, ok := defs.Next(); !more || !ok {
-				t.Fatal(defs.Fault)
-			}
-			if change, _ := parent.Put(&defs.Def, port, 1); change != Added {
-				t.Fatal(change)
-			}
+			putOne(t, parent, id, port)
 			old := parent.own(id)
 			key.Port = port
 			parent.split.Store(true)
@@ -43,4 +36,18 @@ func TestSplitHidesNothing(t *testing.T) {
 			}
 		}
 	}
+}
+
+// putOne announces a template of one field.
+func putOne(t *testing.T, d *Domain, id, port uint16) *Template {
+	t.Helper()
+	var defs Definitions
+	defs.Init([]byte{byte(id >> 8), byte(id), 0, 1, 0, 8, 0, 4}, IPFIX, false)
+	if more, ok := defs.Next(); !more || !ok {
+		t.Fatal(defs.Fault)
+	}
+	if change, fault := d.Put(&defs.Def, port, 1); change != Added {
+		t.Fatal(change, fault)
+	}
+	return d.own(id)
 }

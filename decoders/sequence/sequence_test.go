@@ -386,3 +386,17 @@ func TestLossBehindTemplates(t *testing.T) {
 		}
 	}
 }
+
+// TestAddedStreamStays: a stream is locked from the moment that others can find it
+// until its observation, so that none is observed after it was evicted.
+func TestAddedStreamStays(t *testing.T) {
+	table := NewTable(1)
+	var s Set
+	for range 2 { // made, then found
+		st := table.add(&s, Key{Kind: IPFIX}, 1)
+		if st == nil || st.own.CompareAndSwap(0, 1) || st.gone {
+			t.Fatal("the stream can be evicted before its observation")
+		}
+		st.unlock()
+	}
+}

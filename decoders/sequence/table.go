@@ -203,12 +203,12 @@ func (s *Set) Observe(t *Table, key Key, o *Observation) (rateBefore uint32) {
 		t.over.Add(1)
 		return 0
 	}
-	st.lock()
 	defer st.unlock()
 	return st.observe(t, o)
 }
 
-// add makes a stream, for which another may have to make room.
+// add makes a stream, for which another may have to make room, and locks it: it cannot
+// be evicted before its observation.
 func (t *Table) add(s *Set, key Key, nowNs int64) *Stream {
 	if s.streams.Load() >= StreamsPerExporter {
 		return nil // before the lock: what has no room comes again and again
@@ -217,6 +217,7 @@ func (t *Table) add(s *Set, key Key, nowNs int64) *Stream {
 	defer t.mu.Unlock()
 	if x := s.index.Load(); x != nil {
 		if st := x.slot(&key).Load(); st != nil {
+			st.lock()
 			return st // another worker was first
 		}
 	}
@@ -235,6 +236,7 @@ func (t *Table) add(s *Set, key Key, nowNs int64) *Stream {
 		x = s.resize()
 	}
 	st := &Stream{key: key, set: s, slot: len(t.all), lastNs: nowNs}
+	st.lock()
 	t.all = append(t.all, st)
 	x.slot(&key).Store(st)
 	x.used++

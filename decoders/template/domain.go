@@ -135,18 +135,23 @@ func (d *Domain) Sampling() *Sampling { return &d.sampling }
 // Template returns the template with the id, or nil. It takes no lock and
 // does not allocate.
 func (d *Domain) Template(id uint16) *Template {
-	for {
-		if t := d.ids.Load().find(id); t != nil {
-			return t
-		}
-		if d.parent == nil {
-			return nil
-		}
-		d = d.parent
+	if t := d.own(id); t != nil || d.parent == nil {
+		return t
 	}
+	return d.inherited(id)
 }
 
-// own is Template without what the parent knows.
+// inherited is Template after a miss in the domain itself. Between that miss and the
+// look into the parent, splitUp may have moved the template from the parent to the
+// domain. It stores there before it clears here, so a second look finds it.
+func (d *Domain) inherited(id uint16) *Template {
+	if t := d.parent.Template(id); t != nil {
+		return t
+	}
+	return d.own(id)
+}
+
+// own is Template without the parent's templates.
 func (d *Domain) own(id uint16) *Template { return d.ids.Load().find(id) }
 
 // useStep is how old the time of a last use may be, in nanoseconds: it is not
@@ -225,6 +230,7 @@ func (d *Domain) Put(def *Definition, port uint16, nowNs int64) (Change, Fault) 
 		return Unchanged, FaultNone
 	}
 	s := d.store
+	s.tidy()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d.gone || d.split.Load() && port != 0 {

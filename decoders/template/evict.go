@@ -105,15 +105,55 @@ func (e *eviction) again(d *Domain) {
 	e.add(d)
 }
 
-// least returns the domain that is of least use, but not keep and none that others
-// hang on; nil if all are in use.
-func (e *eviction) least(nowNs int64, keep *Domain) *Domain {
-	if keep != nil && keep.place.in != nil {
-		e.remove(keep)
-		defer e.add(keep)
+// maxMoves is how many domains tidy moves while it holds the lock.
+const maxMoves = 64
+
+// tidy moves domains from the front of the queues to where they belong, so that least
+// finds one at once. After the store has filled, all may stand in the queue of those
+// that were never used: the lock is released after each maxMoves. The store is not
+// locked.
+func (s *Store) tidy() {
+	for more := true; more; {
+		s.mu.Lock()
+		full := s.totals.Domains >= s.limits.Domains || s.totals.Bytes >= s.limits.Bytes/8*7
+		more = full && !s.order.tidy(maxMoves)
+		s.mu.Unlock()
 	}
+}
+
+// tidy moves up to moves domains. It reports whether all queues begin with one that
+// belongs there.
+func (e *eviction) tidy(moves int) bool {
 	for i := range e.queues {
-		if d := e.leastOf(&e.queues[i], nowNs); d != nil {
+		q := &e.queues[i]
+		for d := q.first; d != nil && e.misplaced(d); d = q.first {
+			if moves == 0 {
+				return false
+			}
+			moves--
+			e.move(d)
+		}
+	}
+	return true
+}
+
+// misplaced reports whether a domain is in another queue than it belongs to.
+func (e *eviction) misplaced(d *Domain) bool { return d.children > 0 || e.queueOf(d) != d.place.in }
+
+// move puts a misplaced domain where it belongs: in no queue if others hang on it,
+// until drop puts it back with the last of them.
+func (e *eviction) move(d *Domain) {
+	e.remove(d)
+	if d.children == 0 {
+		e.add(d)
+	}
+}
+
+// least returns the domain that is of least use, but not keep, whose place stays the
+// same, and none that others hang on. It returns nil if all are in use.
+func (e *eviction) least(nowNs int64, keep *Domain) *Domain {
+	for i := range e.queues {
+		if d := e.leastOf(&e.queues[i], nowNs, keep); d != nil {
 			return d
 		}
 	}
@@ -123,18 +163,18 @@ func (e *eviction) least(nowNs int64, keep *Domain) *Domain {
 // leastOf returns the first of the domains that were never used, or the one used least
 // recently of the next few of those that were; nil if there is none, or all of the few
 // are in use.
-func (e *eviction) leastOf(q *queue, nowNs int64) *Domain {
-	var first, least *Domain
+func (e *eviction) leastOf(q *queue, nowNs int64, keep *Domain) *Domain {
+	var first, least, next *Domain
 	looks := candidates
 	if q == &e.queues[1+inUseStanding] {
 		looks = maxInUse
 	}
-	for d := q.first; d != nil && d != first && looks > 0; d = q.first {
+	for d := q.first; d != nil && d != first && looks > 0; d = next {
+		next = d.place.next
 		switch {
-		case d.children > 0:
-			e.remove(d) // drop puts it back with the last of them
-		case e.queueOf(d) != q:
-			e.again(d)
+		case d == keep:
+		case e.misplaced(d):
+			e.move(d)
 		case q == &e.queues[0]:
 			return d
 		default:

@@ -70,6 +70,7 @@ func (s *Store) Domain(k *Key, nowNs int64) *Domain {
 			return own
 		}
 	}
+	s.tidy()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.make(&b, nil, nowNs)

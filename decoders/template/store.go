@@ -269,9 +269,13 @@ func (s *Store) drop(d *Domain) {
 		}
 	}
 	for i := range d.kinds {
-		for t := d.kinds[i].first; t != nil; t = t.next {
+		for t := d.kinds[i].first; t != nil; {
 			s.letGo(t)
+			next := t.next
+			t.prev, t.next = nil, nil // a reader that holds t holds no other by it
+			t = next
 		}
+		d.kinds[i].first = nil
 	}
 	s.totals.Domains--
 	s.totals.Templates -= d.live()

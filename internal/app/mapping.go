@@ -23,11 +23,11 @@ func loadProgram(m *config.Mapping, e *config.Enrich) (*producer.Program, []stri
 	return mapping.Load(m.File, producer.Settings{Hash: m.Hash, Compat: m.Compat == "goflow2", Enriched: *e != config.Enrich{}})
 }
 
-// reloadMapping reads the mapping file again. One that is wrong leaves all as
-// it is.
-func (c *collection) reloadMapping() error {
+// prepareMapping reads the mapping file again and logs what is wrong. commit puts it
+// into force.
+func (c *collection) prepareMapping() (commit func(), err error) {
 	if c.cfg.Mapping.File == "" {
-		return nil
+		return func() {}, nil
 	}
 	p, notes, err := loadProgram(&c.cfg.Mapping, &c.cfg.Enrich)
 	if err != nil {
@@ -39,14 +39,15 @@ func (c *collection) reloadMapping() error {
 		} else {
 			c.log.Error("mapping not reloaded, going on with the old one", "error", err)
 		}
-		return err
+		return nil, err
 	}
-	for _, n := range notes {
-		c.log.Warn(n)
-	}
-	c.programs.Set(p)
-	c.log.Info("mapping reloaded", "file", c.cfg.Mapping.File)
-	return nil
+	return func() {
+		for _, n := range notes {
+			c.log.Warn(n)
+		}
+		c.programs.Set(p)
+		c.log.Info("mapping reloaded", "file", c.cfg.Mapping.File)
+	}, nil
 }
 
 // mapping compiles the mapping file.

@@ -181,7 +181,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
-			Reload:        c.reloadMapping,
+			Reload:        c.prepareMapping,
 			Settings:      cfg.Render,
 			Exporters:     web.Exporters{Table: exporters, LostHere: c.lostHere},
 			Logger:        log,
@@ -426,19 +426,21 @@ func (c *collection) wait(stop, hup <-chan os.Signal, failed <-chan error) error
 			return fmt.Errorf("write flows: %w", sink.ErrClosed)
 		case <-hup:
 			c.reopen()
-			_ = c.reloadMapping() // it has logged what is wrong
-			c.reloadToken()
+			c.reload()
 		}
 	}
 }
 
-// reloadToken has the web server read its token again.
-func (c *collection) reloadToken() {
+// reload reads the mapping file and the token again, or changes nothing.
+func (c *collection) reload() {
 	if c.web == nil {
+		if commit, err := c.prepareMapping(); err == nil { // it has logged what is wrong
+			commit()
+		}
 		return
 	}
 	if err := c.web.Reload(); err != nil {
-		c.log.Error("token not reloaded", "error", err)
+		c.log.Error("nothing reloaded", "error", err)
 	}
 }
 

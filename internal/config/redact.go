@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,10 +13,12 @@ import (
 // argument that is not known, values of the options that are about secrets, and within
 // other values what stands where passwords do.
 
+// A password may contain @, commas and slashes: userinfo is hidden up to the last @ of
+// the word.
 var (
-	userinfoURL  = regexp.MustCompile(`://[^/\s@]*@`)
-	userinfoHost = regexp.MustCompile(`[^\s/@,:"']*:[^\s@,]+@([A-Za-z\[]|[0-9.]+:)`)
-	namedSecret  = regexp.MustCompile(`(?i)([\w.-]*(?:pass|passwd|pwd|secret|token|credential|apikey|api_key|api-key)[\w.-]*["']?\s*[=:]\s*)[^\s&;,]+`)
+	userinfoURL  = regexp.MustCompile(`://\S*@`)
+	userinfoHost = regexp.MustCompile(`[^\s/@,:"']*:\S+@([A-Za-z\[]|[0-9.]+:)`)
+	namedSecret  = regexp.MustCompile(`(?i)([\w.-]*(?:pass|passwd|pwd|secret|token|credential|apikey|api_key|api-key)[\w.-]*["']?\s*[=:]\s*)(?:\\?"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s&;]+)`)
 	parameter    = regexp.MustCompile(`([?&])([\w.-]*)=[^&,\s"]*`)
 	secretName   = regexp.MustCompile(`(?i)pass|pwd|secret|token|credential|api_?-?key`)
 	quotedText   = regexp.MustCompile(`'[^']{2,}'`)
@@ -65,10 +69,20 @@ func isSecret(option string) bool {
 
 // shown returns the value of an option for the effective configuration.
 func shown(option, value string) string {
-	if isSecret(option) && !strings.HasSuffix(option, ".sasl") && value != "" && !strings.Contains(value, "/") {
+	if isSecret(option) && !strings.HasSuffix(option, ".sasl") && value != "" && !isFile(value) {
 		return hidden
 	}
 	return Redact(value)
+}
+
+// isFile reports whether a value is the name of a file, not a secret in its place:
+// base64 contains slashes too.
+func isFile(value string) bool {
+	if filepath.IsAbs(value) {
+		return true
+	}
+	_, err := os.Stat(value)
+	return err == nil
 }
 
 // redactWords takes passwords out of a command line: the values of variables and flags

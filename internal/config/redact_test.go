@@ -21,6 +21,11 @@ var plantedValues = []string{
 	"password=" + planted,
 	`{"api_key": "` + planted + `"}`,
 	"kafka1:9092?sasl.password=" + planted,
+	"user:p," + planted + "@kafka.example:9092",
+	"kafka://user:p@" + planted + "@kafka.example:1",
+	`password="two ` + planted + `"`,
+	"password='two " + planted + "'",
+	"password=p," + planted,
 }
 
 // TestNoSecretIsPrinted plants passwords in every option, in every layer, in what is
@@ -59,7 +64,7 @@ func TestNoSecretIsPrinted(t *testing.T) {
 	for number, o := range (&Config{}).options() {
 		values := plantedValues
 		if isSecret(o.Name) {
-			values = append([]string{planted, "./" + planted + "?"}[:1], values...)
+			values = append([]string{planted, "base64/" + planted}, values...)
 		}
 		for i, v := range values {
 			parsed("-"+o.Name, []string{"-" + o.Name + "=" + v}, nil)

@@ -23,7 +23,7 @@ func (c *Config) webOptions() []Option {
 		{
 			Name: "addr.token-file", Group: GroupSee, Default: "", Shape: "file",
 			Value: TextValue(&c.AddrTokenFile),
-			Help:  "File with a token in its first line, 16 characters or more, readable by weir's user and group only. Other hosts may POST /-/reload with it (Authorization: Bearer TOKEN). Empty allows POST from this host only. A reload reads the file again.",
+			Help:  "File with a token in its first line, 16 characters or more, readable by weir's user and group only. Every POST then needs it (Authorization: Bearer TOKEN), from this host too. Empty allows POST /-/reload without a token, from this host only. A reload reads the file again.",
 		},
 		{
 			Name: "templates.path", Group: GroupSee, Default: "/templates", Shape: "path",

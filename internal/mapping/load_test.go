@@ -276,6 +276,7 @@ func TestNoSecretIsPrinted(t *testing.T) {
 		"password: " + planted, "formatter: {password: " + planted + "}", "formatter: " + planted, "formatter: {key: " + planted + "}",
 		"formatter: {protobuf: [{name: x, index: 'password=" + planted + "', type: varint}]}",
 		"formatter: {protobuf: [{name: x, index: 2000, type: 'u:" + planted + "@example.net'}]}",
+		"ipfix: {mapping: [{field: 'u:" + planted + "@example.net', destination: x}]}", "netflowv9: {mapping: [{field: 'password=" + planted + "', destination: x}]}",
 		"ipfix: {mapping: [{secret: " + planted + "}]}", "ipfix: {mapping: [" + planted + "]}", "sflow: {ports: [{proto: udp, pass: " + planted + "}]}",
 		"x: *" + planted, "x: !" + planted + " y", "x: &" + planted + " y", "x: 'y" + planted, "x: \"\\" + planted + "\"", planted, "x: [\n" + planted + ": {", "a: b\n---\n" + planted,
 	} {

@@ -329,7 +329,7 @@ func (r *reader) element(e *producer.ElementRule, named *bool, v9 bool) visit {
 		}
 		found, err := elements.Parse(n.Value, v9)
 		if err != nil {
-			r.fault(n.Line, path, strconv.Quote(n.Value), err.Error(), "a number from 0 to 65535 or a name of IANA's registry")
+			r.fault(n.Line, path, config.Show(n.Value), err.Error(), "a number from 0 to 65535 or a name of IANA's registry")
 			return
 		}
 		*named, e.ID, e.PEN = true, found.ID, found.PEN

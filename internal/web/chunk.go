@@ -12,11 +12,9 @@ import (
 )
 
 const (
-	// listSlots is how many lists are written at once at most, and listQueue how
-	// many requests for them wait.
-	listSlots, listQueue = 4, 16
-	// chunkSize is how many entries of a table are looked up at a time.
-	chunkSize = 1024
+	// listSlots is how many requests for a list are served at once, and listQueue
+	// how many wait. With one slot, lists take at most one CPU.
+	listSlots, listQueue = 1, 16
 )
 
 // smallest keeps the smallest values of those that it is shown, at most so many

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,6 +28,8 @@ type conns struct {
 	max int
 	mu  sync.Mutex
 	all map[net.Conn]*connection
+
+	refused atomic.Uint64 // new connections that found all others at work
 }
 
 // connection is what is known of one. It is guarded by the mutex of conns.
@@ -60,6 +63,7 @@ func (c *conns) state(conn net.Conn, s http.ConnState) {
 	case http.StateNew:
 		if victim := c.excess(conn); victim != nil {
 			if victim == conn {
+				c.refused.Add(1)
 				_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 				_, _ = conn.Write([]byte(tooMany)) // its send buffer is empty
 			}

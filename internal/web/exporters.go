@@ -25,18 +25,21 @@ type Exporters struct {
 // address. A page that is not the last has "next", the value of after for the next
 // page.
 //
-// The memory of a request does not depend on how many exporters there are. No table
-// is locked for longer than it takes to copy a list of pointers, or what is known
-// of one exporter.
+// A request holds the details of one exporter, up to 2*keyChunk keys of each table
+// and, during a walk, a copy of the table's list of pointers. Tables are locked only
+// to copy that list or the details of one exporter.
 type exportersHandler struct {
 	src   Exporters
 	store *template.Store
 	works *works
 	one   sync.Mutex // held while the details of exporters are in memory
+	// each and addrs walk the store and the table of exporters.
+	each  func(func(*template.Domain))
+	addrs func(after netip.Addr, f func(netip.Addr))
 }
 
 func newExportersHandler(src Exporters, store *template.Store) *exportersHandler {
-	return &exportersHandler{src: src, store: store, works: newWorks(listSlots, listQueue)}
+	return &exportersHandler{src: src, store: store, works: newWorks(listSlots, listQueue), each: store.Each, addrs: src.Table.After}
 }
 
 type exporterJSON struct {
@@ -176,12 +179,11 @@ func (p *exportersPage) write(only netip.Addr) {
 	}
 	p.list.string("{\"totals\":" + string(head) + ",\n\"list\":[")
 	next := ""
+	domains := newEntries(compareByExporter, eachKey(p.h.each))
 	if only.IsValid() {
-		p.exporters([]netip.Addr{only}, maxListedOne)
+		p.exporter(only, domains, maxListedOne)
 	} else {
-		for more := true; more && next == ""; {
-			more, next = p.chunk()
-		}
+		next = p.all(domains)
 	}
 	p.list.string("\n]")
 	if next != "" {
@@ -191,52 +193,42 @@ func (p *exportersPage) write(only netip.Addr) {
 	p.list.end()
 }
 
-// chunk writes the exporters that come next. It reports whether there may be more,
-// and where the next page begins if this one is full.
-func (p *exportersPage) chunk() (more bool, next string) {
-	n := chunkSize
+// all writes the exporters after p.after. It returns where the next page begins if
+// this one is full.
+func (p *exportersPage) all(domains *entries[template.Key]) (next string) {
+	after := p.after
+	addrs := newEntries(func(a, b *netip.Addr) int { return a.Compare(*b) }, func(f func(*netip.Addr)) {
+		p.h.addrs(after, func(a netip.Addr) { f(&a) })
+	})
 	if p.left >= 0 {
-		n = min(n, p.left+1) // one more tells whether there is a next page
+		addrs.limit = min(keyChunk-1, p.left) + 1 // one more tells whether there is a next page
 	}
-	nearest := newSmallest(n, func(a, b *netip.Addr) int { return a.Compare(*b) })
-	p.h.src.Table.After(p.after, func(a netip.Addr) { nearest.add(&a) })
-	addrs, more := nearest.sorted()
-	full := p.left >= 0 && len(addrs) > p.left
-	if full {
-		addrs = addrs[:p.left]
+	for addr := addrs.next(); addr != nil; addr = addrs.next() {
+		if p.left == 0 {
+			if p.after.IsValid() {
+				next = p.after.String()
+			}
+			break
+		}
+		p.exporter(*addr, domains, maxListed)
+		p.after = *addr
+		p.left--
 	}
-	p.exporters(addrs, maxListed)
-	if len(addrs) > 0 {
-		p.after = addrs[len(addrs)-1]
-	}
-	if p.left >= 0 {
-		p.left -= len(addrs)
-	}
-	if full && p.after.IsValid() {
-		next = p.after.String()
-	}
-	return more && !full, next
+	return next
 }
 
-// exporters writes those with the addresses, which are in order, with so many of
-// their streams and sampling rates at most.
-func (p *exportersPage) exporters(addrs []netip.Addr, listed int) {
-	if len(addrs) == 0 {
-		return
+// exporter writes the one with the address, with up to listed of its streams and
+// sampling rates. Calls are in the order of addresses.
+func (p *exportersPage) exporter(addr netip.Addr, domains *entries[template.Key], listed int) {
+	text := p.h.exporter(addr, p.h.domains(addr, domains, listed), listed)
+	if text == nil {
+		return // it made room for another one meanwhile
 	}
-	domains := p.h.domains(addrs, listed)
-	for _, addr := range addrs {
-		text := p.h.exporter(addr, domains[addr], listed)
-		domains[addr] = nil
-		if text == nil {
-			continue // it made room for another one meanwhile
-		}
-		if p.n++; p.n > 1 {
-			p.list.string(",")
-		}
-		p.list.string("\n")
-		p.list.text(text)
+	if p.n++; p.n > 1 {
+		p.list.string(",")
 	}
+	p.list.string("\n")
+	p.list.text(text)
 }
 
 // exporter returns the entry of an exporter, nil if it has none any more.

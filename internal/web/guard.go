@@ -21,8 +21,8 @@ import (
 //     only to names of this host, and to those that it is told (hosts). A server
 //     on another address answers GET to any name, unless hosts are told.
 //   - What changes something (every method but GET and HEAD) is never done for a
-//     page of another origin. From other hosts, or through a proxy, it needs the
-//     token; without the token only names and addresses of this host will do.
+//     page of another origin. If a token is set, it needs the token. If not, it
+//     must come from this host, under a name or address of this host.
 //
 // Its methods may be called by any goroutine.
 type guard struct {
@@ -89,6 +89,11 @@ func (g *guard) check(r *http.Request) *refusal {
 			return nil
 		}
 		return &refusal{http.StatusUnauthorized, "not the token of -addr.token-file"}
+	}
+	// A proxy on this host may show neither itself nor the client's host: nginx does
+	// not unless it is told to.
+	if g.token.Load() != nil {
+		return &refusal{http.StatusUnauthorized, r.Method + " needs the token of -addr.token-file, as Authorization: Bearer TOKEN"}
 	}
 	if !local(r) {
 		return &refusal{http.StatusUnauthorized, r.Method + " from another host needs the token of -addr.token-file, as Authorization: Bearer TOKEN"}

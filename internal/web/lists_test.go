@@ -1,9 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -125,7 +127,7 @@ func TestTemplateJSON(t *testing.T) {
 func TestTemplatePages(t *testing.T) {
 	s := template.NewStore(template.DefaultLimits(), nil)
 	all := 0
-	for i := range 2*chunkSize + 100 {
+	for i := range keyChunk + 100 {
 		var defs []*template.Definition
 		for j := range 1 + i%3 {
 			defs = append(defs, definition(t, template.IPFIX, uint16(256+j), 2, false))
@@ -150,7 +152,7 @@ func TestTemplatePages(t *testing.T) {
 	if n != all {
 		t.Fatalf("%d templates on the whole page, want %d", n, all)
 	}
-	for _, limit := range []int{17, 1000, all - 1, all, all + 1} {
+	for _, limit := range []int{all/3 + 7, all - 1, all} {
 		got, pages, after := map[string]map[string]json.RawMessage{}, 0, ""
 		sum := 0
 		for {
@@ -196,9 +198,9 @@ func TestTemplatePages(t *testing.T) {
 		}
 	}
 	// An address stands for the end of that exporter.
-	rest := getPage[page](t, h, "/templates?after="+addrOf(chunkSize).String())
-	if len(rest) != len(whole)-chunkSize-1 || rest[addrOf(chunkSize).String()] != nil {
-		t.Errorf("%d exporters after number %d of %d", len(rest), chunkSize, len(whole))
+	rest := getPage[page](t, h, "/templates?after="+addrOf(keyChunk/4).String())
+	if len(rest) != len(whole)-keyChunk/4-1 || rest[addrOf(keyChunk/4).String()] != nil {
+		t.Errorf("%d exporters after number %d of %d", len(rest), keyChunk/4, len(whole))
 	}
 }
 
@@ -233,6 +235,22 @@ func TestListParameters(t *testing.T) {
 	}
 }
 
+// TestLargestLimit: the largest limit is as good as none.
+func TestLargestLimit(t *testing.T) {
+	store, table := template.NewStore(template.DefaultLimits(), nil), collector.NewExporters()
+	for i := range 3 {
+		announce(t, store, exporterKey(i, 0), definition(t, template.IPFIX, 256, 2, false))
+		table.Get(addrOf(i))
+	}
+	query := "?limit=" + strconv.Itoa(math.MaxInt)
+	if all := getPage[map[string]any](t, newTemplatesHandler(store), "/templates"+query); len(all) != 3 {
+		t.Errorf("%d exporters with templates, want 3", len(all))
+	}
+	if page := getPage[exportersJSON](t, newExportersHandler(exportersOf(table), store), "/exporters"+query); len(page.List) != 3 || page.Next != "" {
+		t.Errorf("%d exporters, next %q, want 3", len(page.List), page.Next)
+	}
+}
+
 func exportersOf(table *collector.Exporters) Exporters {
 	return Exporters{Table: table, LostHere: func() collector.LostHere { return collector.LostHere{} }}
 }
@@ -247,7 +265,7 @@ type exportersJSON struct {
 func TestExporterPages(t *testing.T) {
 	table := collector.NewExporters()
 	store := template.NewStore(template.DefaultLimits(), nil)
-	const all = 2*chunkSize + 50
+	const all = keyChunk + 50
 	for i := range all {
 		table.Get(addrOf(i * 7919 % all)) // in another order than that of the addresses
 	}
@@ -272,7 +290,7 @@ func TestExporterPages(t *testing.T) {
 	if one := getPage[exportersJSON](t, h, "/exporters?exporter=10.0.0.5"); len(one.List) != 1 || len(one.List[0].Sampling) != 3*maxListed || one.List[0].SamplingLeftOut != 0 {
 		t.Errorf("one exporter: %+v", one)
 	}
-	for _, limit := range []int{97, chunkSize, all - 1, all, all + 1} {
+	for _, limit := range []int{all/3 + 7, keyChunk, all - 1, all} {
 		n, pages, after := 0, 0, ""
 		for {
 			p := getPage[exportersJSON](t, h, fmt.Sprintf("/exporters?limit=%d&after=%s", limit, after))
@@ -296,15 +314,76 @@ func TestExporterPages(t *testing.T) {
 	}
 }
 
+// TestWalksOfFullTables: at the default limits a page walks each table once for
+// keyChunk of its entries, and a small page once.
+func TestWalksOfFullTables(t *testing.T) {
+	limits := template.DefaultLimits()
+	store := template.NewStore(limits, nil)
+	table := collector.NewExporters()
+	most := min(limits.Domains, table.TableStats().Max)
+	one := definition(t, template.IPFIX, 256, 2, false)
+	for i := range most {
+		announce(t, store, exporterKey(i, 0), one)
+		table.Get(addrOf(i))
+	}
+	domains, addrs := 0, 0
+	each := func(f func(*template.Domain)) {
+		domains++
+		store.Each(f)
+	}
+	templates, exporters := newTemplatesHandler(store), newExportersHandler(exportersOf(table), store)
+	templates.each, exporters.each = each, each
+	exporters.addrs = func(after netip.Addr, f func(netip.Addr)) {
+		addrs++
+		table.After(after, f)
+	}
+	stored := store.Totals().Domains // a few make room for the bytes of others
+	full := most/keyChunk + 1
+	for _, c := range []struct {
+		handler                http.Handler
+		target                 string
+		domains, addrs, object int
+	}{
+		{templates, "/templates", full, 0, stored},
+		{templates, "/templates?limit=1", 1, 0, 1},
+		{exporters, "/exporters", full, full, most},
+		{exporters, "/exporters?limit=1", 1, 1, 1},
+		{exporters, "/exporters?exporter=" + addrOf(most/2).String(), 1, 0, 1},
+	} {
+		domains, addrs = 0, 0
+		w := &countWriter{ResponseRecorder: httptest.NewRecorder(), what: []byte("10.")}
+		c.handler.ServeHTTP(w, httptest.NewRequest("GET", c.target, nil))
+		if domains > c.domains || addrs > c.addrs {
+			t.Errorf("%s: %d walks of domains and %d of exporters, want %d and %d", c.target, domains, addrs, c.domains, c.addrs)
+		}
+		if w.n < c.object {
+			t.Errorf("%s: %d exporters, want %d", c.target, w.n, c.object)
+		}
+	}
+}
+
+// countWriter counts a text in what is written, and discards it.
+type countWriter struct {
+	*httptest.ResponseRecorder
+	what []byte
+	n    int
+}
+
+func (w *countWriter) Write(p []byte) (int, error) {
+	w.n += bytes.Count(p, w.what)
+	return len(p), nil
+}
+
 // TestUnreadListKeepsNothing: while a client does not read its page, the tables let
 // go of what is in it.
 func TestUnreadListKeepsNothing(t *testing.T) {
+	const listed = 4096
 	limits := template.DefaultLimits()
-	limits.Domains = 4 * chunkSize
+	limits.Domains = listed
 	store := template.NewStore(limits, nil)
-	table := collector.NewExporterTable(collector.ExportersConfig{Max: 4 * chunkSize})
+	table := collector.NewExporterTable(collector.ExportersConfig{Max: listed})
 	fill := func(from int) (domains []weak.Pointer[template.Domain], exporters []weak.Pointer[collector.Exporter]) {
-		for i := range 4 * chunkSize {
+		for i := range listed {
 			domains = append(domains, weak.Make(announce(t, store, exporterKey(from+i, 0), definition(t, template.IPFIX, 256, 40, false))))
 			exporters = append(exporters, weak.Make(table.Get(addrOf(from+i))))
 		}
@@ -335,7 +414,7 @@ func TestUnreadListKeepsNothing(t *testing.T) {
 		}
 		return left <= 8
 	})
-	if store.Totals().Evicted < chunkSize || table.TableStats().Evicted < chunkSize {
+	if store.Totals().Evicted < listed/4 || table.TableStats().Evicted < listed/4 {
 		t.Errorf("%d domains and %d exporters made room: not what was to be tested", store.Totals().Evicted, table.TableStats().Evicted)
 	}
 	runtime.KeepAlive(templates)

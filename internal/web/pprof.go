@@ -66,7 +66,7 @@ func StartProfiler(addr string, hosts []string, log *slog.Logger) (*Profiler, er
 	mux.HandleFunc("GET /debug/pprof/trace", page(maxTraceSeconds, pprof.Trace))
 	// The profiles' handlers add the seconds that were asked for to the time that
 	// the server gives them for writing.
-	p := &Profiler{http: newServer(mux, newGuard(l, hosts), log), listener: l, done: make(chan struct{})}
+	p := &Profiler{http: newServer(mux, newGuard(l, hosts), newConns(), log), listener: l, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		if err := p.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// reloadHandler has what can be read again read again.
+// reloadHandler reloads the token and the configuration.
 type reloadHandler struct {
 	mu     sync.Mutex // one at a time
 	reload func() error
 }
 
-// ServeHTTP answers 200, or 422 with what is wrong, one fault a line; the
-// collector then goes on as it was. While another one is at work it answers 503.
+// ServeHTTP answers 200, or 422 with what is wrong, one fault a line; then nothing
+// changes. While another one is at work it answers 503.
 func (h *reloadHandler) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	if !h.mu.TryLock() {
 		busy(w)

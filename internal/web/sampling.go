@@ -11,7 +11,7 @@ import (
 	"github.com/weirflow/weir/producer"
 )
 
-// domainsOf is what the observation domains of an exporter tell of it.
+// domainsOf summarises the observation domains of one exporter.
 type domainsOf struct {
 	templates int
 	rates     *smallest[domainRate]
@@ -44,38 +44,45 @@ func compareRates(a, b *domainRate) int {
 	)
 }
 
-// domains returns what the domains of the exporters tell, with so many rates of
-// each at most.
-func (h *exportersHandler) domains(addrs []netip.Addr, listed int) map[netip.Addr]*domainsOf {
-	of := make(map[netip.Addr]*domainsOf, len(addrs))
-	for _, a := range addrs {
-		of[a] = nil
-	}
-	h.store.Each(func(d *template.Domain) {
-		key := d.Key()
-		addr := netip.AddrFrom16(key.Exporter).Unmap()
-		sum, ok := of[addr]
-		if !ok {
-			return
+// exporterOf returns the exporter of a domain.
+func exporterOf(key *template.Key) netip.Addr { return netip.AddrFrom16(key.Exporter).Unmap() }
+
+// compareByExporter orders domains by their exporters, in the order of netip.Addr.
+func compareByExporter(a, b *template.Key) int {
+	return cmp.Or(exporterOf(a).Compare(exporterOf(b)), compareKeys(a, b))
+}
+
+// domains summarises the domains of an exporter, with up to listed rates; nil if it
+// has none. It consumes the keys up to the exporter's last.
+func (h *exportersHandler) domains(addr netip.Addr, keys *entries[template.Key], listed int) (sum *domainsOf) {
+	keys.seek(template.Key{Exporter: addr.As16()})
+	for key := keys.peek(); key != nil && exporterOf(key) == addr; key = keys.peek() {
+		d := h.store.Find(keys.next())
+		if d == nil {
+			continue // it made room for another one meanwhile
 		}
 		if sum == nil {
 			sum = &domainsOf{rates: newSmallest(listed, compareRates)}
-			of[addr] = sum
 		}
-		sum.templates += d.Len()
-		add := func(r domainRate) {
-			sum.all++
-			sum.rates.add(&r)
-		}
-		s := d.Sampling()
-		s.EachSampler(func(sampler, rate uint64) {
-			add(domainRate{version: key.Version, port: key.Port, domain: key.Domain, sampler: sampler, rate: rate})
-		})
-		if rate := s.Rate(); rate != 0 {
-			add(domainRate{version: key.Version, port: key.Port, domain: key.Domain, whole: true, rate: rate})
-		}
+		sum.add(d)
+	}
+	return sum
+}
+
+func (sum *domainsOf) add(d *template.Domain) {
+	key := d.Key()
+	sum.templates += d.Len()
+	add := func(r domainRate) {
+		sum.all++
+		sum.rates.add(&r)
+	}
+	s := d.Sampling()
+	s.EachSampler(func(sampler, rate uint64) {
+		add(domainRate{version: key.Version, port: key.Port, domain: key.Domain, sampler: sampler, rate: rate})
 	})
-	return of
+	if rate := s.Rate(); rate != 0 {
+		add(domainRate{version: key.Version, port: key.Port, domain: key.Domain, whole: true, rate: rate})
+	}
 }
 
 // sampling lists the sampling rates that hold for an exporter, and where they

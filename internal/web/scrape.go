@@ -3,9 +3,11 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,8 +24,8 @@ const (
 	// maxPages is how many pages of metrics are in memory at most: what clients
 	// still read, and the one that is being made.
 	maxPages = 4
-	// pageGrace is for how long the readers of a page are left alone when a new
-	// page needs its place.
+	// pageGrace is the minimum age of a page whose readers are cut off because they
+	// are stalled.
 	pageGrace = 2 * time.Second
 )
 
@@ -42,7 +44,7 @@ type scrapes struct {
 	next  map[pageForm]*page // requests can still join these
 	pages []*page            // gathered, and being read; the oldest first
 	freed chan struct{}      // closed, and made again, when one of pages goes
-	size  int                // of the last page
+	sizes map[pageForm]int   // bytes of the last page of each form, of which there are few
 }
 
 // pageForm is the form in which a client wants a page.
@@ -64,7 +66,7 @@ type page struct {
 func newScrapes(g prometheus.Gatherer, log *slog.Logger) *scrapes {
 	return &scrapes{
 		gatherer: g, works: newWorks(scrapeSlots, scrapeQueue), log: log, one: make(chan struct{}, 1), grace: pageGrace,
-		next: map[pageForm]*page{}, freed: make(chan struct{}),
+		next: map[pageForm]*page{}, sizes: map[pageForm]int{}, freed: make(chan struct{}),
 	}
 }
 
@@ -165,33 +167,46 @@ func (s *scrapes) gather(p *page) {
 		p.made = time.Now()
 		s.pages = append(s.pages, p)
 	}
-	size := s.size
+	size := s.sizes[p.form]
 	s.mu.Unlock()
 	if wanted {
-		p.body, p.err = s.render(p.form, size)
+		p.body, p.err = s.renderSafely(p.form, size)
 	}
-	s.mu.Lock()
-	s.size = len(p.body)
-	s.mu.Unlock()
+	if len(p.body) > 0 {
+		s.mu.Lock()
+		s.sizes[p.form] = len(p.body)
+		s.mu.Unlock()
+	}
 	close(p.ready)
 }
 
-// makeRoom waits for the place of a page. The readers of the oldest page are cut
-// off when they have had time to read it. The lock is held when it is called and
-// when it returns.
+// renderSafely is render, where a panic of a collector becomes an error. net/http
+// recovers panics only in the goroutine of a request, and this is another one.
+func (s *scrapes) renderSafely(form pageForm, size int) (body []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.log.Error("gather metrics: panic", "panic", v, "stack", string(debug.Stack()))
+			body, err = nil, errors.New("a collector panicked: see the log")
+		}
+	}()
+	return s.render(form, size)
+}
+
+// makeRoom waits until another page may be made, and cuts off readers for it: see
+// victim. The lock is held when it is called and when it returns.
 func (s *scrapes) makeRoom() {
 	for len(s.pages) >= maxPages {
-		oldest := s.pages[0]
-		left := s.grace - time.Since(oldest.made)
-		if left <= 0 {
-			for k := range oldest.readers {
-				k.stop()
+		if p := s.victim(time.Now()); p != nil {
+			for k := range p.readers {
+				if !k.cutOff.Load() {
+					s.works.cut.Add(1)
+				}
+				k.stop() // they leave at once
 			}
-			left = stalledAfter // they leave at once
 		}
 		freed := s.freed
 		s.mu.Unlock()
-		timer := time.NewTimer(left)
+		timer := time.NewTimer(stalledAfter / 10)
 		select {
 		case <-freed:
 		case <-timer.C:
@@ -199,6 +214,32 @@ func (s *scrapes) makeRoom() {
 		timer.Stop()
 		s.mu.Lock()
 	}
+}
+
+// victim returns the page whose readers have to make room: the oldest of those beyond
+// the grace period whose readers all are stalled. If there is none, it is the oldest
+// page, but only after longAfter. It returns nil while readers have time. The lock is
+// held.
+func (s *scrapes) victim(now time.Time) *page {
+	for _, p := range s.pages {
+		if now.Sub(p.made) >= s.grace && p.stalled(now) {
+			return p
+		}
+	}
+	if oldest := s.pages[0]; now.Sub(oldest.made) >= longAfter {
+		return oldest
+	}
+	return nil
+}
+
+// stalled reports whether no reader makes progress.
+func (p *page) stalled(now time.Time) bool {
+	for k := range p.readers {
+		if k.stall(now) < stalledAfter {
+			return false
+		}
+	}
+	return true
 }
 
 // render gathers the metrics and writes them in the form that is wanted. size is

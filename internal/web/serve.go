@@ -23,8 +23,7 @@ const (
 // newServer returns a server with bounds to all that clients can make it hold:
 // connections, headers, bodies, and the time for each. Pages that take longer to
 // write than writeTimeout set deadlines of their own.
-func newServer(pages http.Handler, g *guard, log *slog.Logger) *http.Server {
-	c := newConns()
+func newServer(pages http.Handler, g *guard, c *conns, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:                      c.wrap(g.wrap(http.MaxBytesHandler(pages, maxBody))),
 		DisableGeneralOptionsHandler: true, // OPTIONS * passes the guard too

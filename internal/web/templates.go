@@ -20,15 +20,26 @@ import (
 // ?limit=N is a page of N templates. If there are more, its last member is "next",
 // the value of after for the next page.
 //
-// The memory of a request does not depend on how many templates there are, and
-// neither locks nor keeps any that the store lets go.
+// A request holds up to 2*keyChunk keys, however many domains there are. It takes no
+// lock and keeps no template that the store releases.
 type templatesHandler struct {
 	store *template.Store
 	works *works
+	each  func(func(*template.Domain)) // walks the store
 }
 
 func newTemplatesHandler(s *template.Store) *templatesHandler {
-	return &templatesHandler{s, newWorks(listSlots, listQueue)}
+	return &templatesHandler{s, newWorks(listSlots, listQueue), s.Each}
+}
+
+// eachKey returns a function that calls f for the key of every domain of a walk.
+func eachKey(each func(func(*template.Domain))) func(f func(*template.Key)) {
+	return func(f func(*template.Key)) {
+		each(func(d *template.Domain) {
+			key := d.Key()
+			f(&key)
+		})
+	}
 }
 
 // compareKeys is the order of domains: that of exporters first.
@@ -106,7 +117,7 @@ func (h *templatesHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer k.leave()
 	page.list = newList(k)
-	page.write()
+	page.write(newEntries(compareKeys, eachKey(h.each)))
 }
 
 // templatesPage is a page in the making.
@@ -121,42 +132,20 @@ type templatesPage struct {
 	buf     []byte
 }
 
-func (p *templatesPage) write() {
+// write writes the templates of the domains. It collects as many keys for a small
+// page as for a large one, because domains may have no templates.
+func (p *templatesPage) write(domains *entries[template.Key]) {
 	p.list.string("{")
-	for p.chunk() {
+	if p.resumed {
+		domains.seek(p.after.key)
+	}
+	for key := domains.next(); key != nil && p.domain(key); key = domains.next() {
 	}
 	if p.open != "" {
 		p.list.string("\n  }")
 	}
 	p.list.string("\n}\n")
 	p.list.end()
-}
-
-// chunk writes the templates of the domains that come next, and reports whether
-// there may be more.
-func (p *templatesPage) chunk() bool {
-	n := chunkSize
-	if p.left >= 0 {
-		n = min(n, p.left+1) // one more tells whether there is a next page
-	}
-	next := newSmallest(n, compareKeys)
-	p.store.Each(func(d *template.Domain) {
-		key := d.Key()
-		c := 1
-		if p.resumed {
-			c = compareKeys(&key, &p.after.key)
-		}
-		if c > 0 || c == 0 && p.after.id < 1<<16-1 {
-			next.add(&key)
-		}
-	})
-	keys, more := next.sorted()
-	for i := range keys {
-		if !p.domain(&keys[i]) {
-			return false
-		}
-	}
-	return more
 }
 
 // domain writes the templates of a domain that come behind p.after. It reports

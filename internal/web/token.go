@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
+
+	"github.com/weirflow/weir/internal/create"
 )
 
 const (
@@ -18,14 +20,14 @@ const (
 // A file that any user may read or write, or its group may write, is refused. No
 // error contains a part of the token.
 func ReadToken(path string) (sum [sha256.Size]byte, err error) {
-	f, err := os.Open(path)
+	f, err := create.Input(path) // which does not wait for the writer of a FIFO
 	if err != nil {
-		return sum, fmt.Errorf("read -addr.token-file: %w", err)
+		return sum, unreadable(err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return sum, fmt.Errorf("read -addr.token-file: %w", err)
+		return sum, unreadable(err)
 	}
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("read -addr.token-file %s: %w", path, fmt.Errorf(format, args...))
@@ -38,7 +40,7 @@ func ReadToken(path string) (sum [sha256.Size]byte, err error) {
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxToken+1))
 	if err != nil {
-		return sum, fmt.Errorf("read -addr.token-file: %w", err)
+		return sum, unreadable(err)
 	}
 	line, _, _ := bytes.Cut(data, []byte("\n"))
 	switch token := bytes.TrimSpace(line); {
@@ -53,23 +55,42 @@ func ReadToken(path string) (sum [sha256.Size]byte, err error) {
 	}
 }
 
-// loadToken reads the token. On an error the one that was read before stays.
-func (s *Server) loadToken() error {
+// unreadable explains why the file cannot be read, without its name: somebody may have
+// put the token itself there.
+func unreadable(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return fmt.Errorf("read -addr.token-file: %w", err)
+}
+
+// prepareToken reads the token file. commit has the server use what it read.
+func (s *Server) prepareToken() (commit func(), err error) {
 	if s.tokenFile == "" {
-		return nil
+		return func() {}, nil
 	}
 	sum, err := ReadToken(s.tokenFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.guard.token.Store(&sum)
-	return nil
+	return func() { s.guard.token.Store(&sum) }, nil
 }
 
-// Reload reads the token file again. On an error the token stays as it was.
+// Reload reads the token file and what Config.Reload reads again. If either is wrong,
+// neither is used and the error has the faults of both.
 func (s *Server) Reload() error {
-	if err := s.loadToken(); err != nil {
-		return errors.Join(err, errors.New("the token stays as it was"))
+	token, err := s.prepareToken()
+	rest := func() {}
+	if s.prepare != nil {
+		var restErr error
+		rest, restErr = s.prepare()
+		err = errors.Join(err, restErr)
 	}
+	if err != nil {
+		return err
+	}
+	token()
+	rest()
 	return nil
 }

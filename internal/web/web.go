@@ -33,21 +33,23 @@ type Config struct {
 	// addresses. A server on other addresses answers to all names where it is
 	// empty.
 	Hosts []string
-	// TokenFile has the bearer token that other hosts need for POST; empty for
-	// none, which refuses it to them.
+	// TokenFile has the bearer token that other hosts need for POST. If empty, POST
+	// from other hosts is refused.
 	TokenFile string
 	// TemplatesPath is the path of the template listing; empty for none.
 	TemplatesPath string
 	// MetricsPath is the path of the metrics; empty for /metrics.
 	MetricsPath string
-	Registry    *prometheus.Registry
-	Templates   *template.Store
+	// Registry has the metrics. Start adds those of the server.
+	Registry  *prometheus.Registry
+	Templates *template.Store
 	// Detail returns what /__health says behind OK, whole lines; nil for
 	// nothing.
 	Detail func() string
-	// Reload is called for POST /-/reload, which reads TokenFile again too; nil
-	// for no such page.
-	Reload func() error
+	// Reload reads the configuration again for POST /-/reload, which reads TokenFile
+	// again too; nil for no such page. commit, which is called only if nothing is
+	// wrong with either, puts it into force.
+	Reload func() (commit func(), err error)
 	// Settings returns the effective configuration for /config: names, values
 	// and where each came from, without secrets; nil for no such page.
 	Settings func() string
@@ -66,6 +68,7 @@ type Server struct {
 
 	guard     *guard
 	tokenFile string
+	prepare   func() (commit func(), err error) // Config.Reload
 }
 
 // Start listens and serves until Stop. The server says that it is not healthy
@@ -75,21 +78,29 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for http on %q (choose another -addr, or -addr \"\" for none): %w", cfg.Addr, err)
 	}
-	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{}), guard: newGuard(l, cfg.Hosts), tokenFile: cfg.TokenFile}
-	if err := s.loadToken(); err != nil {
+	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{}), guard: newGuard(l, cfg.Hosts), tokenFile: cfg.TokenFile, prepare: cfg.Reload}
+	useToken, err := s.prepareToken()
+	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
+	useToken()
 	mux := http.NewServeMux()
-	mux.Handle(pattern(cmp.Or(cfg.MetricsPath, "/metrics")), newScrapes(cfg.Registry, cfg.Logger))
+	scrapes := newScrapes(cfg.Registry, cfg.Logger)
+	pages := map[string]*works{"metrics": scrapes.works}
+	mux.Handle(pattern(cmp.Or(cfg.MetricsPath, "/metrics")), scrapes)
 	mux.HandleFunc("GET /__health", s.health)
 	if cfg.Reload != nil {
-		mux.Handle("POST /-/reload", &reloadHandler{reload: func() error { return errors.Join(s.Reload(), cfg.Reload()) }})
+		mux.Handle("POST /-/reload", &reloadHandler{reload: s.Reload})
 	}
 	if cfg.TemplatesPath != "" {
-		mux.Handle(pattern(cfg.TemplatesPath), newTemplatesHandler(cfg.Templates))
+		h := newTemplatesHandler(cfg.Templates)
+		pages["templates"] = h.works
+		mux.Handle(pattern(cfg.TemplatesPath), h)
 	}
 	if cfg.Exporters.Table != nil {
-		mux.Handle("GET /exporters", newExportersHandler(cfg.Exporters, cfg.Templates))
+		h := newExportersHandler(cfg.Exporters, cfg.Templates)
+		pages["exporters"] = h.works
+		mux.Handle("GET /exporters", h)
 	}
 	if cfg.Settings != nil {
 		mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {
@@ -97,7 +108,11 @@ func Start(cfg Config) (*Server, error) {
 			fmt.Fprint(w, cfg.Settings())
 		})
 	}
-	s.http = newServer(mux, s.guard, cfg.Logger)
+	connections := newConns()
+	if err := register(cfg.Registry, pages, connections); err != nil {
+		return nil, errors.Join(fmt.Errorf("register metrics: %w", err), l.Close())
+	}
+	s.http = newServer(mux, s.guard, connections, cfg.Logger)
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -2,10 +2,12 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +83,54 @@ func TestPages(t *testing.T) {
 	s.SetHealthy(true)
 	if code, body := fetch(t, "GET", base+"/__health", ""); code != 200 || body != "OK\ncapture eth0 native\n" {
 		t.Errorf("health: %d %q", code, body)
+	}
+}
+
+// TestRefusalsAreCounted: the counters exist from the start and follow.
+func TestRefusalsAreCounted(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	pages := map[string]*works{"metrics": newWorks(1, 0), "templates": newWorks(1, 0)}
+	c := newConns()
+	if err := register(registry, pages, c); err != nil {
+		t.Fatal(err)
+	}
+	check := func(metrics, templates, connection, cut int) {
+		t.Helper()
+		want := fmt.Sprintf(`# HELP weir_http_cut_total Responses cut off, because the client was slow, to make room for other requests.
+# TYPE weir_http_cut_total counter
+weir_http_cut_total %d
+# HELP weir_http_refused_total Requests and connections answered 503 because too many were at work, by page.
+# TYPE weir_http_refused_total counter
+weir_http_refused_total{page="connection"} %d
+weir_http_refused_total{page="metrics"} %d
+weir_http_refused_total{page="templates"} %d
+`, cut, connection, metrics, templates)
+		w := httptest.NewRecorder()
+		newScrapes(registry, slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		if got := w.Body.String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	check(0, 0, 0, 0)
+	k := pages["templates"].enter(t.Context(), httptest.NewRecorder())
+	if pages["templates"].enter(t.Context(), httptest.NewRecorder()) != nil {
+		t.Error("entered beyond the limit")
+	}
+	check(0, 1, 0, 0)
+	pages["templates"].cutWorst(k.began.Add(longAfter))
+	check(0, 1, 0, 1)
+	// A connection beyond the limit, while all others are at work.
+	c.max = 0
+	near, far := net.Pipe()
+	defer far.Close()
+	c.context(t.Context(), near)
+	go io.Copy(io.Discard, far)
+	c.state(near, http.StateNew)
+	check(0, 1, 1, 1)
+	// Start registers them for the pages that it serves.
+	s := start(t, Config{TemplatesPath: "/templates"})
+	if _, body := fetch(t, "GET", "http://"+s.Addr().String()+"/metrics", ""); !strings.Contains(body, `weir_http_refused_total{page="templates"} 0`) {
+		t.Errorf("not on /metrics: %s", body)
 	}
 }
 

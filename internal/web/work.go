@@ -37,7 +37,7 @@ type works struct {
 	waiting int
 	freed   chan struct{} // closed, and made again, when a slot becomes free
 
-	refused, cut atomic.Uint64
+	refused, cut atomic.Uint64 // requests; see register
 }
 
 func newWorks(slots, queue int) *works {
@@ -115,10 +115,7 @@ func (s *works) cutWorst(now time.Time) {
 		if k.cutOff.Load() {
 			continue
 		}
-		stall := time.Duration(0)
-		if k.writing.Load() {
-			stall = time.Duration(now.UnixNano() - k.moved.Load())
-		}
+		stall := k.stall(now)
 		switch {
 		case stall >= stalledAfter:
 			if stall > worstStall {
@@ -136,6 +133,14 @@ func (s *works) cutWorst(now time.Time) {
 	}
 }
 
+// stall returns for how long the client has read nothing of what is being written.
+func (k *work) stall(now time.Time) time.Duration {
+	if !k.writing.Load() {
+		return 0
+	}
+	return time.Duration(now.UnixNano() - k.moved.Load())
+}
+
 // leave gives the slot to another request.
 func (k *work) leave() {
 	k.set.mu.Lock()
@@ -145,7 +150,7 @@ func (k *work) leave() {
 	k.set.freed = make(chan struct{})
 }
 
-// stop has a write that is under way, and all that follow, fail.
+// stop makes the current write and all later ones fail.
 func (k *work) stop() {
 	k.cutOff.Store(true)
 	_ = k.control.SetWriteDeadline(time.Now()) // a writer without deadlines has no client that stalls

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 )
 
 func eventually(t *testing.T, what string, cond func() bool) {
@@ -54,7 +56,7 @@ func serveWith(t *testing.T, h http.Handler, change func(*http.Server)) (addr st
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newServer(h, newGuard(l, nil), slog.New(slog.DiscardHandler))
+	s := newServer(h, newGuard(l, nil), newConns(), slog.New(slog.DiscardHandler))
 	change(s)
 	done := make(chan struct{})
 	go func() {
@@ -244,7 +246,7 @@ func TestUnreadScrapes(t *testing.T) {
 	s := newScrapes(g, slog.New(slog.DiscardHandler))
 	s.grace = pageGrace / 10
 	addr := serveTest(t, s)
-	for i := range 2 * maxPages {
+	for range 2 * maxPages {
 		before := g.count.Load()
 		dialGet(t, addr, "/metrics")
 		eventually(t, "another page is made", func() bool {
@@ -255,9 +257,6 @@ func TestUnreadScrapes(t *testing.T) {
 			}
 			return g.count.Load() > before
 		})
-		if i >= maxPages && g.count.Load() <= maxPages {
-			t.Fatal("no page is made any more")
-		}
 	}
 	code, body := fetch(t, "GET", "http://"+addr+"/metrics", "")
 	if code != 200 || !strings.Contains(body, "number=") {
@@ -265,9 +264,76 @@ func TestUnreadScrapes(t *testing.T) {
 	}
 }
 
+// TestScrapePanic: a collector that panics costs its page, not the process, and the
+// next page is made.
+func TestScrapePanic(t *testing.T) {
+	panics := true
+	var log bytes.Buffer
+	s := newScrapes(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		if panics {
+			panic("broken collector")
+		}
+		return nil, nil
+	}), slog.New(slog.NewTextHandler(&log, nil)))
+	for _, code := range []int{500, 200} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		if w.Code != code {
+			t.Errorf("%d, want %d: %s", w.Code, code, w.Body)
+		}
+		panics = false
+	}
+	if text := log.String(); !strings.Contains(text, "broken collector") || !strings.Contains(text, "TestScrapePanic") {
+		t.Errorf("no panic with its stack in the log: %s", text)
+	}
+}
+
+// TestVictim: readers that make progress keep their page for longAfter; a page whose
+// readers all are stalled goes first, even if it is newer.
+func TestVictim(t *testing.T) {
+	now := time.Unix(1000, 0)
+	reader := func(stall time.Duration) *work {
+		k := &work{}
+		k.moved.Store(now.Add(-stall).UnixNano())
+		k.writing.Store(true)
+		return k
+	}
+	makePage := func(age time.Duration, stalls ...time.Duration) *page {
+		p := &page{made: now.Add(-age), readers: map[*work]struct{}{}}
+		for _, stall := range stalls {
+			p.readers[reader(stall)] = struct{}{}
+		}
+		return p
+	}
+	waits := makePage(10*time.Second, stalledAfter)
+	waits.readers[&work{}] = struct{}{} // has not begun to write
+	moving, half, old := makePage(20*time.Second, 0), makePage(9*time.Second, stalledAfter, 0), makePage(longAfter, 0)
+	stuck, newer := makePage(5*time.Second, stalledAfter, stalledAfter), makePage(4*time.Second, 3*stalledAfter)
+	fresh := makePage(pageGrace-1, stalledAfter)
+	for i, c := range []struct {
+		pages []*page
+		want  *page
+	}{
+		{[]*page{moving, half, waits, fresh}, nil},
+		{[]*page{moving, half, stuck, newer}, stuck},
+		{[]*page{old, half, waits, fresh}, old},
+		{[]*page{old, moving, newer, fresh}, newer},
+	} {
+		s := &scrapes{grace: pageGrace, pages: c.pages}
+		if got := s.victim(now); got != c.want {
+			t.Errorf("case %d: %+v, want %+v", i, got, c.want)
+		}
+	}
+}
+
 func TestScrapeForms(t *testing.T) {
 	g := &gatherer{size: 1000}
 	s := newScrapes(g, slog.New(slog.DiscardHandler))
+	defer func() {
+		if len(s.sizes) != 3 {
+			t.Errorf("sizes of %d forms, want 3: %v", len(s.sizes), s.sizes)
+		}
+	}()
 	for _, c := range []struct{ method, accept, encoding, want, zip string }{
 		{"GET", "", "", "text/plain; version=0.0.4", ""},
 		{"GET", "", "gzip", "text/plain; version=0.0.4", "gzip"},
@@ -284,6 +350,10 @@ func TestScrapeForms(t *testing.T) {
 		s.ServeHTTP(w, r)
 		if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), c.want) || w.Header().Get("Content-Encoding") != c.zip {
 			t.Errorf("%+v: %d %v", c, w.Code, w.Header())
+		}
+		form := pageForm{expfmt.Format(w.Header().Get("Content-Type")), c.zip == "gzip"}
+		if size := s.sizes[form]; c.method == "GET" && size != w.Body.Len() {
+			t.Errorf("%+v: %d bytes are expected of the next page, want %d", c, size, w.Body.Len())
 		}
 		if made := g.count.Load() - before; c.method == "HEAD" && (made != 0 || w.Body.Len() != 0) {
 			t.Errorf("HEAD has %d pages made", made)

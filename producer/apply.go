@@ -56,7 +56,13 @@ func (p *Producer) apply(o *op, v []byte, f *Flow, c *recordContext) {
 	}
 	switch o.code {
 	case opLabel:
-		f.setLabel(int(o.place), uint32(n)>>4)
+		switch {
+		case !c.compat:
+			p.sections[o.place] = uint32(n)
+			c.sections |= 1 << o.place
+		case o.place < compatSections:
+			f.setLabel(int(o.place), uint32(n)>>4)
+		}
 	case opIPVersion:
 		switch n {
 		case 4:

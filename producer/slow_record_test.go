@@ -78,6 +78,23 @@ func (s *slow) dataRecord(m *slowMessage, t *slowTemplate, values [][]byte) *flo
 		}
 	}
 
+	// The label stack (RFC 3032, IE 70 to 79): as far as it is there without a gap, and
+	// to its bottom. A stack of which the top is 0 is not used.
+	var stack []uint32
+	for section := uint16(70); section < 80; section++ {
+		entry := uint32(aside[section])
+		if entry == 0 || section == 70 && entry>>4 == 0 {
+			break
+		}
+		stack = append(stack, entry>>4)
+		if entry%2 == 1 {
+			break
+		}
+	}
+	if stack != nil {
+		f.MplsLabel = stack
+	}
+
 	// Times on the uptime clock, where there is no absolute one.
 	start, hasStart := aside[22]
 	end, hasEnd := aside[21]
@@ -262,12 +279,8 @@ func slowElement(m *slowMessage, id uint16, v []byte, f *flowpb.FlowMessage, asi
 		if n == 6 {
 			f.Etype = 0x86dd
 		}
-	case 70, 71, 72:
-		place := int(id - 70)
-		for len(f.MplsLabel) <= place {
-			f.MplsLabel = append(f.MplsLabel, 0)
-		}
-		f.MplsLabel[place] = w >> 4
+	case 70, 71, 72, 73, 74, 75, 76, 77, 78, 79:
+		aside[id] = n
 	case 89:
 		f.ForwardingStatus = w
 	case 138:

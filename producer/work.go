@@ -28,10 +28,13 @@ type work struct {
 // when a datagram begins: they are written before they are read. Test builds (tag
 // weirpoison) overwrite them at each start.
 type memory struct {
-	flow    Flow
-	hdr     packet.Headers
-	fused   fusedContext
-	keyless keyless
+	flow  Flow
+	hdr   packet.Headers
+	fused fusedContext
+	// sections are the sections of the record's label stack that recordContext.sections
+	// names.
+	sections [maxSections]uint32
+	keyless  keyless
 	// scratch holds the values of a record that are no views into the datagram.
 	scratch []byte
 	// Which layers of hdr a port announced, by bit, and the keys of the ports.

@@ -89,6 +89,13 @@ func newOp(id fieldID, e *schema.Element) op {
 	return o
 }
 
+// Places of opSampler.
+const (
+	placeSampler  = 0
+	placeSequence = 1
+	placeLineCard = 2
+)
+
 // A plan is what a data template became: the fields that a Flow has a place
 // for, where they stand in a record, and what to do with each. It is
 // immutable and shared by all workers.
@@ -199,9 +206,12 @@ type recordContext struct {
 
 	compat               bool   // see compat.go
 	mappedRate           uint64 // what the mapping says is the sampling rate
-	samplingInterval     uint64 // IE 34
 	samplerID            uint64 // IE 48 or 302
+	sequenceID           uint64 // IE 301
+	lineCard             uint64 // IE 141; 0 for none
 	hasSampler           bool
+	hasSequence          bool
+	rated                bool   // the record has parts of a rate: see memory.rates
 	sections             uint16 // of the label stack, by bit: see memory.sections
 	startUptime          uint32
 	endUptime            uint32

@@ -12,7 +12,7 @@ import (
 
 // TestRight reads the cases that have to be right, and compares every flow.
 func TestRight(t *testing.T) {
-	for name, compat := range map[string]bool{"sflow.txt": false, "labels.txt": false} {
+	for name, compat := range map[string]bool{"sflow.txt": false, "labels.txt": false, "sampling.txt": false, "sampling-compat.txt": true} {
 		t.Run(name, func(t *testing.T) {
 			f, err := os.Open("testdata/" + name)
 			if err != nil {

@@ -21,8 +21,18 @@ var Fields = []Field{
 		Fixed: "sampling interval of the v5 header", Header: "sFlow: sampling_rate of the sample. v9, IPFIX: options data, for those that name none",
 		Elements: []Element{
 			{ID: 34, Name: "samplingInterval", Conv: Interval},
+			{ID: 50, Name: "samplerRandomInterval", Conv: Interval, Place: 1},
+			{ID: 305, Name: "samplingPacketInterval", Conv: Interval, Place: 2},
+			{ID: 306, Name: "samplingPacketSpace", Conv: Interval, Place: 3},
+			{ID: 309, Name: "samplingSize", Conv: Interval, Place: 4},
+			{ID: 310, Name: "samplingPopulation", Conv: Interval, Place: 5},
+			{ID: 311, Name: "samplingProbability", Conv: Interval, Place: 6},
+			{ID: 396, Name: "samplingFlowInterval", Conv: Interval, Place: 7},
+			{ID: 397, Name: "samplingFlowSpacing", Conv: Interval, Place: 8},
 			{ID: 48, Name: "samplerId", Conv: Sampler},
 			{ID: 302, Name: "selectorId", Conv: Sampler},
+			{ID: 301, Name: "selectionSequenceId", Conv: Sampler, Place: 1},
+			{ID: 141, Name: "lineCardId", Conv: Sampler, Place: 2},
 		},
 	},
 	{

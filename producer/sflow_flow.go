@@ -168,6 +168,18 @@ func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
 	}
 }
 
+// headerFaults counts what is wrong with a sampled header.
+func (p *Producer) headerFaults(h *packet.Headers) {
+	switch {
+	case h.Malformed:
+		p.fault(ReasonSampledHeader)
+	case h.LayersExceeded:
+		p.fault(ReasonHeaderLayers)
+	case h.Unknown != 0:
+		p.note(ReasonHeaderUnknown)
+	}
+}
+
 // cutHeader adds what is there of an IP header that is cut before its addresses. A
 // field that is zero may not be there.
 func cutHeader(h *packet.Headers, f *Flow) {
@@ -187,12 +199,7 @@ func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) bool {
 	}
 	h := &p.hdr
 	p.parseHeader(b, start, h)
-	switch {
-	case h.Malformed:
-		p.fault(ReasonSampledHeader)
-	case h.LayersExceeded:
-		p.fault(ReasonHeaderLayers)
-	}
+	p.headerFaults(h)
 	if h.SrcMAC|h.DstMAC != 0 {
 		f.SrcMAC, f.DstMAC = h.SrcMAC, h.DstMAC
 	}

@@ -88,6 +88,10 @@ func (f *Flow) u32(id fieldID) *uint32 {
 		return &f.RoutingSegLeft
 	case fieldFlowDirection:
 		return &f.Extra().FlowDirection
+	case fieldOutIfCount:
+		return &f.Extra().OutIfCount
+	case fieldDropReason:
+		return &f.Extra().DropReason
 	}
 	return nil
 }
@@ -207,6 +211,12 @@ func (f *Flow) setNumber(id fieldID, v uint64) {
 		f.RoutingSegLeft = uint32(v)
 	case fieldFlowDirection:
 		f.Extra().FlowDirection = uint32(v)
+		f.mark(id, true)
+	case fieldOutIfCount:
+		f.Extra().OutIfCount = uint32(v)
+		f.mark(id, true)
+	case fieldDropReason:
+		f.Extra().DropReason = uint32(v)
 		f.mark(id, true)
 	}
 }

@@ -56,7 +56,13 @@ func (p *Producer) apply(o *op, v []byte, f *Flow, c *recordContext) {
 	}
 	switch o.code {
 	case opLabel:
-		f.setLabel(int(o.place), uint32(n)>>4)
+		switch {
+		case !c.compat:
+			p.sections[o.place] = uint32(n)
+			c.sections |= 1 << o.place
+		case o.place < compatSections:
+			f.setLabel(int(o.place), uint32(n)>>4)
+		}
 	case opIPVersion:
 		switch n {
 		case 4:
@@ -65,9 +71,19 @@ func (p *Producer) apply(o *op, v []byte, f *Flow, c *recordContext) {
 			f.Etype = etherTypeIPv6
 		}
 	case opInterval:
-		c.samplingInterval = n
+		if !c.rated {
+			p.rates, c.rated = rateParts{}, true
+		}
+		p.rates.set(ratePart(o.place), v, n)
 	case opSampler:
-		c.samplerID, c.hasSampler = n, true
+		switch o.place {
+		case placeSampler:
+			c.samplerID, c.hasSampler = n, true
+		case placeSequence:
+			c.sequenceID, c.hasSequence = n, true
+		default:
+			c.lineCard = n
+		}
 	case opFrameSize:
 		f.Bytes, f.Packets = n, 1
 	case opBoot:

@@ -36,6 +36,9 @@ func compatCode(code opcode, version uint16) opcode {
 	return code
 }
 
+// compatSections is the number of sections of a label stack that goflow2 knows.
+const compatSections = 3
+
 // compatNTP converts a 64-bit NTP timestamp by floating point, and those before
 // 1970 to times beyond all ages.
 func compatNTP(v uint64) uint64 {

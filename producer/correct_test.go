@@ -178,18 +178,18 @@ func TestSamplingRates(t *testing.T) {
 		datagrams [][]byte
 		want      []uint64
 	}{
-		{"by sampler id in v9", 0, scenarioOf("v9 sampler id"), []uint64{1000, 2000, 2000}},
+		{"by sampler id in v9", 0, scenarioOf("v9 sampler id"), []uint64{1000, 2000, 0}},
 		{"by selector id in ipfix", 0, [][]byte{
 			ipfix(set(3, opt(300, 1, 302, 8, 50, 4)), flow48),
 			ipfix(set(300, u64(nil, 5), u32(nil, 100), u64(nil, 6), u32(nil, 200))), ipfix(data48),
-		}, []uint64{100, 200, 200}},
+		}, []uint64{100, 200, 0}},
 		{"interval and space", 0, [][]byte{
 			ipfix(set(3, opt(300, 1, 302, 8, 305, 4, 306, 4)), flow48),
 			ipfix(set(300, u64(nil, 5), u32(nil, 1, 99), u64(nil, 6), u32(nil, 10, 990), u64(nil, 7), u32(nil, 1, 0))), ipfix(data48),
 		}, []uint64{100, 100, 1}},
 		{"interval alone", 0, [][]byte{
 			ipfix(set(3, opt(300, 1, 302, 8, 305, 4)), flow48), ipfix(set(300, u64(nil, 5), u32(nil, 512))), ipfix(data48),
-		}, []uint64{512, 512, 512}},
+		}, []uint64{512, 0, 0}},
 		{"305 before 50 before 34", 0, [][]byte{
 			ipfix(set(3, opt(300, 1, 302, 8, 34, 4, 50, 4, 305, 4)), flow48),
 			ipfix(set(300, u64(nil, 5), u32(nil, 1, 2, 3), u64(nil, 6), u32(nil, 4, 5, 0), u64(nil, 7), u32(nil, 6, 0, 0))), ipfix(data48),
@@ -201,7 +201,7 @@ func TestSamplingRates(t *testing.T) {
 		{"of another domain", 9, [][]byte{
 			ipfixDomain(1, set(3, opt(300, 1, 143, 4, 34, 4))), ipfixDomain(1, set(300, u32(nil, 1, 100))),
 			ipfixDomain(2, set(2, tpl(256, 7, 2)), set(256, u16(nil, 80))),
-		}, []uint64{9}},
+		}, []uint64{100}},
 		{"default where none is announced", 4096, [][]byte{v9(set(0, tpl(256, 7, 2)), set(256, u16(nil, 80)))}, []uint64{4096}},
 		{"default is no override", 4096, [][]byte{v5datagram(1)}, []uint64{512}},
 		{"default of v1", 4096, [][]byte{v1datagram(1, false)}, []uint64{4096}},

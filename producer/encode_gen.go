@@ -67,6 +67,12 @@ func appendExtra(b []byte, f *Flow) []byte {
 	if f.has(fieldFlowDirection) {
 		b = appendVarint(appendTag(b, 42, wireVarint), uint64(x.FlowDirection))
 	}
+	if f.has(fieldOutIfCount) {
+		b = appendVarint(appendTag(b, 115, wireVarint), uint64(x.OutIfCount))
+	}
+	if f.has(fieldDropReason) {
+		b = appendVarint(appendTag(b, 116, wireVarint), uint64(x.DropReason))
+	}
 	if f.has(fieldUserName) {
 		b = appendElement(b, 137, x.UserName)
 	}

@@ -146,16 +146,23 @@ func (p *Producer) sampleFacts(s *sflow.Sample) {
 }
 
 // rateChange notes that options data is about to set another rate than it did.
-func (p *Producer) rateChange(domain *template.Domain, sampler uint64, hasSampler bool, rate uint64) {
-	before := domain.Sampling().Rate()
-	if hasSampler {
-		before = domain.Sampling().SamplerRate(sampler)
-	}
+func (p *Producer) rateChange(domain *template.Domain, scope template.Scope, id, rate uint64) {
+	before := domain.Sampling().OwnScope(scope, id)
 	if before == 0 || before == rate {
 		return
 	}
 	p.Counters.SamplingChanges++
-	p.facts.Change = RateChange{domain.Key().Domain, sampler, hasSampler, before, rate}
+	p.facts.Change = RateChange{domain.Key().Domain, id, scope == template.ScopeSampler, before, rate}
+}
+
+// wholeChange is rateChange for the rate of a domain as a whole.
+func (p *Producer) wholeChange(domain *template.Domain, rate uint64) {
+	before := domain.Sampling().Own()
+	if before == 0 || before == rate {
+		return
+	}
+	p.Counters.SamplingChanges++
+	p.facts.Change = RateChange{Domain: domain.Key().Domain, Before: before, After: rate}
 }
 
 // flowSampleFacts notes the sequence of a flow sample.

@@ -15,7 +15,8 @@ const (
 	etherTypeIPv6 = 0x86dd
 )
 
-// setLabel notes an MPLS label at its place in the stack, 0 being the top.
+// setLabel notes an MPLS label at its place in the stack, 0 being the top, as goflow2
+// does.
 func (f *Flow) setLabel(i int, label uint32) {
 	for len(f.MPLSLabel) <= i {
 		f.MPLSLabel = append(f.MPLSLabel, 0)

@@ -73,6 +73,8 @@ type Flow struct {
 // Extra are the fields of a flow that goflow2 does not have.
 type Extra struct {
 	FlowDirection uint32
+	OutIfCount    uint32
+	DropReason    uint32
 	UserName      []byte
 }
 
@@ -144,6 +146,8 @@ const (
 	fieldRoutingAddresses
 	fieldRoutingSegLeft
 	fieldFlowDirection
+	fieldOutIfCount
+	fieldDropReason
 	fieldUserName
 
 	// fieldICMPName is in no message: its text is made of others.
@@ -153,7 +157,7 @@ const (
 )
 
 const (
-	numFields = 52 // of the table
+	numFields = 54 // of the table
 	numCore   = 50 // those that goflow2 has: the first ones
 	numExtra  = numFields - numCore
 	// maxFieldNumber is the largest number of a field of FlowMessage.
@@ -213,6 +217,8 @@ const (
 	numberRoutingAddresses    = 105
 	numberRoutingSegLeft      = 106
 	numberFlowDirection       = 42
+	numberOutIfCount          = 115
+	numberDropReason          = 116
 	numberUserName            = 137
 )
 
@@ -270,5 +276,7 @@ const (
 	tagRoutingAddresses    = 0x6ca
 	tagRoutingSegLeft      = 0x6d0
 	tagFlowDirection       = 0x2d0
+	tagOutIfCount          = 0x798
+	tagDropReason          = 0x7a0
 	tagUserName            = 0x8ca
 )

@@ -164,11 +164,17 @@ func (b *fuser) add(o op, version uint16) bool {
 		b.version = true
 		return b.families == 0
 	case opInterval:
+		if b.plan.interval.width != 0 || !ratePart(o.place).alone() {
+			return false // several make the rate
+		}
 		if o.length <= 8 {
 			b.plan.interval = newFusedInt(fieldSamplingRate, o.offset, o.length, 0, 1<<64-1)
 		}
 	case opSampler:
-		if o.length <= 8 {
+		if o.place == placeSequence {
+			return false
+		}
+		if o.length <= 8 && o.place == placeSampler {
 			b.plan.sampler = newFusedInt(fieldSamplingRate, o.offset, o.length, 0, 1<<64-1)
 		}
 	case opBoot:

@@ -102,14 +102,14 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 	return c
 }
 
-// samplerOr returns the rate of a sampler, or else that of the set.
+// samplerOr returns the rate of a sampler, or else that of the whole domain.
 func (c *fusedContext) samplerOr(id uint64) uint64 {
 	if rate := c.sampling.SamplerRate(id); rate != 0 {
 		c.samplerSource = SamplingSampler
 		return rate
 	}
 	c.samplerSource = SamplingDomain
-	return c.rate
+	return c.sampling.Whole()
 }
 
 // recordRate returns the sampling rate of a record that may name one, and counts

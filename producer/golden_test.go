@@ -12,7 +12,7 @@ import (
 // packet.
 const goldenLine = `{"type":"SFLOW_5","time_received_ns":1795409943115228287,"sequence_num":1,"sampling_rate":2,"sampler_address":"192.0.2.77",` +
 	`"time_flow_start_ns":1795409943115228287,"time_flow_end_ns":1795409943115228287,"bytes":58,"packets":1,"src_addr":"192.0.2.1","dst_addr":"10.0.0.1",` +
-	`"etype":"IPv4","proto":"TCP","src_port":443,"dst_port":1024,"in_if":1073741823,"out_if":1073741823,"src_mac":"02:11:22:33:44:55","dst_mac":"02:66:77:88:99:aa",` +
+	`"etype":"IPv4","proto":"TCP","src_port":443,"dst_port":1024,"in_if":1,"out_if":2,"src_mac":"02:11:22:33:44:55","dst_mac":"02:66:77:88:99:aa",` +
 	`"src_vlan":0,"dst_vlan":0,"vlan_id":0,"ip_tos":0,"forwarding_status":0,"ip_ttl":50,"ip_flags":0,"tcp_flags":18,"icmp_type":0,"icmp_code":0,"ipv6_flow_label":0,` +
 	`"fragment_id":1,"fragment_offset":0,"src_as":0,"dst_as":0,"next_hop":"","next_hop_as":0,"src_net":"0.0.0.0/0","dst_net":"0.0.0.0/0","bgp_next_hop":"",` +
 	`"bgp_communities":[],"as_path":[],"mpls_ttl":[],"mpls_label":[],"mpls_ip":[],"observation_domain_id":0,"observation_point_id":0,` +
@@ -22,7 +22,7 @@ func TestGoldenLine(t *testing.T) {
 	packet := unhex(`02 66 77 88 99 aa 02 11 22 33 44 55 08 00
 		45 00 00 2c 00 01 00 00 32 06 00 00 c0 00 02 01 0a 00 00 01
 		01 bb 04 00 00 00 00 01 00 00 00 02 60 12 10 00 00 00 00 00 02 04 05 b4`)
-	sample := tagged(1, join(u32(nil, 1, 3, 2, 10, 0, 0x3fffffff, 0x3fffffff, 1),
+	sample := tagged(1, join(u32(nil, 1, 3, 2, 10, 0, 1, 2, 1),
 		tagged(1, join(u32(nil, 1, 58, 4, uint32(len(packet))), packet))))
 	datagram := join(u32(nil, 5, 1, 0xc000024d, 0, 1, 5000, 1), sample)
 	p := producer.New(producer.Config{Separator: []byte("\n")}, producer.NewStore(template.DefaultLimits()))

@@ -142,7 +142,7 @@ func TestFusedJSONTwins(t *testing.T) {
 		})
 		want := write(func(p *Producer, body []byte) {
 			for ; len(body) > 0; body = body[tpl.Length:] {
-				p.dataRecord(&m, pl, domain, body[:tpl.Length])
+				p.dataRecord(&m, tpl, pl, domain, body[:tpl.Length])
 			}
 		})
 		if got != want {

@@ -148,6 +148,9 @@ func (p *Producer) ipfix(data []byte) {
 
 // sets walks the sets of a message.
 func (p *Producer) sets(m *message, body []byte, idTemplates, idOptions uint16) {
+	if p.prog.compat {
+		p.compatAhead(m, body, idOptions)
+	}
 	var sets template.Sets
 	sets.Init(body)
 	// What was known before a template of this message came is not asked for
@@ -304,8 +307,7 @@ func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Tem
 			p.options(opts, domain, recs.Record)
 		}
 		p.tally.set(SetOptionsData, m.records-before)
-	} else if p.writesFused(pl) {
-		s := domain.Sampling()
+	} else if s := domain.Sampling(); p.writesFused(pl) && !s.Scoped() {
 		c := p.beginFused(pl.fused, m.flowType, m.sequence, m.key.Domain, m.exportNs, m.uptimeMs, s.Rate(), s)
 		n := p.writeRecords(pl, t.Version, c, body)
 		m.records += n
@@ -317,7 +319,7 @@ func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Tem
 		lost := false
 		for recs.Next() {
 			m.records++
-			lost = p.dataRecord(m, pl, domain, recs.Record) || lost
+			lost = p.dataRecord(m, t, pl, domain, recs.Record) || lost
 		}
 		p.noteTimes(lost)
 		p.tally.set(SetData, m.records-before)
@@ -336,7 +338,7 @@ func (p *Producer) knownSet(m *message, domain *template.Domain, t *template.Tem
 
 // dataRecord produces one data record. It reports whether a time of the record is
 // out of range.
-func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec []byte) (timeLost bool) {
+func (p *Producer) dataRecord(m *message, t *template.Template, pl *plan, domain *template.Domain, rec []byte) (timeLost bool) {
 	f := p.begin(m.flowType)
 	f.SequenceNum = m.sequence
 	f.ObservationDomainID = m.key.Domain
@@ -350,16 +352,7 @@ func (p *Producer) dataRecord(m *message, pl *plan, domain *template.Domain, rec
 	}
 	p.fill(pl, rec, f, &c)
 
-	rate, src := c.mappedRate, SamplingRecord
-	if rate == 0 {
-		rate = c.samplingInterval
-	}
-	if rate == 0 && c.hasSampler {
-		rate, src = domain.Sampling().SamplerRate(c.samplerID), SamplingSampler
-	}
-	if rate == 0 {
-		rate, src = domain.Sampling().Rate(), SamplingDomain
-	}
+	rate, src := p.recordRate(&c, t, domain.Sampling(), f)
 	f.SamplingRate = p.rateOf(f, rate, src)
 	p.emit(f)
 	return c.timeLost

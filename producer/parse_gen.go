@@ -96,6 +96,10 @@ func (p *Parser) number(field, v uint64) {
 		f.RoutingSegLeft = uint32(v)
 	case 42:
 		f.setNumber(fieldFlowDirection, v)
+	case 115:
+		f.setNumber(fieldOutIfCount, v)
+	case 116:
+		f.setNumber(fieldDropReason, v)
 	}
 }
 

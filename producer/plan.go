@@ -89,6 +89,13 @@ func newOp(id fieldID, e *schema.Element) op {
 	return o
 }
 
+// Places of opSampler.
+const (
+	placeSampler  = 0
+	placeSequence = 1
+	placeLineCard = 2
+)
+
 // A plan is what a data template became: the fields that a Flow has a place
 // for, where they stand in a record, and what to do with each. It is
 // immutable and shared by all workers.
@@ -199,9 +206,13 @@ type recordContext struct {
 
 	compat               bool   // see compat.go
 	mappedRate           uint64 // what the mapping says is the sampling rate
-	samplingInterval     uint64 // IE 34
 	samplerID            uint64 // IE 48 or 302
+	sequenceID           uint64 // IE 301
+	lineCard             uint64 // IE 141; 0 for none
 	hasSampler           bool
+	hasSequence          bool
+	rated                bool   // the record has parts of a rate: see memory.rates
+	sections             uint16 // of the label stack, by bit: see memory.sections
 	startUptime          uint32
 	endUptime            uint32
 	hasStartUp, hasEndUp bool
@@ -242,7 +253,32 @@ func (p *Producer) fill(pl *plan, rec []byte, f *Flow, c *recordContext) {
 			}
 		}
 	}
+	if c.sections != 0 {
+		p.stack(f, c.sections)
+	}
 	c.times(f)
+}
+
+// maxSections is the number of sections of a label stack.
+const maxSections = 10
+
+// stack sets the label stack from its sections, which it ends at the first that the
+// record does not use or that has the bit of the bottom (RFC 3032 section 2.1). A label
+// of 0 at the top is that of exporters that have none.
+func (p *Producer) stack(f *Flow, sections uint16) {
+	for i := range p.sections {
+		entry := p.sections[i]
+		if sections>>i&1 == 0 || entry == 0 || i == 0 && entry>>4 == 0 {
+			return
+		}
+		if i == 0 {
+			f.MPLSLabel = f.MPLSLabel[:0]
+		}
+		f.MPLSLabel = append(f.MPLSLabel, entry>>4)
+		if entry&1 != 0 {
+			return
+		}
+	}
 }
 
 // times sets the flow times that the record gave relative to the exporter's

@@ -47,6 +47,8 @@ func (m *memory) poison() {
 	fill(parts.numbers[:], w)
 	fill(m.keyless.parts[:], parts)
 	fill(m.keyless.keys[:], w)
+	fill(m.rates[:], w)
+	fill(m.sections[:], w)
 	m.scratch = poisoned(m.scratch, b)
 	m.portLayers = w
 	fill(m.portLayer[:], w)

@@ -64,6 +64,8 @@ func (f *Flow) poison(text []byte) {
 	f.present, f.hidden = allExtra(), extraSet{}
 	*f.Extra() = Extra{
 		FlowDirection: 0xdbdbdbdb,
+		OutIfCount:    0xdbdbdbdb,
+		DropReason:    0xdbdbdbdb,
 		UserName:      text,
 	}
 }

@@ -44,6 +44,10 @@ const (
 	ReasonSampledHeader
 	// ReasonHeaderLayers: a sampled header with more layers than are read.
 	ReasonHeaderLayers
+	// ReasonHeaderUnknown: a sampled header of a frame without IP addresses ends with
+	// one that is not known, and that may carry them. It is noted: the flow has what is
+	// in front of it.
+	ReasonHeaderUnknown
 	// ReasonRecordMalformed: a record of a known sFlow format that is
 	// shorter than its format.
 	ReasonRecordMalformed
@@ -68,6 +72,7 @@ var reasonNames = [reasonTemplate]string{
 	ReasonHeaderProtocol:    "header_protocol",
 	ReasonSampledHeader:     "sampled_header",
 	ReasonHeaderLayers:      "header_layers",
+	ReasonHeaderUnknown:     "header_unknown",
 	ReasonRecordMalformed:   "record_malformed",
 }
 

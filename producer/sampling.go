@@ -1,5 +1,7 @@
 package producer
 
+import "github.com/weirflow/weir/decoders/template"
+
 // SamplingSource is where a record's sampling rate came from.
 type SamplingSource uint8
 
@@ -56,6 +58,58 @@ func (p *Producer) rateOf(f *Flow, rate uint64, src SamplingSource) uint64 {
 	}
 	p.countRates(rate, src, 1)
 	return p.samplingOr(rate)
+}
+
+// recordRate returns what is known of the rate of a data record that is read into f, 0 for
+// nothing, and where that is from.
+func (p *Producer) recordRate(c *recordContext, t *template.Template, s *template.Sampling, f *Flow) (uint64, SamplingSource) {
+	if c.mappedRate != 0 {
+		return c.mappedRate, SamplingRecord
+	}
+	if c.compat {
+		return p.compatRate(s), SamplingDomain
+	}
+	if c.rated {
+		if rate := p.rates.rate(); rate != 0 {
+			return rate, SamplingRecord
+		}
+	}
+	if c.hasSampler {
+		if rate := s.SamplerRate(c.samplerID); rate != 0 {
+			return rate, SamplingSampler
+		}
+	}
+	if c.hasSequence {
+		if rate := s.SequenceRate(c.sequenceID); rate != 0 {
+			return rate, SamplingSampler
+		}
+	}
+	if s.Scoped() {
+		if rate := scopedRate(c, t, s, f); rate != 0 {
+			return rate, SamplingDomain
+		}
+	}
+	if c.hasSampler || c.hasSequence {
+		return s.Whole(), SamplingDomain // never another sampler's
+	}
+	return s.Rate(), SamplingDomain
+}
+
+// scopedRate returns the rate of what a record came by, the narrowest first.
+func scopedRate(c *recordContext, t *template.Template, s *template.Sampling, f *Flow) uint64 {
+	for _, index := range [2]uint32{f.InIf, f.OutIf} {
+		if index != 0 {
+			if rate := s.ScopeRate(template.ScopeInterface, uint64(index)); rate != 0 {
+				return rate
+			}
+		}
+	}
+	if c.lineCard != 0 {
+		if rate := s.ScopeRate(template.ScopeLineCard, c.lineCard); rate != 0 {
+			return rate
+		}
+	}
+	return s.ScopeRate(template.ScopeTemplate, uint64(t.ID))
 }
 
 // countRates counts n records whose rate came from src, if it is not 0.

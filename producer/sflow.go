@@ -1,10 +1,8 @@
 package producer
 
 import (
-	"cmp"
 	"encoding/binary"
 
-	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/sflow"
 )
 
@@ -21,6 +19,9 @@ func (p *Producer) sflow(data []byte) {
 		return
 	}
 	p.sflowFacts(&h)
+	if len(h.Agent) == 0 || !p.prog.compat && allZero(h.Agent) {
+		h.Agent = p.samplerAddress()
+	}
 	p.tally.Agent = h.Agent
 	p.fused.renew()
 	p.sampleSet(h.Agent, h.Sequence)
@@ -89,6 +90,9 @@ func (p *Producer) usualSamples(way sampleWay, h *sflow.Header, body []byte, cou
 			return body, count
 		}
 		s := p.keyless.sample()
+		if in, out := binary.BigEndian.Uint32(d[20:]), binary.BigEndian.Uint32(d[24:]); max(in, out) >= sflow.InterfaceInternal {
+			return body, count // no interfaces
+		}
 		if !p.gathers(s, way, d[sampleFixed:], records) {
 			return body, count
 		}
@@ -123,12 +127,42 @@ func nextUsual(body []byte, count uint32) (sample []byte, records uint32, rest [
 // the usual kind.
 func (p *Producer) usualSample(way sampleWay, h *sflow.Header, samples *sflow.Samples) bool {
 	s := p.keyless.sample()
+	if !usualInterface(samples.Sample.In()) || !usualInterface(samples.Sample.Out()) {
+		return false
+	}
 	if b, count := samples.Records.Rest(); !p.gathers(s, way, b, count) {
 		return false
 	}
 	s.numbers[numInIf], s.numbers[numOutIf] = samples.Sample.Input, samples.Sample.Output
 	p.putSample(way, h, s, samples.Sample.SamplingRate)
 	return true
+}
+
+// usualInterface tells whether an interface of a sample is an index.
+func usualInterface(format, value uint32) bool {
+	return format == sflow.InterfaceIndex && value < sflow.InterfaceInternal
+}
+
+// interfaces sets the interfaces of a sample. What is none is 0.
+func (p *Producer) interfaces(s *sflow.Sample, f *Flow) {
+	if p.prog.compat {
+		f.InIf, f.OutIf = s.Input, s.Output
+		return
+	}
+	format, value := s.In()
+	if format == sflow.InterfaceIndex && value != sflow.InterfaceInternal {
+		f.InIf = value
+	}
+	switch format, value = s.Out(); format {
+	case sflow.InterfaceIndex:
+		if value != sflow.InterfaceInternal {
+			f.OutIf = value
+		}
+	case sflow.InterfaceDiscard:
+		f.setNumber(fieldDropReason, uint64(value))
+	case sflow.InterfaceMultiple:
+		f.setNumber(fieldOutIfCount, uint64(value))
+	}
 }
 
 // sampleWay is how flow samples of the usual kind are produced.
@@ -228,13 +262,15 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	f.SamplerAddress = h.Agent
 	f.SequenceNum = h.Sequence
 	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
-	f.InIf, f.OutIf = s.Sample.Input, s.Sample.Output
+	p.interfaces(&s.Sample, f)
 	f.Packets = 1
+	r := sampleRecords{flow: f}
 	for s.Records.Next() {
-		if r := &s.Records.Record; !p.flowRecord(r.Enterprise<<12|r.Format, r.Data, f) {
+		if rec := &s.Records.Record; !p.flowRecord(rec.Enterprise<<12|rec.Format, rec.Data, &r) {
 			p.fault(ReasonRecordMalformed)
 		}
 	}
+	r.end()
 	reason := s.Records.Err()
 	p.fault(sflowReason(reason))
 	if cut && reason != sflow.ReasonNone {
@@ -242,171 +278,4 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	}
 	f.SamplingRate = p.rateOf(f, uint64(s.Sample.SamplingRate), SamplingRecord)
 	p.emit(f)
-}
-
-// flowRecord adds what a flow record says to the flow; word is its enterprise and
-// format. Formats that a Flow has no place for are left out. It reports false if the record is shorter than
-// its format.
-func (p *Producer) flowRecord(word uint32, data []byte, f *Flow) bool {
-	if p.prog.compat && p.compatRecord(word, data, f) {
-		return true
-	}
-	switch word {
-	case sflow.FlowRawHeader:
-		r, ok := sflow.ParseRawHeader(data)
-		if !ok {
-			return false
-		}
-		f.Bytes = uint64(r.FrameLength)
-		switch r.Protocol {
-		case sflow.HeaderEthernet:
-			p.sampledHeader(r.Header, packet.StartEthernet, f)
-		case sflow.HeaderIPv4:
-			p.sampledHeader(r.Header, packet.StartIPv4, f)
-		case sflow.HeaderIPv6:
-			p.sampledHeader(r.Header, packet.StartIPv6, f)
-		case sflow.HeaderMPLS:
-			p.sampledHeader(r.Header, packet.StartMPLS, f)
-		default:
-			p.fault(ReasonHeaderProtocol)
-		}
-	case sflow.FlowEthernet:
-		r, ok := sflow.ParseEthernet(data)
-		if !ok {
-			return false
-		}
-		// The sampled header, if there is one, says more.
-		if f.SrcMAC == 0 && f.DstMAC == 0 {
-			f.SrcMAC, f.DstMAC = r.SrcMAC, r.DstMAC
-		}
-		if f.Etype == 0 {
-			f.Etype = r.EtherType
-		}
-		if f.Bytes == 0 {
-			f.Bytes = uint64(r.Length)
-		}
-	case sflow.FlowIPv4:
-		r, ok := sflow.ParseIPv4(data)
-		if !ok {
-			return false
-		}
-		ipRecord(&r, etherTypeIPv4, f)
-	case sflow.FlowIPv6:
-		r, ok := sflow.ParseIPv6(data)
-		if !ok {
-			return false
-		}
-		ipRecord(&r, etherTypeIPv6, f)
-	case sflow.FlowExtendedSwitch:
-		r, ok := sflow.ParseExtendedSwitch(data)
-		if !ok {
-			return false
-		}
-		f.SrcVLAN, f.DstVLAN = r.SrcVLAN, r.DstVLAN
-	case sflow.FlowExtendedRouter:
-		r, ok := sflow.ParseExtendedRouter(data)
-		if !ok {
-			return false
-		}
-		f.NextHop = r.NextHop
-		f.SrcNet, f.DstNet = r.SrcMaskLen, r.DstMaskLen
-	case sflow.FlowExtendedGateway:
-		r, ok := sflow.ParseExtendedGateway(data)
-		gatewayRecord(&r, f)
-		return ok
-	default:
-		return p.tableRecord(word, data, f)
-	}
-	return true
-}
-
-func ipRecord(r *sflow.IP, etype uint32, f *Flow) {
-	f.SrcAddr, f.DstAddr = r.Src, r.Dst
-	f.Bytes = uint64(r.Length)
-	f.Proto = r.Protocol
-	f.SrcPort, f.DstPort = r.SrcPort, r.DstPort
-	f.IPTOS = r.TOS
-	f.TCPFlags = r.TCPFlags
-	f.Etype = etype
-}
-
-func gatewayRecord(r *sflow.ExtendedGateway, f *Flow) {
-	f.BGPNextHop = r.NextHop
-	f.BGPCommunities = r.AppendCommunities(f.BGPCommunities[:0])
-	f.ASPath = r.ASPath(f.ASPath[:0])
-	if r.PathLen > 0 {
-		f.NextHopAS, f.DstAS = r.FirstAS, r.LastAS
-	} else {
-		f.DstAS = r.AS
-	}
-	f.SrcAS = r.SrcAS
-	if f.SrcAS == 0 {
-		f.SrcAS = r.AS
-	}
-}
-
-// cutHeader adds what is there of an IP header that is cut before its addresses. A
-// field that is zero may not be there.
-func cutHeader(h *packet.Headers, f *Flow) {
-	f.Proto = cmp.Or(h.Proto, f.Proto)
-	f.IPTOS, f.IPTTL = cmp.Or(h.TOS, f.IPTOS), cmp.Or(h.TTL, f.IPTTL)
-	f.IPv6FlowLabel = cmp.Or(h.FlowLabel, f.IPv6FlowLabel)
-	f.FragmentID, f.FragmentOffset = cmp.Or(h.FragmentID, f.FragmentID), cmp.Or(h.FragmentOffset, f.FragmentOffset)
-	f.IPFlags = cmp.Or(h.IPFlags, f.IPFlags)
-}
-
-// sampledHeader adds what a sampled header says to the flow. What the header
-// does not have is left as it is.
-func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) {
-	if p.prog.compat && start == packet.StartEthernet {
-		p.compatHeader(b, f)
-		return
-	}
-	h := &p.hdr
-	p.parseHeader(b, start, h)
-	switch {
-	case h.Malformed:
-		p.fault(ReasonSampledHeader)
-	case h.LayersExceeded:
-		p.fault(ReasonHeaderLayers)
-	}
-	if h.SrcMAC|h.DstMAC != 0 {
-		f.SrcMAC, f.DstMAC = h.SrcMAC, h.DstMAC
-	}
-	if h.EtherType != 0 {
-		f.Etype = h.EtherType
-	}
-	if h.VLANID != 0 {
-		f.VLANID = h.VLANID
-	}
-	if h.SrcAddr != nil {
-		f.SrcAddr, f.DstAddr = h.SrcAddr, h.DstAddr
-		f.Proto = h.Proto
-		f.IPTOS, f.IPTTL = h.TOS, h.TTL
-		f.IPv6FlowLabel = h.FlowLabel
-		f.FragmentID, f.FragmentOffset, f.IPFlags = h.FragmentID, h.FragmentOffset, h.IPFlags
-		f.SrcPort, f.DstPort, f.TCPFlags = h.SrcPort, h.DstPort, h.TCPFlags
-	} else {
-		cutHeader(h, f)
-	}
-	if h.HasICMP {
-		f.ICMPType, f.ICMPCode = h.ICMPType, h.ICMPCode
-	}
-	if len(h.MPLS) > 0 {
-		f.MPLSLabel, f.MPLSTTL = f.MPLSLabel[:0], f.MPLSTTL[:0]
-		for m := h.MPLS; len(m) >= 4; m = m[4:] {
-			f.MPLSLabel = append(f.MPLSLabel, uint32(m[0])<<12|uint32(m[1])<<4|uint32(m[2])>>4)
-			f.MPLSTTL = append(f.MPLSTTL, uint32(m[3]))
-		}
-	}
-	if h.HasRouting {
-		f.RoutingAddresses, f.RoutingSegLeft = h.RoutingAddrs, h.RoutingSegLeft
-	}
-	for i := range h.Layers {
-		f.LayerStack = append(f.LayerStack, uint32(h.LayerStack[i]))
-		f.LayerSize = append(f.LayerSize, h.LayerSize[i])
-	}
-	if l := p.prog.layers; l != nil {
-		p.mapLayers(l, b, h, f)
-	}
 }

@@ -101,8 +101,8 @@ func (s *sampleParts) gather(b []byte, count uint32) bool {
 		case sflow.FlowExtendedSwitch:
 			part = partSwitch
 			if len(d) >= 16 {
-				s.numbers[numSrcVLAN] = binary.BigEndian.Uint32(d)
-				s.numbers[numDstVLAN] = binary.BigEndian.Uint32(d[8:])
+				s.numbers[numSrcVLAN] = vlan(binary.BigEndian.Uint32(d))
+				s.numbers[numDstVLAN] = vlan(binary.BigEndian.Uint32(d[8:]))
 				ok = true
 			}
 		case sflow.FlowExtendedRouter:
@@ -135,12 +135,9 @@ func (s *sampleParts) header(d []byte) bool {
 		if packet.ParsePlain(s.frame, &s.plain) {
 			s.plainFrame()
 		}
-	case sflow.HeaderIPv4:
-		s.start = packet.StartIPv4
-	case sflow.HeaderIPv6:
-		s.start = packet.StartIPv6
-	case sflow.HeaderMPLS:
-		s.start = packet.StartMPLS
+	case sflow.HeaderIPv4, sflow.HeaderIPv6, sflow.HeaderMPLS, sflow.HeaderFrameRelay, sflow.HeaderPPP, sflow.HeaderPOS,
+		sflow.HeaderWiFi, sflow.HeaderAMSDU:
+		s.start = packet.Start(d[3])
 	default:
 		return false
 	}

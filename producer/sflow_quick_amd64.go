@@ -33,6 +33,7 @@ const (
 	formatRouter       = sflow.FlowExtendedRouter
 	formatGateway      = sflow.FlowExtendedGateway
 	factFlowSample     = sequence.FlowSample
+	interfaceInternal  = sflow.InterfaceInternal
 )
 
 // quickTables are what the fields of a message have by the size of their value. The

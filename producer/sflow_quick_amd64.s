@@ -104,12 +104,20 @@ expanded:
 	MOVL    AX, records-16(SP)
 	MOVBELL 12(SI), AX
 	MOVL    AX, SampleFact_Rate(R12)
+	MOVL    24(SI), CX
+	ORL     32(SI), CX
+	JNE     other           // not the indexes of interfaces
 	MOVBELL 28(SI), R12
 	MOVBELL 36(SI), R14
 	ADDQ    $44, SI
 
 	// AX is the rate, R12 the input, R14 the output.
 message:
+	MOVL    $const_interfaceInternal, CX
+	CMPL    R12, CX
+	JCC     other           // no index, or of the other format
+	CMPL    R14, CX
+	JCC     other
 	ADDQ    $2, DI          // for the length
 	MOVQ    sampleRun_prefix(R13), DX
 	MOVQ    sampleRun_prefixLen(R13), BX
@@ -403,8 +411,12 @@ switch:
 	CMPQ    R14, $16
 	JCS     other
 	MOVBELL (SI), AX
+	CMPL    AX, $0xfff
+	JHI     other
 	FIELD2(const_tagSrcVLAN)
 	MOVBELL 8(SI), AX
+	CMPL    AX, $0xfff
+	JHI     other
 	FIELD2(const_tagDstVLAN)
 	JMP     after
 

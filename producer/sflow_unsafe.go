@@ -56,12 +56,7 @@ func (p *Producer) writeSample(s *sampleParts) {
 	h := &p.hdr
 	if s.stack < 0 {
 		p.parseHeader(s.frame, s.start, h)
-		switch {
-		case h.Malformed:
-			p.fault(ReasonSampledHeader)
-		case h.LayersExceeded:
-			p.fault(ReasonHeaderLayers)
-		}
+		p.headerFaults(h)
 	}
 	c := &p.fused
 	b := p.batch

@@ -16,51 +16,6 @@ func slowNumber(v []byte) (uint64, bool) {
 	return new(big.Int).SetBytes(v).Uint64(), true
 }
 
-// optionsRecord learns the boot time and sampling rates: RFC 7012 (160), RFC 5477 section 8.2, RFC 3954 section 8.
-func (s *slow) optionsRecord(m *slowMessage, t *slowTemplate, values [][]byte) {
-	said := map[uint16]uint64{}
-	for i, f := range t.fields {
-		n, ok := slowNumber(values[i])
-		if !ok || f.pen != 0 {
-			continue
-		}
-		if f.id == 302 {
-			f.id = 48
-		}
-		said[f.id] = n
-	}
-	if boot := said[160]; boot != 0 {
-		s.boot[m.slowDomain] = boot
-	}
-	rate := said[305]
-	if interval, space := said[305], said[306]; interval > 0 && space > 0 && interval+space > interval {
-		// One packet of (interval+space)/interval, to the nearest.
-		n := new(big.Int).SetUint64(interval + space)
-		n.Add(n, new(big.Int).SetUint64(interval/2))
-		rate = n.Div(n, new(big.Int).SetUint64(interval)).Uint64()
-	}
-	if rate == 0 {
-		rate = said[50]
-	}
-	if rate == 0 {
-		rate = said[34]
-	}
-	if rate == 0 {
-		return
-	}
-	d := s.sampling[m.slowDomain]
-	if d == nil {
-		d = &slowSampling{samplers: map[uint64]uint64{}}
-		s.sampling[m.slowDomain] = d
-	}
-	d.last = rate
-	if id, ok := said[48]; ok {
-		if _, known := d.samplers[id]; known || len(d.samplers) < slowMaxSamplers {
-			d.samplers[id] = rate
-		}
-	}
-}
-
 // dataRecord makes a flow of a data record.
 func (s *slow) dataRecord(m *slowMessage, t *slowTemplate, values [][]byte) *flowpb.FlowMessage {
 	f := newSlowFlow(m.meta, m.kind)
@@ -76,6 +31,23 @@ func (s *slow) dataRecord(m *slowMessage, t *slowTemplate, values [][]byte) *flo
 		if field.pen == 0 && len(values[i]) > 0 {
 			slowElement(m, field.id, values[i], f, aside)
 		}
+	}
+
+	// The label stack (RFC 3032, IE 70 to 79): as far as it is there without a gap, and
+	// to its bottom. A stack of which the top is 0 is not used.
+	var stack []uint32
+	for section := uint16(70); section < 80; section++ {
+		entry := uint32(aside[section])
+		if entry == 0 || section == 70 && entry>>4 == 0 {
+			break
+		}
+		stack = append(stack, entry>>4)
+		if entry%2 == 1 {
+			break
+		}
+	}
+	if stack != nil {
+		f.MplsLabel = stack
 	}
 
 	// Times on the uptime clock, where there is no absolute one.
@@ -110,19 +82,7 @@ func (s *slow) dataRecord(m *slowMessage, t *slowTemplate, values [][]byte) *flo
 		f.TimeFlowStartNs = slowUptime(f.TimeFlowEndNs, uint32(end), uint32(start))
 	}
 
-	sampling := s.sampling[m.slowDomain]
-	f.SamplingRate = aside[mappedRate]
-	if f.SamplingRate == 0 {
-		f.SamplingRate = aside[34]
-	}
-	if f.SamplingRate == 0 && sampling != nil {
-		if _, ok := aside[hasSampler]; ok {
-			f.SamplingRate = sampling.samplers[aside[48]]
-		}
-		if f.SamplingRate == 0 {
-			f.SamplingRate = sampling.last
-		}
-	}
+	f.SamplingRate = s.recordRate(m, t, aside, f)
 	if f.SamplingRate == 0 {
 		f.SamplingRate = s.rate
 	}
@@ -134,6 +94,7 @@ const (
 	absoluteStart = 65001
 	absoluteEnd   = 65002
 	hasSampler    = 65003
+	hasSequence   = 65005
 )
 
 // slowElement puts one information element in its place: IANA's registry of
@@ -262,12 +223,8 @@ func slowElement(m *slowMessage, id uint16, v []byte, f *flowpb.FlowMessage, asi
 		if n == 6 {
 			f.Etype = 0x86dd
 		}
-	case 70, 71, 72:
-		place := int(id - 70)
-		for len(f.MplsLabel) <= place {
-			f.MplsLabel = append(f.MplsLabel, 0)
-		}
-		f.MplsLabel[place] = w >> 4
+	case 70, 71, 72, 73, 74, 75, 76, 77, 78, 79:
+		aside[id] = n
 	case 89:
 		f.ForwardingStatus = w
 	case 138:
@@ -275,10 +232,14 @@ func slowElement(m *slowMessage, id uint16, v []byte, f *flowpb.FlowMessage, asi
 	case 312:
 		f.Bytes, f.Packets = n, 1
 
-	case 34, 21, 22, 160:
+	case 311:
+		aside[id] = slowProbability(v)
+	case 34, 50, 305, 306, 309, 310, 396, 397, 21, 22, 141, 160:
 		aside[id] = n
 	case 48, 302:
 		aside[48], aside[hasSampler] = n, 1
+	case 301:
+		aside[id], aside[hasSequence] = n, 1
 
 	case 150:
 		f.TimeFlowStartNs = slowTime(0, n, 1_000_000_000)

@@ -1,9 +1,12 @@
 package producer_test
 
 import (
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/producer/flowpb"
+	"github.com/weirflow/weir/producer/schema"
 )
 
 // sflow reads sFlow version 5: sFlow Version 5, section 5 (July 2004).
@@ -12,12 +15,16 @@ func (s *slow) sflow(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 	r.u32() // version
 	var agent []byte
 	switch r.u32() {
+	case 0:
 	case 1:
 		agent = r.bytes(4)
 	case 2:
 		agent = r.bytes(16)
 	default:
 		return nil
+	}
+	if isZero(agent) { // it does not know itself
+		agent = newSlowFlow(meta, flowpb.FlowMessage_SFLOW_5).SamplerAddress
 	}
 	r.u32() // sub-agent
 	sequence := r.u32()
@@ -44,7 +51,8 @@ func (s *slow) sflow(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 			f.SamplingRate = uint64(sample.u32())
 			sample.u32() // pool
 			sample.u32() // drops
-			f.InIf, f.OutIf = sample.u32(), sample.u32()
+			in, out := sample.u32(), sample.u32()
+			s.interfaces(in>>30, in<<2>>2, out>>30, out<<2>>2, f)
 		case 3: // flow_sample_expanded
 			sample.u32()
 			sample.u32()
@@ -52,16 +60,16 @@ func (s *slow) sflow(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 			f.SamplingRate = uint64(sample.u32())
 			sample.u32()
 			sample.u32()
-			sample.u32() // format of the input
-			f.InIf = sample.u32()
-			sample.u32() // format of the output
-			f.OutIf = sample.u32()
+			inFormat, in := sample.u32(), sample.u32()
+			outFormat, out := sample.u32(), sample.u32()
+			s.interfaces(inFormat, in, outFormat, out, f)
 		default:
 			continue
 		}
 		if f.SamplingRate == 0 {
 			f.SamplingRate = s.rate
 		}
+		aside := slowAside{}
 		records := sample.u32()
 		if sample.short {
 			continue
@@ -72,16 +80,69 @@ func (s *slow) sflow(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 				break
 			}
 			record := sample.bytes(int(length))
-			slowFlowRecord(format, record, f)
+			slowFlowRecord(format, record, f, &aside)
 			s.extraRecord(format, record, f)
 			sample.pad(int(length))
 		}
 		if cut && (records > 0 || len(sample.b) > 0) {
 			continue // some of its records are not there
 		}
+		aside.end(f)
 		flows = append(flows, f)
 	}
 	return flows
+}
+
+// slowAside is what records of a sample say that counts only where others are not
+// there.
+type slowAside struct {
+	lengths [5]uint32 // of records 1 to 4
+	seen    [5]bool
+	addrs   bool // of a sampled header
+	labels  []uint32
+}
+
+func (a *slowAside) end(f *flowpb.FlowMessage) {
+	// The frame's length, else that of the Ethernet record, else of the last IP record
+	// of a length.
+	for _, record := range []int{1, 2, 3} {
+		if f.Bytes == 0 && a.seen[record] {
+			f.Bytes = uint64(a.lengths[record])
+		}
+	}
+	if len(f.MplsLabel) > 0 {
+		return
+	}
+	for _, entry := range a.labels {
+		f.MplsLabel, f.MplsTtl = append(f.MplsLabel, entry>>12), append(f.MplsTtl, entry&0xff)
+		if entry>>8&1 == 1 || len(f.MplsLabel) == 16 {
+			break
+		}
+	}
+}
+
+// length notes the length that a record says: the last that is not 0 counts.
+func (a *slowAside) length(record int, n uint32) {
+	a.seen[record] = true
+	if n != 0 {
+		a.lengths[record] = n
+	}
+}
+
+// interfaces sets the interfaces by format and value: section 5.3 of the specification.
+func (s *slow) interfaces(inFormat, in, outFormat, out uint32, f *flowpb.FlowMessage) {
+	const internal = 1<<30 - 1
+	if inFormat == 0 && in != internal {
+		f.InIf = in
+	}
+	if outFormat == 0 && out != internal {
+		f.OutIf = out
+	}
+	s.extras(func(row *schema.Field, d protoreflect.FieldDescriptor) {
+		if row.Name == "drop_reason" && outFormat == 1 || row.Name == "out_if_count" && outFormat == 2 {
+			setExtraNumber(row, d, uint64(out), f)
+		}
+	})
 }
 
 // pad skips the bytes that fill up an opaque of n bytes to a multiple of four.
@@ -109,7 +170,7 @@ func (r *slowReader) xdrAddress() (addr []byte, ok bool) {
 
 // slowFlowRecord adds one flow record. A record that is too short for its
 // format adds nothing, but for a gateway record, which adds what is there.
-func slowFlowRecord(format uint32, b []byte, f *flowpb.FlowMessage) {
+func slowFlowRecord(format uint32, b []byte, f *flowpb.FlowMessage, aside *slowAside) {
 	r := slowReader{b: b}
 	switch format {
 	case 1: // sampled_header
@@ -119,17 +180,14 @@ func slowFlowRecord(format uint32, b []byte, f *flowpb.FlowMessage) {
 		if r.short {
 			return
 		}
-		f.Bytes = uint64(frame)
+		aside.length(1, frame)
 		header := r.b[:min(length, uint64(len(r.b)))]
 		switch protocol {
-		case 1:
-			sampledHeader(header, packet.StartEthernet, f)
-		case 11:
-			sampledHeader(header, packet.StartIPv4, f)
-		case 12:
-			sampledHeader(header, packet.StartIPv6, f)
-		case 13:
-			sampledHeader(header, packet.StartMPLS, f)
+		case 1, 5, 7, 11, 12, 13, 14, 15, 17:
+			var h packet.Headers
+			packet.Parse(header, packet.Start(protocol), &h)
+			aside.addrs = aside.addrs || h.SrcAddr != nil
+			sampledHeader(header, packet.Start(protocol), f)
 		}
 	case 2: // sampled_ethernet
 		length := r.u32()
@@ -152,9 +210,7 @@ func slowFlowRecord(format uint32, b []byte, f *flowpb.FlowMessage) {
 		if f.Etype == 0 {
 			f.Etype = etype
 		}
-		if f.Bytes == 0 {
-			f.Bytes = uint64(length)
-		}
+		aside.length(2, length)
 	case 3, 4: // sampled_ipv4, sampled_ipv6
 		size, etype := 4, uint32(0x800)
 		if format == 4 {
@@ -166,7 +222,11 @@ func slowFlowRecord(format uint32, b []byte, f *flowpb.FlowMessage) {
 		if r.short {
 			return
 		}
-		f.Bytes, f.Proto, f.Etype = uint64(length), proto, etype
+		aside.length(3, length)
+		if aside.addrs {
+			return // the header says the same, and more
+		}
+		f.Proto, f.Etype = proto, etype
 		f.SrcAddr, f.DstAddr = src, dst
 		f.SrcPort, f.DstPort, f.TcpFlags, f.IpTos = srcPort, dstPort, flags, tos
 	case 1001: // extended_switch
@@ -175,7 +235,7 @@ func slowFlowRecord(format uint32, b []byte, f *flowpb.FlowMessage) {
 		dst := r.u32()
 		r.u32()
 		if !r.short {
-			f.SrcVlan, f.DstVlan = src, dst
+			f.SrcVlan, f.DstVlan = slowVLAN(src), slowVLAN(dst)
 		}
 	case 1002: // extended_router
 		hop, ok := r.xdrAddress()
@@ -185,7 +245,32 @@ func slowFlowRecord(format uint32, b []byte, f *flowpb.FlowMessage) {
 		}
 	case 1003: // extended_gateway
 		slowGateway(&r, f)
+	case 1006: // extended_mpls
+		if _, ok := r.xdrAddress(); !ok {
+			return
+		}
+		for range 2 { // the stack as it came in, or else as it went out
+			n := r.u32()
+			if r.short || uint64(n) > uint64(len(r.b)/4) {
+				return
+			}
+			stack := []uint32{}
+			for range n {
+				stack = append(stack, r.u32())
+			}
+			if len(aside.labels) == 0 {
+				aside.labels = stack
+			}
+		}
 	}
+}
+
+// slowVLAN returns a VLAN of 12 bits, 0 for the number that is none.
+func slowVLAN(n uint32) uint32 {
+	if n == 1<<32-1 {
+		return 0
+	}
+	return n % 4096
 }
 
 func slowGateway(r *slowReader, f *flowpb.FlowMessage) {

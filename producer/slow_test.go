@@ -38,6 +38,7 @@ type slowTemplateKey struct {
 }
 
 type slowTemplate struct {
+	id      uint16
 	options bool
 	fields  []slowField
 }
@@ -46,11 +47,7 @@ type slowField struct {
 	id     uint16
 	length int // -1 is variable
 	pen    uint32
-}
-
-type slowSampling struct {
-	last     uint64
-	samplers map[uint64]uint64
+	scope  bool
 }
 
 // Limits of the store that an input of a few kilobytes can reach.
@@ -305,6 +302,7 @@ func (s *slow) templateSet(m *slowMessage, b []byte, options bool) {
 			if r.short {
 				return // there are fewer bytes than fields
 			}
+			f.scope = len(fields) < scopes
 			fields = append(fields, f)
 		}
 		if scopes <= count {
@@ -330,7 +328,7 @@ func (s *slow) v9OptionsTemplateSet(m *slowMessage, b []byte) {
 		}
 		t := &slowTemplate{options: true}
 		for len(body.b) > 0 {
-			f := slowField{id: body.u16(), length: int(body.u16())}
+			f := slowField{id: body.u16(), length: int(body.u16()), scope: len(body.b) >= option}
 			if f.length == 0xffff {
 				f.length = -1
 			}
@@ -349,6 +347,7 @@ func (s *slow) define(m *slowMessage, id uint16, t *slowTemplate) {
 	if s.templates[k] == nil {
 		s.held.learn(k, t)
 	}
+	t.id = id
 	s.templates[k] = t
 }
 

@@ -16,6 +16,10 @@ type work struct {
 	facts Facts
 	tally Tally
 
+	// compat is what options data of the datagram announces, where goflow2's values are
+	// wanted.
+	compat compatRates
+
 	// samples has what the flow samples of the datagram share; nil if there are
 	// none, or if that is not to be used.
 	samples *fusedContext
@@ -28,10 +32,15 @@ type work struct {
 // when a datagram begins: they are written before they are read. Test builds (tag
 // weirpoison) overwrite them at each start.
 type memory struct {
-	flow    Flow
-	hdr     packet.Headers
-	fused   fusedContext
-	keyless keyless
+	flow  Flow
+	hdr   packet.Headers
+	fused fusedContext
+	// rates are the parts of the record's sampling rate, if recordContext.rated.
+	rates rateParts
+	// sections are the sections of the record's label stack that recordContext.sections
+	// names.
+	sections [maxSections]uint32
+	keyless  keyless
 	// scratch holds the values of a record that are no views into the datagram.
 	scratch []byte
 	// Which layers of hdr a port announced, by bit, and the keys of the ports.

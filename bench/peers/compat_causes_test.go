@@ -45,8 +45,14 @@ var causes = []cause{
 				(d.their == "" || d.their == "(no column)")
 		}},
 
-	{"rate", "the sampling rate is that of the record (34) or of its sampler (48, 302), and counts the space between samples (306); goflow2 has the last announced interval of the domain, 0 before", false,
+	{"rate", "the sampling rate is that of the record (34, 50, 305, 309, 311, 396), of its sampler, selector or sequence (48, 302, 301), interface, line card or template, or of the exporter's domain 0 or only table, and counts the space between samples (306); goflow2 has the last interval that the domain announced, for the flows in front of it in the datagram too", false,
 		func(d *difference) bool { return d.field == "sampling_rate" && (version(d) == 9 || version(d) == 10) }},
+	{"interfaces", "in_if and out_if of sFlow are indexes of interfaces: what is discarded, goes out by several or is of the agent itself has 0; goflow2 writes the word as it is sent", false,
+		func(d *difference) bool {
+			return version(d) != 9 && version(d) != 10 && (d.field == "in_if" || d.field == "out_if") && number(d.weir) == 0 && number(d.their) >= 1<<30-1
+		}},
+	{"end of labels", "the label stack of elements 70 to 79 ends at the bit of its bottom, or at the first section that is not used; goflow2 has a label 0 for those, and three at most", false,
+		func(d *difference) bool { return d.field == "mpls_label" && (version(d) == 9 || version(d) == 10) }},
 	{"uptime clock", "the uptime of v9 and v5 wraps after 49.7 days; goflow2 is off by that for v9 flows that began before, and for v5 flows that end after their export", false,
 		func(d *difference) bool {
 			delta := int64(number(d.weir) - number(d.their))

@@ -14,7 +14,7 @@ const (
 
 // Header is the fixed part of a datagram.
 type Header struct {
-	Agent       []byte // view of 4 or 16 bytes
+	Agent       []byte // view of 4 or 16 bytes; none if the agent does not know its own
 	SubAgentID  uint32
 	Sequence    uint32 // of datagrams, per agent and sub-agent
 	UptimeMs    uint32 // milliseconds since the agent booted
@@ -36,6 +36,7 @@ func ParseHeader(b []byte) (h Header, samples []byte, err error) {
 	}
 	var n int
 	switch binary.BigEndian.Uint32(b[4:]) {
+	case addressUnknown:
 	case addressIPv4:
 		n = 4
 	case addressIPv6:

@@ -27,7 +27,8 @@ func TestParseHeader(t *testing.T) {
 		{"version 4", cat(words(4, 1), agent4, words(1, 2, 3, 0)), ErrVersion, nil, 0},
 		{"netflow 5", cat(words(5<<16|1), make([]byte, 68)), ErrVersion, nil, 0},
 		{"netflow 5, short", words(5<<16 | 1), ErrVersion, nil, 0},
-		{"address type 0", cat(words(5, 0), agent4, words(1, 2, 3, 0)), ErrAgentAddress, nil, 0},
+		{"address not known", words(5, 0, 1, 2, 3, 0), nil, nil, 0},
+		{"address not known, 23 bytes", words(5, 0, 1, 2, 3, 0)[:23], ErrShortHeader, nil, 0},
 		{"address type 3", cat(words(5, 3), agent6, words(1, 2, 3, 0)), ErrAgentAddress, nil, 0},
 	} {
 		h, rest, err := ParseHeader(c.in)

@@ -4,11 +4,15 @@ import "encoding/binary"
 
 // Values of RawHeader.Protocol that occur: header_protocol of the specification.
 const (
-	HeaderEthernet = 1
-	HeaderPPP      = 7
-	HeaderIPv4     = 11
-	HeaderIPv6     = 12
-	HeaderMPLS     = 13
+	HeaderEthernet   = 1
+	HeaderFrameRelay = 5
+	HeaderPPP        = 7
+	HeaderIPv4       = 11
+	HeaderIPv6       = 12
+	HeaderMPLS       = 13
+	HeaderPOS        = 14
+	HeaderWiFi       = 15 // IEEE 802.11
+	HeaderAMSDU      = 17 // IEEE 802.11 A-MSDU subframe
 )
 
 // RawHeader is the beginning of a sampled packet (record 1).
@@ -94,6 +98,9 @@ func parseIP(b []byte, size int) (r IP, ok bool) {
 	r.TOS = word(b, 3)
 	return r, true
 }
+
+// NoVLAN is a VLAN of [ExtendedSwitch] that says that there is none.
+const NoVLAN = 0xffffffff
 
 // ExtendedSwitch says how a packet was switched (record 1001).
 type ExtendedSwitch struct {

@@ -11,7 +11,7 @@ const (
 
 	ErrShortHeader  // the datagram ends within its header
 	ErrVersion      // the version is not 5
-	ErrAgentAddress // the agent's address type is neither IPv4 nor IPv6
+	ErrAgentAddress // the agent's address is of a type that has no length
 
 	ErrSampleTruncated // a sample's length runs beyond the datagram: its whole records can be read
 	ErrSampleShort     // a sample is shorter than its fixed part: nothing of it can be read

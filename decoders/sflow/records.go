@@ -11,6 +11,7 @@ const (
 	FlowExtendedSwitch  = 1001
 	FlowExtendedRouter  = 1002
 	FlowExtendedGateway = 1003
+	FlowExtendedMPLS    = 1006
 
 	FlowEgressQueue = 1036 // drop samples
 	FlowACL         = 1037 // drop samples

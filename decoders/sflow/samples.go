@@ -11,6 +11,15 @@ const (
 	SampleDrop            = 5
 )
 
+// Formats of interfaces, and the one that is the agent itself.
+const (
+	InterfaceIndex    = 0 // ifIndex: 0 is not known, InterfaceInternal the agent itself
+	InterfaceDiscard  = 1 // none: the reason of a discard
+	InterfaceMultiple = 2 // several: their number, 0 if that is not known
+
+	InterfaceInternal = 0x3fffffff
+)
+
 // Kind is what a sample is about, whichever of its encodings was used.
 type Kind uint8
 
@@ -50,10 +59,10 @@ type Sample struct {
 	SamplePool   uint32 // packets that could have been sampled; Flow
 	Drops        uint32 // samples or notifications lost for want of resources; Flow, Drop
 
-	// Input and Output are interfaces; Flow and Drop. In formats 1 and 5 they
-	// are the whole word: the upper 2 bits are the format (0 ifIndex, 1 reason
-	// of a discard, 2 number of interfaces), 0x3fffffff is internal. In format
-	// 3 they are the value alone and the format is in a field of its own.
+	// Input and Output are interfaces as they are sent; Flow and Drop. In formats
+	// 1 and 5 they are the whole word, of which the upper 2 bits are the format. In
+	// format 3 they are the value alone and the format is in a field of its own. See
+	// In and Out.
 	Input, Output             uint32
 	InputFormat, OutputFormat uint32 // format 3
 
@@ -221,6 +230,20 @@ func (p *Sample) parse() (n int, known bool) {
 
 // word returns the i-th 4 bytes of d.
 func word(d []byte, i int) uint32 { return binary.BigEndian.Uint32(d[4*i:]) }
+
+// In returns the format of the input, one of the Interface constants or another
+// number, and its value.
+func (p *Sample) In() (format, value uint32) { return p.split(p.InputFormat, p.Input) }
+
+// Out does the same for the output.
+func (p *Sample) Out() (format, value uint32) { return p.split(p.OutputFormat, p.Output) }
+
+func (p *Sample) split(format, word uint32) (f, value uint32) {
+	if p.Expanded {
+		return format, word
+	}
+	return word >> 30, word & InterfaceInternal
+}
 
 func (p *Sample) setSource(w uint32) {
 	p.SourceClass = w >> 24

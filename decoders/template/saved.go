@@ -135,7 +135,7 @@ func (s *Store) restored(v *Saved, port uint16) *Domain {
 	d.split.Store(s.ports == PortsAuto && v.Split)
 	d.firstUse.Store(v.FirstUseNs)
 	d.lastUse.Store(v.LastUseNs)
-	d.sampling.rate.Store(v.Rate)
+	d.sampling.Set(v.Rate)
 	d.sampling.bootMs.Store(v.BootMs)
 	for _, r := range v.Samplers {
 		d.sampling.SetSampler(r.ID, r.Rate)

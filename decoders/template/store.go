@@ -83,6 +83,8 @@ type Store struct {
 	// shared is what templates have in common that were compiled to the same;
 	// guarded by mu.
 	shared map[any]*sharedPart
+	// families are by the key of their domain 0; guarded by mu.
+	families map[Key]*family
 }
 
 // Totals is what a store holds and has let go.
@@ -123,7 +125,7 @@ func NewStore(limits Limits, compile func(*Template) any) *Store {
 	def := DefaultLimits()
 	limits.Bytes = cmp.Or(limits.Bytes, def.Bytes)
 	limits.Samplers = cmp.Or(limits.Samplers, def.Samplers)
-	s := &Store{limits: limits, compile: compile, seed: maphash.MakeSeed(), tomb: &Domain{}, shared: map[any]*sharedPart{}}
+	s := &Store{limits: limits, compile: compile, seed: maphash.MakeSeed(), tomb: &Domain{}, shared: map[any]*sharedPart{}, families: map[Key]*family{}}
 	// Near the golden ratio, for neighbouring ids to lie apart; the low bits
 	// are random, for chosen ones.
 	s.mul = 0x9e3779b1 ^ uint32(maphash.String(s.seed, "template ids"))&0xfffffe
@@ -228,6 +230,7 @@ func (s *Store) make(k *Key, parent *Domain, nowNs int64) *Domain {
 	d := &Domain{store: s, key: *k, parent: parent}
 	d.ids.Store(newIDTable(minIDs, s.mul))
 	d.sampling.store = s
+	s.join(d)
 	if t.insert(d, hash) {
 		s.taken++
 	}
@@ -283,6 +286,7 @@ func (s *Store) drop(d *Domain) {
 	s.totals.Bytes -= own
 	s.released.Add(uint64(own))
 	d.sampling.close()
+	s.leave(d)
 	s.changes.Add(1)
 }
 

@@ -55,6 +55,8 @@ CREATE TABLE flows_queue
     ipv6_routing_header_addresses Array(String) COMMENT 'Segments of the IPv6 routing header, 16 bytes each.',
     ipv6_routing_header_seg_left  UInt32 COMMENT 'Segments of the IPv6 routing header that are left.',
     flow_direction                Nullable(UInt32) COMMENT 'Where the flow was seen: 0 as it came in, 1 as it went out.',
+    out_if_count                  Nullable(UInt32) COMMENT 'By how many interfaces a sampled packet went out, where not by one; 0 for several, if their number is not known.',
+    drop_reason                   Nullable(UInt32) COMMENT 'Why a sampled packet was discarded: a code of sFlow (0 to 255 are those of ICMP unreachable).',
     user_name                     String COMMENT 'Name of the user, of the source if both are known.'
 )
 ENGINE = Kafka

@@ -24,7 +24,8 @@ type domainRate struct {
 	port    uint16
 	domain  uint32
 	whole   bool // of the domain, not of a sampler
-	sampler uint64
+	scope   template.Scope
+	sampler uint64 // or what it is in the scope
 	rate    uint64
 }
 
@@ -40,6 +41,7 @@ func compareRates(a, b *domainRate) int {
 		cmp.Compare(a.version, b.version),
 		cmp.Compare(a.domain, b.domain),
 		cmp.Compare(whole(a), whole(b)),
+		cmp.Compare(a.scope, b.scope),
 		cmp.Compare(a.sampler, b.sampler),
 	)
 }
@@ -77,10 +79,12 @@ func (sum *domainsOf) add(d *template.Domain) {
 		sum.rates.add(&r)
 	}
 	s := d.Sampling()
-	s.EachSampler(func(sampler, rate uint64) {
-		add(domainRate{version: key.Version, port: key.Port, domain: key.Domain, sampler: sampler, rate: rate})
+	s.EachSampler(func(entry, rate uint64) {
+		if scope, id := template.ScopeOf(entry); scope != template.ScopeSelector {
+			add(domainRate{version: key.Version, port: key.Port, domain: key.Domain, scope: scope, sampler: id, rate: rate})
+		}
 	})
-	if rate := s.Rate(); rate != 0 {
+	if rate := s.Own(); rate != 0 {
 		add(domainRate{version: key.Version, port: key.Port, domain: key.Domain, whole: true, rate: rate})
 	}
 }
@@ -123,8 +127,14 @@ func (r *domainRate) json() samplingJSON {
 	}
 	out := samplingJSON{Source: producer.SamplingDomain.String(), Rate: r.rate, Protocol: protocol, Domain: &id}
 	if !r.whole {
-		sampler := r.sampler
-		out.Source, out.Sampler = producer.SamplingSampler.String(), &sampler
+		id := r.sampler
+		out.Source = r.scope.String()
+		if r.scope == template.ScopeInterface {
+			index := uint32(id)
+			out.Interface = &index
+		} else {
+			out.Sampler = &id
+		}
 	}
 	return out
 }

@@ -278,6 +278,10 @@ type FlowMessage struct {
 	Ipv6RoutingHeaderSegLeft uint32 `protobuf:"varint,106,opt,name=ipv6_routing_header_seg_left,json=ipv6RoutingHeaderSegLeft,proto3" json:"ipv6_routing_header_seg_left,omitempty"`
 	// Where the flow was seen: 0 as it came in, 1 as it went out.
 	FlowDirection *uint32 `protobuf:"varint,42,opt,name=flow_direction,json=flowDirection,proto3,oneof" json:"flow_direction,omitempty"`
+	// By how many interfaces a sampled packet went out, where not by one; 0 for several, if their number is not known.
+	OutIfCount *uint32 `protobuf:"varint,115,opt,name=out_if_count,json=outIfCount,proto3,oneof" json:"out_if_count,omitempty"`
+	// Why a sampled packet was discarded: a code of sFlow (0 to 255 are those of ICMP unreachable).
+	DropReason *uint32 `protobuf:"varint,116,opt,name=drop_reason,json=dropReason,proto3,oneof" json:"drop_reason,omitempty"`
 	// Name of the user, of the source if both are known.
 	UserName      string `protobuf:"bytes,137,opt,name=user_name,json=userName,proto3" json:"user_name,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -671,6 +675,20 @@ func (x *FlowMessage) GetFlowDirection() uint32 {
 	return 0
 }
 
+func (x *FlowMessage) GetOutIfCount() uint32 {
+	if x != nil && x.OutIfCount != nil {
+		return *x.OutIfCount
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetDropReason() uint32 {
+	if x != nil && x.DropReason != nil {
+		return *x.DropReason
+	}
+	return 0
+}
+
 func (x *FlowMessage) GetUserName() string {
 	if x != nil {
 		return x.UserName
@@ -682,7 +700,7 @@ var File_producer_flowpb_flow_proto protoreflect.FileDescriptor
 
 const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\n" +
-	"\x1aproducer/flowpb/flow.proto\x12\x06flowpb\"\xb3\x10\n" +
+	"\x1aproducer/flowpb/flow.proto\x12\x06flowpb\"\xa1\x11\n" +
 	"\vFlowMessage\x120\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1c.flowpb.FlowMessage.FlowTypeR\x04type\x12(\n" +
 	"\x10time_received_ns\x18n \x01(\x04R\x0etimeReceivedNs\x12!\n" +
@@ -740,7 +758,11 @@ const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"layer_size\x18h \x03(\rR\tlayerSize\x12A\n" +
 	"\x1dipv6_routing_header_addresses\x18i \x03(\fR\x1aipv6RoutingHeaderAddresses\x12>\n" +
 	"\x1cipv6_routing_header_seg_left\x18j \x01(\rR\x18ipv6RoutingHeaderSegLeft\x12*\n" +
-	"\x0eflow_direction\x18* \x01(\rH\x00R\rflowDirection\x88\x01\x01\x12\x1c\n" +
+	"\x0eflow_direction\x18* \x01(\rH\x00R\rflowDirection\x88\x01\x01\x12%\n" +
+	"\fout_if_count\x18s \x01(\rH\x01R\n" +
+	"outIfCount\x88\x01\x01\x12$\n" +
+	"\vdrop_reason\x18t \x01(\rH\x02R\n" +
+	"dropReason\x88\x01\x01\x12\x1c\n" +
 	"\tuser_name\x18\x89\x01 \x01(\tR\buserName\"s\n" +
 	"\bFlowType\x12\x0f\n" +
 	"\vFLOWUNKNOWN\x10\x00\x12\v\n" +
@@ -776,7 +798,9 @@ const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\x06Teredo\x10\r\x12\n" +
 	"\n" +
 	"\x06Custom\x10cB\x11\n" +
-	"\x0f_flow_directionJ\x04\b\x02\x10\x03J\x04\b\x05\x10\x06J\x04\b'\x10*J\x04\b5\x10BB1Z/github.com/weirflow/weir/producer/flowpb;flowpbb\x06proto3"
+	"\x0f_flow_directionB\x0f\n" +
+	"\r_out_if_countB\x0e\n" +
+	"\f_drop_reasonJ\x04\b\x02\x10\x03J\x04\b\x05\x10\x06J\x04\b'\x10*J\x04\b5\x10BB1Z/github.com/weirflow/weir/producer/flowpb;flowpbb\x06proto3"
 
 var (
 	file_producer_flowpb_flow_proto_rawDescOnce sync.Once

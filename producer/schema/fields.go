@@ -21,8 +21,18 @@ var Fields = []Field{
 		Fixed: "sampling interval of the v5 header", Header: "sFlow: sampling_rate of the sample. v9, IPFIX: options data, for those that name none",
 		Elements: []Element{
 			{ID: 34, Name: "samplingInterval", Conv: Interval},
+			{ID: 50, Name: "samplerRandomInterval", Conv: Interval, Place: 1},
+			{ID: 305, Name: "samplingPacketInterval", Conv: Interval, Place: 2},
+			{ID: 306, Name: "samplingPacketSpace", Conv: Interval, Place: 3},
+			{ID: 309, Name: "samplingSize", Conv: Interval, Place: 4},
+			{ID: 310, Name: "samplingPopulation", Conv: Interval, Place: 5},
+			{ID: 311, Name: "samplingProbability", Conv: Interval, Place: 6},
+			{ID: 396, Name: "samplingFlowInterval", Conv: Interval, Place: 7},
+			{ID: 397, Name: "samplingFlowSpacing", Conv: Interval, Place: 8},
 			{ID: 48, Name: "samplerId", Conv: Sampler},
 			{ID: 302, Name: "selectorId", Conv: Sampler},
+			{ID: 301, Name: "selectionSequenceId", Conv: Sampler, Place: 1},
+			{ID: 141, Name: "lineCardId", Conv: Sampler, Place: 2},
 		},
 	},
 	{
@@ -264,7 +274,7 @@ var Fields = []Field{
 	{
 		Name: "mpls_ttl", Go: "MPLSTTL", Number: 80, Kind: Uints, Form: NumberList,
 		Doc: "Time to live of each label of the stack, outermost first.", Sampled: "label stack",
-		SFlow: []Source{{RawHeader, "header"}},
+		SFlow: []Source{{RawHeader, "header"}, {ExtendedMPLS, "in_stack"}, {ExtendedMPLS, "out_stack"}},
 	},
 	{
 		Name: "mpls_label", Go: "MPLSLabel", Number: 81, Kind: Uints, Form: NumberList,
@@ -273,8 +283,15 @@ var Fields = []Field{
 			{ID: 70, Name: "mplsTopLabelStackSection", Conv: Label},
 			{ID: 71, Name: "mplsLabelStackSection2", Conv: Label, Place: 1},
 			{ID: 72, Name: "mplsLabelStackSection3", Conv: Label, Place: 2},
+			{ID: 73, Name: "mplsLabelStackSection4", Conv: Label, Place: 3},
+			{ID: 74, Name: "mplsLabelStackSection5", Conv: Label, Place: 4},
+			{ID: 75, Name: "mplsLabelStackSection6", Conv: Label, Place: 5},
+			{ID: 76, Name: "mplsLabelStackSection7", Conv: Label, Place: 6},
+			{ID: 77, Name: "mplsLabelStackSection8", Conv: Label, Place: 7},
+			{ID: 78, Name: "mplsLabelStackSection9", Conv: Label, Place: 8},
+			{ID: 79, Name: "mplsLabelStackSection10", Conv: Label, Place: 9},
 		},
-		SFlow: []Source{{RawHeader, "header"}},
+		SFlow: []Source{{RawHeader, "header"}, {ExtendedMPLS, "in_stack"}, {ExtendedMPLS, "out_stack"}},
 	},
 	{
 		Name: "mpls_ip", Go: "MPLSIP", Number: 82, Kind: BytesList, Form: AddressList,
@@ -314,6 +331,16 @@ var Fields = []Field{
 		Name: "flow_direction", Go: "FlowDirection", Number: 42, Kind: Uint32, Extra: true, ZeroIsValue: true,
 		Doc:      "Where the flow was seen: 0 as it came in, 1 as it went out.",
 		Elements: []Element{{ID: 61, Name: "flowDirection"}},
+	},
+	{
+		Name: "out_if_count", Go: "OutIfCount", Number: 115, Kind: Uint32, Extra: true, ZeroIsValue: true,
+		Doc:    "By how many interfaces a sampled packet went out, where not by one; 0 for several, if their number is not known.",
+		Header: "sFlow: output of the sample, format 2",
+	},
+	{
+		Name: "drop_reason", Go: "DropReason", Number: 116, Kind: Uint32, Extra: true, ZeroIsValue: true,
+		Doc:    "Why a sampled packet was discarded: a code of sFlow (0 to 255 are those of ICMP unreachable).",
+		Header: "sFlow: output of the sample, format 1",
 	},
 	{
 		Name: "user_name", Go: "UserName", Number: 137, Kind: Bytes, Form: Text, Extra: true,

@@ -10,6 +10,7 @@ const (
 	ExtendedRouter  = 1002
 	ExtendedGateway = 1003
 	ExtendedUser    = 1004
+	ExtendedMPLS    = 1006
 )
 
 // MemberType is the XDR type of a member of a record (RFC 4506).
@@ -51,6 +52,7 @@ var Records = []Record{
 	{Word: ExtendedUser, Name: "extended_user", Members: []Member{
 		{"src_charset", XDRUint32}, {"src_user", XDROpaque}, {"dst_charset", XDRUint32}, {"dst_user", XDROpaque},
 	}},
+	{Word: ExtendedMPLS, Name: "extended_mpls"},
 }
 
 // RecordByWord returns a format of records, nil if there is none.

@@ -83,7 +83,9 @@ type Element struct {
 	// is 0 for all bits. Only Plain looks at these.
 	Conv        Conversion
 	Shift, Bits uint8
-	// Place is that of a label in the MPLS stack, 0 being the top.
+	// Place is that of a label in the MPLS stack, 0 being the top; of an Interval, which
+	// part of a rate it is (package producer has the parts); of a Sampler, 1 for a
+	// selection sequence and 2 for a line card instead.
 	Place uint8
 	// Rank orders the elements of a field: one is not used where the template has
 	// another of the same field with a lower rank. Among equals the last one in the

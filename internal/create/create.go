@@ -1,10 +1,10 @@
 // Package create makes and opens the files that weir writes. All product code makes
 // files here; a test in internal/lint forbids os.Create and its kin elsewhere.
 //
-// A folder may be writable for other users, such as /tmp. There somebody may have put
-// a symbolic link, a hard link, a FIFO or a file of theirs under the name that weir is
-// about to use, to have it overwrite another file, wait for ever, or write where they
-// can read. What weir names itself (temporary files, segments, captures) is therefore
+// A folder may be writable for other users, such as /tmp. In such a folder another user
+// may have placed a symbolic link, hard link, FIFO or file under a name that weir is
+// about to open. weir could then overwrite another file, block, or write to a file that
+// this user can read. What weir names itself (temporary files, segments, captures) is therefore
 // made with O_EXCL, or opened with O_NOFOLLOW and looked at. What the operator names
 // (an output) may be a link, FIFO or device, but in a folder that all may write to
 // only one of the operator's own, of root, or of the folder's owner.

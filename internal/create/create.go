@@ -93,7 +93,27 @@ func Output(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.OpenFile(path, flag|os.O_CREATE|care, perm)
+	f, err := os.OpenFile(path, flag|os.O_CREATE|care, perm)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOpened(f, path, care); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// checkOpened checks the owner of a file that was opened with the flags of CheckOutput:
+// another user may have put it there since.
+func checkOpened(f *os.File, path string, care int) error {
+	if care == 0 {
+		return nil // a link that was checked
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return checkOwner(path, info)
 }
 
 // CheckOutput says whether what the operator named may be opened for writing, and

@@ -74,6 +74,7 @@ need_kafka() {
 
 # Virtual machines for make test-vm: an emulator, and what their roots are made of.
 need_vm() {
+	[ "$(uname -m)" = x86_64 ] || die "the virtual machines need an x86-64 host, and this one is $(uname -m)"
 	missing=
 	command -v qemu-system-x86_64 >/dev/null 2>&1 || missing="$missing qemu-system-x86"
 	command -v cpio >/dev/null 2>&1 || missing="$missing cpio"

@@ -55,9 +55,9 @@ struct port_table {
 };
 
 /*
- * Keys are written to the stack in whole words of 8 bytes: to a loader without
- * CAP_PERFMON the verifiers before Linux 6.8 refuse to write a part of one that
- * holds a number whose bounds they know ("attempt to corrupt spilled pointer").
+ * Keys are written to the stack in words of 8 bytes. Before Linux 6.8 and without
+ * CAP_PERFMON, the verifier rejects a partial write to a stack slot that holds a
+ * spilled scalar with known bounds ("attempt to corrupt spilled pointer").
  */
 
 /* An IPv4 address is in the first 4 bytes of addr, the rest zero. */

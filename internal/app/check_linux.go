@@ -99,7 +99,7 @@ func tryCapture(cfg *config.Config, name string) (mode string, err error) {
 		mode += fmt.Sprintf(" (native mode: %v)", passed)
 	}
 	if n := c.MaxFrame(); n > 0 {
-		mode += fmt.Sprintf("; frames above %d bytes on the sockets: this kernel has none of several buffers (XDP_USE_SG)", n)
+		mode += fmt.Sprintf("; frames longer than %d bytes are received on UDP sockets, because this kernel has no multi-buffer AF_XDP (XDP_USE_SG, Linux 6.6)", n)
 	}
 	if why := program.NoBells(); why != nil {
 		mode += fmt.Sprintf("; workers are not woken up by the program: %v", why)

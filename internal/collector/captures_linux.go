@@ -164,7 +164,7 @@ func (c *Captures) attach(one *capture) error {
 		one.log.Warn("workers are not woken when a ring fills up: they look for frames more often, which costs some CPU time", "error", why)
 	}
 	if n := open.MaxFrame(); n > 0 {
-		one.log.Info("this kernel has no frames of several buffers (XDP_USE_SG): datagrams in longer frames are received on the sockets",
+		one.log.Info(fmt.Sprintf("frames longer than %d bytes are received on UDP sockets, because this kernel has no multi-buffer AF_XDP (XDP_USE_SG, Linux 6.6)", n),
 			"bytes", n, "mtu", open.Interface().MTU)
 	}
 	one.log.Info("capturing past the kernel's stack", "mode", modeOf(open), "queues", open.Queues(),

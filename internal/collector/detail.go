@@ -30,8 +30,8 @@ type ExporterDetail struct {
 	Streams                  []sequence.Info
 }
 
-// After calls f with the address of each exporter with an entry of its own that
-// comes behind an address, in no order. The zero Addr comes before all.
+// After calls f for each cached exporter whose address is greater than addr, in no
+// particular order. The zero Addr is less than all others.
 //
 // The table is locked only while its list is copied, and no entry is kept longer
 // than the call.

@@ -150,9 +150,10 @@ type ExportersConfig struct {
 // Once the table is full, a new exporter takes the place of the least useful one
 // of a few: one that never sent a record, or has not for long. One that has sent
 // records for minutes is left alone as long as it does; where there are only
-// such, new ones share an entry. A look-up costs O(1), and so does an exporter that
-// is made, or that makes room: with its streams, each of which was made before. What an exporter that makes room has counted is
-// added to that entry: sums over all never go back.
+// such, new ones share an entry. Lookup and insertion are
+// O(1). Eviction is amortized O(1): it also removes the exporter's streams, and each of
+// these was inserted once. The counts of an evicted exporter are added to that entry:
+// sums over all never decrease.
 type Exporters struct {
 	other    *Exporter
 	limit    int

@@ -25,8 +25,9 @@ type sender struct {
 // A look-up costs O(1). So does a new entry: it looks at sweepEach others, and
 // forgets those whose exporter was evicted, so that their memory is a third of
 // that of the exporters in the table at most. Where exporters share an entry the
-// table may still fill up: it is begun anew then, for which as many new entries
-// paid, and those who are heard of come back at once.
+// table may still fill up. The table is then cleared. The cost is amortized over the
+// insertions that filled it, and active senders are inserted again with their next
+// datagram.
 type senders struct {
 	limit int
 	all   map[netip.Addr]*sender

@@ -1,10 +1,10 @@
 // Package create makes and opens the files that weir writes. All product code makes
 // files here; a test in internal/lint forbids os.Create and its kin elsewhere.
 //
-// A folder may be writable for other users, such as /tmp. There somebody may have put
-// a symbolic link, a hard link, a FIFO or a file of theirs under the name that weir is
-// about to use, to have it overwrite another file, wait for ever, or write where they
-// can read. What weir names itself (temporary files, segments, captures) is therefore
+// A folder may be writable for other users, such as /tmp. In such a folder another user
+// may have placed a symbolic link, hard link, FIFO or file under a name that weir is
+// about to open. weir could then overwrite another file, block, or write to a file that
+// this user can read. What weir names itself (temporary files, segments, captures) is therefore
 // made with O_EXCL, or opened with O_NOFOLLOW and looked at. What the operator names
 // (an output) may be a link, FIFO or device, but in a folder that all may write to
 // only one of the operator's own, of root, or of the folder's owner.
@@ -93,7 +93,27 @@ func Output(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.OpenFile(path, flag|os.O_CREATE|care, perm)
+	f, err := os.OpenFile(path, flag|os.O_CREATE|care, perm)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOpened(f, path, care); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// checkOpened checks the owner of a file that was opened with the flags of CheckOutput:
+// another user may have put it there since.
+func checkOpened(f *os.File, path string, care int) error {
+	if care == 0 {
+		return nil // a link that was checked
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return checkOwner(path, info)
 }
 
 // CheckOutput says whether what the operator named may be opened for writing, and

@@ -138,3 +138,37 @@ func TestWhatIsThere(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPlantedMeanwhile: a file that another user made between the check of a free name
+// and the open is refused.
+func TestPlantedMeanwhile(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("this test needs root, to make files of another user; try again with sudo")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	care, err := CheckOutput(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Chown(path, 12345, 12345)); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|care, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := checkOpened(f, path, care); !errors.Is(err, ErrForeign) {
+		t.Errorf("the file of another user: %v, want %v", err, ErrForeign)
+	}
+	if err := os.Chown(path, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkOpened(f, path, care); err != nil {
+		t.Errorf("our own file: %v", err)
+	}
+}

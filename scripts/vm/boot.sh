@@ -10,6 +10,7 @@
 # $QEMU_ROOT is the root of the system whose QEMU is used; empty is this one's.
 # $DISK is a file of disk.sh, or empty.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 
 if [ -z "${WEIR_VM_INSIDE:-}" ]; then
 	WEIR_VM_INSIDE=yes exec unshare --net --mount --propagation private "$0" "$@"

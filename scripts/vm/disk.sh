@@ -6,6 +6,7 @@
 #   PROGRAMS  a folder with guest and weir, static
 #   OUT       the file to write
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 
 root=$1 programs=$2 out=$3
 packaging=$(cd "$(dirname "$0")/../packaging" && pwd)

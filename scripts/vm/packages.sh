@@ -10,6 +10,7 @@
 # once a day. The archive is the one in the machine's apt sources; on a system
 # that is not Debian, WEIR_DEBIAN_MIRROR must name one.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin
 
 die() {
 	echo "weir: $*" >&2
@@ -71,7 +72,7 @@ private() {
 	END
 	export APT_CONFIG="$home/apt.conf"
 	if [ -z "$(find "$home" -maxdepth 1 -name fresh -mmin -1440)" ]; then
-		apt-get update -qq >&2 || die "cannot read the list of packages of $1"
+		apt-get update -qq -o APT::Default-Release= >&2 || die "cannot read the list of packages of $1"
 		touch "$home/fresh"
 	fi
 }
@@ -82,17 +83,20 @@ kernel() {
 	private "$1"
 	# The image may depend on packages of modules, of the binary, and of lists of
 	# what is built in.
-	packages=$(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances \
+	packages=$(apt-cache -o APT::Default-Release= depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances \
 		linux-image-amd64 | grep -E '^linux-(image|modules|binary|base)-[0-9]' | sort -u) || true
 	[ -n "$packages" ] || die "$1 has no kernel"
-	version=$(apt-cache show --no-all-versions linux-image-amd64 | sed -n 's/^Version: //p')
+	version=$(apt-cache -o APT::Default-Release= show --no-all-versions linux-image-amd64 | sed -n 's/^Version: //p')
 	dir=$cache/kernels/$1-$version
 	if [ ! -e "$dir/vmlinuz" ]; then
 		echo "fetching the kernel of $1:" $packages >&2
 		rm -rf "$dir.new"
 		mkdir -p "$dir.new/deb"
 		# shellcheck disable=SC2086 # a list of names
-		(cd "$dir.new/deb" && apt-get download -qq $packages >&2) || die "cannot fetch the kernel of $1"
+		(cd "$dir.new/deb" && apt-get download -qq -o APT::Default-Release= $packages >&2) || {
+			rm -f "$home/fresh"
+			die "cannot fetch the kernel of $1: its list of packages may be outdated, the next call reads it again"
+		}
 		mkdir -p "$dir.new/all"
 		for deb in "$dir.new"/deb/*.deb; do
 			dpkg-deb -x "$deb" "$dir.new/all" || die "cannot unpack $deb"

@@ -13,8 +13,8 @@ const maxSamplers = 1024
 
 // Sampling holds what one domain announced by options data for all its
 // records: sampling rates, and when the exporter booted. A rate of N says that
-// one packet of N was sampled; 0 is unknown. What the domain of a port has not
-// announced is what its address did. All is read by all workers without a lock,
+// one packet of N was sampled; 0 is unknown. A port's domain falls back to the values
+// announced for its address. All is read by all workers without a lock,
 // and written rarely.
 type Sampling struct {
 	store  *Store    // nil: of no store, and without its limit

@@ -154,8 +154,8 @@ type waiting struct {
 
 // held is what a producer holds. It belongs to the producer's worker.
 //
-// Keeping, releasing and expiring a set cost O(1) beside its bytes: it is bound to a
-// template at most once, and it leaves its key's list at the front. What other
+// Adding, releasing and expiring a data set take O(1) plus one copy of its bytes: it is
+// bound to a template at most once, and it leaves its key's list at the front. What other
 // workers learn is looked up by key; where that was too much to be remembered, a
 // call of Release looks at a few sets for each template that was added.
 type held struct {

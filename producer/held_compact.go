@@ -1,6 +1,6 @@
 package producer
 
-// compact makes the lists anew where less than half of them is in use, so that a
+// compact rebuilds the lists where less than half of them is in use, so that a
 // producer keeps room for twice what waits at most. As many sets that have left paid
 // for it. No set is in work.
 func (h *held) compact() {

@@ -14,8 +14,8 @@ import (
 // It grows while entries that hold make room for each other, up to 5 MiB.
 //
 // A look-up and a new entry cost O(1). Entries keep templates and domains that the
-// store has let go of from the garbage collector: all are forgotten with the first
-// new one after it let go of mostReleased bytes, which paid for that.
+// store has released from the garbage collector. The cache is cleared by the first
+// insertion after the store released mostReleased bytes.
 type recentSets struct {
 	pairs  [][2]recentSet // a power of two, by hash
 	shift  uint8          // 64 less the bits of an index

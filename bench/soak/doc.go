@@ -9,8 +9,8 @@
 // Every few seconds the watch reads the collector's /proc files and metrics. At
 // the end, what was sent is compared with where the collector says it ended.
 //
-// With -adversary somebody sends, beside the load, what costs a collector the most for
-// each byte, one way after the other, from forged addresses. An exporter that is good
+// With -adversary, soak also sends the most expensive known datagrams from forged
+// addresses, one kind after another. An exporter that is good
 // sends flows meanwhile that soak waits for at the collector's output: none may be
 // missing, and all but a hundredth have to be there within 200 ms.
 //

@@ -62,8 +62,8 @@ func (d *Domain) live() int { return d.kinds[plainKind].n + d.kinds[optionsKind]
 //
 // A look-up, a change and a withdrawal cost O(1), however many templates there
 // are. The table is copied when it is full, or has shrunk to a sixteenth; as
-// many changes paid for that. A withdrawal of all of a kind costs O(1) for each
-// template that it removes, which was announced at that price before.
+// many changes paid for that. Withdrawing all templates of a kind costs O(1) per
+// template.
 type idTable struct {
 	mask  uint32
 	shift uint8  // 32 less the bits of mask

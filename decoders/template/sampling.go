@@ -13,10 +13,10 @@ const maxSamplers = 1024
 
 // Sampling holds what one domain announced by options data for all its
 // records: sampling rates, and when the exporter booted. A rate of N says that
-// one packet of N was sampled; 0 is unknown. What the domain of a port has not
-// announced is what its address did. What neither has, and no other rate
-// either, is what the exporter's domain 0 announced, or the only domain of it that has any.
-// All is read by all workers without a lock, and written rarely.
+// one packet of N was sampled; 0 is unknown. A port's domain falls back to the values
+// announced for its address. Where neither has any rate, that of the exporter's domain 0
+// holds, or of its only domain that has one. All is read by all workers without a lock,
+// and written rarely.
 type Sampling struct {
 	store  *Store    // nil: of no store, and without its limit
 	parent *Sampling // of the domain without the port; nil for none

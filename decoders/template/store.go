@@ -306,12 +306,18 @@ func (s *Store) DomainsIf(keep func(*Domain) bool) []*Domain {
 		}
 	})
 	slices.SortFunc(all, func(a, b *Domain) int {
-		return cmp.Or(
-			bytes.Compare(a.key.Exporter[:], b.key.Exporter[:]),
-			cmp.Compare(a.key.Port, b.key.Port),
-			cmp.Compare(a.key.Version, b.key.Version),
-			cmp.Compare(a.key.Domain, b.key.Domain),
-		)
+		return a.key.Compare(&b.key)
 	})
 	return all
+}
+
+// Compare orders keys by exporter, port, version and domain: negative if k comes before
+// o, 0 if they are equal.
+func (k *Key) Compare(o *Key) int {
+	return cmp.Or(
+		bytes.Compare(k.Exporter[:], o.Exporter[:]),
+		cmp.Compare(k.Port, o.Port),
+		cmp.Compare(k.Version, o.Version),
+		cmp.Compare(k.Domain, o.Domain),
+	)
 }

@@ -25,7 +25,7 @@ CREATE TABLE flows_queue
     dst_mac                       UInt64 COMMENT 'Destination MAC address, in the low 48 bits.',
     src_vlan                      UInt32 COMMENT 'VLAN of the frame as it came in.',
     dst_vlan                      UInt32 COMMENT 'VLAN of the frame as it went out.',
-    vlan_id                       UInt32 COMMENT 'VLAN of the frame''s outer tag.',
+    vlan_id                       UInt32 COMMENT 'VLAN of the innermost nonzero VLAN tag.',
     ip_tos                        UInt32 COMMENT 'Type of service, or traffic class: DSCP and ECN.',
     forwarding_status             UInt32 COMMENT 'What became of the packets: two bits of status, six of reason (RFC 7270 section 4.12).',
     ip_ttl                        UInt32 COMMENT 'Time to live, or hop limit.',

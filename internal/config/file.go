@@ -72,7 +72,7 @@ func (t *Table) syntaxFault(file string, err error) Fault {
 	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(text); m != nil {
 		where, text = file+":"+m[1], text[len(m[0]):]
 	}
-	return Fault{Option: t.FileOption, Where: where, Problem: "not YAML: " + quotedText.ReplaceAllString(text, "'"+hidden+"'")}
+	return Fault{Option: t.FileOption, Where: where, Problem: "not YAML: " + HideQuoted(text)}
 }
 
 // yamlReader turns the tree of a document into settings.

@@ -46,6 +46,12 @@ func Redact(s string) string {
 // password.
 func Show(v string) string { return show(v) }
 
+// HideQuoted hides the texts in single quotes: messages of the YAML library quote parts
+// of the file so.
+func HideQuoted(message string) string {
+	return quotedText.ReplaceAllString(message, "'"+hidden+"'")
+}
+
 // redactParts takes those texts in quotes out of a message that are parts of a value's
 // password: alone, they do not look like one.
 func redactParts(message, value string) string {

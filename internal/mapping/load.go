@@ -118,9 +118,6 @@ func (r *reader) parse(data []byte) {
 	}
 }
 
-// quoted are texts of the file in messages of the YAML library.
-var quoted = regexp.MustCompile(`'[^']{2,}'`)
-
 var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 
 // syntax moves the line number, which the YAML library has only in its message,
@@ -128,7 +125,7 @@ var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
 func (r *reader) syntax(err error) {
 	m := yamlLine.FindStringSubmatch(err.Error())
 	line, _ := strconv.Atoi(m[1]) // digits or nothing
-	r.fault(line, "", "", "not YAML: "+quoted.ReplaceAllString(err.Error()[len(m[0]):], "'...'"), "")
+	r.fault(line, "", "", "not YAML: "+config.HideQuoted(err.Error()[len(m[0]):]), "")
 }
 
 // problems turns what the compiler found into faults, unless the same place has

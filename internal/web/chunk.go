@@ -17,8 +17,7 @@ const (
 	listSlots, listQueue = 1, 16
 )
 
-// smallest keeps the smallest values of those that it is shown, at most so many
-// as its capacity says.
+// smallest keeps the limit smallest values passed to add.
 type smallest[T any] struct {
 	limit   int
 	compare func(a, b *T) int
@@ -88,8 +87,8 @@ func newPaging(r *http.Request, others ...string) (p paging, err error) {
 	return p, nil
 }
 
-// list is a page in the making: a buffer before the client. What is wrong with the
-// client ends the request, so that it does not take the page for complete.
+// list buffers a page. A write error aborts the response, so that the client does not
+// take it for complete.
 type list struct {
 	*bufio.Writer
 }

@@ -391,8 +391,9 @@ func TestUnreadListKeepsNothing(t *testing.T) {
 	}
 	domains, exporters := fill(0)
 	mux := http.NewServeMux()
-	mux.Handle("/templates", newTemplatesHandler(store))
-	mux.Handle("/exporters", newExportersHandler(exportersOf(table), store))
+	one, other := newTemplatesHandler(store), newExportersHandler(exportersOf(table), store)
+	mux.Handle("/templates", one)
+	mux.Handle("/exporters", other)
 	addr := serveTest(t, mux)
 	templates, list := dialGet(t, addr, "/templates"), dialGet(t, addr, "/exporters")
 	for _, c := range []io.Reader{templates, list} {
@@ -403,6 +404,14 @@ func TestUnreadListKeepsNothing(t *testing.T) {
 	fill(1 << 20)
 	eventually(t, "what made room is gone", func() bool {
 		runtime.GC()
+		for _, w := range []*works{one.works, other.works} {
+			w.mu.Lock()
+			active := len(w.active)
+			w.mu.Unlock()
+			if active != 1 {
+				t.Fatal("a request ended before what it may keep was counted")
+			}
+		}
 		left := 0
 		for i := range domains {
 			if domains[i].Value() != nil && store.Find(ref(exporterKey(i, 0))) == nil {

@@ -51,7 +51,7 @@ func exporterOf(key *template.Key) netip.Addr { return netip.AddrFrom16(key.Expo
 
 // compareByExporter orders domains by their exporters, in the order of netip.Addr.
 func compareByExporter(a, b *template.Key) int {
-	return cmp.Or(exporterOf(a).Compare(exporterOf(b)), compareKeys(a, b))
+	return cmp.Or(exporterOf(a).Compare(exporterOf(b)), a.Compare(b))
 }
 
 // domains summarises the domains of an exporter, with up to listed rates; nil if it

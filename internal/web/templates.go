@@ -1,8 +1,6 @@
 package web
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"net/http"
@@ -40,16 +38,6 @@ func eachKey(each func(func(*template.Domain))) func(f func(*template.Key)) {
 			f(&key)
 		})
 	}
-}
-
-// compareKeys is the order of domains: that of exporters first.
-func compareKeys(a, b *template.Key) int {
-	return cmp.Or(
-		bytes.Compare(a.Exporter[:], b.Exporter[:]),
-		cmp.Compare(a.Port, b.Port),
-		cmp.Compare(a.Version, b.Version),
-		cmp.Compare(a.Domain, b.Domain),
-	)
 }
 
 // templatePlace is the place of a template in the order of the page.
@@ -117,7 +105,7 @@ func (h *templatesHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer k.leave()
 	page.list = newList(k)
-	page.write(newEntries(compareKeys, eachKey(h.each)))
+	page.write(newEntries((*template.Key).Compare, eachKey(h.each)))
 }
 
 // templatesPage is a page in the making.

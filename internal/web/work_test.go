@@ -365,6 +365,7 @@ func TestScrapeForms(t *testing.T) {
 func TestConnections(t *testing.T) {
 	var open, most atomic.Int32
 	addr := serveWith(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "here") }), func(server *http.Server) {
+		server.ReadHeaderTimeout, server.ReadTimeout = time.Minute, time.Minute // longer than the dials take
 		state := server.ConnState
 		server.ConnState = func(c net.Conn, s http.ConnState) {
 			switch s {

@@ -218,7 +218,7 @@ type FlowMessage struct {
 	SrcVlan uint32 `protobuf:"varint,33,opt,name=src_vlan,json=srcVlan,proto3" json:"src_vlan,omitempty"`
 	// VLAN of the frame as it went out.
 	DstVlan uint32 `protobuf:"varint,34,opt,name=dst_vlan,json=dstVlan,proto3" json:"dst_vlan,omitempty"`
-	// VLAN of the frame's outer tag.
+	// VLAN of the innermost nonzero VLAN tag.
 	VlanId uint32 `protobuf:"varint,29,opt,name=vlan_id,json=vlanId,proto3" json:"vlan_id,omitempty"`
 	// Type of service, or traffic class: DSCP and ECN.
 	IpTos uint32 `protobuf:"varint,23,opt,name=ip_tos,json=ipTos,proto3" json:"ip_tos,omitempty"`

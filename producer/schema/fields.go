@@ -151,7 +151,7 @@ var Fields = []Field{
 	},
 	{
 		Name: "vlan_id", Go: "VLANID", Number: 29, Kind: Uint32,
-		Doc: "VLAN of the frame's outer tag.", Sampled: "VLAN tag",
+		Doc: "VLAN of the innermost nonzero VLAN tag.", Sampled: "VLAN tag",
 		Elements: []Element{{ID: 58, Name: "vlanId"}},
 		SFlow:    []Source{{RawHeader, "header"}},
 	},

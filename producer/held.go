@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 
@@ -10,9 +11,9 @@ import (
 // HeldLimits bounds the data that waits for its template.
 type HeldLimits struct {
 	// Bytes of data sets, in steps of 128 KiB. The sets of one template may
-	// take an eighth.
+	// take an eighth, those of one exporter's address a quarter.
 	Bytes int64
-	// Sets is the number of data sets.
+	// Sets is the number of data sets. The same shares hold.
 	Sets int
 	// AgeNs is how long a data set waits, in nanoseconds.
 	AgeNs int64
@@ -24,10 +25,53 @@ type HeldLimits struct {
 type Held struct {
 	limits HeldLimits
 	sets   atomic.Int64
+	seed   maphash.Seed
+	// shares is what the addresses take, by a hash that none of them can foresee.
+	// Those of one hash have one share: the table is as large for any number.
+	shares [heldShares]heldShare
 
 	mu     sync.Mutex
 	free   []*chunk
 	chunks int // that there are; free ones included
+}
+
+// heldShares is the number of shares, a power of two.
+const heldShares = 4096
+
+// heldShare is what waits of the addresses of one hash.
+type heldShare struct{ sets, bytes atomic.Int64 }
+
+// The parts of the whole that the sets of one template and those of one address may
+// take: the reciprocals.
+const templateShare, addressShare = 8, 4
+
+// share returns the share of an exporter's address.
+func (h *Held) share(exporter *[16]byte) *heldShare {
+	return &h.shares[maphash.Comparable(h.seed, *exporter)%heldShares]
+}
+
+// reserve counts a set of size bytes that is to wait beside those of w, and reports
+// false where it may not. It costs O(1).
+func (h *Held) reserve(k *waitKey, w *waiting, size int) bool {
+	l := &h.limits
+	if w.bytes+size > int(l.Bytes/templateShare) || w.sets >= max(l.Sets/templateShare, 1) {
+		return false
+	}
+	share := h.share(&k.key.Exporter)
+	sets, own, bytes := h.sets.Add(1), share.sets.Add(1), share.bytes.Add(int64(size))
+	if sets > int64(l.Sets) || own > int64(max(l.Sets/addressShare, 1)) || bytes > l.Bytes/addressShare {
+		h.unreserve(k, size)
+		return false
+	}
+	return true
+}
+
+// unreserve takes it back.
+func (h *Held) unreserve(k *waitKey, size int) {
+	share := h.share(&k.key.Exporter)
+	h.sets.Add(-1)
+	share.sets.Add(-1)
+	share.bytes.Add(-int64(size))
 }
 
 // chunkSize is the memory that a producer takes at a time. It has room for the
@@ -51,7 +95,7 @@ func NewHeld(limits HeldLimits) *Held {
 	if limits.Bytes < chunkSize || limits.Sets <= 0 || limits.AgeNs <= 0 {
 		return nil
 	}
-	return &Held{limits: limits}
+	return &Held{limits: limits, seed: maphash.MakeSeed()}
 }
 
 // Limits returns the limits, zeros for nil.
@@ -148,7 +192,7 @@ type heldDatagram struct {
 type waiting struct {
 	first, last int32
 	unbound     int32 // the first that is not bound; none
-	bytes       int
+	sets, bytes int
 	ready       bool // in held.ready
 }
 
@@ -253,6 +297,7 @@ func (h *held) append(i int32) {
 	if s.template == nil && w.unbound == none {
 		w.unbound = i
 	}
+	w.sets++
 	w.bytes += len(s.body)
 	h.lists[s.key] = w
 	h.sets++
@@ -279,6 +324,7 @@ func (h *held) remove(i int32) {
 	if w.unbound == i {
 		w.unbound = s.nextOfKey
 	}
+	w.sets--
 	w.bytes -= len(s.body)
 	if w.first == none {
 		delete(h.lists, s.key)
@@ -290,10 +336,10 @@ func (h *held) remove(i int32) {
 			h.room.give(s.chunk)
 		}
 	}
+	h.room.unreserve(&s.key, len(s.body))
 	*s = heldSet{}
 	h.slots = append(h.slots, i)
 	h.sets--
-	h.room.sets.Add(-1)
 	if h.sets == 0 {
 		h.trim()
 	}

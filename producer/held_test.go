@@ -460,9 +460,56 @@ func TestHoldingDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestHeldShares: however many sets one template, or one address, sends, and in
+// however few datagrams, others find room to wait.
+func TestHeldShares(t *testing.T) {
+	limits := producer.HeldLimits{Bytes: 4 << 20, Sets: 1600, AgeNs: 10e9}
+	source := func(i int) producer.Meta {
+		return producer.Meta{Source: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 1), ReceivedNs: receivedNs}
+	}
+	for name, tc := range map[string]struct {
+		ids, size, producers int // a producer has a list of its own
+		kept                 uint64
+	}{
+		"sets of a template":   {1, 1, 1, 200},
+		"sets of an address":   {50, 1, 2, 400},
+		"bytes of a template":  {1, 10_000, 1, 52},
+		"bytes of an address":  {50, 10_000, 2, 104},
+		"sets of two, in turn": {2, 1, 2, 400},
+	} {
+		room := producer.NewHeld(limits)
+		store := producer.NewStore(template.DefaultLimits())
+		batch := producer.NewBatch(0, 1<<10)
+		var all producer.Counters
+		for range tc.producers {
+			p := producer.New(producer.Config{Held: room}, store)
+			for i := range 2000 / min(tc.ids, 50) {
+				var sets [][]byte
+				for id := range tc.ids {
+					sets = append(sets, set(256+uint16((id+i)%tc.ids), make([]byte, tc.size)))
+				}
+				for len(sets) > 0 { // as many as a datagram has room for
+					n := min(len(sets), max(60_000/(tc.size+4), 1))
+					p.Datagram(batch, source(1), ipfix(sets[:n]...))
+					sets = sets[n:]
+				}
+			}
+			all.Add(&p.Counters)
+			defer p.Abandon(nil)
+		}
+		equal(t, name+": kept", all.Held.Kept, tc.kept)
+		other := producer.New(producer.Config{Held: room}, store)
+		for i := range 20 {
+			other.Datagram(batch, source(2+i), ipfix(set(256, make([]byte, 100))))
+		}
+		equal(t, name+": kept of others", other.Counters.Held.Kept, 20)
+		other.Abandon(nil)
+	}
+}
+
 // TestHeldCompact: what still waits after most has expired is released in order.
 func TestHeldCompact(t *testing.T) {
-	limits := producer.HeldLimits{Bytes: 64 << 20, Sets: 20_000, AgeNs: 10e9}
+	limits := producer.HeldLimits{Bytes: 64 << 20, Sets: 80_000, AgeNs: 10e9}
 	p := producer.New(producer.Config{Format: producer.FormatBin, Held: producer.NewHeld(limits)}, producer.NewStore(template.DefaultLimits()))
 	batch := producer.NewBatch(0, 64<<10)
 	at := func(n int64) producer.Meta { return producer.Meta{Source: v4source, ReceivedNs: receivedNs + n} }

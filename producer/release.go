@@ -39,16 +39,15 @@ func (p *Producer) hold(m *message, t *template.Template, id uint16, body []byte
 	if h.room == nil || len(body) == 0 {
 		return false
 	}
-	limits := &h.room.limits
 	k := p.waitKey(m, id)
-	if h.room.sets.Add(1) > int64(limits.Sets) || int64(h.lists[k].bytes+len(body)) > limits.Bytes/8 {
-		h.room.sets.Add(-1)
+	w := h.lists[k]
+	if !h.room.reserve(&k, &w, len(body)) {
 		p.Counters.Held.Overflow++
 		return false
 	}
 	c, kept := h.store(body)
 	if c == nil {
-		h.room.sets.Add(-1)
+		h.room.unreserve(&k, len(body))
 		p.Counters.Held.Overflow++
 		return false
 	}

@@ -30,6 +30,8 @@ type Domain struct {
 	gone     bool           // not in the store any more
 	restored bool           // what was saved of it is loaded
 	place    place          // in the order of eviction
+	account  *account       // its address's
+	mates    mates          // in the list of that
 }
 
 // kind is the templates of a domain that are withdrawn together: a list through
@@ -300,7 +302,7 @@ func (d *Domain) admit(t, old *Template, nowNs int64) Fault {
 // publish puts t in the place of old, which may be nil. The store is locked.
 func (d *Domain) publish(t, old *Template) {
 	d.store.hold(t)
-	d.bytes += t.cost()
+	d.charge(t.cost())
 	d.kindOf(t.Options).add(t)
 	d.store.totals.Templates++
 	if old != nil {
@@ -379,7 +381,7 @@ func (d *Domain) resize(size int) {
 			d.used++
 		}
 	}
-	d.bytes += ids.bytes() - old.bytes()
+	d.charge(ids.bytes() - old.bytes())
 	d.store.totals.Bytes += ids.bytes() - old.bytes()
 	d.ids.Store(ids)
 }
@@ -414,7 +416,7 @@ const sparse = 16
 // forget takes a template out of the accounts. The store is locked.
 func (d *Domain) forget(t *Template) {
 	d.store.letGo(t)
-	d.bytes -= t.cost()
+	d.charge(-t.cost())
 	d.kindOf(t.Options).remove(t)
 	d.store.totals.Templates--
 }

@@ -5,13 +5,15 @@ package template
 //
 //  1. One that never decoded a data set, the one made first. Forged
 //     announcements push each other out.
-//  2. One that did, but for less than a second; then for less than ten seconds;
+//  2. One of an address that has more than an eighth of the store's bytes, or
+//     domains, however it is used; the one used least recently of a few.
+//  3. One that did, but for less than a second; then for less than ten seconds;
 //     then for less than two minutes; of each the one used least recently of a few.
 //     Forged sources come once.
-//  3. One that did for longer, and was not used for an hour.
+//  4. One that did for longer, and was not used for an hour.
 //
-// A domain in use for longer than two minutes is never evicted: the newcomer is
-// refused.
+// A domain in use for longer than two minutes whose address keeps within its share
+// is never evicted: the newcomer is refused.
 const (
 	second      = int64(1e9) // in nanoseconds
 	established = 120 * second
@@ -48,6 +50,7 @@ type eviction struct {
 	// Never used ones come first, in the order in which they were made; then
 	// the others by standing.
 	queues [2 + inUseStanding]queue
+	over   *account // the addresses that have more than their share; nil for none
 }
 
 // queue is a list of domains through Domain.place. Those that others hang on are in
@@ -155,6 +158,11 @@ func (e *eviction) least(nowNs int64, keep *Domain) *Domain {
 	for i := range e.queues {
 		if d := e.leastOf(&e.queues[i], nowNs, keep); d != nil {
 			return d
+		}
+		if i == 0 && e.over != nil {
+			if d := e.over.leastOf(keep); d != nil {
+				return d
+			}
 		}
 	}
 	return nil

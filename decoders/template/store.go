@@ -85,6 +85,8 @@ type Store struct {
 	shared map[any]*sharedPart
 	// families are by the key of their domain 0; guarded by mu.
 	families map[Key]*family
+	// accounts is what each address has; guarded by mu.
+	accounts map[[16]byte]*account
 }
 
 // Totals is what a store holds and has let go.
@@ -125,7 +127,7 @@ func NewStore(limits Limits, compile func(*Template) any) *Store {
 	def := DefaultLimits()
 	limits.Bytes = cmp.Or(limits.Bytes, def.Bytes)
 	limits.Samplers = cmp.Or(limits.Samplers, def.Samplers)
-	s := &Store{limits: limits, compile: compile, seed: maphash.MakeSeed(), tomb: &Domain{}, shared: map[any]*sharedPart{}, families: map[Key]*family{}}
+	s := &Store{limits: limits, compile: compile, seed: maphash.MakeSeed(), tomb: &Domain{}, shared: map[any]*sharedPart{}, families: map[Key]*family{}, accounts: map[[16]byte]*account{}}
 	// Near the golden ratio, for neighbouring ids to lie apart; the low bits
 	// are random, for chosen ones.
 	s.mul = 0x9e3779b1 ^ uint32(maphash.String(s.seed, "template ids"))&0xfffffe
@@ -241,6 +243,7 @@ func (s *Store) make(k *Key, parent *Domain, nowNs int64) *Domain {
 	s.totals.Domains++
 	s.totals.Bytes += domainCost
 	s.order.add(d)
+	s.open(d)
 	s.changes.Add(1)
 	return d
 }
@@ -266,6 +269,7 @@ func (s *Store) drop(d *Domain) {
 	s.table.Load().remove(d, s.tomb, s.hash(&d.key))
 	d.gone = true
 	s.order.remove(d)
+	s.settle(d)
 	if p := d.parent; p != nil {
 		if p.children--; p.children == 0 && !p.gone && p.place.in == nil {
 			s.order.add(p)

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer"
 )
 
 // adversaryRow is one operation at one table.
@@ -368,7 +369,8 @@ var adversaryRows = []adversaryRow{
 	},
 	{
 		table: "pending", operation: "their template comes and goes", strikes: 100,
-		cfg: adversaryConfig{workers: 2, pending: patient},
+		// One template may have an eighth.
+		cfg: adversaryConfig{workers: 2, pending: producer.HeldLimits{Bytes: patient.Bytes, Sets: 800_000, AgeNs: patient.AgeNs}},
 		fill: func(a *adversary) {
 			a.each(90_000, func(i int) packet { return packet{from: forged(1), data: message(7, 0, dataSet(999, 1, 2, 3, 4))} })
 		},

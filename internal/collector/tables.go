@@ -31,7 +31,7 @@ type TableLimits struct {
 
 // What an entry takes, in bytes, as measured.
 const (
-	domainSlots   = 48       // of a domain, in the store's table
+	domainSlots   = 208      // of a domain, in the store's table, and of its address there
 	samplerBytes  = 128      // of a sampler's rate
 	pendingBytes  = 640      // of a data set that waits, without its bytes
 	exporterBytes = 960      // of an exporter, with what workers know of it

@@ -19,7 +19,7 @@ var growing = map[string]string{
 	"collector.Exporters.all": "exporters", "collector.Exporters.free": "exporters", "collector.Exporters.slots": "exporters",
 	"collector.senders": "senders",
 	"sequence.Table":    "streams", "sequence.index": "streams",
-	"template.table": "domains", "template.idTable": "templates", "template.Template": "templates", "template.Store.shared": "templates",
+	"template.table": "domains", "template.idTable": "templates", "template.Template": "templates", "template.Store.shared": "templates", "template.Store.accounts": "domains",
 	"template.samplerTable": "samplers",
 	"producer.held":         "pending", "producer.heldSet": "pending", "producer.Held": "pending", "producer.chunk": "pending",
 	"producer.recentSets": "recent",

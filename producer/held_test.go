@@ -311,7 +311,9 @@ func TestHeldWithdrawn(t *testing.T) {
 
 // TestReleaseInPieces: a batch is not filled beyond its size by what waited.
 func TestReleaseInPieces(t *testing.T) {
-	p := producer.New(producer.Config{Held: producer.NewHeld(roomy)}, producer.NewStore(template.DefaultLimits()))
+	limits := roomy
+	limits.Sets = 8 * 200 // one template may have an eighth
+	p := producer.New(producer.Config{Held: producer.NewHeld(limits)}, producer.NewStore(template.DefaultLimits()))
 	batch := producer.NewBatch(0, 64<<10)
 	meta := producer.Meta{Source: v4source, ReceivedNs: receivedNs}
 	for range 200 {

@@ -50,16 +50,22 @@ func (h *Held) share(exporter *[16]byte) *heldShare {
 	return &h.shares[maphash.Comparable(h.seed, *exporter)%heldShares]
 }
 
+// leastSets is how many sets any share allows, if the whole does.
+const leastSets = 16
+
+// shareOf returns one of n shares of a number of sets.
+func shareOf(sets, n int) int { return max(sets/n, min(sets, leastSets)) }
+
 // reserve counts a set of size bytes that is to wait beside those of w, and reports
 // false where it may not. It costs O(1).
 func (h *Held) reserve(k *waitKey, w *waiting, size int) bool {
 	l := &h.limits
-	if w.bytes+size > int(l.Bytes/templateShare) || w.sets >= max(l.Sets/templateShare, 1) {
+	if w.bytes+size > int(l.Bytes/templateShare) || w.sets >= shareOf(l.Sets, templateShare) {
 		return false
 	}
 	share := h.share(&k.key.Exporter)
 	sets, own, bytes := h.sets.Add(1), share.sets.Add(1), share.bytes.Add(int64(size))
-	if sets > int64(l.Sets) || own > int64(max(l.Sets/addressShare, 1)) || bytes > l.Bytes/addressShare {
+	if sets > int64(l.Sets) || own > int64(shareOf(l.Sets, addressShare)) || bytes > l.Bytes/addressShare {
 		h.unreserve(k, size)
 		return false
 	}

@@ -57,17 +57,13 @@ func markPath(output string) string {
 // closed there. ok is false if there is no mark, or if the output changed before that
 // offset since.
 func readMark(output string, t *target) (end int64, closed, ok bool) {
-	var fd int
-	err := restart(func() (err error) {
-		fd, err = unix.Open(markPath(output), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
-		return err
-	})
-	if err != nil {
+	f, err := create.Read(markPath(output))
+	if err != nil { // also one that another user may have put there
 		return 0, false, false
 	}
-	defer unix.Close(fd)
+	defer f.Close()
 	var p [markSize]byte
-	if readAt(fd, p[:], 0) != nil || string(p[:8]) != markMagic ||
+	if readAt(int(f.Fd()), p[:], 0) != nil || string(p[:8]) != markMagic ||
 		binary.LittleEndian.Uint32(p[32:]) != crc32.Checksum(p[:32], castagnoli) {
 		return 0, false, false
 	}

@@ -30,9 +30,9 @@ run: build ## Build, start the collector and show flows as JSON lines
 .PHONY: test
 test: need-go ## Run all tests with the race detector (as root: those with real exporters too)
 	@scripts/need.sh cgo
-	KAFKA_TEST=off $(GO) test -race -tags $(TAGS) -timeout 20m $$($(GO) list ./... | grep -v -e /internal/live -e /xdp$$)
-	@# One after the other: they start collectors and exporters of their own.
-	$(GO) test -race -tags $(TAGS) -timeout 20m -p 1 ./xdp/... ./internal/live/...
+	@# What comes after -- runs one after the other: it starts collectors and exporters of its own.
+	@KAFKA_TEST=off $(GO) run ./scripts/testsum -race -tags $(TAGS) -timeout 20m $$($(GO) list ./... | grep -v -e /internal/live -e /xdp$$) \
+		-- -race -tags $(TAGS) -timeout 20m -p 1 ./xdp/... ./internal/live/...
 	@echo "not run: the tests against real Kafka clusters, which make test-kafka and make test-kafka-faults run"
 
 # The race detector takes several times as much memory as weir does.
@@ -65,7 +65,7 @@ test-kafka-ci: need-go
 	KAFKA_TEST= CI=true $(GO) test -count=1 -timeout 15m ./internal/kafkalive/...
 
 # One machine for each kernel and card: docs/testing.md.
-KERNELS ?= bookworm,trixie,trixie-backports
+KERNELS ?= bookworm,trixie,trixie-backports-6.17,trixie-backports
 CARDS   ?= virtio_net,igb,vmxnet3,e1000e
 MATRIX   = $(GO) run ./internal/vmtest/matrix -weir $(BIN)/weir -work $(BIN)/vm
 
@@ -79,6 +79,7 @@ test-vm: build ## Test on Debian's kernels with other network cards, in virtual 
 test-vm-ci: build
 	@scripts/need.sh root vm
 	$(MATRIX) -kernels bookworm,trixie -cards virtio_net
+	$(MATRIX) -kernels trixie-backports-6.17,trixie-backports -cards virtio_net -steps verify -tests=false
 
 .PHONY: test-vm-systemd
 test-vm-systemd: build ## Test the systemd unit with XDP on Debian 12 and 13, in virtual machines (root)
@@ -98,7 +99,7 @@ bench: need-go ## Print our figures: decode-and-produce, encoders, rings, socket
 	$(GO) test -run '^$$' -bench . -benchmem -count 5 ./producer/... ./decoders/... ./ringbuf/... ./internal/udp/...
 
 .PHONY: bench-peers
-bench-peers: need-go ## Measure decode-and-produce beside goflow2 in one run
+bench-peers: need-go ## Compare decode-and-produce with goflow2 in one run
 	cd bench/peers && $(GO) run -pgo ../../cmd/weir/default.pgo . -rounds 7
 
 .PHONY: bench-e2e
@@ -106,7 +107,7 @@ bench-e2e: build ## Measure collectors as processes, over loopback UDP and AF_XD
 	@scripts/need.sh root
 	@$(GO) build -o $(BIN)/gen ./bench/gen
 	@$(GO) build -o $(BIN)/replay ./bench/replay
-	@$(GO) build -o $(BIN)/e2e ./bench/e2e
+	@cd bench/peers && $(GO) build -o ../../$(BIN)/e2e ./e2e
 	@GOBIN=$(CURDIR)/$(BIN) $(GO) install github.com/netsampler/goflow2/v2/cmd/goflow2@v2.2.6
 	$(BIN)/e2e -goflow2 $(BIN)/goflow2
 
@@ -115,7 +116,7 @@ profile: need-go ## Take CPU profiles of decode-and-produce, with their top list
 	@scripts/profile.sh $(GO)
 
 .PHONY: pgo
-pgo: need-go ## Profile decode-and-produce anew, for the compiler (cmd/weir/default.pgo)
+pgo: need-go ## Profile decode-and-produce again, for the compiler (cmd/weir/default.pgo)
 	@# -trimpath, and a binary elsewhere: the profile names no path of this machine.
 	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 		$(GO) test -trimpath -run '^$$' -bench 'BenchmarkDatagram|BenchmarkMapping|BenchmarkEnrich' -benchtime 500ms \
@@ -131,25 +132,26 @@ compat-ci: need-go
 	cd bench/peers && $(GO) vet ./... && $(GO) test -count=1 -short -timeout 10m .
 
 .PHONY: bench-kafka
-bench-kafka: need-go ## Measure the output to Kafka beside goflow2's, against a real broker
+bench-kafka: need-go ## Compare the output to Kafka with goflow2's, against a real broker
 	@scripts/need.sh kafka
 	eval "$$(scripts/kafka up)"; trap 'scripts/kafka down' EXIT; scripts/kafka topic bench 8; \
 		(cd bench/peers && $(GO) run ./kafka -n 7 -compressions none,lz4,zstd)
 
 .PHONY: bench-enrich
-bench-enrich: build ## Measure the enricher beside goflow2's in one run
+bench-enrich: build ## Compare the enricher with goflow2's in one run
 	cd bench/peers && $(GO) build -o ../../$(BIN)/goflow2-enricher github.com/netsampler/goflow2/v2/cmd/enricher
-	$(GO) run ./bench/enrich
+	cd bench/peers && $(GO) build -o ../../$(BIN)/bench-enrich ./enrich
+	$(BIN)/bench-enrich
 
 .PHONY: bench-receive
-bench-receive: need-go ## Measure the cost of receiving beside other ways (root, two CPUs, ten minutes)
+bench-receive: need-go ## Compare the cost of receiving with other ways (root, two CPUs, ten minutes)
 	@scripts/need.sh root
-	$(GO) build -o $(BIN)/receive ./bench/receive
+	cd bench/peers && $(GO) build -o ../../$(BIN)/receive ./receive
 	$(BIN)/receive
 
 .PHONY: soak
 soak: build ## Run a collector under a mixed load (SOAK="-duration 30m -pps 50000 -exporters 5000 -adversary 20") and judge it
-	$(GO) build -o $(BIN)/soak ./bench/soak
+	cd bench/peers && $(GO) build -o ../../$(BIN)/soak ./soak
 	$(BIN)/soak -weir $(BIN)/weir $(SOAK)
 
 .PHONY: demo
@@ -174,6 +176,9 @@ lint: need-go ## gofmt, vet, staticcheck, import rules
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt would change:"; echo "$$out"; exit 1; fi
 	$(GO) vet -tags $(TAGS) ./...
 	$(GO) run $(STATICCHECK) -tags $(TAGS) ./...
+	cd bench/peers && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+	cd bench/peers && $(GO) mod tidy -diff
 	$(GO) test -count=1 ./internal/lint/...
 
 .PHONY: cross
@@ -199,6 +204,11 @@ ci: ## What the project's CI runs
 	$(MAKE) test-vm-ci
 	$(MAKE) packaging
 	$(MAKE) fuzz
+
+.PHONY: ci-long
+ci-long: need-go ## Run what takes too long for CI, or PARTS of it, and keep the results (root, hours)
+	@scripts/need.sh root
+	scripts/ci-long.sh $(PARTS)
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -34,6 +34,7 @@ func BenchmarkProgram(b *testing.B) {
 		{"drop/rate", full1, listens(), true, v4(datagram{payload: 1400})},
 	} {
 		b.Run(c.name, func(b *testing.B) {
+			c.cfg.Host = host
 			p := load(b, c.cfg, c.listens)
 			if c.sockets {
 				fillSlots(b, p)

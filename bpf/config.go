@@ -14,7 +14,7 @@ const (
 	// maxSlots bounds queues times workers; 8 bytes of kernel memory each.
 	maxSlots = 1 << 16
 	// maxFrameLimit bounds MaxFrame: verifiers take pointers a little further than that
-	// behind the beginning of a frame.
+	// after the beginning of a frame.
 	maxFrameLimit = 32768
 	// minBurst is the least burst of the rate, in datagrams.
 	minBurst = 64
@@ -36,6 +36,10 @@ type Config struct {
 	// (::ffff:0:0/96 or longer) is one of IPv4.
 	Allow, Deny []netip.Prefix
 
+	// Host says which frames are for this host. The zero value is a loopback
+	// interface: frames to any hardware address and of any IP address are taken.
+	Host Host
+
 	// RatePPS is how many datagrams a second each exporter address may send, 0 for
 	// any number. Bursts may have a tenth of it, or 64 if that is more. A datagram's
 	// share of a second is rounded to a nanosecond, so above a million a second
@@ -56,6 +60,25 @@ type Config struct {
 	// frames of one buffer: not both MaxFrame and Frags.
 	MaxFrame uint32
 }
+
+// Host is what the program compares frames with, to leave to the kernel network stack what the
+// stack would refuse. Unless MAC is zero, the stack gets frames to other hardware
+// addresses, and datagrams whose addresses cannot come from a wire: for IPv4 0/8, 127/8
+// and 224/3, for IPv6 ::/64 and ff00::/8, and the addresses of the host itself as source
+// (RFC 1812 section 5.3.7, RFC 4291 sections 2.5 and 2.7).
+type Host struct {
+	// MAC is the hardware address of the interface.
+	MAC [6]byte
+	// MasterMAC is that of the bridge or bond that the interface belongs to, or zero.
+	MasterMAC [6]byte
+	// Addrs are the IP addresses of the host when the program is loaded, without zones.
+	// One that the host gets later may be a source; one that it gives up may only
+	// send by way of the stack.
+	Addrs []netip.Addr
+}
+
+// onWire tells whether the interface has frames of other hosts.
+func (h *Host) onWire() bool { return h.MAC != [6]byte{} }
 
 // Listen is where the collector receives.
 type Listen struct {

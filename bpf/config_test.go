@@ -59,7 +59,7 @@ func TestVerdictLabels(t *testing.T) {
 			seen[s] = true
 		}
 	}
-	if s := Verdict(NumVerdicts).String(); s != "verdict_12" {
+	if s := Verdict(NumVerdicts).String(); s != "verdict_14" {
 		t.Errorf("label beyond the last: %q", s)
 	}
 }

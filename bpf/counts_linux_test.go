@@ -19,7 +19,7 @@ func TestInstructionCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := Config{
-		Workers: 4, Queues: 4, RatePPS: 1000,
+		Workers: 4, Queues: 4, RatePPS: 1000, Host: host,
 		Allow: prefixes("192.0.2.0/24", "2001:db8::/32"), Deny: prefixes("192.0.2.128/25"),
 	}
 	frags, short := full, full

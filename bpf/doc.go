@@ -7,7 +7,7 @@
 // send ([Config] Allow and Deny); is the exporter within its rate; which worker
 // is it for ([Worker]); has that worker a socket on this receive queue. Then it
 // is redirected to that AF_XDP socket. A frame that fails at any of the steps is
-// passed to the kernel's stack, where the ordinary UDP socket receives what is
+// passed to the kernel network stack, where the ordinary UDP socket receives what is
 // the collector's; only datagrams of denied exporters and those over the rate
 // are dropped. Each frame ends in exactly one [Verdict], counted per CPU.
 //

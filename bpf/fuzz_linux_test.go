@@ -16,7 +16,7 @@ type twins struct {
 func newTwins(t testing.TB, frags bool, maxFrame uint32) *twins {
 	t.Helper()
 	cfg := Config{
-		Workers: 4, Queues: 1, Frags: frags, MaxFrame: maxFrame,
+		Workers: 4, Queues: 1, Frags: frags, MaxFrame: maxFrame, Host: host,
 		Allow: prefixes("192.0.0.0/8", "10.0.0.0/9", "2001:db8::/32", "::/3"),
 		Deny:  prefixes("192.0.2.128/25", "10.64.0.0/10", "2001:db8:8000::/33", "::ffff:0:0/90"),
 	}
@@ -144,7 +144,17 @@ func randomFrame(r *rand.Rand) []byte {
 			d.ext = append(d.ext, e)
 		}
 	}
+	if r.IntN(8) == 0 {
+		d.src = pick(r, netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("0.0.0.9"), netip.MustParseAddr("192.0.2.65"), netip.MustParseAddr("239.1.1.1"))
+		d.dst, d.ext = collector4, nil
+	}
 	frame := d.bytes()
+	switch r.IntN(12) {
+	case 0:
+		frame[r.IntN(6)] ^= 1 << r.IntN(8)
+	case 1:
+		copy(frame, host.MasterMAC[:])
+	}
 	for range pick(r, 0, 0, 0, 1, 1, 4) {
 		frame[r.IntN(min(len(frame), 120))] = byte(r.Uint32())
 	}

@@ -47,7 +47,8 @@ func TestCapabilities(t *testing.T) {
 	for _, cfg := range []Config{
 		{Workers: 1, Queues: 1},
 		{Workers: 1, Queues: 1, MaxFrame: 3520},
-		{Workers: 4, Queues: 2, Frags: true, RatePPS: 1000, Allow: prefixes("192.0.2.0/24"), Deny: prefixes("2001:db8::/32")},
+		{Workers: 1, Queues: 1, MaxFrame: 3520, Host: host},
+		{Workers: 4, Queues: 2, Frags: true, RatePPS: 1000, Host: host, Allow: prefixes("192.0.2.0/24"), Deny: prefixes("2001:db8::/32")},
 	} {
 		withCapabilities(t, []uint{unix.CAP_BPF, unix.CAP_NET_ADMIN}, func() {
 			p, err := Load(cfg, listens())

@@ -12,6 +12,7 @@ type model struct {
 	listens []Listen
 	sockets map[[2]uint32]bool // by queue and worker
 	length  int                // of the frame
+	mac     [6]byte            // it is to
 }
 
 func (m *model) verdict(frame []byte, queue uint32) Verdict {
@@ -19,6 +20,7 @@ func (m *model) verdict(frame []byte, queue uint32) Verdict {
 	if len(frame) < 14 {
 		return PassMalformed
 	}
+	m.mac = [6]byte(frame)
 	etherType, rest := binary.BigEndian.Uint16(frame[12:]), frame[14:]
 	tags := 0
 	for slices.Contains([]uint16{0x8100, 0x88a8, 0x9100}, etherType) {
@@ -66,9 +68,6 @@ func (m *model) ipv6(ip []byte, queue uint32) Verdict {
 		return PassMalformed
 	}
 	src, dst := netip.AddrFrom16([16]byte(ip[8:])), netip.AddrFrom16([16]byte(ip[24:]))
-	if src.Is4In6() {
-		return PassMalformed
-	}
 	next, left := ip[6], int(binary.BigEndian.Uint16(ip[4:]))
 	rest := ip[40:]
 	for headers := 0; next != 17; headers++ {
@@ -115,6 +114,24 @@ func (m *model) udp(src, dst netip.Addr, udp []byte, queue uint32) Verdict {
 	}
 	if !m.listening(dst, binary.BigEndian.Uint16(udp[2:])) {
 		return PassOtherPort
+	}
+	if h := m.cfg.Host; h.onWire() {
+		if m.mac != h.MAC && (m.mac != h.MasterMAC || m.mac == [6]byte{}) {
+			return PassOtherMAC
+		}
+		if slices.Contains(h.Addrs, src) {
+			return PassMartian
+		}
+		for _, a := range []netip.Addr{src, dst} {
+			for _, p := range []string{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/64", "ff00::/8"} {
+				if netip.MustParsePrefix(p).Contains(a) {
+					return PassMartian
+				}
+			}
+		}
+	}
+	if src.Is4In6() {
+		return PassMartian
 	}
 	if m.cfg.MaxFrame > 0 && m.length > int(m.cfg.MaxFrame) {
 		return PassTooLong

@@ -30,6 +30,11 @@ type Program struct {
 	bells      []*Bell // by worker, or none
 	noBells    error   // why there are none
 	countdowns []byte  // the mapping of the map
+
+	// What a replacement is made of.
+	entry   string
+	linear  bool
+	listens []Listen
 }
 
 // Load verifies the program with the kernel and fills its maps; attaching it is
@@ -87,7 +92,8 @@ func loadEntry(cfg Config, listens []Listen, entry string) (*Program, error) {
 		all, err = load(linear)
 	}
 	if linear && errors.Is(err, unix.EACCES) { // CAP_PERFMON is missing
-		all, err = load(false)
+		linear = false
+		all, err = load(linear)
 	}
 	var refused *Refused
 	if errors.Is(err, unix.EPERM) && !errors.As(err, &refused) {
@@ -103,6 +109,9 @@ func loadEntry(cfg Config, listens []Listen, entry string) (*Program, error) {
 		rates:    all.Maps[weirMapRates],
 		sockets:  all.Maps[weirMapXsks],
 		all:      all,
+		entry:    entry,
+		linear:   linear,
+		listens:  listens,
 	}
 	if err := tables.fill(all); err != nil {
 		all.Close()
@@ -186,7 +195,7 @@ func (p *Program) Verdicts() (Verdicts, error) {
 // RateLimited calls yield for each exporter of which datagrams were dropped
 // because of the rate, with their number since it was first heard, in no order,
 // until yield returns false. Exporters that lost their state to others
-// (Config.RateExporters) are not among them or start anew; verdict DropRate
+// (Config.RateExporters) are not among them or start again; verdict DropRate
 // counts all. Exporters that come or go meanwhile may be missed.
 func (p *Program) RateLimited(yield func(exporter netip.Addr, dropped uint64) bool) error {
 	if p.cfg.RatePPS == 0 {

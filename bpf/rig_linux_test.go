@@ -2,6 +2,7 @@ package bpf
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"testing"
 
@@ -18,6 +19,12 @@ const (
 // listens is what most tests listen on.
 func listens() []Listen {
 	return []Listen{{Port: anyPort}, {Addr: collector4, Port: boundPort}, {Addr: collector6, Port: boundPort}}
+}
+
+// host is what the frames of v4 and v6 are for: they are to MAC.
+var host = Host{
+	MAC: [6]byte{2, 0, 0, 0, 0, 1}, MasterMAC: [6]byte{2, 0, 0, 0, 0, 9},
+	Addrs: []netip.Addr{collector4, collector6, netip.MustParseAddr("192.0.2.65"), netip.MustParseAddr("2001:db8::41")},
 }
 
 // load loads a program for the test, or skips it where this process may not.

@@ -15,6 +15,7 @@ import (
 // tables are the entries of the maps that user space fills.
 type tables struct {
 	ports   portTable
+	bound   bool // an address and port are in listens
 	listens map[listenKey]struct{}
 	rules4  map[rule4Key]uint32
 	rules6  map[rule6Key]uint32
@@ -29,6 +30,12 @@ func newTables(cfg Config, listens []Listen) *tables {
 	for _, l := range listens {
 		if k, bound := t.ports.add(l); bound {
 			t.listens[k] = struct{}{}
+			t.bound = true
+		}
+	}
+	if cfg.Host.onWire() {
+		for _, a := range cfg.Host.Addrs {
+			t.listens[hostKey(a)] = struct{}{}
 		}
 	}
 	for prefix, allow := range cfg.rules() {
@@ -93,20 +100,27 @@ func newSpec(cfg Config, t *tables, entry string, linear bool) (*ebpf.Collection
 	}
 
 	cost, burst := cfg.rate()
+	masterMAC := etherAddr(cfg.Host.MasterMAC)
+	if masterMAC == 0 {
+		masterMAC = etherAddr(cfg.Host.MAC)
+	}
+	ownFirst, ownSecond := cfg.Host.ownBits()
 	var faults []error
 	for name, value := range map[string]any{
-		weirVarWorkers:    cfg.Workers,
-		weirVarQueues:     cfg.Queues,
-		weirVarLinear:     flag(linear),
-		weirVarMaxFrame:   cfg.MaxFrame,
-		weirVarListenAddr: flag(len(t.listens) > 0),
-		weirVarHasRules:   flag(len(t.rules4)+len(t.rules6) > 0),
-		weirVarHasAllow:   flag(len(cfg.Allow) > 0),
-		weirVarRateCost:   cost,
-		weirVarRateBurst:  burst,
+		weirVarWorkers:   cfg.Workers,
+		weirVarQueues:    cfg.Queues,
+		weirVarMaxFrame:  cfg.MaxFrame,
+		weirVarHas:       t.has(cfg, linear),
+		weirVarOwnFirst:  ownFirst,
+		weirVarOwnSecond: ownSecond,
+		weirVarHostMac:   etherAddr(cfg.Host.MAC),
+		weirVarMasterMac: masterMAC,
+		weirVarRateCost:  cost,
+		weirVarRateBurst: burst,
+		weirVarPorts:     &t.ports,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
-			faults = append(faults, fmt.Errorf("set constant %s: %w", name, err))
+			faults = append(faults, fmt.Errorf("set variable %s: %w", name, err))
 		}
 	}
 	program := spec.Programs[entry]
@@ -117,18 +131,26 @@ func newSpec(cfg Config, t *tables, entry string, linear bool) (*ebpf.Collection
 	return spec, errors.Join(faults...)
 }
 
-func flag(b bool) uint32 {
-	if b {
-		return 1
+// has returns which parts of the program there are.
+func (t *tables) has(cfg Config, linear bool) (bits uint32) {
+	for bit, on := range map[uint32]bool{
+		hasBound:    t.bound,
+		hasMaxFrame: cfg.MaxFrame > 0,
+		hasWire:     cfg.Host.onWire(),
+		hasRules:    len(t.rules4)+len(t.rules6) > 0,
+		hasAllow:    len(cfg.Allow) > 0,
+		hasRate:     cfg.RatePPS > 0,
+		hasLinear:   linear,
+	} {
+		if on {
+			bits |= bit
+		}
 	}
-	return 0
+	return bits
 }
 
 // fill writes the entries into the kernel's maps.
 func (t *tables) fill(all *ebpf.Collection) error {
-	if err := all.Maps[weirMapPorts].Put(uint32(0), &t.ports); err != nil {
-		return fmt.Errorf("fill ports: %w", err)
-	}
 	for k := range t.listens {
 		if err := all.Maps[weirMapListens].Put(k, uint32(1)); err != nil {
 			return fmt.Errorf("fill listens: %w", err)

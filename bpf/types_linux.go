@@ -17,6 +17,17 @@ const (
 	ruleAllow uint32 = 1
 )
 
+// Which parts of the program there are: the bits of has.
+const (
+	hasBound uint32 = 1 << iota
+	hasMaxFrame
+	hasWire
+	hasRules
+	hasAllow
+	hasRate
+	hasLinear
+)
+
 // How a port is listened to: the bits of struct port_table.
 const (
 	portAny4 uint8 = 1 << iota
@@ -112,6 +123,46 @@ func (t *portTable) add(l Listen) (key listenKey, ok bool) {
 	binary.NativeEndian.PutUint32(key.Where[:4], uint32(index))
 	binary.NativeEndian.PutUint32(key.Where[4:], uint32(family))
 	return key, true
+}
+
+// hostKey returns the key under which listens has an address of this host: port 0.
+func hostKey(a netip.Addr) (key listenKey) {
+	addr, family := wire(a.Unmap())
+	key.Addr = addr
+	binary.NativeEndian.PutUint32(key.Where[4:], uint32(family))
+	return key
+}
+
+// ownBits returns two words that have the bits of the host's addresses set.
+func (h *Host) ownBits() (first, second uint64) {
+	for _, a := range h.Addrs {
+		i, j := hostBits(a)
+		first |= 1 << i
+		second |= 1 << j
+	}
+	return first, second
+}
+
+// hostBits returns the bit of an address in each word of ownBits, 0 to 63. may_be_own in
+// weir.bpf.c is its twin.
+func hostBits(a netip.Addr) (first, second uint32) {
+	var word uint32
+	for s := a.Unmap().AsSlice(); len(s) > 0; s = s[4:] {
+		word ^= binary.NativeEndian.Uint32(s)
+	}
+	word *= 0x9e3779b1
+	return word >> 26, word >> 20 & 63
+}
+
+// etherAddr is ETHER_ADDR of a frame to that hardware address.
+func etherAddr(mac [6]byte) uint64 {
+	var b [8]byte
+	if binary.NativeEndian.Uint16([]byte{1, 0}) == 1 {
+		copy(b[2:], mac[:])
+	} else {
+		copy(b[:], mac[:])
+	}
+	return binary.NativeEndian.Uint64(b[:])
 }
 
 // countdown is struct countdown: a cache line.

@@ -30,13 +30,19 @@ const (
 	// PassTooLong: for the collector, but longer than Config.MaxFrame; the ordinary
 	// UDP socket gets it.
 	PassTooLong
+	// PassOtherMAC: for a port of the collector, but the frame is to another hardware
+	// address than Config.Host has: another host's, or multicast or broadcast.
+	PassOtherMAC
+	// PassMartian: for a port of the collector, but of or to an address that the stack
+	// refuses, or takes in some cases only; see [Host]. IPv4-mapped IPv6 sources too.
+	PassMartian
 	// DropDenied: for the collector, from an exporter that may not send.
 	DropDenied
 	// DropRate: for the collector, from an exporter over its rate.
 	DropRate
 
 	// NumVerdicts is how many verdicts there are.
-	NumVerdicts = 12
+	NumVerdicts = 14
 )
 
 var labels = [NumVerdicts]string{
@@ -50,6 +56,8 @@ var labels = [NumVerdicts]string{
 	PassVLANDepth:  "pass_vlan_depth",
 	PassNoSocket:   "pass_no_socket",
 	PassTooLong:    "pass_too_long",
+	PassOtherMAC:   "pass_other_mac",
+	PassMartian:    "pass_martian",
 	DropDenied:     "drop_denied",
 	DropRate:       "drop_rate",
 }

@@ -91,8 +91,8 @@ func frameCases() []frameCase {
 
 		{"version 6 in IPv4", v4(datagram{edit: put8(0, 0x65)}), PassMalformed},
 		{"version 4 in IPv6", v6(datagram{edit: put8(0, 0x40)}), PassMalformed},
-		{"IPv4 address in IPv6", v6(datagram{src: netip.MustParseAddr("::ffff:192.0.2.1")}), PassMalformed},
-		{"next to IPv4 addresses in IPv6", v6(datagram{src: netip.MustParseAddr("::fffe:192.0.2.1")}), Redirect},
+		{"IPv4 address in IPv6", v6(datagram{src: netip.MustParseAddr("::ffff:192.0.2.1")}), PassMartian},
+		{"next to IPv4 addresses in IPv6", v6(datagram{src: netip.MustParseAddr("::fffe:192.0.2.1")}), PassMartian},
 		{"IHL 4", v4(datagram{edit: put8(0, 0x44)}), PassMalformed},
 		{"IHL 0", v4(datagram{edit: put8(0, 0x40)}), PassMalformed},
 		{"IHL beyond the frame", v4(datagram{edit: put8(0, 0x4f)}), PassMalformed},
@@ -116,16 +116,111 @@ func frameCases() []frameCase {
 		{"IPv6 UDP length 7", v6(datagram{edit: put16(44, 7)}), PassMalformed},
 		{"IPv6 UDP length 9", v6(datagram{edit: put16(44, 9)}), PassMalformed},
 	}
+	return append(cases, hostCases()...)
+}
+
+// hostCases are frames that are not for the host, or from where nobody is.
+func hostCases() (cases []frameCase) {
+	to := func(mac ...byte) func([]byte, int) []byte {
+		return func(f []byte, _ int) []byte {
+			copy(f, mac)
+			return f
+		}
+	}
+	for name, c := range map[string]struct {
+		mac  []byte
+		want Verdict
+	}{
+		"its own": {host.MAC[:], Redirect}, "its master's": {host.MasterMAC[:], Redirect},
+		"another's": {[]byte{2, 0, 0, 0, 0, 2}, PassOtherMAC}, "first byte": {[]byte{0, 0, 0, 0, 0, 1}, PassOtherMAC},
+		"zero": {make([]byte, 6), PassOtherMAC}, "broadcast": {[]byte{255, 255, 255, 255, 255, 255}, PassOtherMAC},
+		"multicast": {[]byte{1, 0, 0x5e, 0, 0, 1}, PassOtherMAC},
+	} {
+		for kind, frame := range map[string][]byte{
+			"IPv4": v4(datagram{edit: to(c.mac...)}), "IPv6": v6(datagram{edit: to(c.mac...)}),
+			"IPv4 options": v4(datagram{options: 4, edit: to(c.mac...)}), "VLAN": v4(datagram{tags: []uint16{0x8100}, edit: to(c.mac...)}),
+		} {
+			cases = append(cases, frameCase{kind + " to " + name + " MAC", frame, c.want})
+		}
+	}
+	for text, want := range map[string]Verdict{
+		"0.0.0.0": PassMartian, "0.1.2.3": PassMartian, "1.0.0.0": Redirect, "126.255.255.255": Redirect,
+		"127.0.0.0": PassMartian, "127.0.0.1": PassMartian, "127.255.255.255": PassMartian, "128.0.0.0": Redirect,
+		"223.255.255.255": Redirect, "224.0.0.1": PassMartian, "239.255.255.255": PassMartian, "240.0.0.1": PassMartian,
+		"255.255.255.255": PassMartian,
+		"::":              PassMartian, "::1": PassMartian, "::192.0.2.1": PassMartian, "0:0:0:1::": Redirect,
+		"fe80::1": Redirect, "64:ff9b::c000:201": Redirect, "ff02::1": PassMartian, "ff00::": PassMartian,
+	} {
+		a := netip.MustParseAddr(text)
+		make := v4
+		if a.Is6() {
+			make = v6
+		}
+		cases = append(cases, frameCase{"from " + text, make(datagram{src: a}), want}, frameCase{"to " + text, make(datagram{dst: a}), want},
+			frameCase{"to another port of " + text, make(datagram{dst: a, port: otherPort}), PassOtherPort})
+	}
+	for _, a := range host.Addrs {
+		if a.Is4() {
+			cases = append(cases, frameCase{"from own " + a.String(), v4(datagram{src: a}), PassMartian})
+		} else {
+			cases = append(cases, frameCase{"from own " + a.String(), v6(datagram{src: a}), PassMartian})
+		}
+	}
 	return cases
+}
+
+// On a loopback interface, which has no hardware address, every frame is for the host and
+// every source may be.
+func TestLoopback(t *testing.T) {
+	p := load(t, Config{Host: Host{Addrs: host.Addrs}}, listens())
+	fillSlots(t, p)
+	for _, c := range hostCases() {
+		if c.want != PassOtherPort {
+			c.want = Redirect
+		}
+		if v := run(t, p, c.frame, nil); v != c.want {
+			t.Errorf("%s: %v, want %v", c.name, v, c.want)
+		}
+	}
+}
+
+// A source whose bits addresses of the host have, and which is none of these, is let through;
+// few sources are such.
+func TestOwnBits(t *testing.T) {
+	p := load(t, Config{Host: host}, listens())
+	fillSlots(t, p)
+	first, second := host.ownBits()
+	var one, both int
+	for i := range 1 << 12 {
+		src := netip.AddrFrom4([4]byte{203, 0, byte(112 + i>>8), byte(i)})
+		f, s := hostBits(src)
+		if first>>f&1 == 0 || second>>s&1 == 0 {
+			one++
+			if one > 256 {
+				continue // as good as all
+			}
+		} else {
+			both++
+		}
+		if v := run(t, p, v4(datagram{src: src}), nil); v != Redirect {
+			t.Errorf("%v: %v", src, v)
+		}
+	}
+	// Each address has one bit of 64 in each word.
+	if n := len(host.Addrs); both == 0 || both > 2*(1<<12)*n*n/(64*64) {
+		t.Errorf("%d of %d sources share both bits with %d addresses", both, 1<<12, n)
+	}
 }
 
 // variants loads each form of the program that this kernel may run, with sockets.
 func variants(t *testing.T, fn func(t *testing.T, p *Program)) {
 	for name, loadVariant := range map[string]func() (*Program, error){
-		"linear": func() (*Program, error) { return Load(Config{Workers: 1, Queues: 1}, listens()) },
-		"frags":  func() (*Program, error) { return Load(Config{Workers: 1, Queues: 1, Frags: true}, listens()) },
+		"linear": func() (*Program, error) { return Load(Config{Workers: 1, Queues: 1, Host: host}, listens()) },
+		"frags": func() (*Program, error) {
+			return Load(Config{Workers: 1, Queues: 1, Frags: true, Host: host}, listens())
+		},
 		"before 5.18": func() (*Program, error) {
-			return loadEntry(Config{Workers: 1, Queues: 1}, listens(), weirProgWeirBefore518)
+			return loadEntry(Config{Workers: 1, Queues: 1, Host: host}, listens(), weirProgWeirBefore518)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

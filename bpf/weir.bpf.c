@@ -37,6 +37,7 @@ struct datagram {
 	__be64 dst[2];
 	__u64 family;
 	__u64 port; /* destination, a __be16 */
+	__u64 mac;  /* destination, as ETHER_ADDR */
 };
 
 /* Moves past the next n bytes, while all were constant; the caller may read them at
@@ -58,15 +59,16 @@ static __always_inline int holds(const struct cursor *c, __u64 n)
 	return c->off + n <= c->total;
 }
 
-/* Copies the next n bytes and moves past them, or returns 0 if they are not all there. */
+/* Copies the next n bytes, which are 8, and moves past them, or returns 0 if they are not all there. */
 static __always_inline int load(struct cursor *c, void *to, const __u32 n)
 {
+	_Static_assert(sizeof(struct ip6ext) == 8 && sizeof(struct udphdr) == 8, "what is loaded has 8 bytes");
 	if (c->old) {
 		void *p = c->data + c->off;
 
 		if (p + n > c->end)
 			return 0;
-		__builtin_memcpy(to, p, n);
+		__builtin_memcpy(to, __builtin_assume_aligned(p, 8), n); /* in one load: the verifier needs no alignment here */
 	} else if (bpf_xdp_load_bytes(c->ctx, c->off, to, n)) {
 		return 0;
 	}
@@ -84,7 +86,7 @@ static __always_inline int is_vlan(__be16 proto)
 #define GO_ON NUM_VERDICTS
 
 /* Takes Ethernet and up to two tags. Hardware may have stripped tags before. */
-static __always_inline enum verdict receive_ethernet(struct cursor *c, __be16 *proto)
+static __always_inline enum verdict receive_ethernet(struct cursor *c, __be16 *proto, struct datagram *d)
 {
 	struct ethhdr *eth = c->pos;
 	struct vlanhdr *vlan;
@@ -93,6 +95,7 @@ static __always_inline enum verdict receive_ethernet(struct cursor *c, __be16 *p
 	if (!take(c, sizeof(*eth)))
 		return VERDICT_PASS_MALFORMED;
 	*proto = eth->proto;
+	d->mac = ETHER_ADDR(eth);
 #pragma unroll
 	for (i = 0; i < MAX_VLAN_TAGS; i++) {
 		if (!is_vlan(*proto))
@@ -167,10 +170,6 @@ static __always_inline enum verdict receive_ipv6(struct cursor *c, struct datagr
 
 	if (!take(c, sizeof(*ip)) || ip->version_class >> 4 != 6)
 		return VERDICT_PASS_MALFORMED;
-	/* ::ffff:a.b.c.d does not occur on a wire (RFC 4038). To the rules it would be
-	 * another exporter than a.b.c.d: the sockets, where both are one, decide. */
-	if (!ip->saddr[0] && ntohl(FIRST_WORD(ip->saddr[1])) == 0xffff)
-		return VERDICT_PASS_MALFORMED;
 	space = ntohs(ip->payload_len);
 	next = ip->nexthdr;
 #pragma unroll
@@ -211,32 +210,72 @@ static __always_inline enum verdict receive_ipv6(struct cursor *c, struct datagr
 }
 
 /* Whether the collector listens there: at any address of the family, or at this one. */
-static __always_inline int listening(const struct datagram *d)
+static __always_inline int listening(const struct datagram *d, __u64 on)
 {
 	const int v4 = d->family == FAMILY_V4;
+	const __u8 how = ports.how[d->port];
 	struct listen_key key;
-	struct port_table *table;
-	__u64 zero = KEY(0);
-	__u8 how;
 
-	table = bpf_map_lookup_elem(&ports, &zero);
-	if (!table)
-		return 0;
-	how = table->how[d->port];
 	if (how & (v4 ? PORT_ANY_V4 : PORT_ANY_V6))
 		return 1;
-	if (!listen_addr || !(how & (v4 ? PORT_BOUND_V4 : PORT_BOUND_V6)))
+	if (!(on & HAS_BOUND) || !(how & (v4 ? PORT_BOUND_V4 : PORT_BOUND_V6)))
 		return 0;
 	key = (struct listen_key){ .addr = { d->dst[0], d->dst[1] }, .where = WORDS(d->port, d->family) };
 	return bpf_map_lookup_elem(&listens, &key) != NULL;
 }
 
+/* Whether no host on a wire has this IPv4 address: 0/8, 127/8, and all from 224/4 on.
+ * Of these the stack takes multicast, broadcast and 240/4 in some cases. */
+static __always_inline int odd4(__be32 addr)
+{
+	__u32 first = FIRST_BYTE(addr);
+
+	return first == 0 || first == 127 || first >= 224;
+}
+
+/* Whether an IPv4 address, or one of IPv6 folded, may be one of the host's: each of these
+ * has a bit in two words, so that few others are looked up. hostBits in types_linux.go is
+ * its twin. */
+#define FOLD(x) (FIRST_WORD(x) ^ SECOND_WORD(x))
+static __always_inline int may_be_own(__be32 word)
+{
+	__u32 h = word * 0x9e3779b1;
+
+	return own_first >> (h >> 26) & own_second >> (h >> 20 & 63) & 1;
+}
+
+/* Whether the stack refuses such addresses (RFC 1812 section 5.3.7, RFC 4291), or may:
+ * then it decides. */
+static __always_inline int martian(const struct datagram *d, __u64 on)
+{
+	struct listen_key key;
+
+	if (d->family == FAMILY_V4) {
+		if (on & HAS_WIRE && (odd4(FIRST_WORD(d->src[0])) || odd4(FIRST_WORD(d->dst[0]))))
+			return 1;
+	} else {
+		/* ::ffff:a.b.c.d does not occur on a wire (RFC 4038). To the rules it would be
+		 * another exporter than a.b.c.d: the sockets, where both are one, decide. */
+		if (!d->src[0] && FIRST_WORD(d->src[1]) == WORD(0xffff))
+			return 1;
+		/* ::/64 has ::, ::1 and what RFC 4291 gave up; ff00::/8 is multicast. */
+		if (on & HAS_WIRE && (!d->src[0] || !d->dst[0] || FIRST_BYTE(d->src[0]) == 0xff || FIRST_BYTE(d->dst[0]) == 0xff))
+			return 1;
+	}
+	if (!(on & HAS_WIRE))
+		return 0;
+	if (!may_be_own(d->family == FAMILY_V4 ? FIRST_WORD(d->src[0]) : FOLD(d->src[0] ^ d->src[1])))
+		return 0;
+	key = (struct listen_key){ .addr = { d->src[0], d->src[1] }, .where = WORDS(0, d->family) };
+	return bpf_map_lookup_elem(&listens, &key) != NULL;
+}
+
 /* Whether the longest prefix that holds the exporter denies it. */
-static __always_inline int denied(const struct datagram *d)
+static __always_inline int denied(const struct datagram *d, __u64 on)
 {
 	__u32 *rule;
 
-	if (!has_rules)
+	if (!(on & HAS_RULES))
 		return 0;
 	if (d->family == FAMILY_V4) {
 		/* struct rule4_key: 32, address */
@@ -254,7 +293,7 @@ static __always_inline int denied(const struct datagram *d)
 		rule = bpf_map_lookup_elem(&rules6, key);
 	}
 	if (!rule)
-		return has_allow;
+		return !!(on & HAS_ALLOW);
 	return *rule == RULE_DENY;
 }
 
@@ -269,14 +308,14 @@ static __always_inline int denied(const struct datagram *d)
  * at most one datagram more than the cap pass per CPU. `dropped` is added to
  * atomically and exact while the exporter keeps its entry.
  */
-static __always_inline int over_rate(const struct datagram *d)
+static __always_inline int over_rate(const struct datagram *d, __u64 on)
 {
 	struct rate_key key;
 	struct rate first = {};
 	struct rate *r;
 	__u64 now, next;
 
-	if (!rate_cost)
+	if (!(on & HAS_RATE))
 		return 0;
 	key = (struct rate_key){ .addr = { d->src[0], d->src[1] }, .family = d->family };
 	now = bpf_ktime_get_ns();
@@ -311,11 +350,11 @@ static __always_inline __u64 mix(__u64 h)
 }
 
 /* The worker of an exporter, the same on each queue. Worker in worker.go is its twin. */
-static __always_inline __u64 worker_of(const struct datagram *d)
+static __always_inline __u64 worker_of(const struct datagram *d, __u64 each)
 {
 	__u64 h;
 
-	if (workers == 1)
+	if (each == 1)
 		return 0;
 	if (d->family == FAMILY_V4) {
 		h = mix(ntohl(FIRST_WORD(d->src[0])));
@@ -323,13 +362,13 @@ static __always_inline __u64 worker_of(const struct datagram *d)
 		h = mix(ntohll(d->src[0]));
 		h = mix(h ^ ntohll(d->src[1]));
 	}
-	return ((h >> 32) * workers) >> 32;
+	return ((h >> 32) * each) >> 32;
 }
 
 /* Reads the datagram that nearly all are: neither tags nor options, no fragment. It
  * takes one check against the end and, where lengths may be added to pointers, no
  * call. Returns 0 for all else, and for what is malformed: the others tell these apart. */
-static __always_inline int receive_plain(struct xdp_md *ctx, int old, struct datagram *d)
+static __always_inline int receive_plain(struct xdp_md *ctx, int old, __u64 on, struct datagram *d)
 {
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
@@ -340,14 +379,15 @@ static __always_inline int receive_plain(struct xdp_md *ctx, int old, struct dat
 
 	if ((void *)(udp + 1) > end)
 		return 0;
-	if (eth->proto != HTONS(ETH_P_IP) || ip->version_ihl != 0x45 || ip->frag_off & HTONS(IP_FRAGMENT) ||
-	    ip->protocol != NEXT_UDP)
+	/* Two words: EtherType, version and length, type of service; fragment, time to live, protocol. */
+	if ((*(const __u32 *)&eth->proto & WORD(0xffffff00)) != WORD(ETH_P_IP << 16 | 0x4500) ||
+	    (*(const __u32 *)&ip->frag_off & WORD(IP_FRAGMENT << 16 | 0xff)) != WORD(NEXT_UDP))
 		return 0;
 	total = ntohs(ip->tot_len);
 	len = ntohs(udp->len);
 	if (len < sizeof(*udp) || sizeof(*ip) + len > total)
 		return 0;
-	if (old || linear) {
+	if (old || on & HAS_LINEAR) {
 		if (data + sizeof(*eth) + total > end)
 			return 0;
 	} else if (sizeof(*eth) + total > bpf_xdp_get_buff_len(ctx)) {
@@ -357,6 +397,7 @@ static __always_inline int receive_plain(struct xdp_md *ctx, int old, struct dat
 	d->src[0] = WORDS(ip->saddr, 0);
 	d->dst[0] = WORDS(ip->daddr, 0);
 	d->port = udp->dest;
+	d->mac = ETHER_ADDR(eth);
 	return 1;
 }
 
@@ -375,7 +416,7 @@ static __always_inline enum verdict receive_any(struct xdp_md *ctx, int old, str
 
 	if (!old)
 		c.total = bpf_xdp_get_buff_len(ctx);
-	v = receive_ethernet(&c, &proto);
+	v = receive_ethernet(&c, &proto, d);
 	if (v != GO_ON)
 		return v;
 	if (proto == HTONS(ETH_P_IP))
@@ -421,22 +462,27 @@ static __always_inline int longer(struct xdp_md *ctx, int old, __u64 n)
 }
 
 /* Decides about a datagram, and redirects it if it may. */
-static __always_inline enum verdict admit(struct xdp_md *ctx, int old, const struct datagram *d)
+static __always_inline enum verdict admit(struct xdp_md *ctx, int old, __u64 on, const struct datagram *d)
 {
+	const __u64 each = workers;
 	__u64 slot, worker;
 
-	if (!listening(d))
+	if (!listening(d, on))
 		return VERDICT_PASS_OTHER_PORT;
-	if (max_frame && longer(ctx, old, max_frame))
+	if (on & HAS_WIRE && d->mac != host_mac && d->mac != master_mac)
+		return VERDICT_PASS_OTHER_MAC;
+	if (martian(d, on))
+		return VERDICT_PASS_MARTIAN;
+	if (on & HAS_MAX_FRAME && longer(ctx, old, max_frame))
 		return VERDICT_PASS_TOO_LONG;
-	if (denied(d))
+	if (denied(d, on))
 		return VERDICT_DROP_DENIED;
-	if (over_rate(d))
+	if (over_rate(d, on))
 		return VERDICT_DROP_RATE;
 	if (ctx->rx_queue_index >= queues)
 		return VERDICT_PASS_NO_SOCKET;
-	worker = worker_of(d);
-	slot = (__u64)ctx->rx_queue_index * workers + worker;
+	worker = worker_of(d, each);
+	slot = (__u64)ctx->rx_queue_index * each + worker;
 	/* To the stack if the slot has no socket. */
 	if (bpf_redirect_map(&xsks, slot, XDP_PASS) != XDP_REDIRECT)
 		return VERDICT_PASS_NO_SOCKET;
@@ -468,14 +514,22 @@ static __always_inline int act(enum verdict v)
 
 static __always_inline int handle(struct xdp_md *ctx, int old)
 {
+	__u64 on = has;
 	struct datagram d = {};
 	enum verdict v;
 
-	if (receive_plain(ctx, old, &d))
-		return act(admit(ctx, old, &d)); /* its own copy: the compiler knows the family */
+	asm("" : "+r"(on)); /* else the compiler may keep it in half a word of the stack */
+
+	if (receive_plain(ctx, old, on, &d))
+		return act(admit(ctx, old, on, &d)); /* its own copy: the compiler knows the family */
 	v = receive_any(ctx, old, &d);
-	if (v == GO_ON)
-		v = admit(ctx, old, &d);
+	asm("" : "+r"(d.family)); /* and this as a condition in half a word */
+	if (v == GO_ON) {
+		/* A call for the verifier, which forgets its registers by it: on 6.1 and without
+		 * CAP_PERFMON it would look at seven times as many instructions of what follows. */
+		bpf_get_smp_processor_id();
+		v = admit(ctx, old, on, &d);
+	}
 	return act(v);
 }
 

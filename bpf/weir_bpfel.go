@@ -19,7 +19,6 @@ const (
 	weirMapBells          = "bells"
 	weirMapCountdowns     = "countdowns"
 	weirMapListens        = "listens"
-	weirMapPorts          = "ports"
 	weirMapRates          = "rates"
 	weirMapRules4         = "rules4"
 	weirMapRules6         = "rules6"
@@ -27,11 +26,13 @@ const (
 	weirMapXsks           = "xsks"
 	weirProgWeir          = "weir"
 	weirProgWeirBefore518 = "weir_before_518"
-	weirVarHasAllow       = "has_allow"
-	weirVarHasRules       = "has_rules"
-	weirVarLinear         = "linear"
-	weirVarListenAddr     = "listen_addr"
+	weirVarHas            = "has"
+	weirVarHostMac        = "host_mac"
+	weirVarMasterMac      = "master_mac"
 	weirVarMaxFrame       = "max_frame"
+	weirVarOwnFirst       = "own_first"
+	weirVarOwnSecond      = "own_second"
+	weirVarPorts          = "ports"
 	weirVarQueues         = "queues"
 	weirVarRateBurst      = "rate_burst"
 	weirVarRateCost       = "rate_cost"
@@ -91,7 +92,6 @@ type weirMapSpecs struct {
 	Bells      *ebpf.MapSpec `ebpf:"bells"`
 	Countdowns *ebpf.MapSpec `ebpf:"countdowns"`
 	Listens    *ebpf.MapSpec `ebpf:"listens"`
-	Ports      *ebpf.MapSpec `ebpf:"ports"`
 	Rates      *ebpf.MapSpec `ebpf:"rates"`
 	Rules4     *ebpf.MapSpec `ebpf:"rules4"`
 	Rules6     *ebpf.MapSpec `ebpf:"rules6"`
@@ -103,15 +103,17 @@ type weirMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type weirVariableSpecs struct {
-	HasAllow   *ebpf.VariableSpec `ebpf:"has_allow"`
-	HasRules   *ebpf.VariableSpec `ebpf:"has_rules"`
-	Linear     *ebpf.VariableSpec `ebpf:"linear"`
-	ListenAddr *ebpf.VariableSpec `ebpf:"listen_addr"`
-	MaxFrame   *ebpf.VariableSpec `ebpf:"max_frame"`
-	Queues     *ebpf.VariableSpec `ebpf:"queues"`
-	RateBurst  *ebpf.VariableSpec `ebpf:"rate_burst"`
-	RateCost   *ebpf.VariableSpec `ebpf:"rate_cost"`
-	Workers    *ebpf.VariableSpec `ebpf:"workers"`
+	Has       *ebpf.VariableSpec `ebpf:"has"`
+	HostMac   *ebpf.VariableSpec `ebpf:"host_mac"`
+	MasterMac *ebpf.VariableSpec `ebpf:"master_mac"`
+	MaxFrame  *ebpf.VariableSpec `ebpf:"max_frame"`
+	OwnFirst  *ebpf.VariableSpec `ebpf:"own_first"`
+	OwnSecond *ebpf.VariableSpec `ebpf:"own_second"`
+	Ports     *ebpf.VariableSpec `ebpf:"ports"`
+	Queues    *ebpf.VariableSpec `ebpf:"queues"`
+	RateBurst *ebpf.VariableSpec `ebpf:"rate_burst"`
+	RateCost  *ebpf.VariableSpec `ebpf:"rate_cost"`
+	Workers   *ebpf.VariableSpec `ebpf:"workers"`
 }
 
 // weirObjects contains all objects after they have been loaded into the kernel.
@@ -137,7 +139,6 @@ type weirMaps struct {
 	Bells      *ebpf.Map `ebpf:"bells"`
 	Countdowns *ebpf.Map `ebpf:"countdowns"`
 	Listens    *ebpf.Map `ebpf:"listens"`
-	Ports      *ebpf.Map `ebpf:"ports"`
 	Rates      *ebpf.Map `ebpf:"rates"`
 	Rules4     *ebpf.Map `ebpf:"rules4"`
 	Rules6     *ebpf.Map `ebpf:"rules6"`
@@ -150,7 +151,6 @@ func (m *weirMaps) Close() error {
 		m.Bells,
 		m.Countdowns,
 		m.Listens,
-		m.Ports,
 		m.Rates,
 		m.Rules4,
 		m.Rules6,
@@ -163,15 +163,17 @@ func (m *weirMaps) Close() error {
 //
 // It can be passed to loadWeirObjects or ebpf.CollectionSpec.LoadAndAssign.
 type weirVariables struct {
-	HasAllow   *ebpf.Variable `ebpf:"has_allow"`
-	HasRules   *ebpf.Variable `ebpf:"has_rules"`
-	Linear     *ebpf.Variable `ebpf:"linear"`
-	ListenAddr *ebpf.Variable `ebpf:"listen_addr"`
-	MaxFrame   *ebpf.Variable `ebpf:"max_frame"`
-	Queues     *ebpf.Variable `ebpf:"queues"`
-	RateBurst  *ebpf.Variable `ebpf:"rate_burst"`
-	RateCost   *ebpf.Variable `ebpf:"rate_cost"`
-	Workers    *ebpf.Variable `ebpf:"workers"`
+	Has       *ebpf.Variable `ebpf:"has"`
+	HostMac   *ebpf.Variable `ebpf:"host_mac"`
+	MasterMac *ebpf.Variable `ebpf:"master_mac"`
+	MaxFrame  *ebpf.Variable `ebpf:"max_frame"`
+	OwnFirst  *ebpf.Variable `ebpf:"own_first"`
+	OwnSecond *ebpf.Variable `ebpf:"own_second"`
+	Ports     *ebpf.Variable `ebpf:"ports"`
+	Queues    *ebpf.Variable `ebpf:"queues"`
+	RateBurst *ebpf.Variable `ebpf:"rate_burst"`
+	RateCost  *ebpf.Variable `ebpf:"rate_cost"`
+	Workers   *ebpf.Variable `ebpf:"workers"`
 }
 
 // weirPrograms contains all programs after they have been loaded into the kernel.

@@ -21,6 +21,18 @@ func (f *Flow) u64(id fieldID) *uint64 {
 		return &f.SrcMAC
 	case fieldDstMAC:
 		return &f.DstMAC
+	case fieldDroppedBytes:
+		return &f.Extra().DroppedBytes
+	case fieldDroppedPackets:
+		return &f.Extra().DroppedPackets
+	case fieldApplicationID:
+		return &f.Extra().ApplicationID
+	case fieldMinimumIPTotalLength:
+		return &f.Extra().MinimumIPTotalLength
+	case fieldMaximumIPTotalLength:
+		return &f.Extra().MaximumIPTotalLength
+	case fieldStaMACAddress:
+		return &f.Extra().StaMACAddress
 	}
 	return nil
 }
@@ -88,10 +100,110 @@ func (f *Flow) u32(id fieldID) *uint32 {
 		return &f.RoutingSegLeft
 	case fieldFlowDirection:
 		return &f.Extra().FlowDirection
+	case fieldFlowReverse:
+		return &f.Extra().FlowReverse
+	case fieldSamplingSource:
+		return &f.Extra().SamplingSource
 	case fieldOutIfCount:
 		return &f.Extra().OutIfCount
 	case fieldDropReason:
 		return &f.Extra().DropReason
+	case fieldIngressVRFID:
+		return &f.Extra().IngressVRFID
+	case fieldEgressVRFID:
+		return &f.Extra().EgressVRFID
+	case fieldBiFlowDirection:
+		return &f.Extra().BiFlowDirection
+	case fieldFlowEndReason:
+		return &f.Extra().FlowEndReason
+	case fieldPostNATSrcPort:
+		return &f.Extra().PostNATSrcPort
+	case fieldPostNATDstPort:
+		return &f.Extra().PostNATDstPort
+	case fieldNATEvent:
+		return &f.Extra().NATEvent
+	case fieldNATPoolID:
+		return &f.Extra().NATPoolID
+	case fieldPortRangeStart:
+		return &f.Extra().PortRangeStart
+	case fieldPortRangeEnd:
+		return &f.Extra().PortRangeEnd
+	case fieldPortRangeStep:
+		return &f.Extra().PortRangeStep
+	case fieldPortRangePorts:
+		return &f.Extra().PortRangePorts
+	case fieldFirewallEvent:
+		return &f.Extra().FirewallEvent
+	case fieldFirewallExtEvent:
+		return &f.Extra().FirewallExtEvent
+	case fieldPostIPTOS:
+		return &f.Extra().PostIPTOS
+	case fieldTunnelType:
+		return &f.Extra().TunnelType
+	case fieldTunnelID:
+		return &f.Extra().TunnelID
+	case fieldInnerEtype:
+		return &f.Extra().InnerEtype
+	case fieldInnerProto:
+		return &f.Extra().InnerProto
+	case fieldInnerSrcPort:
+		return &f.Extra().InnerSrcPort
+	case fieldInnerDstPort:
+		return &f.Extra().InnerDstPort
+	case fieldDot1QVLANID:
+		return &f.Extra().Dot1QVLANID
+	case fieldDot1QCustomerVLANID:
+		return &f.Extra().Dot1QCustomerVLANID
+	case fieldPostDot1QVLANID:
+		return &f.Extra().PostDot1QVLANID
+	case fieldPostDot1QCustomerVLANID:
+		return &f.Extra().PostDot1QCustomerVLANID
+	case fieldMinimumTTL:
+		return &f.Extra().MinimumTTL
+	case fieldMaximumTTL:
+		return &f.Extra().MaximumTTL
+	case fieldMPLSTopLabelType:
+		return &f.Extra().MPLSTopLabelType
+	case fieldMPLSTopLabelExp:
+		return &f.Extra().MPLSTopLabelExp
+	case fieldBGPPrevAdjacentAS:
+		return &f.Extra().BGPPrevAdjacentAS
+	case fieldSRHFlagsIPv6:
+		return &f.Extra().SRHFlagsIPv6
+	case fieldSRHTagIPv6:
+		return &f.Extra().SRHTagIPv6
+	case fieldSRHActiveSegmentType:
+		return &f.Extra().SRHActiveSegmentType
+	case fieldSRHSegmentLocatorLength:
+		return &f.Extra().SRHSegmentLocatorLength
+	case fieldSRHSegmentEndpointBehavior:
+		return &f.Extra().SRHSegmentEndpointBehavior
+	case fieldMPLSTunnelID:
+		return &f.Extra().MPLSTunnelID
+	case fieldMPLSVCID:
+		return &f.Extra().MPLSVCID
+	case fieldMPLSFECPrefixLength:
+		return &f.Extra().MPLSFECPrefixLength
+	case fieldIngressVNI:
+		return &f.Extra().IngressVNI
+	case fieldEgressVNI:
+		return &f.Extra().EgressVNI
+	case fieldEgressQueue:
+		return &f.Extra().EgressQueue
+	case fieldQueueDepth:
+		return &f.Extra().QueueDepth
+	case fieldTransitDelay:
+		return &f.Extra().TransitDelay
+	case fieldACLNumber:
+		return &f.Extra().ACLNumber
+	case fieldTCPRTT:
+		return &f.Extra().TCPRTT
+	case fieldTCPRTTVariance:
+		return &f.Extra().TCPRTTVariance
+	case fieldTCPRetransmits:
+		return &f.Extra().TCPRetransmits
+	case fieldTCPLost:
+		return &f.Extra().TCPLost
 	}
 	return nil
 }
@@ -109,8 +221,62 @@ func (f *Flow) bytes(id fieldID) *[]byte {
 		return &f.NextHop
 	case fieldBGPNextHop:
 		return &f.BGPNextHop
+	case fieldPostNATSrcAddr:
+		return &f.Extra().PostNATSrcAddr
+	case fieldPostNATDstAddr:
+		return &f.Extra().PostNATDstAddr
+	case fieldNATPoolName:
+		return &f.Extra().NATPoolName
+	case fieldIngressVRFName:
+		return &f.Extra().IngressVRFName
+	case fieldEgressVRFName:
+		return &f.Extra().EgressVRFName
+	case fieldApplicationName:
+		return &f.Extra().ApplicationName
 	case fieldUserName:
 		return &f.Extra().UserName
+	case fieldInIfName:
+		return &f.Extra().InIfName
+	case fieldOutIfName:
+		return &f.Extra().OutIfName
+	case fieldInnerSrcAddr:
+		return &f.Extra().InnerSrcAddr
+	case fieldInnerDstAddr:
+		return &f.Extra().InnerDstAddr
+	case fieldMPLSVPNRouteDistinguisher:
+		return &f.Extra().MPLSVPNRouteDistinguisher
+	case fieldSRHActiveSegmentIPv6:
+		return &f.Extra().SRHActiveSegmentIPv6
+	case fieldStaIPv4Address:
+		return &f.Extra().StaIPv4Address
+	case fieldMPLSTunnelName:
+		return &f.Extra().MPLSTunnelName
+	case fieldMPLSVCName:
+		return &f.Extra().MPLSVCName
+	case fieldMPLSFTNDescription:
+		return &f.Extra().MPLSFTNDescription
+	case fieldTunnelSrcAddr:
+		return &f.Extra().TunnelSrcAddr
+	case fieldTunnelDstAddr:
+		return &f.Extra().TunnelDstAddr
+	case fieldACLName:
+		return &f.Extra().ACLName
+	case fieldURLHost:
+		return &f.Extra().URLHost
+	case fieldURL:
+		return &f.Extra().URL
+	case fieldDropFunction:
+		return &f.Extra().DropFunction
+	case fieldHWTrapGroup:
+		return &f.Extra().HWTrapGroup
+	case fieldHWTrap:
+		return &f.Extra().HWTrap
+	case fieldLinuxDropReason:
+		return &f.Extra().LinuxDropReason
+	case fieldSamplerName:
+		return &f.Extra().SamplerName
+	case fieldSamplerMode:
+		return &f.Extra().SamplerMode
 	}
 	return nil
 }
@@ -130,6 +296,25 @@ func (f *Flow) uints(id fieldID) *[]uint32 {
 		return &f.LayerStack
 	case fieldLayerSize:
 		return &f.LayerSize
+	case fieldBGPSourceCommunities:
+		return &f.Extra().BGPSourceCommunities
+	}
+	return nil
+}
+
+// byteLists returns the list of strings of bytes that id names, nil if it is of another kind.
+func (f *Flow) byteLists(id fieldID) *[][]byte {
+	switch id {
+	case fieldMPLSIP:
+		return &f.MPLSIP
+	case fieldBGPSourceExtendedCommunities:
+		return &f.Extra().BGPSourceExtendedCommunities
+	case fieldBGPExtendedCommunities:
+		return &f.Extra().BGPExtendedCommunities
+	case fieldBGPSourceLargeCommunities:
+		return &f.Extra().BGPSourceLargeCommunities
+	case fieldBGPLargeCommunities:
+		return &f.Extra().BGPLargeCommunities
 	}
 	return nil
 }
@@ -212,11 +397,179 @@ func (f *Flow) setNumber(id fieldID, v uint64) {
 	case fieldFlowDirection:
 		f.Extra().FlowDirection = uint32(v)
 		f.mark(id, true)
+	case fieldFlowReverse:
+		f.Extra().FlowReverse = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldSamplingSource:
+		f.Extra().SamplingSource = uint32(v)
+		f.mark(id, true)
 	case fieldOutIfCount:
 		f.Extra().OutIfCount = uint32(v)
 		f.mark(id, true)
 	case fieldDropReason:
 		f.Extra().DropReason = uint32(v)
 		f.mark(id, true)
+	case fieldIngressVRFID:
+		f.Extra().IngressVRFID = uint32(v)
+		f.mark(id, true)
+	case fieldEgressVRFID:
+		f.Extra().EgressVRFID = uint32(v)
+		f.mark(id, true)
+	case fieldBiFlowDirection:
+		f.Extra().BiFlowDirection = uint32(v)
+		f.mark(id, true)
+	case fieldFlowEndReason:
+		f.Extra().FlowEndReason = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldDroppedBytes:
+		f.Extra().DroppedBytes = v
+		f.mark(id, v != 0)
+	case fieldDroppedPackets:
+		f.Extra().DroppedPackets = v
+		f.mark(id, v != 0)
+	case fieldPostNATSrcPort:
+		f.Extra().PostNATSrcPort = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldPostNATDstPort:
+		f.Extra().PostNATDstPort = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldNATEvent:
+		f.Extra().NATEvent = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldNATPoolID:
+		f.Extra().NATPoolID = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldPortRangeStart:
+		f.Extra().PortRangeStart = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldPortRangeEnd:
+		f.Extra().PortRangeEnd = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldPortRangeStep:
+		f.Extra().PortRangeStep = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldPortRangePorts:
+		f.Extra().PortRangePorts = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldFirewallEvent:
+		f.Extra().FirewallEvent = uint32(v)
+		f.mark(id, true)
+	case fieldFirewallExtEvent:
+		f.Extra().FirewallExtEvent = uint32(v)
+		f.mark(id, true)
+	case fieldApplicationID:
+		f.Extra().ApplicationID = v
+		f.mark(id, v != 0)
+	case fieldPostIPTOS:
+		f.Extra().PostIPTOS = uint32(v)
+		f.mark(id, true)
+	case fieldTunnelType:
+		f.Extra().TunnelType = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldTunnelID:
+		f.Extra().TunnelID = uint32(v)
+		f.mark(id, true)
+	case fieldInnerEtype:
+		f.Extra().InnerEtype = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldInnerProto:
+		f.Extra().InnerProto = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldInnerSrcPort:
+		f.Extra().InnerSrcPort = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldInnerDstPort:
+		f.Extra().InnerDstPort = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldDot1QVLANID:
+		f.Extra().Dot1QVLANID = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldDot1QCustomerVLANID:
+		f.Extra().Dot1QCustomerVLANID = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldPostDot1QVLANID:
+		f.Extra().PostDot1QVLANID = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldPostDot1QCustomerVLANID:
+		f.Extra().PostDot1QCustomerVLANID = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldMinimumTTL:
+		f.Extra().MinimumTTL = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldMaximumTTL:
+		f.Extra().MaximumTTL = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldMinimumIPTotalLength:
+		f.Extra().MinimumIPTotalLength = v
+		f.mark(id, v != 0)
+	case fieldMaximumIPTotalLength:
+		f.Extra().MaximumIPTotalLength = v
+		f.mark(id, v != 0)
+	case fieldMPLSTopLabelType:
+		f.Extra().MPLSTopLabelType = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldMPLSTopLabelExp:
+		f.Extra().MPLSTopLabelExp = uint32(v)
+		f.mark(id, true)
+	case fieldBGPPrevAdjacentAS:
+		f.Extra().BGPPrevAdjacentAS = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldSRHFlagsIPv6:
+		f.Extra().SRHFlagsIPv6 = uint32(v)
+		f.mark(id, true)
+	case fieldSRHTagIPv6:
+		f.Extra().SRHTagIPv6 = uint32(v)
+		f.mark(id, true)
+	case fieldSRHActiveSegmentType:
+		f.Extra().SRHActiveSegmentType = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldSRHSegmentLocatorLength:
+		f.Extra().SRHSegmentLocatorLength = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldSRHSegmentEndpointBehavior:
+		f.Extra().SRHSegmentEndpointBehavior = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldStaMACAddress:
+		f.Extra().StaMACAddress = v
+		f.mark(id, v != 0)
+	case fieldMPLSTunnelID:
+		f.Extra().MPLSTunnelID = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldMPLSVCID:
+		f.Extra().MPLSVCID = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldMPLSFECPrefixLength:
+		f.Extra().MPLSFECPrefixLength = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldIngressVNI:
+		f.Extra().IngressVNI = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldEgressVNI:
+		f.Extra().EgressVNI = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldEgressQueue:
+		f.Extra().EgressQueue = uint32(v)
+		f.mark(id, true)
+	case fieldQueueDepth:
+		f.Extra().QueueDepth = uint32(v)
+		f.mark(id, true)
+	case fieldTransitDelay:
+		f.Extra().TransitDelay = uint32(v)
+		f.mark(id, true)
+	case fieldACLNumber:
+		f.Extra().ACLNumber = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldTCPRTT:
+		f.Extra().TCPRTT = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldTCPRTTVariance:
+		f.Extra().TCPRTTVariance = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldTCPRetransmits:
+		f.Extra().TCPRetransmits = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldTCPLost:
+		f.Extra().TCPLost = uint32(v)
+		f.mark(id, uint32(v) != 0)
 	}
 }

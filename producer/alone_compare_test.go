@@ -46,6 +46,16 @@ func (a *alone) same(first int, want *producer.Batch) error {
 	return nil
 }
 
+// prefix compares the messages from first on with as many of want's, as far as both go.
+func (a *alone) prefix(first int, want *producer.Batch) error {
+	for i := range min(a.batch.Records()-first, want.Records()) {
+		if err := a.message(first+i, want, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // part has each of the messages from first on be one of want's.
 func (a *alone) part(first int, want *producer.Batch) error {
 	used := make([]bool, want.Records())

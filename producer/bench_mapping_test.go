@@ -30,7 +30,7 @@ func usualMapping() *producer.Mapping {
 	}
 }
 
-// BenchmarkMapping measures a mapping, and keys, beside none: cpu-ns/record. Run
+// BenchmarkMapping compares a mapping, and keys, with none: cpu-ns/record. Run
 // it with -count: the cases take turns.
 func BenchmarkMapping(b *testing.B) {
 	programs := map[string]*producer.Programs{

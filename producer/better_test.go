@@ -128,12 +128,15 @@ func TestHostile(t *testing.T) {
 	})
 	t.Run("more templates than a domain may have", func(t *testing.T) {
 		limits := template.Limits{Domains: 2, TemplatesPerDomain: 3, FieldsPerTemplate: 4}
-		p := producer.New(producer.Config{}, producer.NewStore(limits))
+		store := producer.NewStore(limits)
+		p := producer.New(producer.Config{}, store)
 		batch := producer.NewBatch(0, 1<<10)
 		for id := uint16(256); id < 300; id++ {
 			p.Datagram(batch, producer.Meta{Source: v4source}, ipfix(set(2, tpl(id, 7, 2))))
 		}
-		equal(t, "added", p.Counters.TemplatesAdded, 3)
+		// Each takes the place of one that was of no use.
+		equal(t, "added", p.Counters.TemplatesAdded, 44)
+		equal(t, "kept", store.Totals().Templates, 3)
 		res := p.Datagram(batch, producer.Meta{Source: v4source}, ipfix(set(2, tpl(256, 7, 2, 7, 2, 7, 2, 7, 2, 7, 2))))
 		equal(t, "reason", res.Reason.String(), "template_fields_limit")
 		for i := range byte(10) {
@@ -141,7 +144,7 @@ func TestHostile(t *testing.T) {
 			p.Datagram(batch, producer.Meta{Source: source}, ipfix(set(2, tpl(256, 7, 2))))
 		}
 		// Each new domain takes the place of one that was of no use.
-		equal(t, "added with domains", p.Counters.TemplatesAdded, 3+10)
+		equal(t, "added with domains", p.Counters.TemplatesAdded, 44+10)
 		_ = flowTpl
 	})
 	// Work must follow from the bytes of the datagram, not from what they
@@ -219,7 +222,7 @@ func samplerRecords(n int) []byte {
 	return body
 }
 
-// TestOneBadPiece puts a bad piece beside a good one, which must be decoded.
+// TestOneBadPiece puts a bad piece next to a good one, which must be decoded.
 func TestOneBadPiece(t *testing.T) {
 	flowTpl := tpl(256, flowFields...)
 	data := set(256, flowRecord(1), flowRecord(2))
@@ -228,13 +231,13 @@ func TestOneBadPiece(t *testing.T) {
 		equal(o.t, "first port", o.flows[0].SrcPort, 1025)
 		equal(o.t, "last port", o.flows[len(o.flows)-1].SrcPort, 1026)
 	}
-	t.Run("unknown template beside a good set", func(t *testing.T) {
+	t.Run("unknown template next to a good set", func(t *testing.T) {
 		ports(decodeAll(t, 0, v9(set(0, flowTpl)), v9(set(999, flowRecord(7)), data)).wants(2, "template_missing", true))
 		ports(decodeAll(t, 0, ipfix(set(2, flowTpl)), ipfix(data, set(999, flowRecord(7)))).wants(2, "template_missing", true))
 	})
 	t.Run("reserved set id", func(t *testing.T) {
 		ports(decodeAll(t, 0, v9(set(0, flowTpl), set(2, []byte{1, 2, 3, 4}), data)).wants(2, "reserved_set", true))
-		ports(decodeAll(t, 0, ipfix(set(2, flowTpl), set(0, []byte{1, 2, 3, 4}), set(255), data)).
+		ports(decodeAll(t, 0, ipfix(set(2, flowTpl), set(4, []byte{1, 2, 3, 4}), set(255), data)).
 			wants(2, "reserved_set", true).fault("reserved_set", 2))
 	})
 	t.Run("zero padding after the last set", func(t *testing.T) {
@@ -256,7 +259,7 @@ func TestOneBadPiece(t *testing.T) {
 	t.Run("set length below 4", func(t *testing.T) {
 		ports(decodeAll(t, 0, ipfix(set(2, flowTpl), data, u16(nil, 256, 3))).wants(2, "set_length", true))
 	})
-	t.Run("truncated template beside a good one", func(t *testing.T) {
+	t.Run("truncated template next to a good one", func(t *testing.T) {
 		bad := tpl(300, 8, 4)
 		copy(bad[2:], u16(nil, 60))
 		ports(decodeAll(t, 0, ipfix(set(2, flowTpl, bad), data)).wants(2, "template_truncated", true))

@@ -201,7 +201,7 @@ var tcpFrame = unhex(`02 66 77 88 99 aa 02 11 22 33 44 55 08 00
 	45 10 00 34 12 34 40 00 32 06 00 00 c0 00 02 01 0a 00 00 01
 	01 bb 04 00 00 00 00 01 00 00 00 02 80 12 10 00 00 00 00 00 01 01 08 0a 00 00 00 01 00 00 00 02`)
 
-// vlanFrame is tcpFrame behind a tag whose upper four bits are set.
+// vlanFrame is tcpFrame after a tag whose upper four bits are set.
 var vlanFrame = join(tcpFrame[:12], unhex("81 00 f1 23"), tcpFrame[12:])
 
 // gateway returns a gateway record with a path of two segments.

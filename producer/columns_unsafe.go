@@ -53,7 +53,7 @@ type fastColumn struct {
 	extras int // how many columns of fastExtra begin here
 	run    int // number of the run of columns that begins here, which samples share, from 1
 	length int // of that run, in columns
-	need   int // bytes that this and all fast columns behind it take, up to a slow one
+	need   int // bytes that this and all fast columns after it take, up to a slow one
 }
 
 // fast tells whether write writes a column of the kind.
@@ -118,7 +118,7 @@ func newFastColumn(c *column, n notation, compat bool) (o fastColumn, name []byt
 	return o, o.around(n, quoted)
 }
 
-// around sets what stands behind a column's value and returns what stands before.
+// around sets what stands after a column's value and returns what stands before.
 func (o *fastColumn) around(n notation, quoted bool) []byte {
 	if n == notationText {
 		o.behind, o.signs = ' ', 1
@@ -301,7 +301,7 @@ func (c *fastColumns) putName(o *fastColumn, w unsafe.Pointer) unsafe.Pointer {
 	return putText(w, unsafe.Add(unsafe.Pointer(unsafe.SliceData(c.text)), o.name.pos), uintptr(o.name.n))
 }
 
-// end writes what stands behind a column's value.
+// end writes what stands after a column's value.
 func (o *fastColumn) end(w unsafe.Pointer) unsafe.Pointer {
 	*(*uint16)(w) = o.behind
 	return unsafe.Add(w, o.signs)

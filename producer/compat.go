@@ -3,13 +3,12 @@ package producer
 import (
 	"encoding/binary"
 
-	"github.com/weirflow/weir/decoders/netflow"
 	"github.com/weirflow/weir/decoders/sflow"
 	"github.com/weirflow/weir/decoders/template"
 )
 
 // With Settings.Compat values are those of goflow2 v2.2.6 where weir reads them
-// otherwise on purpose. Everything goes by way of a Flow then. What goflow2
+// otherwise on purpose. Everything takes the generic path then. What goflow2
 // cannot read at all is read as without it: which datagrams and records give
 // messages does not change.
 
@@ -34,6 +33,14 @@ func compatCode(code opcode, version uint16) opcode {
 		return opNTPFloat
 	}
 	return code
+}
+
+// compatBits returns the op of a number that goflow2 takes whole: a VLAN.
+func compatBits(o op) op {
+	if o.bits == vlanBits {
+		o.bits = 64
+	}
+	return o
 }
 
 // compatSections is the number of sections of a label stack that goflow2 knows.
@@ -67,11 +74,12 @@ func (c *recordContext) compatTimes(f *Flow) {
 	}
 }
 
-// compatFixedTimes sets the flow times of a v5 record, which are taken never to
-// be ahead of the export.
-func compatFixedTimes(f *Flow, h *netflow.Fixed, r *netflow.Record, exportNs uint64) {
-	f.TimeFlowStartNs = exportNs - uint64(h.UptimeMs-r.FirstMs)*1e6
-	f.TimeFlowEndNs = exportNs - uint64(h.UptimeMs-r.LastMs)*1e6
+// compatFixedTimes sets the flow times of a record of a fixed layout, which are taken
+// never to be ahead of the export.
+func compatFixedTimes(f *Flow, c *recordContext) {
+	f.TimeFlowStartNs = c.exportNs - uint64(c.uptimeMs-c.startUptime)*1e6
+	f.TimeFlowEndNs = c.exportNs - uint64(c.uptimeMs-c.endUptime)*1e6
+	c.timeLost = f.TimeFlowStartNs == 0 || f.TimeFlowEndNs == 0
 }
 
 // compatRecord adds what a record of a flow sample says. It reports false where

@@ -46,7 +46,7 @@ func compatLevel(s packet.Start) int {
 func (p *Producer) compatHeader(b []byte, f *Flow) {
 	w := compatWalk{p: p, f: f, b: b}
 	// Each layer takes bytes, but those that end the walk and Teredo, which has
-	// IPv6 behind it.
+	// IPv6 after it.
 	for s := packet.StartEthernet; s != compatNone && w.off <= len(b); {
 		number, port := w.number, w.port
 		w.number, w.port = 0, 0

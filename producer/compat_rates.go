@@ -24,7 +24,7 @@ func (p *Producer) compatRate(s *template.Sampling) uint64 {
 }
 
 // compatOptions notes the rate of an options record, if it is the datagram's first.
-func (p *Producer) compatOptions(pl *optionsPlan, domain *template.Domain, rec []byte) {
+func (p *Producer) compatOptions(pl *optionsPlan, domain *TemplateDomain, rec []byte) {
 	if rate, ok := compatOptionsRate(pl, rec); ok && !p.compat.learned {
 		p.compat.learned = true
 		p.wholeChange(domain, rate)
@@ -57,7 +57,7 @@ func compatOptionsRate(pl *optionsPlan, rec []byte) (rate uint64, ok bool) {
 // produced.
 func (p *Producer) compatAhead(m *message, body []byte, idOptions uint16) {
 	domain := p.store.Lookup(&m.key)
-	var own map[uint16]*template.Template // options templates of the datagram
+	var own map[uint16]*Template // options templates of the datagram
 	var sets template.Sets
 	for sets.Init(body); sets.Next(); {
 		if sets.ID == idOptions {
@@ -72,13 +72,13 @@ func (p *Producer) compatAhead(m *message, body []byte, idOptions uint16) {
 						continue
 					}
 				}
-				t, fault := template.New(&defs.Def)
+				t, fault := template.New[compiled](&defs.Def)
 				if fault != template.FaultNone {
 					continue
 				}
-				t.Compiled = compileOptions(t)
+				t.Compiled.options = compileOptions(t)
 				if own == nil {
-					own = map[uint16]*template.Template{}
+					own = map[uint16]*Template{}
 				}
 				own[t.ID] = t
 			}
@@ -91,9 +91,9 @@ func (p *Producer) compatAhead(m *message, body []byte, idOptions uint16) {
 		if t == nil || !t.Options {
 			continue
 		}
-		var recs template.Records
+		var recs template.Records[compiled]
 		for recs.Init(sets.Body, t); recs.Next(); {
-			if rate, ok := compatOptionsRate(t.Compiled.(*optionsPlan), recs.Record); ok {
+			if rate, ok := compatOptionsRate(t.Compiled.options, recs.Record); ok {
 				p.compat.found, p.compat.rate = true, rate
 				return
 			}

@@ -111,7 +111,7 @@ func TestTimes(t *testing.T) {
 		equal(t, "ntp", f[2].TimeFlowStartNs, 1_600_000_000_500_000_000)
 		equal(t, "ntp", f[2].TimeFlowEndNs, 1_600_000_001_250_000_000)
 	})
-	t.Run("absolute of no length beside relative", func(t *testing.T) {
+	t.Run("absolute of no length with relative", func(t *testing.T) {
 		// The absolute time is declared but never there.
 		d := v9(set(0, tpl(256, 152, 0, 22, 4, 21, 4)), set(256, u32(nil, uptimeMs-2_000, uptimeMs-1_000)))
 		f := decodeAll(t, 0, d).wants(1, "none", true).flows[0]
@@ -259,9 +259,9 @@ func TestElements(t *testing.T) {
 		equal(t, "bytes", f.Bytes, 0)
 		equal(t, "port", f.SrcPort, 80)
 	})
-	t.Run("last of a pair wins", func(t *testing.T) {
+	t.Run("delta before post", func(t *testing.T) {
 		f := one(t, []uint16{1, 4, 23, 4, 24, 4, 2, 4}, u32(nil, 1, 2, 3, 4)).flows[0]
-		equal(t, "bytes", f.Bytes, 2)
+		equal(t, "bytes", f.Bytes, 1)
 		equal(t, "packets", f.Packets, 4)
 	})
 	t.Run("enterprise elements are no others", func(t *testing.T) {

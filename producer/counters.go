@@ -19,6 +19,8 @@ type Counters struct {
 	Datagrams [NumProtocols]uint64
 	// Records counts the flow records that were produced, by protocol.
 	Records [NumProtocols]uint64
+	// Encoded counts the same records by the path that they took.
+	Encoded [NumPaths]uint64
 
 	// Sampling counts the same records by where their sampling rate came from,
 	// and SamplingChanges the rates that options data changed.
@@ -32,7 +34,7 @@ type Counters struct {
 	// template, and that did not; and withdrawals, those that were ignored apart.
 	TemplatesAdded, TemplatesReplaced, TemplatesUnchanged, TemplatesWithdrawn uint64
 	WithdrawalsIgnored                                                        uint64
-	// sFlow samples that are no flows.
+	// sFlow samples that are no flow samples; DropSamples give messages all the same.
 	CounterSamples, DropSamples, UnknownSamples uint64
 }
 
@@ -67,6 +69,9 @@ func (c *Counters) Add(o *Counters) {
 	for i := range c.Datagrams {
 		c.Datagrams[i] += o.Datagrams[i]
 		c.Records[i] += o.Records[i]
+	}
+	for i := range c.Encoded {
+		c.Encoded[i] += o.Encoded[i]
 	}
 	c.Held.add(&o.Held)
 	for i := range c.Sampling {

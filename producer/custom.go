@@ -53,7 +53,7 @@ func (f *Flow) setCustom(v customValue) {
 	f.custom = append(f.custom, v)
 }
 
-// firstCustom returns the first value of the field at or behind place i, and
+// firstCustom returns the first value of the field at or after place i, and
 // its place; nil if there is none.
 func (f *Flow) firstCustom(field *customField, i int) (*customValue, int) {
 	for ; i < len(f.custom); i++ {

@@ -16,7 +16,7 @@ import (
 	"github.com/weirflow/weir/producer/flowpb"
 )
 
-// arrival is one datagram with what is known of it.
+// arrival is one datagram with what is known about it.
 type arrival struct {
 	meta producer.Meta
 	data []byte
@@ -47,17 +47,23 @@ type twin struct {
 func newTwin(rate uint64) *twin {
 	make := func(format producer.Format, separator string) *producer.Producer {
 		return producer.New(
-			producer.Config{Format: format, Separator: []byte(separator), SamplingRate: rate},
+			producer.Config{Format: format, Separator: []byte(separator), SamplingRate: rate, Discards: true},
 			producer.NewStore(template.DefaultLimits()),
 		)
 	}
 	return &twin{
-		slow:      newSlow(rate),
+		slow:      discarding(newSlow(rate)),
 		bin:       make(producer.FormatBin, ""),
 		json:      make(producer.FormatJSON, "\n"),
 		binBatch:  producer.NewBatch(0, 64<<10),
 		jsonBatch: producer.NewBatch(0, 64<<10),
 	}
+}
+
+// discarding has the oracle make messages of discarded packets.
+func discarding(s *slow) *slow {
+	s.discards = true
+	return s
 }
 
 // decode gives one datagram to all. It returns the oracle's flows.

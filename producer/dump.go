@@ -8,10 +8,12 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 )
 
-// opcodeNotes are what people are told of an op beside its field.
-var opcodeNotes = [...]string{
+// opcodeNotes are what people are told about an op in addition to its field.
+var opcodeNotes = [numOpcodes]string{
 	opSampler: ", by sampler", opUptime: ", by uptime", opSeconds: ", seconds", opMillis: ", milliseconds", opNTP: ", NTP",
-	opBefore: ", microseconds before export", opNTPFloat: "",
+	opBefore: ", microseconds before export", opNTPFloat: "", opDurationMillis: ", by the duration", opDurationMicros: ", by the duration",
+	opEtherType: ", without addresses", opImplies: ", implied", opICMPPort: ", of ICMP", opCodePoint: ", code point",
+	opChosen: ", looked up",
 }
 
 // String describes what becomes of an element's value.
@@ -19,8 +21,10 @@ func (o *op) String() string {
 	switch o.code {
 	case opFrame:
 		return "sampled frame"
-	case opPacket:
+	case opPacket, opLabels:
 		return "sampled packet"
+	case opPayload:
+		return "sampled payload"
 	case opFrameSize:
 		return "bytes, packets"
 	case opBoot:
@@ -34,14 +38,14 @@ func (o *op) String() string {
 // AppendPlans appends a description of the plans that the store's templates
 // became, for people: each plan once, with the number of templates that share
 // it and the first of them, its fields, and the tables of its fused form.
-func AppendPlans(dst []byte, store *template.Store) []byte {
+func AppendPlans(dst []byte, store *TemplateStore) []byte {
 	type use struct {
-		first *template.Template
+		first *Template
 		key   template.Key
 		count int
 	}
-	uses := map[any]*use{}
-	var order []any
+	uses := map[compiled]*use{}
+	var order []compiled
 	for _, d := range store.Domains() {
 		for _, t := range d.Templates() {
 			u := uses[t.Compiled]
@@ -70,7 +74,7 @@ func AppendPlans(dst []byte, store *template.Store) []byte {
 		dst = fmt.Appendf(dst, "plan %d: %s, %s, %d fields, %s\n", i+1, name, kind, len(u.first.Fields), length)
 		dst = fmt.Appendf(dst, "  templates: %d, the first is %d of exporter %v, domain %d\n",
 			u.count, u.first.ID, netip.AddrFrom16(u.key.Exporter).Unmap(), u.key.Domain)
-		if pl, ok := c.(*plan); ok {
+		if pl := c.data; pl != nil {
 			dst = pl.appendFields(dst, u.first)
 			dst = pl.appendFused(dst)
 			dst = pl.appendJSON(dst, u.first.Version)
@@ -82,7 +86,7 @@ func AppendPlans(dst []byte, store *template.Store) []byte {
 }
 
 // appendFields describes what becomes of each field of the template.
-func (pl *plan) appendFields(dst []byte, t *template.Template) []byte {
+func (pl *plan) appendFields(dst []byte, t *Template) []byte {
 	dst = append(dst, "  offset  bytes  element       becomes\n"...)
 	offset := 0
 	for i := range t.Fields {
@@ -125,12 +129,18 @@ func (pl *plan) appendFused(dst []byte) []byte {
 	for _, a := range f.addr16 {
 		dst = fmt.Appendf(dst, " addr16@%d", a.offset)
 	}
+	for _, o := range f.some4 {
+		dst = fmt.Appendf(dst, " some4@%d:%d", o.offset, fieldOfTag(o.tag))
+	}
+	for _, o := range f.some16 {
+		dst = fmt.Appendf(dst, " some16@%d:%d", o.offset, fieldOfTag(o.tag))
+	}
 	for _, table := range []struct {
 		name string
 		ops  []fusedOp
 	}{
 		{"int1", f.int1Tag1}, {"int1", f.int1Tag2}, {"int2", f.int2Tag1}, {"int2", f.int2Tag2},
-		{"int4", f.int4Tag1}, {"int4", f.int4Tag2}, {"int8", f.int8Tag1},
+		{"int4", f.int4Tag1}, {"int4", f.int4Tag2}, {"int8", f.int8Tag1}, {"vlan", f.vlans},
 	} {
 		for _, o := range table.ops {
 			dst = fmt.Appendf(dst, " %s@%d:%d", table.name, o.offset, fieldOfTag(o.tag))
@@ -184,7 +194,7 @@ func (pl *plan) appendJSON(dst []byte, version uint16) []byte {
 	return fmt.Appendf(dst, "; <@: the offset behind it; %d bytes of text between them\n", len(j.text)-jsonSlack)
 }
 
-var timeNames = [...]string{timeExport: "export", timeUptime: "uptime", timeSeconds: "s", timeMillis: "ms", timeNTP: "NTP", timeDelta: "us"}
+var timeNames = [...]string{timeExport: "export", timeUptime: "uptime", timeBoot: "boot", timeSeconds: "s", timeMillis: "ms", timeNTP: "NTP", timeDelta: "us"}
 
 // fieldOfTag returns the number of a field by its tag as it is written.
 func fieldOfTag(tag uint16) int {

@@ -61,20 +61,204 @@ func appendCore(b []byte, f *Flow) []byte {
 	return b
 }
 
-// appendExtra appends the extra fields that have a value, in the order of their numbers.
+// appendExtra appends the extra fields that have a value.
 func appendExtra(b []byte, f *Flow) []byte {
-	x := f.more
-	if f.has(fieldFlowDirection) {
-		b = appendVarint(appendTag(b, 42, wireVarint), uint64(x.FlowDirection))
-	}
-	if f.has(fieldOutIfCount) {
-		b = appendVarint(appendTag(b, 115, wireVarint), uint64(x.OutIfCount))
-	}
-	if f.has(fieldDropReason) {
-		b = appendVarint(appendTag(b, 116, wireVarint), uint64(x.DropReason))
-	}
-	if f.has(fieldUserName) {
-		b = appendElement(b, 137, x.UserName)
+	x, present := f.more, f.present
+	for id := present.take(); id != numFields; id = present.take() {
+		switch id {
+		case fieldFlowDirection:
+			b = appendVarint(appendTag(b, 42, wireVarint), uint64(x.FlowDirection))
+		case fieldFlowReverse:
+			b = appendVarint(appendTag(b, 113, wireVarint), uint64(x.FlowReverse))
+		case fieldSamplingSource:
+			b = appendVarint(appendTag(b, 114, wireVarint), uint64(x.SamplingSource))
+		case fieldOutIfCount:
+			b = appendVarint(appendTag(b, 115, wireVarint), uint64(x.OutIfCount))
+		case fieldDropReason:
+			b = appendVarint(appendTag(b, 116, wireVarint), uint64(x.DropReason))
+		case fieldIngressVRFID:
+			b = appendVarint(appendTag(b, 39, wireVarint), uint64(x.IngressVRFID))
+		case fieldEgressVRFID:
+			b = appendVarint(appendTag(b, 40, wireVarint), uint64(x.EgressVRFID))
+		case fieldBiFlowDirection:
+			b = appendVarint(appendTag(b, 41, wireVarint), uint64(x.BiFlowDirection))
+		case fieldFlowEndReason:
+			b = appendVarint(appendTag(b, 117, wireVarint), uint64(x.FlowEndReason))
+		case fieldDroppedBytes:
+			b = appendVarint(appendTag(b, 118, wireVarint), uint64(x.DroppedBytes))
+		case fieldDroppedPackets:
+			b = appendVarint(appendTag(b, 119, wireVarint), uint64(x.DroppedPackets))
+		case fieldPostNATSrcAddr:
+			b = appendElement(b, 120, x.PostNATSrcAddr)
+		case fieldPostNATDstAddr:
+			b = appendElement(b, 121, x.PostNATDstAddr)
+		case fieldPostNATSrcPort:
+			b = appendVarint(appendTag(b, 122, wireVarint), uint64(x.PostNATSrcPort))
+		case fieldPostNATDstPort:
+			b = appendVarint(appendTag(b, 123, wireVarint), uint64(x.PostNATDstPort))
+		case fieldNATEvent:
+			b = appendVarint(appendTag(b, 124, wireVarint), uint64(x.NATEvent))
+		case fieldNATPoolID:
+			b = appendVarint(appendTag(b, 125, wireVarint), uint64(x.NATPoolID))
+		case fieldNATPoolName:
+			b = appendElement(b, 126, x.NATPoolName)
+		case fieldPortRangeStart:
+			b = appendVarint(appendTag(b, 127, wireVarint), uint64(x.PortRangeStart))
+		case fieldPortRangeEnd:
+			b = appendVarint(appendTag(b, 128, wireVarint), uint64(x.PortRangeEnd))
+		case fieldPortRangeStep:
+			b = appendVarint(appendTag(b, 129, wireVarint), uint64(x.PortRangeStep))
+		case fieldPortRangePorts:
+			b = appendVarint(appendTag(b, 130, wireVarint), uint64(x.PortRangePorts))
+		case fieldFirewallEvent:
+			b = appendVarint(appendTag(b, 131, wireVarint), uint64(x.FirewallEvent))
+		case fieldFirewallExtEvent:
+			b = appendVarint(appendTag(b, 132, wireVarint), uint64(x.FirewallExtEvent))
+		case fieldIngressVRFName:
+			b = appendElement(b, 133, x.IngressVRFName)
+		case fieldEgressVRFName:
+			b = appendElement(b, 134, x.EgressVRFName)
+		case fieldApplicationID:
+			b = appendVarint(appendTag(b, 135, wireVarint), uint64(x.ApplicationID))
+		case fieldApplicationName:
+			b = appendElement(b, 136, x.ApplicationName)
+		case fieldUserName:
+			b = appendElement(b, 137, x.UserName)
+		case fieldInIfName:
+			b = appendElement(b, 138, x.InIfName)
+		case fieldOutIfName:
+			b = appendElement(b, 139, x.OutIfName)
+		case fieldPostIPTOS:
+			b = appendVarint(appendTag(b, 140, wireVarint), uint64(x.PostIPTOS))
+		case fieldTunnelType:
+			b = appendVarint(appendTag(b, 141, wireVarint), uint64(x.TunnelType))
+		case fieldTunnelID:
+			b = appendVarint(appendTag(b, 142, wireVarint), uint64(x.TunnelID))
+		case fieldInnerSrcAddr:
+			b = appendElement(b, 143, x.InnerSrcAddr)
+		case fieldInnerDstAddr:
+			b = appendElement(b, 144, x.InnerDstAddr)
+		case fieldInnerEtype:
+			b = appendVarint(appendTag(b, 145, wireVarint), uint64(x.InnerEtype))
+		case fieldInnerProto:
+			b = appendVarint(appendTag(b, 146, wireVarint), uint64(x.InnerProto))
+		case fieldInnerSrcPort:
+			b = appendVarint(appendTag(b, 147, wireVarint), uint64(x.InnerSrcPort))
+		case fieldInnerDstPort:
+			b = appendVarint(appendTag(b, 148, wireVarint), uint64(x.InnerDstPort))
+		case fieldDot1QVLANID:
+			b = appendVarint(appendTag(b, 149, wireVarint), uint64(x.Dot1QVLANID))
+		case fieldDot1QCustomerVLANID:
+			b = appendVarint(appendTag(b, 150, wireVarint), uint64(x.Dot1QCustomerVLANID))
+		case fieldPostDot1QVLANID:
+			b = appendVarint(appendTag(b, 151, wireVarint), uint64(x.PostDot1QVLANID))
+		case fieldPostDot1QCustomerVLANID:
+			b = appendVarint(appendTag(b, 152, wireVarint), uint64(x.PostDot1QCustomerVLANID))
+		case fieldMinimumTTL:
+			b = appendVarint(appendTag(b, 153, wireVarint), uint64(x.MinimumTTL))
+		case fieldMaximumTTL:
+			b = appendVarint(appendTag(b, 154, wireVarint), uint64(x.MaximumTTL))
+		case fieldMinimumIPTotalLength:
+			b = appendVarint(appendTag(b, 155, wireVarint), uint64(x.MinimumIPTotalLength))
+		case fieldMaximumIPTotalLength:
+			b = appendVarint(appendTag(b, 156, wireVarint), uint64(x.MaximumIPTotalLength))
+		case fieldMPLSVPNRouteDistinguisher:
+			b = appendElement(b, 157, x.MPLSVPNRouteDistinguisher)
+		case fieldMPLSTopLabelType:
+			b = appendVarint(appendTag(b, 158, wireVarint), uint64(x.MPLSTopLabelType))
+		case fieldMPLSTopLabelExp:
+			b = appendVarint(appendTag(b, 159, wireVarint), uint64(x.MPLSTopLabelExp))
+		case fieldBGPPrevAdjacentAS:
+			b = appendVarint(appendTag(b, 160, wireVarint), uint64(x.BGPPrevAdjacentAS))
+		case fieldBGPSourceCommunities:
+			b = appendPacked(b, 161, x.BGPSourceCommunities)
+		case fieldBGPSourceExtendedCommunities:
+			for _, v := range x.BGPSourceExtendedCommunities {
+				b = appendElement(b, 162, v)
+			}
+		case fieldBGPExtendedCommunities:
+			for _, v := range x.BGPExtendedCommunities {
+				b = appendElement(b, 163, v)
+			}
+		case fieldBGPSourceLargeCommunities:
+			for _, v := range x.BGPSourceLargeCommunities {
+				b = appendElement(b, 164, v)
+			}
+		case fieldBGPLargeCommunities:
+			for _, v := range x.BGPLargeCommunities {
+				b = appendElement(b, 165, v)
+			}
+		case fieldSRHFlagsIPv6:
+			b = appendVarint(appendTag(b, 166, wireVarint), uint64(x.SRHFlagsIPv6))
+		case fieldSRHTagIPv6:
+			b = appendVarint(appendTag(b, 167, wireVarint), uint64(x.SRHTagIPv6))
+		case fieldSRHActiveSegmentIPv6:
+			b = appendElement(b, 168, x.SRHActiveSegmentIPv6)
+		case fieldSRHActiveSegmentType:
+			b = appendVarint(appendTag(b, 169, wireVarint), uint64(x.SRHActiveSegmentType))
+		case fieldSRHSegmentLocatorLength:
+			b = appendVarint(appendTag(b, 170, wireVarint), uint64(x.SRHSegmentLocatorLength))
+		case fieldSRHSegmentEndpointBehavior:
+			b = appendVarint(appendTag(b, 171, wireVarint), uint64(x.SRHSegmentEndpointBehavior))
+		case fieldStaMACAddress:
+			b = appendVarint(appendTag(b, 172, wireVarint), uint64(x.StaMACAddress))
+		case fieldStaIPv4Address:
+			b = appendElement(b, 173, x.StaIPv4Address)
+		case fieldMPLSTunnelName:
+			b = appendElement(b, 174, x.MPLSTunnelName)
+		case fieldMPLSTunnelID:
+			b = appendVarint(appendTag(b, 175, wireVarint), uint64(x.MPLSTunnelID))
+		case fieldMPLSVCName:
+			b = appendElement(b, 176, x.MPLSVCName)
+		case fieldMPLSVCID:
+			b = appendVarint(appendTag(b, 177, wireVarint), uint64(x.MPLSVCID))
+		case fieldMPLSFTNDescription:
+			b = appendElement(b, 178, x.MPLSFTNDescription)
+		case fieldMPLSFECPrefixLength:
+			b = appendVarint(appendTag(b, 179, wireVarint), uint64(x.MPLSFECPrefixLength))
+		case fieldIngressVNI:
+			b = appendVarint(appendTag(b, 180, wireVarint), uint64(x.IngressVNI))
+		case fieldEgressVNI:
+			b = appendVarint(appendTag(b, 181, wireVarint), uint64(x.EgressVNI))
+		case fieldEgressQueue:
+			b = appendVarint(appendTag(b, 182, wireVarint), uint64(x.EgressQueue))
+		case fieldQueueDepth:
+			b = appendVarint(appendTag(b, 183, wireVarint), uint64(x.QueueDepth))
+		case fieldTransitDelay:
+			b = appendVarint(appendTag(b, 184, wireVarint), uint64(x.TransitDelay))
+		case fieldTunnelSrcAddr:
+			b = appendElement(b, 185, x.TunnelSrcAddr)
+		case fieldTunnelDstAddr:
+			b = appendElement(b, 186, x.TunnelDstAddr)
+		case fieldACLNumber:
+			b = appendVarint(appendTag(b, 187, wireVarint), uint64(x.ACLNumber))
+		case fieldACLName:
+			b = appendElement(b, 188, x.ACLName)
+		case fieldURLHost:
+			b = appendElement(b, 189, x.URLHost)
+		case fieldURL:
+			b = appendElement(b, 190, x.URL)
+		case fieldDropFunction:
+			b = appendElement(b, 191, x.DropFunction)
+		case fieldHWTrapGroup:
+			b = appendElement(b, 192, x.HWTrapGroup)
+		case fieldHWTrap:
+			b = appendElement(b, 193, x.HWTrap)
+		case fieldLinuxDropReason:
+			b = appendElement(b, 194, x.LinuxDropReason)
+		case fieldTCPRTT:
+			b = appendVarint(appendTag(b, 195, wireVarint), uint64(x.TCPRTT))
+		case fieldTCPRTTVariance:
+			b = appendVarint(appendTag(b, 196, wireVarint), uint64(x.TCPRTTVariance))
+		case fieldTCPRetransmits:
+			b = appendVarint(appendTag(b, 197, wireVarint), uint64(x.TCPRetransmits))
+		case fieldTCPLost:
+			b = appendVarint(appendTag(b, 198, wireVarint), uint64(x.TCPLost))
+		case fieldSamplerName:
+			b = appendElement(b, 199, x.SamplerName)
+		case fieldSamplerMode:
+			b = appendElement(b, 200, x.SamplerMode)
+		}
 	}
 	return b
 }

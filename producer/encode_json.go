@@ -57,7 +57,7 @@ func jsonAddrs(b []byte, key string, v [][]byte) []byte {
 	return append(b, ']')
 }
 
-// jsonFlat appends addresses of 16 bytes that stand one behind the other.
+// jsonFlat appends addresses of 16 bytes that stand one after the other.
 func jsonFlat(b []byte, key string, v []byte) []byte {
 	b = append(b, key...)
 	for ; len(v) >= 16; v = v[16:] {

@@ -14,8 +14,8 @@ const (
 // bytes hold any length below 16 KiB, which is all but every message.
 const prefixRoom = 2
 
-// AppendDelimited appends f as a flowpb.FlowMessage behind its length as a
-// varint. Fields are in the order of their numbers, extra ones behind the others, and
+// AppendDelimited appends f as a flowpb.FlowMessage after its length as a
+// varint. Fields are in the order of their numbers, extra ones after the others, and
 // default values are left out.
 func AppendDelimited(dst []byte, f *Flow) []byte {
 	start := len(dst)

@@ -38,7 +38,7 @@ func AppendCountriesJSON(b []byte, f *Flow) []byte {
 	return append(appendLetters(b, f.DstCountry), '"', '}')
 }
 
-// AppendCountriesText puts the countries of f behind the text that b ends with.
+// AppendCountriesText puts the countries of f after the text that b ends with.
 func AppendCountriesText(b []byte, f *Flow) []byte {
 	b = appendLetters(append(b, " src_country="...), f.SrcCountry)
 	return appendLetters(append(b, " dst_country="...), f.DstCountry)
@@ -63,7 +63,7 @@ func appendLetters(b []byte, c geo.Country) []byte {
 	return append(b, byte(c>>8), byte(c))
 }
 
-// Enrich adds to the flow what the cache knows of its addresses. What it does not
+// Enrich adds to the flow what the cache knows about its addresses. What it does not
 // know stays as it is.
 func (f *Flow) Enrich(c *geo.Cache) {
 	src, dst := c.Find(f.SrcAddr), c.Find(f.DstAddr)
@@ -73,7 +73,7 @@ func (f *Flow) Enrich(c *geo.Cache) {
 
 // fusedEnrich is what enriching the records of a fused plan takes.
 type fusedEnrich struct {
-	// plan is the fused plan without the AS numbers, which are written behind
+	// plan is the fused plan without the AS numbers, which are written after
 	// it, by whoever knows them best.
 	plan         *fusedPlan
 	src, dst     fusedSource // addresses; length 0: not there
@@ -110,7 +110,7 @@ const (
 // enrichRoom is what writeEnriched may add to a message.
 const enrichRoom = 2*6 + 2*5
 
-// writeEnriched is writeFused with what the cache knows of the addresses.
+// writeEnriched is writeFused with what the cache knows about the addresses.
 func (p *Producer) writeEnriched(pl *fusedPlan, c *fusedContext, body []byte) int {
 	b, e := p.batch, &pl.enrich
 	sep := p.cfg.Separator
@@ -127,6 +127,9 @@ func (p *Producer) writeEnriched(pl *fusedPlan, c *fusedContext, body []byte) in
 			room = 2
 		}
 		rec := body[:pl.recordLen:pl.recordLen]
+		if !pl.timed(c, rec) {
+			break
+		}
 		end := room + e.plan.write(c, rec, out[room:])
 		end = e.append(p.cfg.Geo, rec, out, end)
 		end = putLength(out, room, end, c)
@@ -138,10 +141,11 @@ func (p *Producer) writeEnriched(pl *fusedPlan, c *fusedContext, body []byte) in
 	}
 	b.Buf = buf
 	p.useful += records
+	p.encoded(PathPlanEnriched, records)
 	return records
 }
 
-// append writes the AS numbers and countries of a record behind the o bytes that
+// append writes the AS numbers and countries of a record after the o bytes that
 // are there, and returns where the message ends.
 func (e *fusedEnrich) append(cache *geo.Cache, rec, out []byte, o int) int {
 	src, dst := e.find(cache, rec)
@@ -151,7 +155,7 @@ func (e *fusedEnrich) append(cache *geo.Cache, rec, out []byte, o int) int {
 	return writeCountry(out, o, tagDstCountry, dst.Country)
 }
 
-// find returns what is known of a record's addresses, with the AS numbers of the record
+// find returns what is known about a record's addresses, with the AS numbers of the record
 // where the databases have none.
 func (e *fusedEnrich) find(cache *geo.Cache, rec []byte) (src, dst geo.Answer) {
 	src = cache.Find(rec[e.src.offset : e.src.offset+uint32(e.src.length)])
@@ -165,7 +169,7 @@ func (e *fusedEnrich) find(cache *geo.Cache, rec []byte) (src, dst geo.Answer) {
 	return src, dst
 }
 
-// writeCountry writes a country behind its tag, or nothing.
+// writeCountry writes a country after its tag, or nothing.
 func writeCountry(out []byte, o int, tag uint64, c geo.Country) int {
 	binary.LittleEndian.PutUint64(out[o:], tag|2<<16|uint64(c>>8)<<24|uint64(c&0xff)<<32)
 	return o + 5&-int((uint64(c)+0xffff)>>16)

@@ -9,10 +9,11 @@ type Waiting struct {
 	Sequence uint32
 	ExportNs uint64
 	UptimeMs uint32
+	Count    uint16 // of the header of v9
 	ID       uint16
 	Body     []byte
 	// Template is what it is bound to, nil if that is not known.
-	Template *template.Template
+	Template *Template
 }
 
 // WaitingSets returns the data sets that wait, by the address of their first byte,
@@ -23,9 +24,13 @@ func (p *Producer) WaitingSets() map[*byte]Waiting {
 		s := &p.held.slab[i]
 		g := &p.held.grams[s.datagram]
 		all[&s.body[0]] = Waiting{
-			Meta: g.meta, Key: g.message.key, Sequence: g.message.sequence, ExportNs: g.message.exportNs, UptimeMs: g.message.uptimeMs,
+			Meta: g.meta, Key: s.message.key, Sequence: s.message.sequence, ExportNs: s.message.exportNs, UptimeMs: s.message.uptimeMs, Count: uint16(s.message.count),
 			ID: s.key.id, Body: s.body, Template: s.template,
 		}
 	}
 	return all
 }
+
+// Builds says whether assembly is used here, and whether this build writes JSON, text
+// and samples without a Flow.
+func Builds() (assembly, fused bool) { return fastBits, fusedJSON && fusedSamples }

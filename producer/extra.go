@@ -1,5 +1,7 @@
 package producer
 
+import "math/bits"
+
 // Extra fields, those that goflow2 does not have, are kept apart from the others: a
 // flow without any costs nothing for them, however many there are.
 
@@ -8,6 +10,18 @@ type extraSet [(numExtra + 63) / 64]uint64
 
 func (s *extraSet) add(id fieldID)      { s[(id-numCore)/64] |= 1 << ((id - numCore) % 64) }
 func (s *extraSet) has(id fieldID) bool { return s[(id-numCore)/64]>>((id-numCore)%64)&1 != 0 }
+
+// take takes the first field out of the set, in the order of the table; it returns
+// numFields if there is none.
+func (s *extraSet) take() fieldID {
+	for i, word := range s {
+		if word != 0 {
+			s[i] = word & (word - 1)
+			return fieldID(numCore + 64*i + bits.TrailingZeros64(word))
+		}
+	}
+	return numFields
+}
 
 // allExtra has all of them.
 func allExtra() (s extraSet) {
@@ -62,8 +76,38 @@ func (x *extraFields) mark(id fieldID, value bool) {
 func (f *Flow) setBytes(id fieldID, v []byte) {
 	*f.bytes(id) = v
 	if isExtra(id) {
-		f.mark(id, len(v) > 0)
+		f.mark(id, len(v) > 0 && !(fieldTable[id].ZeroIsNone && allZero(v)))
 	}
+}
+
+// listOf returns the list of numbers that id names, to be appended to.
+func (f *Flow) listOf(id fieldID) *[]uint32 {
+	list := f.uints(id)
+	if isExtra(id) {
+		if !f.has(id) {
+			*list = (*list)[:0]
+		}
+		f.mark(id, true)
+	}
+	return list
+}
+
+// appendNumber appends a number to a list.
+func (f *Flow) appendNumber(id fieldID, v uint64) {
+	list := f.listOf(id)
+	*list = append(*list, uint32(v))
+}
+
+// appendBytes appends a string of bytes to a list, but not to that of segments.
+func (f *Flow) appendBytes(id fieldID, v []byte) {
+	list := f.byteLists(id)
+	if isExtra(id) {
+		if !f.has(id) {
+			*list = (*list)[:0]
+		}
+		f.mark(id, true)
+	}
+	*list = append(*list, v)
 }
 
 // extraColumns are the extra fields as JSON and text write them.
@@ -77,14 +121,12 @@ var extraColumns = func() (all []column) {
 // plainColumns writes columns as they are without a mapping.
 var plainColumns Program
 
-// appendExtraColumns appends the extra fields that f has a value of, each behind a
+// appendExtraColumns appends the extra fields that f has a value of, each after a
 // separator.
 func appendExtraColumns(b []byte, f *Flow, n notation) []byte {
-	for i := range extraColumns {
-		c := &extraColumns[i]
-		if !f.has(c.id) {
-			continue
-		}
+	present := f.present
+	for id := present.take(); id != numFields; id = present.take() {
+		c := &extraColumns[id-numCore]
 		if n == notationJSON {
 			b = append(append(b, ','), c.json...)
 		} else {

@@ -8,7 +8,7 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 )
 
-// Facts is what the last datagram says of its sequence and of sampling. It is
+// Facts is what the last datagram says about its sequence and sampling. It is
 // valid until the next call of the producer's; so are its slices.
 type Facts struct {
 	// Numbered says that the datagram has a sequence number, and so that Kind,
@@ -20,6 +20,8 @@ type Facts struct {
 	Domain   uint64
 	Agent    []byte
 	SubAgent uint32
+	// Port is the source port where it belongs to the exporter: see template.Ports.
+	Port uint16
 	sequence.Observation
 	// Samples are the numbered samples of an sFlow datagram.
 	Samples []SampleFact
@@ -29,7 +31,7 @@ type Facts struct {
 	Faults Reasons
 }
 
-// SampleFact is what a sample says of its sequence.
+// SampleFact is what a sample says about its sequence.
 type SampleFact struct {
 	Kind     sequence.Kind
 	Sequence uint32
@@ -37,7 +39,7 @@ type SampleFact struct {
 	Rate     uint32
 }
 
-// RateChange is a sampling rate that was announced anew, Before 0 if there is
+// RateChange is a sampling rate that was announced again, Before 0 if there is
 // none.
 type RateChange struct {
 	Domain        uint32
@@ -64,7 +66,7 @@ func (r *Reasons) Each(f func(Reason)) {
 	}
 }
 
-// Facts returns what the last datagram says of its sequence and of sampling.
+// Facts returns what the last datagram says about its sequence and sampling.
 func (p *Producer) Facts() *Facts { return &p.facts }
 
 // unsure are the reasons that leave open how many records a datagram has.
@@ -84,19 +86,24 @@ var unsure = [NumReasons]bool{
 	reasonSFlow + Reason(sflow.ErrSampleCount):     true,
 }
 
-// fixedFacts notes the sequence of a v5 or v7 datagram of n records.
-func (p *Producer) fixedFacts(h *netflow.Fixed, n int) {
-	f := &p.facts
-	switch h.Version {
-	case netflow.V5:
-		f.Kind = sequence.NetFlow5
-	case netflow.V7:
-		f.Kind = sequence.NetFlow7
-	default:
-		return // v1 has no numbers
+// ownPort returns the source port of the datagram in work where it belongs to the
+// exporter, else 0.
+func (p *Producer) ownPort() uint16 {
+	if p.store.PortPolicy() == template.PortsOff {
+		return 0
 	}
-	f.Numbered = true
-	f.Domain = uint64(h.EngineType)<<8 | uint64(h.EngineID)
+	return p.meta.Source.Port()
+}
+
+// fixedFacts notes the sequence of a datagram of n records of a fixed layout. The
+// aggregation schemes of v8 are numbered each for itself.
+func (p *Producer) fixedFacts(h *netflow.Fixed, n int) {
+	if h.Format.Sequence == 0 {
+		return
+	}
+	f := &p.facts
+	f.Numbered, f.Kind, f.Port = true, h.Format.Counts, p.ownPort()
+	f.Domain = uint64(h.Aggregation)<<16 | uint64(h.EngineType)<<8 | uint64(h.EngineID)
 	f.Sequence, f.UptimeMs, f.HasUptime = h.Sequence, h.UptimeMs, true
 	f.ExportNs = int64(h.UnixSecs)*1e9 + int64(h.UnixNsecs)
 	f.Records, f.Flows = h.Count, h.Count
@@ -107,7 +114,7 @@ func (p *Producer) fixedFacts(h *netflow.Fixed, n int) {
 // messageFacts notes the sequence of a v9 or IPFIX message that was walked.
 func (p *Producer) messageFacts(kind sequence.Kind, m *message) {
 	f := &p.facts
-	f.Numbered = true
+	f.Numbered, f.Port = true, p.ownPort()
 	f.Kind, f.Domain = kind, uint64(m.key.Domain)
 	f.Sequence, f.UptimeMs, f.HasUptime = m.sequence, m.uptimeMs, kind == sequence.NetFlow9
 	f.ExportNs = int64(m.exportNs)
@@ -146,7 +153,7 @@ func (p *Producer) sampleFacts(s *sflow.Sample) {
 }
 
 // rateChange notes that options data is about to set another rate than it did.
-func (p *Producer) rateChange(domain *template.Domain, scope template.Scope, id, rate uint64) {
+func (p *Producer) rateChange(domain *TemplateDomain, scope template.Scope, id, rate uint64) {
 	before := domain.Sampling().OwnScope(scope, id)
 	if before == 0 || before == rate {
 		return
@@ -156,7 +163,7 @@ func (p *Producer) rateChange(domain *template.Domain, scope template.Scope, id,
 }
 
 // wholeChange is rateChange for the rate of a domain as a whole.
-func (p *Producer) wholeChange(domain *template.Domain, rate uint64) {
+func (p *Producer) wholeChange(domain *TemplateDomain, rate uint64) {
 	before := domain.Sampling().Own()
 	if before == 0 || before == rate {
 		return
@@ -175,20 +182,20 @@ func (p *Producer) flowSampleFacts(number, class, index, rate uint32) {
 	})
 }
 
-// Peek returns what a datagram's header says of its sequence, for one that is
+// Peek returns what a datagram's header says about its sequence, for one that is
 // not decoded. How many records a v9 or IPFIX message has is left open. The
 // result is that of [Producer.Facts].
 func (p *Producer) Peek(meta Meta, data []byte) *Facts {
 	p.start(&meta, meta.Source.Addr().As16(), nil)
 	switch Detect(data) {
-	case ProtocolNetFlowV5, ProtocolNetFlowV7:
+	case ProtocolNetFlowV5, ProtocolNetFlowV7, ProtocolNetFlowV8:
 		if h, _, err := netflow.ParseFixed(data); err == nil {
 			p.fixedFacts(&h, int(h.Count))
 		}
 	case ProtocolNetFlowV9:
 		if h, _, err := netflow.ParseHeader(data); err == nil {
 			p.messageFacts(sequence.NetFlow9, &message{
-				key: template.Key{Domain: h.SourceID}, sequence: h.Sequence,
+				key: p.key(template.V9, h.SourceID), sequence: h.Sequence,
 				exportNs: uint64(h.UnixSecs) * 1e9, uptimeMs: h.UptimeMs,
 			})
 			p.facts.Uncertain = true
@@ -196,7 +203,7 @@ func (p *Producer) Peek(meta Meta, data []byte) *Facts {
 	case ProtocolIPFIX:
 		if h, _, err := ipfix.ParseHeader(data); err == nil {
 			p.messageFacts(sequence.IPFIX, &message{
-				key: template.Key{Domain: h.DomainID}, sequence: h.Sequence, exportNs: uint64(h.ExportTime) * 1e9,
+				key: p.key(template.IPFIX, h.DomainID), sequence: h.Sequence, exportNs: uint64(h.ExportTime) * 1e9,
 			})
 			p.facts.Uncertain = true
 		}

@@ -2,6 +2,7 @@ package producer
 
 import (
 	"strings"
+	"unicode"
 
 	"github.com/weirflow/weir/producer/schema"
 )
@@ -23,7 +24,7 @@ const (
 	kindLayers    = schema.Layers
 )
 
-// fieldInfo is what the table says of a field.
+// fieldInfo is what the table says about a field.
 type fieldInfo struct {
 	*schema.Field
 	name   string // in flow.proto and JSON
@@ -45,8 +46,17 @@ var fieldTable = func() (t [numFields]fieldInfo) {
 // protoName returns the name that protoc-gen-go gives a field.
 func protoName(name string) string {
 	var b strings.Builder
-	for part := range strings.SplitSeq(name, "_") {
-		b.WriteString(strings.ToUpper(part[:1]) + part[1:])
+	upper := true // the next letter
+	for _, c := range name {
+		switch {
+		case c == '_':
+			upper = true
+			continue
+		case upper:
+			c = unicode.ToUpper(c)
+		}
+		upper = c >= '0' && c <= '9'
+		b.WriteRune(c)
 	}
 	return b.String()
 }

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// writeFixed is write for records of v5 and v7, which have the same fields in
+// writeFixed is write for records of v5, and of layouts with the same fields in
 // the same places: without tables, as all is known.
 func writeFixed(c *fusedContext, rec, out []byte) int {
 	src := unsafe.Pointer(unsafe.SliceData(rec))
@@ -47,14 +47,19 @@ func writeFixed(c *fusedContext, rec, out []byte) int {
 	x, n = spread32(octets)
 	*(*uint64)(w) = x<<8 | tagBytes
 	w = unsafe.Add(w, (1+n)&-int((octets+0xffffffff)>>32))
-	return putTimes(out, int(uintptr(w)-uintptr(dst)),
+	o := int(uintptr(w) - uintptr(dst))
+	if proto := rec[38]; isICMP(proto) {
+		o = put8(out, o, uint64(rec[34]), tagICMPType, 2)
+		o = put8(out, o, uint64(rec[35]), tagICMPCode, 2)
+	}
+	return c.putTimes(out, o,
 		c.uptime(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, 24)))),
 		c.uptime(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, 28)))))
 }
 
-// putHalf2 writes a number below 1<<16 behind a tag of two bytes, or nothing if
-// it is zero, without a branch; putHalf1 behind one of one byte, putByte2 a
-// number below 256 behind one of two bytes.
+// putHalf2 writes a number below 1<<16 after a tag of two bytes, or nothing if
+// it is zero, without a branch; putHalf1 after one of one byte, putByte2 a
+// number below 256 after one of two bytes.
 func putHalf2(w unsafe.Pointer, v, tag uint64) unsafe.Pointer {
 	x, n := spread16(v)
 	*(*uint64)(w) = x<<16 | tag

@@ -8,6 +8,7 @@ const (
 	TypeIPFIX     = 4
 	TypeNetFlowV1 = 5
 	TypeNetFlowV7 = 6
+	TypeNetFlowV8 = 7
 )
 
 const (

@@ -60,7 +60,7 @@ type Flow struct {
 	RoutingAddresses    []byte // 16 bytes each
 	RoutingSegLeft      uint32
 
-	// What databases know of the addresses; 0 for none.
+	// What databases know about the addresses; 0 for none.
 	SrcCountry, DstCountry geo.Country
 
 	// custom are the values of the fields that a mapping adds, in the order in which
@@ -72,10 +72,98 @@ type Flow struct {
 
 // Extra are the fields of a flow that goflow2 does not have.
 type Extra struct {
-	FlowDirection uint32
-	OutIfCount    uint32
-	DropReason    uint32
-	UserName      []byte
+	FlowDirection                uint32
+	FlowReverse                  uint32
+	SamplingSource               uint32
+	OutIfCount                   uint32
+	DropReason                   uint32
+	IngressVRFID                 uint32
+	EgressVRFID                  uint32
+	BiFlowDirection              uint32
+	FlowEndReason                uint32
+	DroppedBytes                 uint64
+	DroppedPackets               uint64
+	PostNATSrcAddr               []byte
+	PostNATDstAddr               []byte
+	PostNATSrcPort               uint32
+	PostNATDstPort               uint32
+	NATEvent                     uint32
+	NATPoolID                    uint32
+	NATPoolName                  []byte
+	PortRangeStart               uint32
+	PortRangeEnd                 uint32
+	PortRangeStep                uint32
+	PortRangePorts               uint32
+	FirewallEvent                uint32
+	FirewallExtEvent             uint32
+	IngressVRFName               []byte
+	EgressVRFName                []byte
+	ApplicationID                uint64
+	ApplicationName              []byte
+	UserName                     []byte
+	InIfName                     []byte
+	OutIfName                    []byte
+	PostIPTOS                    uint32
+	TunnelType                   uint32
+	TunnelID                     uint32
+	InnerSrcAddr                 []byte
+	InnerDstAddr                 []byte
+	InnerEtype                   uint32
+	InnerProto                   uint32
+	InnerSrcPort                 uint32
+	InnerDstPort                 uint32
+	Dot1QVLANID                  uint32
+	Dot1QCustomerVLANID          uint32
+	PostDot1QVLANID              uint32
+	PostDot1QCustomerVLANID      uint32
+	MinimumTTL                   uint32
+	MaximumTTL                   uint32
+	MinimumIPTotalLength         uint64
+	MaximumIPTotalLength         uint64
+	MPLSVPNRouteDistinguisher    []byte
+	MPLSTopLabelType             uint32
+	MPLSTopLabelExp              uint32
+	BGPPrevAdjacentAS            uint32
+	BGPSourceCommunities         []uint32
+	BGPSourceExtendedCommunities [][]byte
+	BGPExtendedCommunities       [][]byte
+	BGPSourceLargeCommunities    [][]byte
+	BGPLargeCommunities          [][]byte
+	SRHFlagsIPv6                 uint32
+	SRHTagIPv6                   uint32
+	SRHActiveSegmentIPv6         []byte
+	SRHActiveSegmentType         uint32
+	SRHSegmentLocatorLength      uint32
+	SRHSegmentEndpointBehavior   uint32
+	StaMACAddress                uint64
+	StaIPv4Address               []byte
+	MPLSTunnelName               []byte
+	MPLSTunnelID                 uint32
+	MPLSVCName                   []byte
+	MPLSVCID                     uint32
+	MPLSFTNDescription           []byte
+	MPLSFECPrefixLength          uint32
+	IngressVNI                   uint32
+	EgressVNI                    uint32
+	EgressQueue                  uint32
+	QueueDepth                   uint32
+	TransitDelay                 uint32
+	TunnelSrcAddr                []byte
+	TunnelDstAddr                []byte
+	ACLNumber                    uint32
+	ACLName                      []byte
+	URLHost                      []byte
+	URL                          []byte
+	DropFunction                 []byte
+	HWTrapGroup                  []byte
+	HWTrap                       []byte
+	LinuxDropReason              []byte
+	TCPRTT                       uint32
+	TCPRTTVariance               uint32
+	TCPRetransmits               uint32
+	TCPLost                      uint32
+	SamplerName                  []byte
+	SamplerMode                  []byte
 }
 
 // reset empties f and keeps the memory of its lists.
@@ -146,9 +234,97 @@ const (
 	fieldRoutingAddresses
 	fieldRoutingSegLeft
 	fieldFlowDirection
+	fieldFlowReverse
+	fieldSamplingSource
 	fieldOutIfCount
 	fieldDropReason
+	fieldIngressVRFID
+	fieldEgressVRFID
+	fieldBiFlowDirection
+	fieldFlowEndReason
+	fieldDroppedBytes
+	fieldDroppedPackets
+	fieldPostNATSrcAddr
+	fieldPostNATDstAddr
+	fieldPostNATSrcPort
+	fieldPostNATDstPort
+	fieldNATEvent
+	fieldNATPoolID
+	fieldNATPoolName
+	fieldPortRangeStart
+	fieldPortRangeEnd
+	fieldPortRangeStep
+	fieldPortRangePorts
+	fieldFirewallEvent
+	fieldFirewallExtEvent
+	fieldIngressVRFName
+	fieldEgressVRFName
+	fieldApplicationID
+	fieldApplicationName
 	fieldUserName
+	fieldInIfName
+	fieldOutIfName
+	fieldPostIPTOS
+	fieldTunnelType
+	fieldTunnelID
+	fieldInnerSrcAddr
+	fieldInnerDstAddr
+	fieldInnerEtype
+	fieldInnerProto
+	fieldInnerSrcPort
+	fieldInnerDstPort
+	fieldDot1QVLANID
+	fieldDot1QCustomerVLANID
+	fieldPostDot1QVLANID
+	fieldPostDot1QCustomerVLANID
+	fieldMinimumTTL
+	fieldMaximumTTL
+	fieldMinimumIPTotalLength
+	fieldMaximumIPTotalLength
+	fieldMPLSVPNRouteDistinguisher
+	fieldMPLSTopLabelType
+	fieldMPLSTopLabelExp
+	fieldBGPPrevAdjacentAS
+	fieldBGPSourceCommunities
+	fieldBGPSourceExtendedCommunities
+	fieldBGPExtendedCommunities
+	fieldBGPSourceLargeCommunities
+	fieldBGPLargeCommunities
+	fieldSRHFlagsIPv6
+	fieldSRHTagIPv6
+	fieldSRHActiveSegmentIPv6
+	fieldSRHActiveSegmentType
+	fieldSRHSegmentLocatorLength
+	fieldSRHSegmentEndpointBehavior
+	fieldStaMACAddress
+	fieldStaIPv4Address
+	fieldMPLSTunnelName
+	fieldMPLSTunnelID
+	fieldMPLSVCName
+	fieldMPLSVCID
+	fieldMPLSFTNDescription
+	fieldMPLSFECPrefixLength
+	fieldIngressVNI
+	fieldEgressVNI
+	fieldEgressQueue
+	fieldQueueDepth
+	fieldTransitDelay
+	fieldTunnelSrcAddr
+	fieldTunnelDstAddr
+	fieldACLNumber
+	fieldACLName
+	fieldURLHost
+	fieldURL
+	fieldDropFunction
+	fieldHWTrapGroup
+	fieldHWTrap
+	fieldLinuxDropReason
+	fieldTCPRTT
+	fieldTCPRTTVariance
+	fieldTCPRetransmits
+	fieldTCPLost
+	fieldSamplerName
+	fieldSamplerMode
 
 	// fieldICMPName is in no message: its text is made of others.
 	fieldICMPName
@@ -157,126 +333,302 @@ const (
 )
 
 const (
-	numFields = 54 // of the table
-	numCore   = 50 // those that goflow2 has: the first ones
+	numFields = 142 // of the table
+	numCore   = 50  // those that goflow2 has: the first ones
 	numExtra  = numFields - numCore
 	// maxFieldNumber is the largest number of a field of FlowMessage.
-	maxFieldNumber = 137
+	maxFieldNumber = 200
 )
 
 // Numbers of the fields in FlowMessage.
 const (
-	numberType                = 1
-	numberTimeReceivedNs      = 110
-	numberSequenceNum         = 4
-	numberSamplingRate        = 3
-	numberSamplerAddress      = 11
-	numberTimeFlowStartNs     = 111
-	numberTimeFlowEndNs       = 112
-	numberBytes               = 9
-	numberPackets             = 10
-	numberSrcAddr             = 6
-	numberDstAddr             = 7
-	numberEtype               = 30
-	numberProto               = 20
-	numberSrcPort             = 21
-	numberDstPort             = 22
-	numberInIf                = 18
-	numberOutIf               = 19
-	numberSrcMAC              = 27
-	numberDstMAC              = 28
-	numberSrcVLAN             = 33
-	numberDstVLAN             = 34
-	numberVLANID              = 29
-	numberIPTOS               = 23
-	numberForwardingStatus    = 24
-	numberIPTTL               = 25
-	numberIPFlags             = 38
-	numberTCPFlags            = 26
-	numberICMPType            = 31
-	numberICMPCode            = 32
-	numberIPv6FlowLabel       = 37
-	numberFragmentID          = 35
-	numberFragmentOffset      = 36
-	numberSrcAS               = 14
-	numberDstAS               = 15
-	numberNextHop             = 12
-	numberNextHopAS           = 13
-	numberSrcNet              = 16
-	numberDstNet              = 17
-	numberBGPNextHop          = 100
-	numberBGPCommunities      = 101
-	numberASPath              = 102
-	numberMPLSTTL             = 80
-	numberMPLSLabel           = 81
-	numberMPLSIP              = 82
-	numberObservationDomainID = 70
-	numberObservationPointID  = 71
-	numberLayerStack          = 103
-	numberLayerSize           = 104
-	numberRoutingAddresses    = 105
-	numberRoutingSegLeft      = 106
-	numberFlowDirection       = 42
-	numberOutIfCount          = 115
-	numberDropReason          = 116
-	numberUserName            = 137
+	numberType                         = 1
+	numberTimeReceivedNs               = 110
+	numberSequenceNum                  = 4
+	numberSamplingRate                 = 3
+	numberSamplerAddress               = 11
+	numberTimeFlowStartNs              = 111
+	numberTimeFlowEndNs                = 112
+	numberBytes                        = 9
+	numberPackets                      = 10
+	numberSrcAddr                      = 6
+	numberDstAddr                      = 7
+	numberEtype                        = 30
+	numberProto                        = 20
+	numberSrcPort                      = 21
+	numberDstPort                      = 22
+	numberInIf                         = 18
+	numberOutIf                        = 19
+	numberSrcMAC                       = 27
+	numberDstMAC                       = 28
+	numberSrcVLAN                      = 33
+	numberDstVLAN                      = 34
+	numberVLANID                       = 29
+	numberIPTOS                        = 23
+	numberForwardingStatus             = 24
+	numberIPTTL                        = 25
+	numberIPFlags                      = 38
+	numberTCPFlags                     = 26
+	numberICMPType                     = 31
+	numberICMPCode                     = 32
+	numberIPv6FlowLabel                = 37
+	numberFragmentID                   = 35
+	numberFragmentOffset               = 36
+	numberSrcAS                        = 14
+	numberDstAS                        = 15
+	numberNextHop                      = 12
+	numberNextHopAS                    = 13
+	numberSrcNet                       = 16
+	numberDstNet                       = 17
+	numberBGPNextHop                   = 100
+	numberBGPCommunities               = 101
+	numberASPath                       = 102
+	numberMPLSTTL                      = 80
+	numberMPLSLabel                    = 81
+	numberMPLSIP                       = 82
+	numberObservationDomainID          = 70
+	numberObservationPointID           = 71
+	numberLayerStack                   = 103
+	numberLayerSize                    = 104
+	numberRoutingAddresses             = 105
+	numberRoutingSegLeft               = 106
+	numberFlowDirection                = 42
+	numberFlowReverse                  = 113
+	numberSamplingSource               = 114
+	numberOutIfCount                   = 115
+	numberDropReason                   = 116
+	numberIngressVRFID                 = 39
+	numberEgressVRFID                  = 40
+	numberBiFlowDirection              = 41
+	numberFlowEndReason                = 117
+	numberDroppedBytes                 = 118
+	numberDroppedPackets               = 119
+	numberPostNATSrcAddr               = 120
+	numberPostNATDstAddr               = 121
+	numberPostNATSrcPort               = 122
+	numberPostNATDstPort               = 123
+	numberNATEvent                     = 124
+	numberNATPoolID                    = 125
+	numberNATPoolName                  = 126
+	numberPortRangeStart               = 127
+	numberPortRangeEnd                 = 128
+	numberPortRangeStep                = 129
+	numberPortRangePorts               = 130
+	numberFirewallEvent                = 131
+	numberFirewallExtEvent             = 132
+	numberIngressVRFName               = 133
+	numberEgressVRFName                = 134
+	numberApplicationID                = 135
+	numberApplicationName              = 136
+	numberUserName                     = 137
+	numberInIfName                     = 138
+	numberOutIfName                    = 139
+	numberPostIPTOS                    = 140
+	numberTunnelType                   = 141
+	numberTunnelID                     = 142
+	numberInnerSrcAddr                 = 143
+	numberInnerDstAddr                 = 144
+	numberInnerEtype                   = 145
+	numberInnerProto                   = 146
+	numberInnerSrcPort                 = 147
+	numberInnerDstPort                 = 148
+	numberDot1QVLANID                  = 149
+	numberDot1QCustomerVLANID          = 150
+	numberPostDot1QVLANID              = 151
+	numberPostDot1QCustomerVLANID      = 152
+	numberMinimumTTL                   = 153
+	numberMaximumTTL                   = 154
+	numberMinimumIPTotalLength         = 155
+	numberMaximumIPTotalLength         = 156
+	numberMPLSVPNRouteDistinguisher    = 157
+	numberMPLSTopLabelType             = 158
+	numberMPLSTopLabelExp              = 159
+	numberBGPPrevAdjacentAS            = 160
+	numberBGPSourceCommunities         = 161
+	numberBGPSourceExtendedCommunities = 162
+	numberBGPExtendedCommunities       = 163
+	numberBGPSourceLargeCommunities    = 164
+	numberBGPLargeCommunities          = 165
+	numberSRHFlagsIPv6                 = 166
+	numberSRHTagIPv6                   = 167
+	numberSRHActiveSegmentIPv6         = 168
+	numberSRHActiveSegmentType         = 169
+	numberSRHSegmentLocatorLength      = 170
+	numberSRHSegmentEndpointBehavior   = 171
+	numberStaMACAddress                = 172
+	numberStaIPv4Address               = 173
+	numberMPLSTunnelName               = 174
+	numberMPLSTunnelID                 = 175
+	numberMPLSVCName                   = 176
+	numberMPLSVCID                     = 177
+	numberMPLSFTNDescription           = 178
+	numberMPLSFECPrefixLength          = 179
+	numberIngressVNI                   = 180
+	numberEgressVNI                    = 181
+	numberEgressQueue                  = 182
+	numberQueueDepth                   = 183
+	numberTransitDelay                 = 184
+	numberTunnelSrcAddr                = 185
+	numberTunnelDstAddr                = 186
+	numberACLNumber                    = 187
+	numberACLName                      = 188
+	numberURLHost                      = 189
+	numberURL                          = 190
+	numberDropFunction                 = 191
+	numberHWTrapGroup                  = 192
+	numberHWTrap                       = 193
+	numberLinuxDropReason              = 194
+	numberTCPRTT                       = 195
+	numberTCPRTTVariance               = 196
+	numberTCPRetransmits               = 197
+	numberTCPLost                      = 198
+	numberSamplerName                  = 199
+	numberSamplerMode                  = 200
 )
 
 // Tags of the fields as they are written, first byte lowest: field number and wire
 // type. Those below 0x80 have one byte, the others two.
 const (
-	tagType                = 0x8
-	tagTimeReceivedNs      = 0x6f0
-	tagSequenceNum         = 0x20
-	tagSamplingRate        = 0x18
-	tagSamplerAddress      = 0x5a
-	tagTimeFlowStartNs     = 0x6f8
-	tagTimeFlowEndNs       = 0x780
-	tagBytes               = 0x48
-	tagPackets             = 0x50
-	tagSrcAddr             = 0x32
-	tagDstAddr             = 0x3a
-	tagEtype               = 0x1f0
-	tagProto               = 0x1a0
-	tagSrcPort             = 0x1a8
-	tagDstPort             = 0x1b0
-	tagInIf                = 0x190
-	tagOutIf               = 0x198
-	tagSrcMAC              = 0x1d8
-	tagDstMAC              = 0x1e0
-	tagSrcVLAN             = 0x288
-	tagDstVLAN             = 0x290
-	tagVLANID              = 0x1e8
-	tagIPTOS               = 0x1b8
-	tagForwardingStatus    = 0x1c0
-	tagIPTTL               = 0x1c8
-	tagIPFlags             = 0x2b0
-	tagTCPFlags            = 0x1d0
-	tagICMPType            = 0x1f8
-	tagICMPCode            = 0x280
-	tagIPv6FlowLabel       = 0x2a8
-	tagFragmentID          = 0x298
-	tagFragmentOffset      = 0x2a0
-	tagSrcAS               = 0x70
-	tagDstAS               = 0x78
-	tagNextHop             = 0x62
-	tagNextHopAS           = 0x68
-	tagSrcNet              = 0x180
-	tagDstNet              = 0x188
-	tagBGPNextHop          = 0x6a2
-	tagBGPCommunities      = 0x6aa
-	tagASPath              = 0x6b2
-	tagMPLSTTL             = 0x582
-	tagMPLSLabel           = 0x58a
-	tagMPLSIP              = 0x592
-	tagObservationDomainID = 0x4b0
-	tagObservationPointID  = 0x4b8
-	tagLayerStack          = 0x6ba
-	tagLayerSize           = 0x6c2
-	tagRoutingAddresses    = 0x6ca
-	tagRoutingSegLeft      = 0x6d0
-	tagFlowDirection       = 0x2d0
-	tagOutIfCount          = 0x798
-	tagDropReason          = 0x7a0
-	tagUserName            = 0x8ca
+	tagType                         = 0x8
+	tagTimeReceivedNs               = 0x6f0
+	tagSequenceNum                  = 0x20
+	tagSamplingRate                 = 0x18
+	tagSamplerAddress               = 0x5a
+	tagTimeFlowStartNs              = 0x6f8
+	tagTimeFlowEndNs                = 0x780
+	tagBytes                        = 0x48
+	tagPackets                      = 0x50
+	tagSrcAddr                      = 0x32
+	tagDstAddr                      = 0x3a
+	tagEtype                        = 0x1f0
+	tagProto                        = 0x1a0
+	tagSrcPort                      = 0x1a8
+	tagDstPort                      = 0x1b0
+	tagInIf                         = 0x190
+	tagOutIf                        = 0x198
+	tagSrcMAC                       = 0x1d8
+	tagDstMAC                       = 0x1e0
+	tagSrcVLAN                      = 0x288
+	tagDstVLAN                      = 0x290
+	tagVLANID                       = 0x1e8
+	tagIPTOS                        = 0x1b8
+	tagForwardingStatus             = 0x1c0
+	tagIPTTL                        = 0x1c8
+	tagIPFlags                      = 0x2b0
+	tagTCPFlags                     = 0x1d0
+	tagICMPType                     = 0x1f8
+	tagICMPCode                     = 0x280
+	tagIPv6FlowLabel                = 0x2a8
+	tagFragmentID                   = 0x298
+	tagFragmentOffset               = 0x2a0
+	tagSrcAS                        = 0x70
+	tagDstAS                        = 0x78
+	tagNextHop                      = 0x62
+	tagNextHopAS                    = 0x68
+	tagSrcNet                       = 0x180
+	tagDstNet                       = 0x188
+	tagBGPNextHop                   = 0x6a2
+	tagBGPCommunities               = 0x6aa
+	tagASPath                       = 0x6b2
+	tagMPLSTTL                      = 0x582
+	tagMPLSLabel                    = 0x58a
+	tagMPLSIP                       = 0x592
+	tagObservationDomainID          = 0x4b0
+	tagObservationPointID           = 0x4b8
+	tagLayerStack                   = 0x6ba
+	tagLayerSize                    = 0x6c2
+	tagRoutingAddresses             = 0x6ca
+	tagRoutingSegLeft               = 0x6d0
+	tagFlowDirection                = 0x2d0
+	tagFlowReverse                  = 0x788
+	tagSamplingSource               = 0x790
+	tagOutIfCount                   = 0x798
+	tagDropReason                   = 0x7a0
+	tagIngressVRFID                 = 0x2b8
+	tagEgressVRFID                  = 0x2c0
+	tagBiFlowDirection              = 0x2c8
+	tagFlowEndReason                = 0x7a8
+	tagDroppedBytes                 = 0x7b0
+	tagDroppedPackets               = 0x7b8
+	tagPostNATSrcAddr               = 0x7c2
+	tagPostNATDstAddr               = 0x7ca
+	tagPostNATSrcPort               = 0x7d0
+	tagPostNATDstPort               = 0x7d8
+	tagNATEvent                     = 0x7e0
+	tagNATPoolID                    = 0x7e8
+	tagNATPoolName                  = 0x7f2
+	tagPortRangeStart               = 0x7f8
+	tagPortRangeEnd                 = 0x880
+	tagPortRangeStep                = 0x888
+	tagPortRangePorts               = 0x890
+	tagFirewallEvent                = 0x898
+	tagFirewallExtEvent             = 0x8a0
+	tagIngressVRFName               = 0x8aa
+	tagEgressVRFName                = 0x8b2
+	tagApplicationID                = 0x8b8
+	tagApplicationName              = 0x8c2
+	tagUserName                     = 0x8ca
+	tagInIfName                     = 0x8d2
+	tagOutIfName                    = 0x8da
+	tagPostIPTOS                    = 0x8e0
+	tagTunnelType                   = 0x8e8
+	tagTunnelID                     = 0x8f0
+	tagInnerSrcAddr                 = 0x8fa
+	tagInnerDstAddr                 = 0x982
+	tagInnerEtype                   = 0x988
+	tagInnerProto                   = 0x990
+	tagInnerSrcPort                 = 0x998
+	tagInnerDstPort                 = 0x9a0
+	tagDot1QVLANID                  = 0x9a8
+	tagDot1QCustomerVLANID          = 0x9b0
+	tagPostDot1QVLANID              = 0x9b8
+	tagPostDot1QCustomerVLANID      = 0x9c0
+	tagMinimumTTL                   = 0x9c8
+	tagMaximumTTL                   = 0x9d0
+	tagMinimumIPTotalLength         = 0x9d8
+	tagMaximumIPTotalLength         = 0x9e0
+	tagMPLSVPNRouteDistinguisher    = 0x9ea
+	tagMPLSTopLabelType             = 0x9f0
+	tagMPLSTopLabelExp              = 0x9f8
+	tagBGPPrevAdjacentAS            = 0xa80
+	tagBGPSourceCommunities         = 0xa8a
+	tagBGPSourceExtendedCommunities = 0xa92
+	tagBGPExtendedCommunities       = 0xa9a
+	tagBGPSourceLargeCommunities    = 0xaa2
+	tagBGPLargeCommunities          = 0xaaa
+	tagSRHFlagsIPv6                 = 0xab0
+	tagSRHTagIPv6                   = 0xab8
+	tagSRHActiveSegmentIPv6         = 0xac2
+	tagSRHActiveSegmentType         = 0xac8
+	tagSRHSegmentLocatorLength      = 0xad0
+	tagSRHSegmentEndpointBehavior   = 0xad8
+	tagStaMACAddress                = 0xae0
+	tagStaIPv4Address               = 0xaea
+	tagMPLSTunnelName               = 0xaf2
+	tagMPLSTunnelID                 = 0xaf8
+	tagMPLSVCName                   = 0xb82
+	tagMPLSVCID                     = 0xb88
+	tagMPLSFTNDescription           = 0xb92
+	tagMPLSFECPrefixLength          = 0xb98
+	tagIngressVNI                   = 0xba0
+	tagEgressVNI                    = 0xba8
+	tagEgressQueue                  = 0xbb0
+	tagQueueDepth                   = 0xbb8
+	tagTransitDelay                 = 0xbc0
+	tagTunnelSrcAddr                = 0xbca
+	tagTunnelDstAddr                = 0xbd2
+	tagACLNumber                    = 0xbd8
+	tagACLName                      = 0xbe2
+	tagURLHost                      = 0xbea
+	tagURL                          = 0xbf2
+	tagDropFunction                 = 0xbfa
+	tagHWTrapGroup                  = 0xc82
+	tagHWTrap                       = 0xc8a
+	tagLinuxDropReason              = 0xc92
+	tagTCPRTT                       = 0xc98
+	tagTCPRTTVariance               = 0xca0
+	tagTCPRetransmits               = 0xca8
+	tagTCPLost                      = 0xcb0
+	tagSamplerName                  = 0xcba
+	tagSamplerMode                  = 0xcc2
 )

@@ -66,7 +66,7 @@ func (h fnv) octet(v byte) fnv {
 
 // Digits and spaces have no more than six bits: what they change of a hash,
 // beyond its multiplications, depends on its lowest six bits alone. So an octet
-// and the space behind it are one multiplication and one addition.
+// and the space after it are one multiplication and one addition.
 var (
 	spacedScales = func() (t [256]fnv) {
 		for v := range t {

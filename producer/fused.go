@@ -6,12 +6,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/schema"
 )
 
 // A fused plan writes the protobuf message of a record straight from the
 // record's bytes, without a Flow in between. It exists for records of fixed
 // length whose fields can be written independently of each other; all others,
-// and other formats, go by way of a Flow, which is the oracle of this path.
+// and other formats, take the generic path, which is the oracle of this path.
 //
 // What all records of a set share is encoded once, into a prefix that is
 // copied. The fields are grouped by width, so that each group is one tight
@@ -24,6 +25,8 @@ type fusedPlan struct {
 
 	addr4  []fusedAddr // addresses of 4 bytes
 	addr16 []fusedAddr // addresses of 16 bytes
+	// Those that are left out if they are zero, after a tag of two bytes.
+	some4, some16 []fusedOp
 
 	// Whole integers of 1, 2 and 4 bytes, by the length of their tag.
 	int1Tag1, int1Tag2 []fusedOp
@@ -32,11 +35,14 @@ type fusedPlan struct {
 	int8Tag1           []fusedOp  // counters of 8 bytes
 	other              []fusedInt // integers of other widths, or of a part of their bits
 
-	// Those of which zero is a value too: whole ones behind a tag of two bytes, by
+	// Those of which zero is a value too: whole ones after a tag of two bytes, by
 	// width, and all others.
 	flag1, flag2, flag4 []fusedOp
+	vlans               []fusedOp // of 2 bytes, 12 bits of them, after a tag of two
 	otherFlags          []fusedInt
 	texts               []fusedText
+	// formed says that extra numbers are not written as numbers in JSON and text.
+	formed bool
 
 	start, end fusedTime
 	// times is what they are if both are of one kind and of its full width, a
@@ -48,11 +54,18 @@ type fusedPlan struct {
 	rest  bool
 	rates bool
 	etype uint32 // 0: none
-	// fixed: the records are those of v5 or v7.
+	// exceptions are the records that take the generic path.
+	exceptions []exception
+	// fixed: the records have the fields of v5 in the same places.
 	fixed bool
+	// icmp: type and code of ICMP stand in the destination port, if the protocol
+	// says so.
+	icmp        bool
+	proto, port uint32 // where they stand then, of 1 and 2 bytes
 
 	// The rate of a record: by IE 34, else by sampler id. Width 0: not there.
 	interval, sampler fusedInt
+	samplerSource     SamplingSource // of the rate of a sampler
 
 	enrich fusedEnrich
 	custom []fusedCustom // fields that a mapping adds
@@ -92,6 +105,7 @@ type timeKind uint8
 const (
 	timeExport  timeKind = iota // not at all: the export time holds
 	timeUptime                  // milliseconds on the uptime clock of a v9 or fixed header
+	timeBoot                    // milliseconds since the boot, whose time the record has too
 	timeSeconds                 // Unix seconds
 	timeMillis                  // Unix milliseconds
 	timeNTP                     // NTP, 64 bits
@@ -99,9 +113,11 @@ const (
 )
 
 type fusedTime struct {
-	kind   timeKind
-	width  uint8
-	offset uint32
+	kind      timeKind
+	width     uint8
+	bootWidth uint8
+	offset    uint32
+	boot      uint32 // where the time of the boot stands, of a timeBoot
 }
 
 // timeKinds are those of the opcodes.
@@ -110,17 +126,44 @@ var timeKinds = map[opcode]timeKind{
 }
 
 // fuse makes the fused plan of the template that pl was compiled from, or nil
-// if its records have to go by way of a Flow.
-func fuse(pl *plan, t *template.Template) *fusedPlan {
+// if its records have to take the generic path.
+func fuse(pl *plan, t *Template) *fusedPlan {
 	if t.Variable {
 		return nil
 	}
 	b := newFuser()
 	b.plan.recordLen = t.Length
-	if !b.collect(pl, t.Version) || b.version && b.families == 0 {
+	if pl.late != nil || pl.nat != 0 || !b.collect(pl, t.Version) || (b.version || b.etherType) && b.families == 0 {
 		return nil
 	}
+	if pl.reverse != nil && !b.plan.addReverse(pl.reverse) {
+		return nil
+	}
+	if (b.plan.start.kind == timeExport) != (b.plan.end.kind == timeExport) {
+		return nil // one is made of the other
+	}
+	for id := range b.ints {
+		b.plan.formed = b.plan.formed || isExtra(id) && fieldTable[id].form != schema.Number
+	}
 	return b.finish()
+}
+
+// usePort notes where type and code of ICMP stand if they are in the destination port.
+// Records of ICMP are exceptions if that is not in a common form.
+func (b *fuser) usePort(pl *plan) {
+	proto, known := b.ints[fieldProto]
+	if !pl.icmpPort || !known {
+		return
+	}
+	_, hasType := b.ints[fieldICMPType]
+	_, hasCode := b.ints[fieldICMPCode]
+	port := b.ints[fieldDstPort]
+	if hasType || hasCode || proto.width != 1 || port.width != 2 || !proto.whole() || !port.whole() {
+		b.plan.exceptions = append(b.plan.exceptions, exception{number: proto, icmp: true})
+		return
+	}
+	b.plan.icmp, b.plan.proto, b.plan.port = true, proto.offset, port.offset
+	b.plan.maxLen += 2 * 4
 }
 
 // fusedSource is where an address stands.
@@ -137,6 +180,10 @@ type fuser struct {
 	texts    map[fieldID]fusedSource
 	families int  // bit 0: IPv4, bit 1: IPv6
 	version  bool // the record says its IP version itself
+
+	etherType bool // and its EtherType, which counts without addresses
+
+	boot fusedInt // when the exporter booted, in Unix milliseconds; width 0: not there
 }
 
 func newFuser() fuser {
@@ -154,31 +201,46 @@ func (b *fuser) add(o op, version uint16) bool {
 		if fieldTable[o.field].kind == kindUint32 {
 			bits = min(bits, 32)
 		}
+		if o.length > 8 {
+			return false
+		}
 		b.setInt(o.field, o.offset, o.length, o.shift, 1<<bits-1)
+	case opApplication:
+		if o.length > 8 {
+			return false // see applicationID
+		}
+		b.setInt(o.field, o.offset, o.length, 0, 1<<64-1)
 	case opAddress, opAddr4, opAddr6:
 		return b.setAddr(o)
 	case opText:
 		b.texts[o.field] = fusedSource{o.offset, o.length}
 	case opIPVersion:
-		// An address behind it decides; one before it would not.
+		// An address after it decides; one before it would not.
 		b.version = true
 		return b.families == 0
 	case opInterval:
 		if b.plan.interval.width != 0 || !ratePart(o.place).alone() {
 			return false // several make the rate
 		}
-		if o.length <= 8 {
-			b.plan.interval = newFusedInt(fieldSamplingRate, o.offset, o.length, 0, 1<<64-1)
-		}
-	case opSampler:
-		if o.place == placeSequence {
+		if o.length > 8 {
 			return false
 		}
-		if o.length <= 8 && o.place == placeSampler {
+		b.plan.interval = newFusedInt(fieldSamplingRate, o.offset, o.length, 0, 1<<64-1)
+	case opSampler:
+		if o.place == placeSequence || o.length > 8 {
+			return false
+		}
+		if o.place == placeSampler || o.place == placeSelector {
+			b.plan.samplerSource = samplerSources[o.place]
 			b.plan.sampler = newFusedInt(fieldSamplingRate, o.offset, o.length, 0, 1<<64-1)
 		}
+	case opEtherType:
+		b.etherType = true
 	case opBoot:
-		// Only of use for relative times, which are not fused with it.
+		b.boot = fusedInt{}
+		if o.length <= 8 {
+			b.boot = newFusedInt(o.field, o.offset, o.length, 0, 1<<64-1)
+		}
 	default:
 		return false
 	}
@@ -233,21 +295,42 @@ func (b *fuser) setTime(kind timeKind, o op, version uint16) bool {
 	if o.field == fieldTimeFlowStartNs {
 		t = &b.plan.start
 	}
+	relative := kind == timeUptime
+	if relative && version != template.V9 {
+		kind = timeBoot // see setBoot
+	}
 	switch {
 	case t == &b.plan.end && o.field != fieldTimeFlowEndNs:
 		return false
-	case o.length > 8, kind == timeNTP && o.length != 8:
+	case o.length > 8:
+		return false
+	case kind == timeNTP && o.length != 8:
 		return true // no number
-	case kind == timeUptime && t.kind > timeUptime:
+	case kind == t.kind, !relative && t.kind > timeBoot:
+		return false // the first one counts that is not zero
+	case relative && t.kind > timeBoot:
 		return true // the absolute one counts
-	case kind == timeUptime && version != template.V9:
-		return false // needs what other fields say
 	}
 	*t = fusedTime{kind: kind, width: uint8(o.length), offset: o.offset}
 	return true
 }
 
-// finish sorts the fields into their tables.
+// setBoot tells the times that need it where the record has the time of the boot;
+// false if it has none.
+func (b *fuser) setBoot() bool {
+	for _, t := range []*fusedTime{&b.plan.start, &b.plan.end} {
+		if t.kind == timeBoot {
+			if b.boot.width == 0 {
+				return false
+			}
+			t.boot, t.bootWidth = b.boot.offset, b.boot.width
+		}
+	}
+	return true
+}
+
+// finish sorts the fields into their tables. It returns nil if a field does not fit into
+// any.
 func (b *fuser) finish() *fusedPlan {
 	p := b.plan
 	for _, field := range byNumber(b.addrs) {
@@ -259,9 +342,17 @@ func (b *fuser) finish() *fusedPlan {
 		}
 		// Loads of addresses are of their own width, so the last field of a
 		// record is as good as any.
-		if src.length == 4 {
+		op := fusedOp{offset: uint16(src.offset), tag: uint16(a.head)}
+		switch none := fieldTable[field].ZeroIsNone; {
+		case none && (a.tagLen != 2 || src.offset > 1<<16-1):
+			return nil
+		case none && src.length == 4:
+			p.some4 = append(p.some4, op)
+		case none:
+			p.some16 = append(p.some16, op)
+		case src.length == 4:
 			p.addr4 = append(p.addr4, a)
-		} else {
+		default:
 			p.addr16 = append(p.addr16, a)
 		}
 		p.maxLen += len(head) + int(src.length)
@@ -273,7 +364,9 @@ func (b *fuser) finish() *fusedPlan {
 			p.addFlag(i)
 			continue
 		}
-		if table := p.table(&i); table != nil {
+		if i.vlan() {
+			p.vlans = append(p.vlans, fusedOp{offset: uint16(i.offset), tag: i.tag})
+		} else if table := p.table(&i); table != nil {
 			*table = append(*table, fusedOp{offset: uint16(i.offset), tag: i.tag})
 		} else {
 			p.other = append(p.other, i)
@@ -327,6 +420,12 @@ func (p *fusedPlan) addFlag(i fusedInt) {
 // that an op can have.
 func (i *fusedInt) whole() bool {
 	return i.shift == 0 && !i.little && i.offset <= 1<<16-1 && i.mask >= 1<<(8*i.width)-1
+}
+
+// vlan tells whether the integer is 12 bits of two bytes, at a place that an op can
+// have.
+func (i *fusedInt) vlan() bool {
+	return i.width == 2 && i.mask == 1<<vlanBits-1 && i.shift == 0 && !i.little && i.offset <= 1<<16-1 && i.tagLen == 2
 }
 
 // fuseCustom moves the numbers that the mapping adds to the tables where they fit:

@@ -196,7 +196,7 @@ int8Tag1Loop:
 flags:
 	MOVL fusedTables_flags(R14), R11
 	TESTL R11, R11
-	JEQ times
+	JEQ icmp
 
 	OP(const_kindFlag1, flag2)
 flag1Next:
@@ -217,13 +217,64 @@ flag2Next:
 	LOOP(flag2Next)
 
 flag4:
-	OP(const_kindFlag4, times)
+	OP(const_kindFlag4, vlan)
 flag4Next:
 	MOVWLZX 0(BX), AX
 	MOVWLZX 2(BX), DX
 	MOVBELL (SI)(AX*1), CX
 	VARINT(16, varintTable_flag)
 	LOOP(flag4Next)
+
+vlan:
+	OP(const_kindVLAN, some4)
+vlanNext:
+	MOVWLZX 0(BX), AX
+	MOVWLZX 2(BX), DX
+	MOVWLZX (SI)(AX*1), CX
+	ROLW $8, CX
+	ANDL $0xfff, CX
+	VARINT(16, varintTable_tag2)
+	LOOP(vlanNext)
+
+some4:
+	OP(const_kindSome4, some16)
+some4Next:
+	MOVWLZX 0(BX), AX
+	MOVWLZX 2(BX), DX
+	MOVL (SI)(AX*1), CX
+	MOVL CX, AX
+	SHLQ $24, CX
+	LEAQ 0x40000(CX)(DX*1), CX
+	MOVQ CX, (DI)
+	NEGL AX // carry, unless it is zero
+	SBBQ AX, AX
+	ANDL $7, AX
+	ADDQ AX, DI
+	LOOP(some4Next)
+
+some16:
+	OP(const_kindSome16, icmp)
+some16Next:
+	MOVWLZX 0(BX), AX
+	MOVWLZX 2(BX), DX
+	MOVQ (SI)(AX*1), CX
+	ORQ 8(SI)(AX*1), CX
+	MOVOU (SI)(AX*1), X4
+	MOVW DX, (DI)
+	MOVB $16, 2(DI)
+	MOVOU X4, 3(DI)
+	NEGQ CX
+	SBBQ CX, CX
+	ANDL $19, CX
+	ADDQ CX, DI
+	LOOP(some16Next)
+
+icmp:
+	MOVL fusedTables_proto(R14), AX
+	MOVBLZX (SI)(AX*1), CX
+	MOVQ fusedTables_icmp(R14), DX
+	BTQ CX, DX
+	JCS icmpPort
 
 times:
 	MOVL fusedTables_start(R14), AX
@@ -257,6 +308,10 @@ putTimes:
 	CMPL BX, $127
 	JCC stop
 	MOVB DX, 21(DI)
+	CMPQ AX, CX
+	JHI late
+
+timesOrdered:
 	MOVW $const_tagTimeFlowStartNs, (DI)
 	MOVW $const_tagTimeFlowEndNs, 11(DI)
 	PDEPQ R8, AX, AX
@@ -278,7 +333,7 @@ close:
 	JEQ short
 	LEAQ -128(AX), CX
 	CMPQ CX, $(16384-128)
-	JCC stop
+	JCC otherRoom
 	PDEPL R8, AX, AX
 	ORL $0x80, AX
 	MOVW AX, (R12)
@@ -298,11 +353,43 @@ closed:
 	MOVQ DI, fusedRun_at(R10)
 	RET
 
+// late is a start after the end, which counts: DX has its highest byte.
+late:
+	MOVQ CX, AX
+	MOVB DX, 10(DI)
+	MOVQ $1, fusedRun_late(R10)
+	JMP timesOrdered
+
+// icmpPort writes the two bytes of the destination port as type and code, if the
+// protocol in CX is no other one with the same low bits.
+icmpPort:
+	CMPL CX, $64
+	JCC times
+	MOVL fusedTables_port(R14), R11
+	MOVBLZX (SI)(R11*1), CX
+	MOVL $const_tagICMPType, DX
+	VARINT(16, varintTable_tag2)
+	MOVBLZX 1(SI)(R11*1), CX
+	MOVL $const_tagICMPCode, DX
+	VARINT(16, varintTable_tag2)
+	JMP times
+
 short:
 	CMPQ AX, $128
-	JCC stop
+	JCC otherRoom
 	MOVB AX, (R12)
 	JMP closed
+
+// otherRoom writes the record again, with room for a length, in AX, that takes another
+// number of bytes than the one before.
+otherRoom:
+	CMPQ AX, $16384
+	JCC stop
+	MOVQ $3, CX
+	SUBQ fusedRun_room(R10), CX
+	MOVQ CX, fusedRun_room(R10)
+	MOVQ R12, DI
+	JMP record
 
 last:
 	SUBQ fusedRun_buf(R10), DI

@@ -7,4 +7,4 @@ func (pl *fusedPlan) write(c *fusedContext, rec, out []byte) int { return pl.wri
 
 // writeSet would append the messages of n records in one go: not on this
 // machine.
-func (p *Producer) writeSet(*fusedPlan, *fusedContext, []byte, int) bool { return false }
+func (p *Producer) writeSet(*fusedPlan, *fusedContext, []byte, int) (int, bool) { return 0, false }

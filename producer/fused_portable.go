@@ -6,4 +6,4 @@ package producer
 func (pl *fusedPlan) write(c *fusedContext, rec, out []byte) int { return pl.writeSafe(c, rec, out) }
 
 // writeSet would append the messages of n records in one go: not in this build.
-func (p *Producer) writeSet(*fusedPlan, *fusedContext, []byte, int) bool { return false }
+func (p *Producer) writeSet(*fusedPlan, *fusedContext, []byte, int) (int, bool) { return 0, false }

@@ -15,7 +15,7 @@ var edges = []uint64{0, 1, 0x7f, 0x80, 0xff, 0x100, 1<<14 - 1, 1 << 14, 1<<16 - 
 	1<<32 - 1, 1 << 32, 1<<35 - 1, 1 << 35, 1<<42 - 1, 1 << 42, 1<<49 - 1, 1 << 49, 1<<56 - 1, 1 << 56, 1<<63 - 1, 1 << 63, 1<<64 - 1}
 
 // edgeRecord fills a record with such numbers, most of a time of our age.
-func edgeRecord(r *rand.Rand, tpl *template.Template) []byte {
+func edgeRecord(r *rand.Rand, tpl *Template) []byte {
 	rec := make([]byte, 0, tpl.Length)
 	for _, f := range tpl.Fields {
 		var b [16]byte
@@ -31,6 +31,8 @@ func edgeRecord(r *rand.Rand, tpl *template.Template) []byte {
 				v = 1_700_000_000_000 + v&0xffffff
 			case 154, 155, 156, 157:
 				v = (1_700_000_000+ntpEpoch)<<32 + v>>8
+			case 4:
+				v = []uint64{1, 58, 6, 17}[v%4]
 			case 21, 22:
 				v = 1_000_000 - v&0xffff
 				if r.IntN(8) == 0 {
@@ -57,7 +59,7 @@ var timePairs = [][3]uint16{{21, 22, 4}, {150, 151, 4}, {152, 153, 8}, {154, 155
 // and that do not, all separators, and a batch that has to grow.
 func TestFusedSets(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	sets, whole := 0, 0
+	sets, whole, untimed, starts := 0, 0, 0, 0
 	for range 20_000 {
 		tpl := randomTemplate(r, template.V9)
 		if r.IntN(2) == 0 {
@@ -99,19 +101,31 @@ func TestFusedSets(t *testing.T) {
 		var want [][]byte
 		c := begin()
 		need := len(c.prefix) + pl.maxLen + storeSlack
+		all := n
 		for i := range n {
+			if !pl.timed(c, body[i*pl.recordLen:(i+1)*pl.recordLen]) {
+				n = i
+				untimed++
+				break
+			}
 			out := make([]byte, need)
 			want = append(want, out[:pl.writeSafe(c, body[i*pl.recordLen:(i+1)*pl.recordLen], out)])
 		}
-		sources := c.sources
+		sources, late := c.sources, c.startLate
+		if late {
+			starts++
+		}
 		c = begin()
-		if got := p.writeFused(pl, c, body); got != n || len(p.batch.Ends) != n {
+		if got := p.writeFused(pl, c, body, all); got != n || len(p.batch.Ends) != n {
 			t.Fatalf("%d records, %d messages, want %d", got, len(p.batch.Ends), n)
 		}
 		if c.rateKnown {
 			whole++
 		}
-		if c.sources != sources {
+		if c.startLate != late {
+			t.Fatalf("template %v: start after end: %v, want %v", tpl.Fields, c.startLate, late)
+		}
+		if c.sources != sources && n == all {
 			t.Fatalf("template %v: sources of rates %v, want %v", tpl.Fields, c.sources, sources)
 		}
 		for i := range n {
@@ -122,7 +136,7 @@ func TestFusedSets(t *testing.T) {
 			}
 		}
 	}
-	if sets < 5000 || whole < 100 {
-		t.Fatalf("only %d sets were fused, %d of them of one rate that records name", sets, whole)
+	if sets < 3000 || whole < 60 || untimed < 60 || starts < 60 {
+		t.Fatalf("only %d sets were fused, %d of them of one rate that records name, %d with a record without times, %d with starts after ends", sets, whole, untimed, starts)
 	}
 }

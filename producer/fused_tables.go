@@ -6,11 +6,15 @@ package producer
 type fusedTables struct {
 	ops       []fusedOp
 	counts    [numOpKinds]uint32 // of ops, by kind
-	flags     uint32             // of those of kinds from kindFlag1 on
+	flags     uint32             // how many are of kinds from kindFlag1 on
 	times     uint32             // how start and end are said, a timesX constant
 	start     uint32             // offset in the record
 	end       uint32
 	recordLen uint64
+	// icmp has the bits of the protocols whose type and code are in the destination
+	// port; proto and port are where they stand.
+	icmp        uint64
+	proto, port uint32
 }
 
 // Kinds of ops, in the order in which they are written.
@@ -29,6 +33,9 @@ const (
 	kindFlag1 // as kindInt1Tag2, but zero is written too
 	kindFlag2
 	kindFlag4
+	kindVLAN  // as kindInt2Tag2, but of 12 bits
+	kindSome4 // as kindAddr4Tag2, but zero is left out
+	kindSome16
 	numOpKinds
 )
 
@@ -41,9 +48,13 @@ const (
 	timesSecs          // 32 bits of Unix seconds
 )
 
-// pack makes the tables anew; the plan is finished but for them.
+// pack rebuilds the tables; the plan is finished but for them.
 func (p *fusedPlan) pack() {
 	t := &fusedTables{recordLen: uint64(p.recordLen), times: p.times, start: p.start.offset, end: p.end.offset}
+	if p.icmp {
+		t.proto, t.port = p.proto, p.port
+		t.icmp = 1<<protoICMP | 1<<protoICMPv6
+	}
 	p.tables = nil
 	for _, list := range [][]fusedAddr{p.addr4, p.addr16} {
 		for tagLen := range uint8(2) {
@@ -64,7 +75,7 @@ func (p *fusedPlan) pack() {
 	for i := range p.addr16 {
 		t.counts[kindAddr16Tag1+p.addr16[i].tagLen-1]++
 	}
-	for i, list := range [][]fusedOp{p.int1Tag1, p.int1Tag2, p.int2Tag1, p.int2Tag2, p.int4Tag1, p.int4Tag2, p.int8Tag1, p.flag1, p.flag2, p.flag4} {
+	for i, list := range [][]fusedOp{p.int1Tag1, p.int1Tag2, p.int2Tag1, p.int2Tag2, p.int4Tag1, p.int4Tag2, p.int8Tag1, p.flag1, p.flag2, p.flag4, p.vlans, p.some4, p.some16} {
 		t.ops = append(t.ops, list...)
 		t.counts[kindInt1Tag1+i] = uint32(len(list))
 		if kindInt1Tag1+i >= kindFlag1 {

@@ -86,18 +86,35 @@ func (pl *fusedPlan) writeGo(c *fusedContext, rec, out []byte) int {
 	for _, f := range pl.flag4 {
 		o = putFlag(out, o, uint64(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, f.offset)))), f.tag)
 	}
+	for _, f := range pl.vlans {
+		o = put16(out, o, uint64(bits.ReverseBytes16(*(*uint16)(unsafe.Add(src, f.offset))))&(1<<vlanBits-1), f.tag, 2)
+	}
+	for _, f := range pl.some4 {
+		v := uint64(*(*uint32)(unsafe.Add(src, f.offset)))
+		*(*uint64)(unsafe.Add(dst, o)) = v<<24 | 4<<16 | uint64(f.tag)
+		o += 7 & -int((v+0xffffffff)>>32)
+	}
+	for _, f := range pl.some16 {
+		v := *(*[2]uint64)(unsafe.Add(src, f.offset))
+		*(*uint32)(unsafe.Add(dst, o)) = 16<<16 | uint32(f.tag)
+		*(*[2]uint64)(unsafe.Add(dst, o+3)) = v
+		if v[0]|v[1] != 0 {
+			o += 19
+		}
+	}
+	o = pl.putICMP(rec, out, o)
 	switch pl.times {
 	case timesNone:
 	case timesUptime:
-		o = putTimes(out, o,
+		o = c.putTimes(out, o,
 			c.uptime(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, pl.start.offset)))),
 			c.uptime(bits.ReverseBytes32(*(*uint32)(unsafe.Add(src, pl.end.offset)))))
 	case timesNTP:
-		o = putTimes(out, o,
+		o = c.putTimes(out, o,
 			c.ntp(bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, pl.start.offset)))),
 			c.ntp(bits.ReverseBytes64(*(*uint64)(unsafe.Add(src, pl.end.offset)))))
 	default:
-		o = putTimes(out, o, pl.start.load(c, rec), pl.end.load(c, rec))
+		o = c.putTimes(out, o, pl.start.load(c, rec), pl.end.load(c, rec))
 	}
 	if pl.rest {
 		o = pl.writeRest(c, rec, out, o)

@@ -21,7 +21,7 @@ type fusedContext struct {
 
 	// Memory, emptied for each set.
 	prefix  []byte   // encoded fields
-	between []byte   // of sFlow's JSON: more of them, behind the sampling rate
+	between []byte   // of sFlow's JSON: more of them, after the sampling rate
 	shared  []byte   // the columns that all records have in common, as text
 	ends    []uint32 // where each of them ends
 
@@ -43,8 +43,12 @@ type sharedValues struct {
 	// rateKnown says that the rate is in the prefix, as all records of the set
 	// have the same one, though they could have others.
 	rateKnown bool
+	// rateAsked says that it was looked whether they do: once a set, which may be written
+	// in thousands of pieces.
+	rateAsked bool
 
-	src, dst geo.Answer // what databases know of the addresses of the record in work
+	src, dst       geo.Answer // what databases know about the addresses of the record in work
+	startNs, endNs uint64     // its times, for JSON and text
 
 	// What the prefix of JSON is made of again when a record's rate differs.
 	flowType, sequence, domain uint32
@@ -53,12 +57,14 @@ type sharedValues struct {
 	samplerID, samplerRate uint64 // the sampler that was looked up last
 	samplerSource          SamplingSource
 	samplerLooked          bool                    // one was
+	rateSource             SamplingSource          // of the rate of the last record
 	sources                [NumSamplingSources]int // of the records' rates, where they name any
 	fallback               uint64                  // the configured default rate
 	key                    uint32                  // of all messages, where they share one
 	keyFields              keyFields               // of those that they share otherwise
 
-	timeLost bool // a time of a record is out of range
+	timeLost  bool // a time of a record is out of range
+	startLate bool // a record's start was after its end
 }
 
 // beginFused encodes what all records of a set share.
@@ -103,9 +109,9 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 }
 
 // samplerOr returns the rate of a sampler, or else that of the whole domain.
-func (c *fusedContext) samplerOr(id uint64) uint64 {
+func (c *fusedContext) samplerOr(pl *fusedPlan, id uint64) uint64 {
 	if rate := c.sampling.SamplerRate(id); rate != 0 {
-		c.samplerSource = SamplingSampler
+		c.samplerSource = pl.samplerSource
 		return rate
 	}
 	c.samplerSource = SamplingDomain
@@ -122,29 +128,46 @@ func (c *fusedContext) recordRate(pl *fusedPlan, rec []byte, n int) uint64 {
 	}
 	if pl.sampler.width != 0 {
 		if id := loadInt(rec, &pl.sampler); id != c.samplerID || !c.samplerLooked {
-			c.samplerID, c.samplerRate, c.samplerLooked = id, c.samplerOr(id), true
+			c.samplerID, c.samplerRate, c.samplerLooked = id, c.samplerOr(pl, id), true
 		}
 		return c.rated(c.samplerRate, c.samplerSource, n)
 	}
 	return c.rated(c.rate, SamplingDomain, n)
 }
 
-// oneRate tells whether the first n records in body have one sampling rate and
-// nothing else for writeRest to write; the rate is in the prefix then.
-func (c *fusedContext) oneRate(pl *fusedPlan, body []byte, n int) bool {
-	if !pl.rest || pl.rates && c.sampling == nil {
-		return true
+// shareRate tells whether the first n records in body, which are all that are left of the
+// set, have one sampling rate, by what they name, and returns it. It says so once a set.
+func (c *fusedContext) shareRate(pl *fusedPlan, body []byte, n int) (rate uint64, ok bool) {
+	if c.rateAsked {
+		return 0, false
 	}
-	if !pl.rates || !pl.interval.same(body, pl.recordLen, n) || !pl.sampler.same(body, pl.recordLen, n) {
-		return false
+	c.rateAsked = true
+	if !pl.interval.same(body, pl.recordLen, n) || !pl.sampler.same(body, pl.recordLen, n) {
+		return 0, false
 	}
-	rate := c.recordRate(pl, body, n)
+	rate = c.recordRate(pl, body, n)
 	if rate == 0 {
 		rate = c.fallback
 	}
-	c.prefix = appendUint(c.prefix, numberSamplingRate, rate)
 	c.rateKnown = true
-	return true
+	return rate, true
+}
+
+// oneRate, once for the records of a set, tells whether the first n records in body
+// have one sampling rate and nothing else for writeRest to write; the rate is in the
+// prefix then.
+func (c *fusedContext) oneRate(pl *fusedPlan, body []byte, n int) bool {
+	if !pl.rest || c.rateKnown || pl.rates && c.sampling == nil {
+		return true
+	}
+	if !pl.rates {
+		return false
+	}
+	rate, ok := c.shareRate(pl, body, n)
+	if ok {
+		c.prefix = appendUint(c.prefix, numberSamplingRate, rate)
+	}
+	return ok
 }
 
 // same tells whether the first n records in body, at least one, have the same
@@ -185,7 +208,7 @@ func (f *fusedInt) same(body []byte, recordLen, n int) bool {
 // writesFused says whether the records of a plan are written without a Flow.
 func (p *Producer) writesFused(pl *plan) bool {
 	switch {
-	case pl.fused == nil, p.perInterface():
+	case pl.fused == nil, p.perInterface(), p.prog.sourced:
 		return false
 	case p.cfg.Format == FormatBin:
 		return true
@@ -194,27 +217,32 @@ func (p *Producer) writesFused(pl *plan) bool {
 		return false
 	}
 	if p.prog.plain {
-		return len(pl.targets) == 0 && len(pl.fused.texts) == 0
+		return len(pl.targets) == 0 && len(pl.fused.texts) == 0 && !pl.fused.formed
 	}
 	return p.cfg.Geo == nil && pl.columns[p.notation()] != nil
 }
 
-// writeRecords appends the messages of all whole records in body to the batch,
-// with their keys, and returns how many there were. beginFused came before it.
-func (p *Producer) writeRecords(pl *plan, version uint16, c *fusedContext, body []byte) int {
-	n := p.writeMessages(pl, version, c, body)
+// writeRecords appends the messages of the first records (a number) of body to the batch,
+// with their keys, and returns how many it wrote: it stops at a record whose times are not
+// known. body has all records of the set that are left. beginFused came before it.
+func (p *Producer) writeRecords(pl *plan, version uint16, c *fusedContext, body []byte, records int) int {
+	n := p.writeMessages(pl, version, c, body, records)
 	if p.prog.Keyed() {
 		p.recordKeys(pl, c, body, n)
 	}
 	return n
 }
 
-func (p *Producer) writeMessages(pl *plan, version uint16, c *fusedContext, body []byte) int {
+func (p *Producer) writeMessages(pl *plan, version uint16, c *fusedContext, body []byte, records int) int {
 	if p.cfg.Format == FormatBin {
-		return p.writeFused(pl.fused, c, body)
+		return p.writeFused(pl.fused, c, body, records)
 	}
-	j := pl.columns[p.notation()]
+	j, path := pl.columns[p.notation()], PathPlanColumns
 	if j == nil {
+		path = PathPlan
+		if p.cfg.Geo != nil {
+			path = PathPlanEnriched
+		}
 		form := textForm{p.notation(), p.cfg.Geo != nil}
 		made := &pl.json[form.index()]
 		if j = made.Load(); j == nil {
@@ -222,12 +250,18 @@ func (p *Producer) writeMessages(pl *plan, version uint16, c *fusedContext, body
 			made.Store(j)
 		}
 	}
-	return p.writeJSON(pl.fused, j, c, body)
+	if c.sampling != nil && !c.rateKnown && records > 0 {
+		if rate, ok := c.shareRate(pl.fused, body, len(body)/pl.fused.recordLen); ok {
+			p.ratePrefix(c, rate)
+		}
+	}
+	n := p.writeJSON(pl.fused, j, c, body[:records*pl.fused.recordLen])
+	p.encoded(path, n)
+	return n
 }
 
 // jsonPrefix encodes the members that all records of a set share, in the format in use,
-// up to the
-// value of sampler_address.
+// up to the value of sampler_address.
 func (p *Producer) jsonPrefix(c *fusedContext, rate uint64) {
 	c.prefixRate = rate
 	if p.cfg.Format == FormatText {
@@ -255,12 +289,17 @@ func (p *Producer) textPrefix(c *fusedContext, rate uint64) {
 	c.prefix = notationText.bytes(b, p.samplerAddress(), RenderIP)
 }
 
-// recordPrefix makes the prefix anew for a record of another sampling rate.
+// recordPrefix rebuilds the prefix for a record of another sampling rate.
 func (p *Producer) recordPrefix(pl *fusedPlan, c *fusedContext, rec []byte) {
 	rate := c.recordRate(pl, rec, 1)
 	if rate == 0 {
 		rate = c.fallback
 	}
+	p.ratePrefix(c, rate)
+}
+
+// ratePrefix makes the prefix of a sampling rate.
+func (p *Producer) ratePrefix(c *fusedContext, rate uint64) {
 	if rate == c.prefixRate {
 		return
 	}
@@ -270,22 +309,32 @@ func (p *Producer) recordPrefix(pl *fusedPlan, c *fusedContext, rec []byte) {
 	}
 }
 
-// writeFused appends the messages of all whole records in body to the batch
-// and returns how many there were.
-func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte) int {
+// writeFused appends the messages of the first records (a number) of body to the batch,
+// and returns how many it wrote: it stops at a record whose times are not known.
+func (p *Producer) writeFused(pl *fusedPlan, c *fusedContext, body []byte, records int) int {
 	if p.cfg.Geo != nil {
-		return p.writeEnriched(pl, c, body)
+		return p.writeEnriched(pl, c, body[:records*pl.recordLen])
 	}
-	records := len(body) / pl.recordLen
-	if records > 0 && (!c.oneRate(pl, body, records) || !p.writeSet(pl, c, body, records)) {
-		need := p.fusedRoom(pl, c)
-		for range records {
-			p.writeOne(pl, c, body[:pl.recordLen:pl.recordLen], need)
-			body = body[pl.recordLen:]
+	if records > 0 && c.oneRate(pl, body, len(body)/pl.recordLen) {
+		if n, ok := p.writeSet(pl, c, body, records); ok {
+			p.useful += n
+			p.encoded(PathPlanAssembly, n)
+			return n
 		}
 	}
-	p.useful += records
-	return records
+	need := p.fusedRoom(pl, c)
+	n := 0
+	for ; n < records; n++ {
+		rec := body[:pl.recordLen:pl.recordLen]
+		if !pl.timed(c, rec) {
+			break
+		}
+		p.writeOne(pl, c, rec, need)
+		body = body[pl.recordLen:]
+	}
+	p.useful += n
+	p.encoded(PathPlan, n)
+	return n
 }
 
 // fusedRoom is what the longest message of a set needs in the batch.
@@ -337,7 +386,7 @@ func putLength(out []byte, room, end int, c *fusedContext) int {
 	return want + n
 }
 
-// writeRest writes the fields that are not in a table of plain integers, behind
+// writeRest writes the fields that are not in a table of plain integers, after
 // the o bytes that are there, and returns the message's length.
 func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 	for i := range pl.custom {
@@ -356,11 +405,8 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 		o = pl.texts[i].write(rec, out, o)
 	}
 	if pl.times == timesNone {
-		if pl.start.kind != timeExport {
-			o = putTime(out, o, tagTimeFlowStartNs, pl.start.load(c, rec))
-		}
-		if pl.end.kind != timeExport {
-			o = putTime(out, o, tagTimeFlowEndNs, pl.end.load(c, rec))
+		if pl.start.kind != timeExport { // and so is the end's
+			o = c.putTimes(out, o, pl.start.load(c, rec), pl.end.load(c, rec))
 		}
 	}
 	if c.sampling != nil && !c.rateKnown {
@@ -401,8 +447,18 @@ func (t *fusedText) write(rec, out []byte, o int) int {
 	return len(b)
 }
 
+// start returns the start of a flow, or its end if that is before it.
+func (c *fusedContext) start(start, end uint64) uint64 {
+	if start > end {
+		c.startLate = true
+		return end
+	}
+	return start
+}
+
 // putTimes writes start and end, which are both there.
-func putTimes(out []byte, o int, start, end uint64) int {
+func (c *fusedContext) putTimes(out []byte, o int, start, end uint64) int {
+	start = c.start(start, end)
 	const ours, below = 1 << 56, 1<<63 - 1<<56
 	if start-ours >= below || end-ours >= below {
 		return putTime(out, putTime(out, o, tagTimeFlowStartNs, start), tagTimeFlowEndNs, end)
@@ -497,14 +553,6 @@ func loadInt(rec []byte, f *fusedInt) uint64 {
 	return v >> f.shift & f.mask
 }
 
-// loadOr is load, or the export time where the record has none.
-func (t *fusedTime) loadOr(c *fusedContext, rec []byte) uint64 {
-	if t.kind == timeExport {
-		return c.exportNs
-	}
-	return t.load(c, rec)
-}
-
 // load reads a time and converts it to Unix nanoseconds.
 func (t *fusedTime) load(c *fusedContext, rec []byte) uint64 {
 	f := fusedInt{offset: t.offset, width: t.width, mask: 1<<64 - 1}
@@ -513,6 +561,12 @@ func (t *fusedTime) load(c *fusedContext, rec []byte) uint64 {
 	switch t.kind {
 	case timeUptime:
 		return c.uptime(uint32(v))
+	case timeBoot:
+		boot := loadInt(rec, &fusedInt{offset: t.boot, width: t.bootWidth, mask: 1<<64 - 1})
+		if boot == 0 {
+			return 0
+		}
+		return uptimeToUnix(c.exportNs, bootUptime(c.exportNs, boot), uint32(v))
 	case timeSeconds:
 		ns = scaleTime(v, 1e9)
 	case timeMillis:

@@ -114,7 +114,7 @@ func (g *grammar) datagram() []byte {
 	return d
 }
 
-// changed returns a datagram with a byte changed, or cut, or with bytes behind it.
+// changed returns a datagram with a byte changed, or cut, or with bytes after it.
 func (g *grammar) changed(d []byte) []byte {
 	d = append([]byte(nil), d...)
 	if len(d) == 0 {
@@ -225,12 +225,14 @@ func (g *grammar) message(version uint16) []byte {
 	return append(u32(u16(nil, 10, uint16(length)), secs, sequence, domain), body...)
 }
 
-// fixed returns a v1, v5 or v7 datagram.
+// fixed returns a v1, v5, v7 or v8 datagram.
 func (g *grammar) fixed() []byte {
 	n := g.below(4)
 	var d []byte
 	header := 24
-	switch g.below(4) {
+	switch g.below(5) {
+	case 4:
+		d, header = v8datagram(1+g.below(14), n), 28
 	case 0:
 		d, header = v1datagram(n, g.oneIn(2)), 16
 	case 1:
@@ -322,7 +324,7 @@ func (g *grammar) sample(expanded bool) []byte {
 	return s
 }
 
-// override returns what the configuration says of the exporter's sampling.
+// override returns what the configuration says about the exporter's sampling.
 func (g *grammar) override() *producer.Override {
 	switch g.below(12) {
 	case 10:

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guardedRoom returns n bytes behind which no memory may be touched. They last
+// guardedRoom returns n bytes after which no memory may be touched. They last
 // as long as the test.
 func guardedRoom(tb testing.TB, n int) []byte {
 	page := unix.Getpagesize()

@@ -11,7 +11,8 @@ import (
 // HeldLimits bounds the data that waits for its template.
 type HeldLimits struct {
 	// Bytes of data sets, in steps of 128 KiB. The sets of one template may
-	// take an eighth, those of one exporter's address a quarter.
+	// take an eighth, those of one exporter's address a third of what is free then: a
+	// quarter, where no others wait.
 	Bytes int64
 	// Sets is the number of data sets. The same shares hold.
 	Sets int
@@ -25,6 +26,7 @@ type HeldLimits struct {
 type Held struct {
 	limits HeldLimits
 	sets   atomic.Int64
+	bytes  atomic.Int64 // of them
 	seed   maphash.Seed
 	// shares is what the addresses take, by a hash that none of them can foresee.
 	// Those of one hash have one share: the table is as large for any number.
@@ -56,7 +58,10 @@ const leastSets = 16
 // shareOf returns one of n shares of a number of sets.
 func shareOf(sets, n int) int { return max(sets/n, min(sets, leastSets)) }
 
-// reserve counts a set of size bytes that is to wait beside those of w, and reports
+// leastBytes is the same of bytes: that of the largest set.
+const leastBytes = 64 << 10
+
+// reserve counts a set of size bytes that is to wait in addition to those of w, and reports
 // false where it may not. It costs O(1).
 func (h *Held) reserve(k *waitKey, w *waiting, size int) bool {
 	l := &h.limits
@@ -64,8 +69,12 @@ func (h *Held) reserve(k *waitKey, w *waiting, size int) bool {
 		return false
 	}
 	share := h.share(&k.key.Exporter)
-	sets, own, bytes := h.sets.Add(1), share.sets.Add(1), share.bytes.Add(int64(size))
-	if sets > int64(l.Sets) || own > int64(shareOf(l.Sets, addressShare)) || bytes > l.Bytes/addressShare {
+	// An address may have a third of what is free: alone a quarter of the whole, and
+	// however many addresses have theirs, one that comes later finds room.
+	free, own := int64(l.Sets)-h.sets.Add(1), share.sets.Add(1)
+	freeBytes, bytes := l.Bytes-h.bytes.Add(int64(size)), share.bytes.Add(int64(size))
+	if free < 0 || own > max((free+1)/(addressShare-1), min(int64(l.Sets), leastSets)) ||
+		bytes > min(max(freeBytes/(addressShare-1), leastBytes), l.Bytes/addressShare) {
 		h.unreserve(k, size)
 		return false
 	}
@@ -76,6 +85,7 @@ func (h *Held) reserve(k *waitKey, w *waiting, size int) bool {
 func (h *Held) unreserve(k *waitKey, size int) {
 	share := h.share(&k.key.Exporter)
 	h.sets.Add(-1)
+	h.bytes.Add(-int64(size))
 	share.sets.Add(-1)
 	share.bytes.Add(-int64(size))
 }
@@ -174,9 +184,10 @@ type waitKey struct {
 // heldSet is a data set that waits.
 type heldSet struct {
 	key      waitKey
-	body     []byte // in chunk
+	message  message // its own: a datagram may have several
+	body     []byte  // in chunk
 	chunk    *chunk
-	template *template.Template // what it is to be decoded by, if that is known
+	template *Template // what it is to be decoded by, if that is known
 	datagram int32
 	// Neighbours in the order of arrival, and the next of the same key.
 	prev, next, nextOfKey int32
@@ -186,9 +197,9 @@ type heldSet struct {
 type heldDatagram struct {
 	meta     Meta
 	source   [16]byte
-	message  message
 	protocol Protocol
 	first    Reason
+	small    int  // see work.small
 	sets     int  // that wait
 	ended    bool // counted as decoded
 }
@@ -215,6 +226,10 @@ type held struct {
 	cursor int32
 	again  bool
 	budget int
+	// asks is the next set for which others of its address are asked, none to begin
+	// again, and askedNs when some were, in Unix nanoseconds.
+	asks    int32
+	askedNs int64
 
 	room   *Held
 	sets   int    // that wait
@@ -233,7 +248,7 @@ type held struct {
 }
 
 func (h *held) init(room *Held) {
-	*h = held{room: room, lists: map[waitKey]waiting{}, oldest: none, newest: none, cursor: none}
+	*h = held{room: room, lists: map[waitKey]waiting{}, oldest: none, newest: none, cursor: none, asks: none}
 }
 
 // waits says whether sets of the key wait: those that follow wait behind them.
@@ -325,6 +340,9 @@ func (h *held) remove(i int32) {
 	if h.cursor == i {
 		h.cursor = s.next
 	}
+	if h.asks == i {
+		h.asks = s.next
+	}
 	w := h.lists[s.key]
 	w.first = s.nextOfKey
 	if w.unbound == i {
@@ -354,7 +372,7 @@ func (h *held) remove(i int32) {
 // keepSlots is how many slots an empty list keeps.
 const keepSlots = 4096
 
-// trim gives back what a producer that holds nothing does not need.
+// trim returns what a producer that holds nothing does not need.
 func (h *held) trim() {
 	if h.chunk != nil {
 		h.room.give(h.chunk)

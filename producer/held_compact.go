@@ -39,7 +39,7 @@ func (h *held) compact() {
 		w.first, w.last, w.unbound = goes(w.first), goes(w.last), goes(w.unbound)
 		lists[k] = w
 	}
-	h.lists, h.cursor = lists, goes(h.cursor)
+	h.lists, h.cursor, h.asks = lists, goes(h.cursor), goes(h.asks)
 	h.oldest, h.newest = none, none
 	if n := len(h.slab); n > 0 {
 		h.oldest, h.newest = 0, int32(n-1)

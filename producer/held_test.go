@@ -33,12 +33,12 @@ func sums(c *producer.Counters) error {
 // holder decodes with data held, fast and slow.
 type holder struct {
 	slow  *slow
-	store *template.Store
+	store *producer.TemplateStore
 	prod  *producer.Producer
 	batch *producer.Batch
 }
 
-func newHolder(rate uint64, room *producer.Held, store *template.Store) *holder {
+func newHolder(rate uint64, room *producer.Held, store *producer.TemplateStore) *holder {
 	h := &holder{slow: newSlow(rate), store: store, batch: producer.NewBatch(0, 64<<10)}
 	h.slow.held = &slowHeld{}
 	h.prod = producer.New(producer.Config{Format: producer.FormatBin, SamplingRate: rate, Held: room}, store)
@@ -132,7 +132,7 @@ func TestHeldOrder(t *testing.T) {
 	step(true, ipfix(set(256, flowRecord(1), flowRecord(2))), 1)
 	step(true, ipfix(set(256, flowRecord(3)), set(257, flowRecord(9))), 2)
 	step(true, ipfix(set(257, flowRecord(9))), 3)
-	// The data in the announcement's own datagram comes behind what waited.
+	// The data in the announcement's own datagram comes after what waited.
 	step(false, ipfix(set(2, tpl(256, flowFields...)), set(256, flowRecord(4))), 4, 1, 1, 2, 4)
 	step(false, ipfix(set(256, flowRecord(5))), 5, 5)
 	step(false, ipfix(set(2, tpl(257, flowFields...))), 6, 2, 3)
@@ -375,7 +375,7 @@ func churn(t *testing.T, r *rand.Rand, ports template.Ports, steps int) {
 
 // churner is two producers with a common store whose limits are all short.
 type churner struct {
-	store *template.Store
+	store *producer.TemplateStore
 	prods [2]*producer.Producer
 	batch *producer.Batch
 	nowNs int64

@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"weak"
-
-	"github.com/weirflow/weir/decoders/template"
 )
 
 // An interner makes the plans of a store's templates, one for all templates
@@ -30,24 +28,24 @@ func newInterner() *interner {
 
 // compile returns the plan of a template. The store calls it once for each,
 // before the template is published.
-func (n *interner) compile(t *template.Template) any {
+func (n *interner) compile(t *Template) compiled {
 	key := content(t)
 	if t.Options {
 		p, known := share(n, n.opts, key, t, compileOptions)
 		if t.Shared = known; known {
 			t.Fields = p.all
 		}
-		return p
+		return compiled{options: p}
 	}
 	p, known := share(n, n.data, key, t, compilePlan)
 	if t.Shared = known; known {
 		t.Fields = p.fields
 	}
-	return p
+	return compiled{data: p}
 }
 
 // share returns the plan that is there, or makes one.
-func share[P any](n *interner, all interned[P], key string, t *template.Template, compile func(*template.Template) *P) (p *P, known bool) {
+func share[P any](n *interner, all interned[P], key string, t *Template, compile func(*Template) *P) (p *P, known bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if p := all[key].Value(); p != nil {
@@ -75,7 +73,7 @@ func (n *interner) size() int {
 
 // content returns all of a template that its plan depends on: its id is no part
 // of that.
-func content(t *template.Template) string {
+func content(t *Template) string {
 	b := make([]byte, 0, 2+9*len(t.Fields))
 	b = binary.BigEndian.AppendUint16(b, t.Version)
 	for i := range t.Fields {

@@ -11,7 +11,7 @@ import (
 
 // announce gives the store of p a v9 template of fields (element, length) from
 // an exporter.
-func announce(t *testing.T, p *Producer, exporter uint32, id uint16, fields ...uint16) *template.Domain {
+func announce(t *testing.T, p *Producer, exporter uint32, id uint16, fields ...uint16) *TemplateDomain {
 	t.Helper()
 	p.source = [16]byte{10: 0xff, 11: 0xff}
 	binary.BigEndian.PutUint32(p.source[12:], exporter)
@@ -22,7 +22,7 @@ func announce(t *testing.T, p *Producer, exporter uint32, id uint16, fields ...u
 		body = binary.BigEndian.AppendUint16(body, f)
 	}
 	m := message{key: template.Key{Exporter: p.source, Version: template.V9}}
-	d := p.templateSet(&m, nil, body, false)
+	d := p.templateSet(&m, nil, template.V9, body, false)
 	if d == nil || d.Template(id) == nil {
 		t.Fatalf("template %d of %d was not stored: %v", id, exporter, p.first)
 	}

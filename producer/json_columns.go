@@ -7,7 +7,7 @@ import "strings"
 // is made once a set; columns that the template has no field for are constant.
 
 // columnPlan makes the plan of a program's columns for a plan that is fused; nil
-// if one of them has to go by way of a Flow.
+// if one of them has to take the generic path.
 func columnPlan(pl *plan, version uint16, prog *Program, n notation) *jsonPlan {
 	b := newFuser()
 	if !b.collect(pl, version) {
@@ -32,6 +32,14 @@ func columnPlan(pl *plan, version uint16, prog *Program, n notation) *jsonPlan {
 		case isExtra(c.id):
 			if !w.sourced(c.id) {
 				w.text = before
+				continue
+			}
+			if fieldTable[c.id].ZeroIsNone {
+				title := strings.TrimPrefix(w.text, before)
+				if w.text = before; c.render != RenderIP || w.member(c.id, "") != columnWritten {
+					return nil
+				}
+				w.j.some(title+w.quote, w.quote+n.sign())
 				continue
 			}
 			if !fieldTable[c.id].ZeroIsValue && c.kind != kindBytes || w.field(c) != columnWritten {
@@ -59,6 +67,9 @@ func columnPlan(pl *plan, version uint16, prog *Program, n notation) *jsonPlan {
 		}
 		w.text += n.sign()
 	}
+	if last := len(w.j.ops) - 1; w.text == "" && last >= 0 && w.j.ops[last].kind >= writesSome4 && w.j.ops[last].kind <= writesSome16 {
+		return nil // where there is no address, the sign of the column before it would be the last
+	}
 	w.text = strings.TrimSuffix(w.text, n.sign()) + n.end()
 	j := w.j
 	j.tail = jsonSpan{uint32(len(j.text)), uint32(len(w.text))}
@@ -84,7 +95,8 @@ func (b *fuser) collect(pl *plan, version uint16) bool {
 			return false
 		}
 	}
-	return true
+	b.usePort(pl)
+	return b.setBoot()
 }
 
 // sharedMax bounds the value of a column that a set's records share.
@@ -167,7 +179,7 @@ func (w *columnWriter) op(o jsonOp, most int) {
 type columnFit uint8
 
 const (
-	columnSlow     columnFit = iota // it has to go by way of a Flow
+	columnSlow     columnFit = iota // it has to take the generic path
 	columnConstant                  // the template has no field for it
 	columnWritten
 )
@@ -183,6 +195,9 @@ func (w *columnWriter) field(c *column) columnFit {
 		if !known {
 			icmp = fusedInt{}
 		}
+		if w.plan.icmp {
+			icmp = fusedInt{offset: w.plan.port, width: 1, mask: 1<<8 - 1}
+		}
 		if proto.little || icmp.little || icmp.shift != 0 || proto.shift != 0 {
 			return columnSlow
 		}
@@ -192,6 +207,13 @@ func (w *columnWriter) field(c *column) columnFit {
 		return columnWritten
 	}
 	switch c.id {
+	case fieldICMPType, fieldICMPCode:
+		if w.plan.icmp {
+			if c.render != RenderNone {
+				return columnSlow
+			}
+			return w.member(c.id, "")
+		}
 	case fieldEtype:
 		return columnConstant
 	case fieldTimeFlowStartNs, fieldTimeFlowEndNs:

@@ -7,11 +7,11 @@ import (
 	"unsafe"
 )
 
-// memberTexts are the texts before each member's value and behind the last, by
+// memberTexts are the texts before each member's value and after the last, by
 // notation.
 var memberTexts = [2]memberText{newMemberText(notationJSON), newMemberText(notationText)}
 
-// memberText is such a text, and jsonSlack behind it, with its pieces by member.
+// memberText is such a text, and jsonSlack after it, with its pieces by member.
 type memberText struct {
 	text  []byte
 	spans [numCore + 1]jsonSpan
@@ -99,7 +99,7 @@ func putAddrs(w unsafe.Pointer, list [][]byte) unsafe.Pointer {
 	return w
 }
 
-// putFlat writes addresses of 16 bytes that stand one behind the other.
+// putFlat writes addresses of 16 bytes that stand one after the other.
 func putFlat(w unsafe.Pointer, list []byte) unsafe.Pointer {
 	for i := 0; len(list) >= 16; i, list = i+1, list[16:] {
 		w = putIP(putQuote(w, i), list[:16])

@@ -11,8 +11,8 @@ import (
 // fusedJSON says that this build writes JSON from plans.
 const fusedJSON = true
 
-// writeJSON appends the objects of all whole records in body to the batch and
-// returns how many there were.
+// writeJSON appends the objects of the whole records in body to the batch, up to the
+// first of which the times are not known, and returns how many there were.
 func (p *Producer) writeJSON(pl *fusedPlan, j *jsonPlan, c *fusedContext, body []byte) int {
 	b := p.batch
 	sep := p.cfg.Separator
@@ -20,7 +20,10 @@ func (p *Producer) writeJSON(pl *fusedPlan, j *jsonPlan, c *fusedContext, body [
 	buf := b.Buf
 	for ; len(body) >= pl.recordLen; body = body[pl.recordLen:] {
 		rec := body[:pl.recordLen:pl.recordLen]
-		if c.sampling != nil {
+		if !pl.readTimes(c, rec) {
+			break
+		}
+		if c.sampling != nil && !c.rateKnown {
 			p.recordPrefix(pl, c, rec)
 		}
 		if p.cfg.Geo != nil {
@@ -43,13 +46,48 @@ func (p *Producer) writeJSON(pl *fusedPlan, j *jsonPlan, c *fusedContext, body [
 	return records
 }
 
+// readTimes notes start and end of a record in c. It tells whether both are known, or
+// none of them: a time that is not there is made of what else is, in a Flow.
+func (pl *fusedPlan) readTimes(c *fusedContext, rec []byte) bool {
+	src := unsafe.Pointer(unsafe.SliceData(rec))
+	var start, end uint64
+	switch pl.times {
+	case timesUptime:
+		start = c.uptime(load32(unsafe.Add(src, pl.start.offset)))
+		end = c.uptime(load32(unsafe.Add(src, pl.end.offset)))
+		c.startNs, c.endNs = c.start(start, end), end
+		return true // see timesFused
+	case timesNTP:
+		start = c.ntp(load64(unsafe.Add(src, pl.start.offset)))
+		end = c.ntp(load64(unsafe.Add(src, pl.end.offset)))
+	default:
+		if pl.start.kind == timeExport {
+			c.startNs, c.endNs = c.exportNs, c.exportNs
+			return true
+		}
+		start, end = pl.start.load(c, rec), pl.end.load(c, rec)
+	}
+	if start == 0 || end == 0 {
+		return false
+	}
+	c.startNs, c.endNs = c.start(start, end), end
+	return true
+}
+
 // putLetters writes a country, or nothing.
 func putLetters(w unsafe.Pointer, c geo.Country) unsafe.Pointer {
 	*(*uint16)(w) = uint16(c>>8) | uint16(c)<<8
 	return unsafe.Add(w, 2&-int((uint64(c)+0xffff)>>16))
 }
 
-// write writes what stands behind the prefix of a record's object, and returns
+// putPorts writes type and code of ICMP at port over the zeros of the op's text.
+func (o *jsonOp) putPorts(w, text, port unsafe.Pointer) unsafe.Pointer {
+	w = put8Digits(w, uint64(*(*uint8)(port)))
+	w = putText(w, unsafe.Add(text, o.text.pos+o.text.n-uint32(o.shift)-1), uintptr(o.shift))
+	return put8Digits(w, uint64(*(*uint8)(unsafe.Add(port, 1))))
+}
+
+// write writes what stands after the prefix of a record's object, and returns
 // its length. The caller guarantees that rec is a whole record of the plan's
 // template, and that out has room for the longest object and jsonSlack.
 func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
@@ -57,7 +95,7 @@ func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 	text := unsafe.Pointer(unsafe.SliceData(j.text))
 	begin := unsafe.Pointer(unsafe.SliceData(out))
 	w := begin
-	// The offset of a number is that behind it, which may be the end of the
+	// The offset of a number is that after it, which may be the end of the
 	// record's memory: no pointer is made of it.
 	for i := range j.ops {
 		o := &j.ops[i]
@@ -91,14 +129,10 @@ func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 			w = putMACText(w, o.load.load(r)&o.load.mask)
 		case writesProto:
 			w = putProtocol(w, uint32(o.load.load(r)&o.load.mask))
-		case writesUptime:
-			w = putNumber(w, c.uptime(load32(unsafe.Add(r, o.load.end))))
-		case writesNTP:
-			w = putNumber(w, c.ntp(load64(unsafe.Add(r, o.load.end))))
 		case writesStart:
-			w = putNumber(w, pl.start.loadOr(c, rec))
+			w = putNumber(w, c.startNs)
 		case writesEnd:
-			w = putNumber(w, pl.end.loadOr(c, rec))
+			w = putNumber(w, c.endNs)
 		case writesDomain:
 			w = putNumber(w, uint64(c.domain))
 		case writesShared:
@@ -129,6 +163,30 @@ func (j *jsonPlan) write(pl *fusedPlan, c *fusedContext, rec, out []byte) int {
 				w = putText(w, unsafe.Add(text, o.bits.end), uintptr(o.bits.mask))
 				w = putNumber(w, v)
 			}
+		case writesPorts:
+			if isICMP(*(*uint8)(unsafe.Add(r, pl.proto))) {
+				w = o.putPorts(unsafe.Add(w, -int(o.shift)-2), text, unsafe.Add(r, pl.port))
+			}
+		case writesSome4:
+			if v := load32(unsafe.Add(r, o.load.end)); v != 0 {
+				w = putText(w, unsafe.Add(text, o.bits.end), uintptr(o.bits.mask))
+				w = putAddr4(w, v)
+				w = putText(w, unsafe.Add(text, uintptr(o.bits.end)+uintptr(o.bits.mask)), uintptr(o.shift))
+			}
+		case writesSome16:
+			if hi, lo := load64(unsafe.Add(r, o.load.end)), load64(unsafe.Add(r, o.load.end+8)); hi|lo != 0 {
+				w = putText(w, unsafe.Add(text, o.bits.end), uintptr(o.bits.mask))
+				w = putAddr16(w, hi, lo)
+				w = putText(w, unsafe.Add(text, uintptr(o.bits.end)+uintptr(o.bits.mask)), uintptr(o.shift))
+			}
+		case writesPort:
+			v := uint8(0)
+			if isICMP(uint8(o.bits.load(r))) {
+				v = uint8(o.load.load(r) >> o.shift)
+			}
+			t := &octets[v]
+			*(*uint32)(w) = t.text
+			w = unsafe.Add(w, t.n-1)
 		case writesICMP:
 			w = putName(w, icmpTypeName(uint32(o.load.load(r)&o.load.mask), uint32(o.bits.load(r)&o.bits.mask)))
 		}

@@ -15,10 +15,10 @@ import (
 // but for the sampling rate where records name one: they are encoded once.
 type jsonPlan struct {
 	ops  []jsonOp
-	text []byte // of all ops, and jsonSlack behind it
+	text []byte // of all ops, and jsonSlack after it
 	// maxLen bounds the length of an object, without its prefix.
 	maxLen int
-	// tail is the text behind the last value.
+	// tail is the text after the last value.
 	tail jsonSpan
 }
 
@@ -42,9 +42,7 @@ const (
 	writesNet16
 	writesMAC
 	writesProto
-	writesUptime // a time on the exporter's uptime clock, 4 bytes
-	writesNTP
-	writesStart // other times
+	writesStart
 	writesEnd
 	writesDomain // the observation domain, which a set gives
 
@@ -55,26 +53,38 @@ const (
 	writesHex    // bytes, as many as bits says
 	writesICMP   // the name of an ICMP type: load is the protocol, bits the type
 
+	// writesPort is a byte of the destination port if the protocol, in bits, is ICMP or
+	// ICMPv6. writesPorts are both of them: the text before has zeros in their places,
+	// which are the last byte and the one that is shift bytes before it.
+	writesPort
+	writesPorts
+
 	// writesValue is a member that is left out if it is zero: bits has its text.
 	writesValue
 
-	// What databases know of the record's addresses: see fusedContext.
+	// writesSome4 and writesSome16 are addresses that are left out if they are zero:
+	// bits has the text in front of them, after which in text are the shift bytes that
+	// follow them.
+	writesSome4
+	writesSome16
+
+	// What databases know about the record's addresses: see fusedContext.
 	writesSrcAS
 	writesDstAS
 	writesSrcCountry
 	writesDstCountry
 )
 
-var jsonKindNames = [...]string{"number", "octet", "addr4", "addr16", "net4", "net16", "mac", "proto", "uptime", "ntp", "start", "end", "domain",
-	"shared", "rate", "little", "hex", "icmp", "value", "src_as", "dst_as", "src_country", "dst_country"}
+var jsonKindNames = [...]string{"number", "octet", "addr4", "addr16", "net4", "net16", "mac", "proto", "start", "end", "domain",
+	"shared", "rate", "little", "hex", "icmp", "port", "ports", "value", "some4", "some16", "src_as", "dst_as", "src_country", "dst_country"}
 
-// jsonOp copies text and writes the value behind it.
+// jsonOp copies text and writes the value after it.
 type jsonOp struct {
 	text  jsonSpan
 	kind  jsonKind
 	shift uint8
 	bits  jsonLoad // of a prefix: its length
-	// load is the value; of an address and a time, its offset alone.
+	// load is the value; of an address, its offset alone.
 	load jsonLoad
 	// member is what the op writes, for people.
 	member fieldID
@@ -83,18 +93,18 @@ type jsonOp struct {
 // jsonLoad says how an integer is read: as the 8 bytes that end where it ends,
 // whatever its width.
 type jsonLoad struct {
-	end  uint32 // behind the integer, from the record's beginning
+	end  uint32 // after the integer, from the record's beginning
 	mask uint64
 }
 
 // jsonMax are the lengths of the longest values.
-var jsonMax = [...]int{writesICMP: 32, writesValue: 20, writesSrcAS: 20, writesDstAS: 20, writesSrcCountry: 20, writesDstCountry: 20, writesNumber: 20, writesOctet: 4, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
-	writesProto: 32, writesUptime: 20, writesNTP: 20, writesStart: 20, writesEnd: 20, writesDomain: 20}
+var jsonMax = [...]int{writesICMP: 32, writesPort: 4, writesPorts: 4, writesValue: 20, writesSome4: 15, writesSome16: 45, writesSrcAS: 20, writesDstAS: 20, writesSrcCountry: 20, writesDstCountry: 20, writesNumber: 20, writesOctet: 4, writesAddr4: 15, writesAddr16: 45, writesNet4: 18, writesNet16: 49, writesMAC: 17,
+	writesProto: 32, writesStart: 20, writesEnd: 20, writesDomain: 20}
 
 // jsonFirst is the first member that is not in the prefix of a set.
 const jsonFirst = fieldTimeFlowStartNs
 
-// textForm is what a jsonPlan depends on beside the template: one of the first forms
+// textForm is what a jsonPlan depends on in addition to the template: one of the first forms
 // of its JSON and text, with and without enrichment.
 type textForm struct {
 	notation
@@ -116,9 +126,7 @@ func (t textForm) index() int {
 func jsonFused(pl *plan, version uint16, form textForm) *jsonPlan {
 	b := newFuser()
 	n := form.notation
-	for _, o := range pl.ops {
-		b.add(o, version)
-	}
+	b.collect(pl, version)
 	j := &jsonPlan{}
 	text := ""
 	put := func(o jsonOp, member fieldID) {
@@ -135,6 +143,13 @@ func jsonFused(pl *plan, version uint16, form textForm) *jsonPlan {
 			put(o, id)
 			continue
 		}
+		if id == fieldICMPType && b.plan.icmp {
+			between := n.before(fieldICMPCode)
+			text += "0" + between + "0"
+			put(jsonOp{kind: writesPorts, shift: uint8(len(between)), load: jsonLoad{end: b.plan.port}}, id)
+			id = fieldICMPCode
+			continue
+		}
 		if o, ok := b.jsonOp(id); ok {
 			put(o, id)
 			continue
@@ -149,6 +164,11 @@ func jsonFused(pl *plan, version uint16, form textForm) *jsonPlan {
 		}
 		before, behind := n.quotes(fieldTable[id].form)
 		member := n.sign() + n.key(fieldTable[id].name) + before
+		if fieldTable[id].ZeroIsNone {
+			put(o, id)
+			j.some(member, behind)
+			continue
+		}
 		if o.kind != writesValue {
 			text += member
 			put(o, id)
@@ -178,6 +198,15 @@ func jsonFused(pl *plan, version uint16, form textForm) *jsonPlan {
 	j.maxLen += len(j.text)
 	j.text = append(j.text, make([]byte, jsonSlack)...)
 	return j
+}
+
+// some makes the last op, of an address, that of a member that is left out if it is zero.
+func (j *jsonPlan) some(before, behind string) {
+	o := &j.ops[len(j.ops)-1]
+	o.kind += writesSome4 - writesAddr4
+	o.bits, o.shift = jsonLoad{end: uint32(len(j.text)), mask: uint64(len(before))}, uint8(len(behind))
+	j.text = append(append(j.text, before...), behind...)
+	j.maxLen += len(before) + len(behind)
 }
 
 // enrichedOp returns the op of a member that enrichment may change.
@@ -212,9 +241,18 @@ func (b *fuser) jsonOp(id fieldID) (jsonOp, bool) {
 	case fieldObservationDomainID:
 		return jsonOp{kind: writesDomain}, true
 	case fieldTimeFlowStartNs:
-		return b.jsonTime(&b.plan.start, writesStart), true
+		return jsonOp{kind: writesStart}, true
 	case fieldTimeFlowEndNs:
-		return b.jsonTime(&b.plan.end, writesEnd), true
+		return jsonOp{kind: writesEnd}, true
+	case fieldICMPType, fieldICMPCode:
+		if b.plan.icmp {
+			o := load(fusedInt{offset: b.plan.port, width: 2, mask: 1<<8 - 1})
+			o.kind, o.bits = writesPort, loadOf(b.ints[fieldProto])
+			if id == fieldICMPType {
+				o.shift = 8
+			}
+			return o, true
+		}
 	}
 	switch fieldTable[id].form {
 	case schema.Address:
@@ -272,17 +310,6 @@ func numberKind(mask uint64) jsonKind {
 		return writesOctet
 	}
 	return writesNumber
-}
-
-// jsonTime returns the op of a time.
-func (b *fuser) jsonTime(t *fusedTime, other jsonKind) jsonOp {
-	switch {
-	case t.kind == timeUptime && t.width == 4:
-		return jsonOp{kind: writesUptime, load: jsonLoad{end: t.offset}}
-	case t.kind == timeNTP:
-		return jsonOp{kind: writesNTP, load: jsonLoad{end: t.offset}}
-	}
-	return jsonOp{kind: other}
 }
 
 // jsonDefault returns the value of a member that the template has no field for.

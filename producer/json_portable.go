@@ -3,7 +3,7 @@
 package producer
 
 // fusedJSON says that this build has no writer of JSON from plans: all records
-// go by way of a Flow.
+// take the generic path.
 const fusedJSON = false
 
 func (*Producer) writeJSON(*fusedPlan, *jsonPlan, *fusedContext, []byte) int { return 0 }

@@ -2,7 +2,7 @@ package producer
 
 import "github.com/weirflow/weir/producer/schema"
 
-// quotes returns what stands before and behind a value of the form.
+// quotes returns what stands before and after a value of the form.
 func (n notation) quotes(f schema.Form) (before, behind string) {
 	switch f {
 	case schema.Address, schema.Prefix, schema.MAC, schema.TypeName, schema.EtherType, schema.Protocol, schema.Text:
@@ -22,7 +22,7 @@ func (n notation) mark() string {
 }
 
 // open, sign and end are what stands before the first member of a message, between
-// two, and behind the last; key is what stands before a value.
+// two, and after the last; key is what stands before a value.
 func (n notation) open() string {
 	if n == notationText {
 		return ""
@@ -52,7 +52,7 @@ func (n notation) key(name string) string {
 }
 
 // before returns the text between the value of member i-1 and that of member i; with
-// numCore, what stands behind the last value. Members are the fields that goflow2
+// numCore, what stands after the last value. Members are the fields that goflow2
 // has, in their order.
 func (n notation) before(i fieldID) string {
 	text := n.open()

@@ -10,7 +10,7 @@ import (
 
 // Text is written in words: a store may go up to jsonSlack bytes beyond the end
 // of what counts, for which callers keep room, and pieces of text are read up
-// to as far behind their end, for which their makers do.
+// to as far after their end, for which their makers do.
 
 // putText copies n bytes.
 func putText(w, text unsafe.Pointer, n uintptr) unsafe.Pointer {
@@ -63,7 +63,13 @@ func putBig(w unsafe.Pointer, v uint64) unsafe.Pointer {
 	low := v - high*1e8
 	if high >= 1e8 {
 		top := high / 1e8
-		w = put8Digits(w, top)
+		if top < 256 { // as of times until 2051
+			t := &octets[top]
+			*(*uint32)(w) = t.text
+			w = unsafe.Add(w, t.n-1)
+		} else {
+			w = put8Digits(w, top)
+		}
 		*(*uint64)(w) = digits8(high-top*1e8) | zeros8
 		w = unsafe.Add(w, 8)
 	} else {
@@ -73,7 +79,7 @@ func putBig(w unsafe.Pointer, v uint64) unsafe.Pointer {
 	return unsafe.Add(w, 8)
 }
 
-// octet is the text of a byte with a dot behind it, first character lowest, and
+// octet is the text of a byte with a dot after it, first character lowest, and
 // the length of both.
 type octet struct{ text, n uint32 }
 

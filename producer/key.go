@@ -106,8 +106,8 @@ func (k *keyField) hash(h fnv, f *Flow) fnv {
 		return h.byte(']')
 	case kindBytesList:
 		h = h.byte('[')
-		if k.id == fieldMPLSIP {
-			for i, v := range f.MPLSIP {
+		if k.id != fieldRoutingAddresses {
+			for i, v := range *f.byteLists(k.id) {
 				if i > 0 {
 					h = h.byte(' ')
 				}

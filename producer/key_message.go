@@ -2,8 +2,8 @@ package producer
 
 import "encoding/binary"
 
-// fusedKeys adds the keys of the messages at and behind place first of the
-// batch, which were written without a Flow behind what they share.
+// fusedKeys adds the keys of the messages at and after place first of the
+// batch, which were written without a Flow after what they share.
 func (p *Producer) fusedKeys(b *Batch, first int) {
 	c := &p.fused
 	for i := first; i < len(b.Ends); i++ {

@@ -6,7 +6,7 @@ import (
 )
 
 // A keyPlan computes the keys of records that are written without a Flow, from
-// the records' bytes. There is one for each template, beside its fused plan.
+// the records' bytes. There is one for each template, in addition to its fused plan.
 //
 // A key is a chain of steps, each of which needs what the one before it gave: a
 // processor would wait for most of them. So each op is done for all records of
@@ -107,6 +107,10 @@ func (w *keyWriter) field(k *keyField) bool {
 		}
 		w.share(k)
 		return true
+	case fieldICMPType, fieldICMPCode:
+		if w.plan.icmp {
+			return false
+		}
 	case fieldTimeFlowStartNs:
 		w.time(k, keyStart, &w.plan.start)
 		return true
@@ -145,6 +149,7 @@ func (w *keyWriter) extra(k *keyField) bool {
 	}
 	if a, ok := w.addrs[k.id]; ok {
 		w.bytes(a.offset, uint32(a.length))
+		return !fieldTable[k.id].ZeroIsNone
 	}
 	return w.texts[k.id].length == 0
 }
@@ -284,13 +289,14 @@ func (o *keyOp) add(keys []uint32, pl *fusedPlan, c *fusedContext, f *Flow, body
 		for i, h := range keys {
 			keys[i] = uint32(fnv(h).number(loadInt(body[i*step:], &o.number)))
 		}
-	case keyStart, keyEnd:
-		t := &pl.start
-		if o.kind == keyEnd {
-			t = &pl.end
-		}
+	case keyStart:
 		for i, h := range keys {
-			keys[i] = uint32(fnv(h).number(t.load(c, body[i*step:])))
+			rec := body[i*step:]
+			keys[i] = uint32(fnv(h).number(c.start(pl.start.load(c, rec), pl.end.load(c, rec))))
+		}
+	case keyEnd:
+		for i, h := range keys {
+			keys[i] = uint32(fnv(h).number(pl.end.load(c, body[i*step:])))
 		}
 	}
 }

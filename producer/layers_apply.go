@@ -5,7 +5,7 @@ import (
 	"github.com/weirflow/weir/producer/schema"
 )
 
-// follow reads on behind the ports that the mapping names.
+// follow reads on after the ports that the mapping names.
 func (p *Producer) follow(l *layerProgram, b []byte, h *packet.Headers) {
 	p.portLayers = 0
 	if len(l.ports) == 0 {
@@ -91,7 +91,7 @@ func (p *Producer) mapNumbered(rules []numberedRule, number uint32, encap bool, 
 	}
 }
 
-// mapPayload maps what lies behind the transport header: that of the stack that
+// mapPayload maps what lies after the transport header: that of the stack that
 // carries, and that of the innermost one that is carried.
 func (p *Producer) mapPayload(l *layerProgram, b []byte, h *packet.Headers, f *Flow) {
 	off, base, inner := 0, -1, -1
@@ -188,8 +188,8 @@ func (p *Producer) assign(t *target, v []byte, f *Flow, c *recordContext) {
 	switch {
 	case t.custom != nil:
 		f.setCustom(customValue{field: t.custom, bytes: v})
-	case t.field == fieldMPLSIP:
-		f.MPLSIP = append(f.MPLSIP, v)
+	case fieldTable[t.field].kind == kindBytesList:
+		f.appendBytes(t.field, v)
 	case fieldTable[t.field].form == schema.Text:
 		f.setBytes(t.field, p.text(v))
 	default:
@@ -203,8 +203,8 @@ func (p *Producer) assignNumber(t *target, n uint64, f *Flow, c *recordContext) 
 		f.setCustom(customValue{field: t.custom, num: n})
 		return
 	}
-	if list := f.uints(t.field); list != nil {
-		*list = append(*list, uint32(n))
+	if fieldTable[t.field].IsList() {
+		f.appendNumber(t.field, n)
 	} else {
 		f.setNumber(t.field, n)
 	}

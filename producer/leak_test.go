@@ -117,7 +117,7 @@ func TestReleasedPlansAfterSamples(t *testing.T) {
 	equal(t, "second", string(batch.Message(1)), string(batch.Message(0)))
 }
 
-// TestPeekLeavesNothing: what Peek says of a datagram is that datagram's alone.
+// TestPeekLeavesNothing: what Peek says about a datagram is that datagram's alone.
 func TestPeekLeavesNothing(t *testing.T) {
 	p := producer.New(producer.Config{Format: producer.FormatBin}, producer.NewStore(template.DefaultLimits()))
 	batch := producer.NewBatch(0, 1<<10)

@@ -9,7 +9,7 @@ import (
 )
 
 // A Mapping says how messages differ from the default: which fields they have
-// beside those of FlowMessage and where those come from, and for the textual
+// in addition to those of FlowMessage and where those come from, and for the textual
 // formats which fields are written, under which names and how. It is what a
 // mapping file says; NewProgram makes it work.
 type Mapping struct {
@@ -113,11 +113,15 @@ type Program struct {
 	hidden extraSet
 	notes  []Problem // what became of such fields
 
+	// sourced says that messages have sampling_source: no record is written without a
+	// Flow then.
+	sourced bool
+
 	// plain says that JSON is what AppendJSON writes.
 	plain   bool
 	columns []column
 	fast    [2]fastColumns    // by notation
-	samples [2]*sampleColumns // of plain samples, by notation; nil where these go by way of a Flow
+	samples [2]*sampleColumns // of plain samples, by notation; nil where these take the generic path
 	key     []keyField
 	// keyShared says that all flows of a set, or of an sFlow datagram, have
 	// the same key.
@@ -132,7 +136,7 @@ type Program struct {
 	keyPlaces []uint8
 	keyFields int
 
-	fixed map[*plan]*plan // of the fixed versions, by those of no mapping
+	fixed []*plan // of the fixed layouts, by index; nil where they are those of no mapping
 	// plans says that templates have plans of their own under this program.
 	plans     bool
 	ipfix, v9 map[elementKey]target
@@ -183,6 +187,7 @@ func NewProgram(m *Mapping, s Settings) (*Program, error) {
 	c.columns()
 	c.program.compileFast()
 	c.keys(s.Hash)
+	c.program.sourced = c.sourced()
 	c.program.ipfix = c.elements("ipfix", m.IPFIX)
 	c.program.v9 = c.elements("netflowv9", m.NetFlowV9)
 	c.program.plans = c.program.hidden != extraSet{} || !c.program.plain || c.program.Keyed() || len(c.program.ipfix)+len(c.program.v9) > 0
@@ -274,6 +279,26 @@ func (c *compiler) replace(path string, f *Custom) {
 // Notes returns which fields of weir the mapping replaces by its own.
 func (p *Program) Notes() []Problem { return p.notes }
 
+// sourced tells whether the mapping names the field sampling_source.
+func (c *compiler) sourced() bool {
+	if c.program.hidden.has(fieldSamplingSource) {
+		return false
+	}
+	is := func(name string) bool { return c.canonical(name) == fieldTable[fieldSamplingSource].name }
+	for name := range c.mapping.Rename {
+		if is(name) {
+			return true
+		}
+	}
+	for name := range c.mapping.Render {
+		if is(name) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.mapping.Fields, is) ||
+		slices.ContainsFunc(c.program.key, func(k keyField) bool { return k.id == fieldSamplingSource })
+}
+
 // numberTaken returns the name of the field of goflow2's FlowMessage with the number.
 func numberTaken(number uint32) string {
 	for i := range fieldTable[:numCore] {
@@ -310,7 +335,7 @@ func (c *compiler) names(virtual bool) string {
 
 // notDestinations are fields that a mapping cannot set.
 func notDestination(id fieldID) bool {
-	return id == fieldType || id == fieldLayerStack || id == fieldRoutingAddresses
+	return id == fieldType || id == fieldLayerStack || id == fieldRoutingAddresses || id == fieldSamplingSource
 }
 
 // target resolves a destination.

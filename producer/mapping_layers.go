@@ -25,7 +25,7 @@ type layerProgram struct {
 	kinds [kindLayer + 1][]layerRule
 	any   uint32 // bit of each place that has rules
 	// whole are the rules of the header as such, payload those of what lies
-	// behind the transport layer.
+	// after the transport layer.
 	whole, payload []layerRule
 	// Rules of layers by what announces them. The numbers are EtherTypes, IP
 	// protocols, and keys of ports.
@@ -307,7 +307,7 @@ func (c *compiler) port(l *layerProgram, path string, r *PortRule) {
 	}
 }
 
-// portAt returns what a port of a transport header says lies behind it, and the
+// portAt returns what a port of a transport header says lies after it, and the
 // key of that port. The destination counts first.
 func (l *layerProgram) portAt(tcp bool, header []byte) (start packet.Start, key uint32, ok bool) {
 	src, dst := binary.BigEndian.Uint16(header), binary.BigEndian.Uint16(header[2:])

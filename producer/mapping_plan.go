@@ -20,8 +20,8 @@ type mappedPlan struct {
 // first needs it, and kept for all workers until the program is another. Two
 // workers may make the same one at the same time, or each its own while a new
 // program spreads: any of them is good.
-func (p *Producer) planOf(t *template.Template) *plan {
-	pl := t.Compiled.(*plan)
+func (p *Producer) planOf(t *Template) *plan {
+	pl := t.Compiled.data
 	if !p.prog.plans {
 		return pl
 	}
@@ -57,30 +57,27 @@ func (pl *plan) makePlans(prog *Program, version uint16) {
 	}
 }
 
-// makeFixed makes the plans of the program for the fixed versions.
+// makeFixed makes the plans of the program for the fixed layouts.
 func (p *Program) makeFixed() {
 	if p.plain && !p.Keyed() || p.compat {
 		return
 	}
-	p.fixed = map[*plan]*plan{}
-	for _, base := range []*plan{fixedV5, fixedV7, fixedV1, fixedV1Long} {
-		own := &plan{ops: base.ops, fused: base.fused}
-		own.makePlans(p, template.V9)
-		p.fixed[base] = own
+	p.fixed = makeFixedPlans()
+	for _, pl := range p.fixed {
+		pl.makePlans(p, template.V9)
 	}
 }
 
-// fixedPlan returns the plan of a fixed version's records.
-func (p *Program) fixedPlan(h *netflow.Fixed) *plan {
-	base := fixedPlan(h)
-	if own := p.fixed[base]; own != nil {
-		return own
+// fixedPlan returns the plan of the records of a fixed layout.
+func (p *Program) fixedPlan(l *netflow.Layout) *plan {
+	if p.fixed != nil {
+		return p.fixed[l.Index]
 	}
-	return base
+	return fixedPlans[l.Index]
 }
 
 // touches tells whether a mapping is about any of the template's fields.
-func touches(t *template.Template, mapping map[elementKey]target) bool {
+func touches(t *Template, mapping map[elementKey]target) bool {
 	for _, f := range t.Fields {
 		if _, ok := mapping[elementKey{f.PEN, f.ID}]; ok {
 			return true
@@ -171,7 +168,7 @@ func (c *fusedCustom) maxLen() int {
 	return int(c.headLen) + int(c.length)
 }
 
-// write writes the field behind the o bytes of out that are there, zero too.
+// write writes the field after the o bytes of out that are there, zero too.
 func (c *fusedCustom) write(rec, out []byte, o int) int {
 	binary.LittleEndian.PutUint64(out[o:], c.head)
 	o += int(c.headLen)
@@ -204,7 +201,9 @@ func (p *Producer) parseHeader(b []byte, start packet.Start, h *packet.Headers) 
 }
 
 // fusesSamples tells whether flow samples may be written without a Flow.
-func (p *Program) fusesSamples() bool { return !p.compat && (p.layers == nil || p.layers.fused) }
+func (p *Program) fusesSamples() bool {
+	return !p.compat && !p.sourced && (p.layers == nil || p.layers.fused)
+}
 
 // sampleCustom returns what the mapping takes from a sampled header, whose layers
 // h has unless the frame is plain. It is valid until the next record.

@@ -199,3 +199,19 @@ func layerName(layer uint32) string {
 	}
 	return "Custom"
 }
+
+// tunnelName returns the name of a kind of tunnel.
+func tunnelName(kind uint32) string {
+	if kind < uint32(len(schema.TunnelNames)) {
+		return schema.TunnelNames[kind]
+	}
+	return ""
+}
+
+// rateSourceName returns the name of what a sampling rate came from.
+func rateSourceName(source uint32) string {
+	if source < uint32(len(schema.SamplingSources)) {
+		return schema.SamplingSources[source]
+	}
+	return schema.SamplingSources[SamplingUnknown]
+}

@@ -5,7 +5,7 @@ import (
 	"github.com/weirflow/weir/producer/schema"
 )
 
-// Information elements that options data announces sampling and boot with, beside
+// Information elements that options data announces sampling and boot with, in addition to
 // those of rateElements.
 const (
 	ieIngressInterface = 10
@@ -66,12 +66,14 @@ type optionsPlan struct {
 	// is of use here.
 	fields []optionsField
 	all    []template.Field // of the template
+	// names is what they say about numbers; nil for nothing.
+	names *namesPlan
 	// chain says that the records have no rate, but selectors of sequences.
 	chain bool
 }
 
-func compileOptions(t *template.Template) *optionsPlan {
-	p := &optionsPlan{all: t.Fields}
+func compileOptions(t *Template) *optionsPlan {
+	p := &optionsPlan{all: t.Fields, names: compileNames(t)}
 	useful, rate, sequence, selector := false, false, false, false
 	for _, f := range t.Fields {
 		if f.Length == 0 {
@@ -134,7 +136,7 @@ type optionsRecord struct {
 // names: sampler or selector (48, 302), selection sequence (301), interface (10, 14),
 // line card (141), template (145), or the scope of these in v9; and for the whole domain
 // where it names none. A sequence without a rate has that of its selectors.
-func (p *Producer) options(pl *optionsPlan, domain *template.Domain, rec []byte) {
+func (p *Producer) options(pl *optionsPlan, domain *TemplateDomain, rec []byte) {
 	if p.prog.compat {
 		p.compatOptions(pl, domain, rec)
 		return
@@ -187,7 +189,7 @@ func (r *optionsRecord) read(pl *optionsPlan, s *template.Sampling, rec []byte) 
 		f := &pl.fields[i]
 		off, n := template.FieldSpan(&f.Field, rec, pos)
 		pos = off + n
-		value, ok := number(rec[off:pos])
+		value, ok := integer(rec[off:pos])
 		if f.use == useNothing || !ok {
 			continue
 		}

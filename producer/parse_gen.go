@@ -96,10 +96,124 @@ func (p *Parser) number(field, v uint64) {
 		f.RoutingSegLeft = uint32(v)
 	case 42:
 		f.setNumber(fieldFlowDirection, v)
+	case 113:
+		f.setNumber(fieldFlowReverse, v)
+	case 114:
+		f.setNumber(fieldSamplingSource, v)
 	case 115:
 		f.setNumber(fieldOutIfCount, v)
 	case 116:
 		f.setNumber(fieldDropReason, v)
+	case 39:
+		f.setNumber(fieldIngressVRFID, v)
+	case 40:
+		f.setNumber(fieldEgressVRFID, v)
+	case 41:
+		f.setNumber(fieldBiFlowDirection, v)
+	case 117:
+		f.setNumber(fieldFlowEndReason, v)
+	case 118:
+		f.setNumber(fieldDroppedBytes, v)
+	case 119:
+		f.setNumber(fieldDroppedPackets, v)
+	case 122:
+		f.setNumber(fieldPostNATSrcPort, v)
+	case 123:
+		f.setNumber(fieldPostNATDstPort, v)
+	case 124:
+		f.setNumber(fieldNATEvent, v)
+	case 125:
+		f.setNumber(fieldNATPoolID, v)
+	case 127:
+		f.setNumber(fieldPortRangeStart, v)
+	case 128:
+		f.setNumber(fieldPortRangeEnd, v)
+	case 129:
+		f.setNumber(fieldPortRangeStep, v)
+	case 130:
+		f.setNumber(fieldPortRangePorts, v)
+	case 131:
+		f.setNumber(fieldFirewallEvent, v)
+	case 132:
+		f.setNumber(fieldFirewallExtEvent, v)
+	case 135:
+		f.setNumber(fieldApplicationID, v)
+	case 140:
+		f.setNumber(fieldPostIPTOS, v)
+	case 141:
+		f.setNumber(fieldTunnelType, v)
+	case 142:
+		f.setNumber(fieldTunnelID, v)
+	case 145:
+		f.setNumber(fieldInnerEtype, v)
+	case 146:
+		f.setNumber(fieldInnerProto, v)
+	case 147:
+		f.setNumber(fieldInnerSrcPort, v)
+	case 148:
+		f.setNumber(fieldInnerDstPort, v)
+	case 149:
+		f.setNumber(fieldDot1QVLANID, v)
+	case 150:
+		f.setNumber(fieldDot1QCustomerVLANID, v)
+	case 151:
+		f.setNumber(fieldPostDot1QVLANID, v)
+	case 152:
+		f.setNumber(fieldPostDot1QCustomerVLANID, v)
+	case 153:
+		f.setNumber(fieldMinimumTTL, v)
+	case 154:
+		f.setNumber(fieldMaximumTTL, v)
+	case 155:
+		f.setNumber(fieldMinimumIPTotalLength, v)
+	case 156:
+		f.setNumber(fieldMaximumIPTotalLength, v)
+	case 158:
+		f.setNumber(fieldMPLSTopLabelType, v)
+	case 159:
+		f.setNumber(fieldMPLSTopLabelExp, v)
+	case 160:
+		f.setNumber(fieldBGPPrevAdjacentAS, v)
+	case 161:
+		f.appendNumber(fieldBGPSourceCommunities, v)
+	case 166:
+		f.setNumber(fieldSRHFlagsIPv6, v)
+	case 167:
+		f.setNumber(fieldSRHTagIPv6, v)
+	case 169:
+		f.setNumber(fieldSRHActiveSegmentType, v)
+	case 170:
+		f.setNumber(fieldSRHSegmentLocatorLength, v)
+	case 171:
+		f.setNumber(fieldSRHSegmentEndpointBehavior, v)
+	case 172:
+		f.setNumber(fieldStaMACAddress, v)
+	case 175:
+		f.setNumber(fieldMPLSTunnelID, v)
+	case 177:
+		f.setNumber(fieldMPLSVCID, v)
+	case 179:
+		f.setNumber(fieldMPLSFECPrefixLength, v)
+	case 180:
+		f.setNumber(fieldIngressVNI, v)
+	case 181:
+		f.setNumber(fieldEgressVNI, v)
+	case 182:
+		f.setNumber(fieldEgressQueue, v)
+	case 183:
+		f.setNumber(fieldQueueDepth, v)
+	case 184:
+		f.setNumber(fieldTransitDelay, v)
+	case 187:
+		f.setNumber(fieldACLNumber, v)
+	case 195:
+		f.setNumber(fieldTCPRTT, v)
+	case 196:
+		f.setNumber(fieldTCPRTTVariance, v)
+	case 197:
+		f.setNumber(fieldTCPRetransmits, v)
+	case 198:
+		f.setNumber(fieldTCPLost, v)
 	}
 }
 
@@ -128,7 +242,7 @@ func (p *Parser) bytes(field uint64, v []byte) bool {
 	case 81:
 		list = &f.MPLSLabel
 	case 82:
-		f.MPLSIP = append(f.MPLSIP, v)
+		f.appendBytes(fieldMPLSIP, v)
 	case 103:
 		list = &f.LayerStack
 	case 104:
@@ -137,8 +251,72 @@ func (p *Parser) bytes(field uint64, v []byte) bool {
 		if len(v) == 16 {
 			p.routing = append(p.routing, v...)
 		}
+	case 120:
+		f.setBytes(fieldPostNATSrcAddr, v)
+	case 121:
+		f.setBytes(fieldPostNATDstAddr, v)
+	case 126:
+		f.setBytes(fieldNATPoolName, v)
+	case 133:
+		f.setBytes(fieldIngressVRFName, v)
+	case 134:
+		f.setBytes(fieldEgressVRFName, v)
+	case 136:
+		f.setBytes(fieldApplicationName, v)
 	case 137:
 		f.setBytes(fieldUserName, v)
+	case 138:
+		f.setBytes(fieldInIfName, v)
+	case 139:
+		f.setBytes(fieldOutIfName, v)
+	case 143:
+		f.setBytes(fieldInnerSrcAddr, v)
+	case 144:
+		f.setBytes(fieldInnerDstAddr, v)
+	case 157:
+		f.setBytes(fieldMPLSVPNRouteDistinguisher, v)
+	case 161:
+		list = f.listOf(fieldBGPSourceCommunities)
+	case 162:
+		f.appendBytes(fieldBGPSourceExtendedCommunities, v)
+	case 163:
+		f.appendBytes(fieldBGPExtendedCommunities, v)
+	case 164:
+		f.appendBytes(fieldBGPSourceLargeCommunities, v)
+	case 165:
+		f.appendBytes(fieldBGPLargeCommunities, v)
+	case 168:
+		f.setBytes(fieldSRHActiveSegmentIPv6, v)
+	case 173:
+		f.setBytes(fieldStaIPv4Address, v)
+	case 174:
+		f.setBytes(fieldMPLSTunnelName, v)
+	case 176:
+		f.setBytes(fieldMPLSVCName, v)
+	case 178:
+		f.setBytes(fieldMPLSFTNDescription, v)
+	case 185:
+		f.setBytes(fieldTunnelSrcAddr, v)
+	case 186:
+		f.setBytes(fieldTunnelDstAddr, v)
+	case 188:
+		f.setBytes(fieldACLName, v)
+	case 189:
+		f.setBytes(fieldURLHost, v)
+	case 190:
+		f.setBytes(fieldURL, v)
+	case 191:
+		f.setBytes(fieldDropFunction, v)
+	case 192:
+		f.setBytes(fieldHWTrapGroup, v)
+	case 193:
+		f.setBytes(fieldHWTrap, v)
+	case 194:
+		f.setBytes(fieldLinuxDropReason, v)
+	case 199:
+		f.setBytes(fieldSamplerName, v)
+	case 200:
+		f.setBytes(fieldSamplerMode, v)
 	default:
 		p.country(field, v)
 	}

@@ -14,7 +14,7 @@ import (
 func TestNoAllocations(t *testing.T) {
 	for _, s := range scenarios() {
 		if strings.Contains(s.name, "redefinition") || strings.Contains(s.name, "withdrawal") {
-			continue // templates that change are stored anew
+			continue // templates that change are stored again
 		}
 		for format, name := range map[producer.Format]string{producer.FormatJSON: "json", producer.FormatBin: "bin"} {
 			t.Run(s.name+"/"+name, func(t *testing.T) {

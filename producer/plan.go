@@ -1,7 +1,9 @@
 package producer
 
 import (
+	"encoding/binary"
 	"math/bits"
+	"slices"
 	"sync/atomic"
 
 	"github.com/weirflow/weir/decoders/template"
@@ -34,7 +36,35 @@ const (
 	opPacket           // and of a packet
 	opMapped           // by the mapping: see target
 	opNTPFloat         // as goflow2 converts it: see compat.go
+
+	// Those of fields that several elements fill: only where the field is zero.
+	opNumberIfZero
+	opAddressIfZero
+	opTextIfZero
+
+	opDurationMillis // from start to end
+	opDurationMicros
+	opEtherType // where there are no addresses
+	opImplies   // the protocol
+	opICMPPort  // see plan.icmpPort
+	opCodePoint
+
+	opBytes       // a string of bytes as it is
+	opBytesIfZero //
+	opApplication
+	opChosen // see lookups
+	opList   // of values: see lists.go
+	opSegments
+	opRoutingHeader
+	opDirection // see op.side
+	opLabels    // the beginning of a packet with its label stack
+	opPayload   // what follows the IP header of a packet
+	opUnion     // of TCP flags
+	numOpcodes
 )
+
+// ifZero are the opcodes that do not replace a value.
+var ifZero = map[opcode]opcode{opNumber: opNumberIfZero, opAddress: opAddressIfZero, opText: opTextIfZero, opBytes: opBytesIfZero}
 
 // opcodes are those of the table's conversions; Plain depends on the field.
 var opcodes = [schema.NumConversions]opcode{
@@ -42,21 +72,36 @@ var opcodes = [schema.NumConversions]opcode{
 	schema.Uptime: opUptime, schema.Seconds: opSeconds, schema.Millis: opMillis, schema.NTP: opNTP, schema.Before: opBefore,
 	schema.BootTime: opBoot, schema.IPVersion: opIPVersion, schema.Interval: opInterval, schema.Sampler: opSampler,
 	schema.FrameSize: opFrameSize, schema.Frame: opFrame, schema.Packet: opPacket,
+	schema.DurationMillis: opDurationMillis, schema.DurationMicros: opDurationMicros, schema.EthernetType: opEtherType,
+	schema.Implies: opImplies, schema.ICMPPort: opICMPPort, schema.CodePoint: opCodePoint,
+	schema.Application: opApplication, schema.Chosen: opChosen, schema.BasicList: opList,
+	schema.Segments: opSegments, schema.RoutingHeader: opRoutingHeader, schema.Labels: opLabels, schema.PacketPayload: opPayload,
+	schema.Union: opUnion,
 }
 
 // An elementOp is what an element does to a field.
 type elementOp struct {
 	op
-	rank uint8
+	rank    uint8
+	length  uint8 // the only one that it may have, 0 for any
+	reverse bool  // of the other direction
+	isNew   bool  // goflow2 does not know it
 }
+
+// lookups are those of the table, by the place of an opChosen.
+var lookups []*schema.Lookup
 
 // elements are what the table's elements fill. Numbers of IANA's up to 127 are those
 // of NetFlow v9 too (RFC 7012, RFC 3954 section 8).
 var elements = func() map[elementKey][]elementOp {
 	all := map[elementKey][]elementOp{}
 	add := func(id fieldID, e *schema.Element) {
-		key := elementKey{e.PEN, e.ID}
-		all[key] = append(all[key], elementOp{newOp(id, e), e.Rank})
+		key, o := elementKey{e.PEN, e.ID}, newOp(id, e)
+		if e.Lookup != nil {
+			o.place = uint8(len(lookups))
+			lookups = append(lookups, e.Lookup)
+		}
+		all[key] = append(all[key], elementOp{o, e.Rank, e.Length, e.Reverse, e.New})
 	}
 	for i := range schema.Fields {
 		for j := range schema.Fields[i].Elements {
@@ -71,8 +116,11 @@ var elements = func() map[elementKey][]elementOp {
 
 // newOp makes the op of an element that fills a field, but for where it stands.
 func newOp(id fieldID, e *schema.Element) op {
-	o := op{code: opcodes[e.Conv], field: id, shift: e.Shift, bits: e.Bits, place: e.Place}
-	if o.bits == 0 {
+	o := op{code: opcodes[e.Conv], field: id, shift: e.Shift, bits: e.Bits, place: e.Place, side: e.Side}
+	switch {
+	case e.Conv == schema.Append || e.Conv == schema.BasicList:
+		o.bits = e.Length
+	case o.bits == 0:
 		o.bits = 64
 	}
 	if e.Conv != schema.Plain {
@@ -81,8 +129,10 @@ func newOp(id fieldID, e *schema.Element) op {
 	switch info := &fieldTable[id]; {
 	case info.form == schema.Text:
 		o.code = opText
-	case info.kind == kindBytes:
+	case info.form == schema.Address:
 		o.code = opAddress
+	case info.kind == kindBytes:
+		o.code = opBytes
 	default:
 		o.code, o.wide, o.at = opNumber, info.kind == kindUint64, flowOffset(id)
 	}
@@ -94,6 +144,7 @@ const (
 	placeSampler  = 0
 	placeSequence = 1
 	placeLineCard = 2
+	placeSelector = 3
 )
 
 // A plan is what a data template became: the fields that a Flow has a place
@@ -119,6 +170,20 @@ type plan struct {
 	// keys makes the keys of records that are written without a Flow; nil where
 	// they have none, or those of the messages are needed.
 	keys *keyPlan
+	// late are the ops that are done after all others, in template order: those of rank
+	// schema.IfZero.
+	late []op
+	// reverse fills the flow of the other direction, nil where records have none.
+	reverse *plan
+	// icmpPort says that type and code of ICMP are in the destination port, noPorts that
+	// the template has none, families that it has addresses of IPv4 and of IPv6.
+	icmpPort, noPorts, families bool
+	// back says that it is the plan of the other direction: the protocol is known.
+	back bool
+	// nat says what the record is asked of address translation.
+	nat natFacts
+	// ignored counts the elements that fill nothing, by kind.
+	ignored [NumIgnored]uint32
 	// targets are those of the opMapped, in their order.
 	targets []target
 	// mapped is the plan under a mapping, made when it is first needed.
@@ -130,27 +195,46 @@ type op struct {
 	field       fieldID
 	shift, bits uint8 // of a number: bits dropped from the right, and kept of the rest
 	place       uint8 // of a label
-	wide        bool  // the field has 64 bits
-	same        bool  // the value is that of the op before
+	side        schema.Side
+	wide        bool   // the field has 64 bits
+	index       uint16 // of the field in the template
+	same        bool   // the value is that of the op before
 	length      uint16
 	at          uint16 // of the field in a Flow: see flowOffset
 	offset      uint32 // in the record; of no meaning if the plan is variable
 }
 
 // compilePlan makes the plan of a data template.
-func compilePlan(t *template.Template) *plan { return compileMapped(t, nil, nil) }
+func compilePlan(t *Template) *plan { return compileMapped(t, nil, nil) }
 
 // compileMapped makes the plan of a data template under a program and the mapping
 // that this has for the template's version; both may be nil.
-func compileMapped(t *template.Template, mapping map[elementKey]target, prog *Program) *plan {
+func compileMapped(t *Template, mapping map[elementKey]target, prog *Program) *plan {
+	compat := prog != nil && prog.compat
+	p := compileElements(t, mapping, prog, elementsOf)
+	if compat {
+		return p
+	}
+	if hasReverse(t) {
+		p.reverse = compileElements(t, nil, prog, reverseElements)
+		p.reverse.icmpPort, p.reverse.families, p.reverse.back = false, false, true
+	}
+	p.fused = fuse(p, t)
+	return p
+}
+
+// compileElements makes a plan of what the elements of a template fill.
+func compileElements(t *Template, mapping map[elementKey]target, prog *Program, of func(elementKey) []elementOp) *plan {
 	p := &plan{variable: t.Variable, fields: t.Fields}
 	compat := prog != nil && prog.compat
-	best := bestRanks(t)
+	ranks := rank(t, of)
+	directed := hasDirection(t)
+	p.noPorts = ranks[fieldSrcPort].n+ranks[fieldDstPort].n == 0
 	offset := uint32(0)
-	for _, f := range t.Fields {
+	for i, f := range t.Fields {
 		first := len(p.ops)
 		add := func(o op) {
-			o.length, o.offset, o.same = f.Length, offset, len(p.ops) > first
+			o.length, o.offset, o.same, o.index = f.Length, offset, len(p.ops) > first, uint16(i)
 			p.ops = append(p.ops, o)
 		}
 		key := elementKey{f.PEN, f.ID}
@@ -159,14 +243,40 @@ func compileMapped(t *template.Template, mapping map[elementKey]target, prog *Pr
 			p.targets = append(p.targets, to)
 			add(op{code: opMapped})
 		}
-		for _, e := range elements[key] {
-			if compat {
-				e.code = compatCode(e.code, t.Version)
+		for _, e := range of(key) {
+			if !e.usable(&f, directed) || prog != nil && isExtra(e.field) && prog.hidden.has(e.field) {
+				continue
 			}
-			hidden := prog != nil && isExtra(e.field) && prog.hidden.has(e.field)
-			if e.code != opSkip && f.Length > 0 && !hidden && e.rank <= best[e.field] {
+			r := &ranks[e.field]
+			switch {
+			case compat:
+				if e.code = compatCode(e.code, t.Version); e.code != opSkip && !e.isNew {
+					add(compatBits(e.op))
+				}
+			case e.code == opPayload, e.side != schema.AnySide && directed && e.rank == r.best:
+				if code, ok := ifZero[e.code]; ok && r.n > 1 {
+					e.code = code
+				}
+				e.op.length, e.offset, e.index = f.Length, offset, uint16(i)
+				p.late = append(p.late, e.op)
+			case e.code == opICMPPort:
+				p.icmpPort = p.icmpPort || e.rank == r.best
+			case e.rank == schema.IfZero && r.best != schema.IfZero:
+				e.code = ifZero[e.code]
+				e.op.length, e.offset, e.index = f.Length, offset, uint16(i)
+				p.late = append(p.late, e.op)
+			case e.rank == r.best, e.code == opBoot:
+				if code, ok := ifZero[e.code]; ok && r.n > 1 {
+					e.code = code
+				}
 				add(e.op)
 			}
+		}
+		if key == (elementKey{0, ieFlowDirection}) && f.Length > 0 && !compat {
+			add(op{code: opDirection})
+		}
+		if len(p.ops) == first && f.Length > 0 && of(key) == nil && (compat || reverseElements(key) == nil) {
+			p.ignore(key)
 		}
 		if len(p.ops) == first && t.Variable && f.Length > 0 {
 			add(op{code: opSkip})
@@ -174,146 +284,60 @@ func compileMapped(t *template.Template, mapping map[elementKey]target, prog *Pr
 		offset += uint32(f.Length)
 	}
 	if !compat {
-		p.fused = fuse(p, t)
+		p.nat = natFactsOf(t, &ranks)
+		p.families = p.has(opAddr4) && p.has(opAddr6)
+		p.dropDirection()
 	}
 	return p
 }
 
-// bestRanks returns the lowest rank of the elements that a template has of each
-// field.
-func bestRanks(t *template.Template) (best [fieldCustom]uint8) {
-	for i := range best {
-		best[i] = 255
+// has tells whether an op of the plan has a code.
+func (pl *plan) has(code opcode) bool {
+	is := func(o op) bool { return o.code == code }
+	return slices.ContainsFunc(pl.ops, is) || slices.ContainsFunc(pl.late, is)
+}
+
+// elementsOf returns what an element fills.
+func elementsOf(key elementKey) (all []elementOp) {
+	all = elements[key]
+	if len(all) > 0 && all[0].reverse {
+		return nil
 	}
+	return all
+}
+
+// reversePEN is the enterprise number of elements of the other direction: RFC 5103
+// section 6.1.
+const reversePEN = 29305
+
+// reverseElements returns what an element fills of the flow of the other direction.
+func reverseElements(key elementKey) []elementOp {
+	if key.pen == reversePEN {
+		all := elementsOf(elementKey{0, key.id})
+		if len(all) > 0 && all[0].field == fieldSamplingRate {
+			return nil // a rate is one of both directions
+		}
+		return all
+	}
+	if all := elements[key]; len(all) > 0 && all[0].reverse {
+		return all
+	}
+	return nil
+}
+
+// hasReverse tells whether records of a template count both directions.
+func hasReverse(t *Template) bool {
 	for _, f := range t.Fields {
-		if f.Length == 0 {
-			continue
-		}
-		for _, e := range elements[elementKey{f.PEN, f.ID}] {
-			best[e.field] = min(best[e.field], e.rank)
+		if f.Length > 0 && reverseElements(elementKey{f.PEN, f.ID}) != nil {
+			return true
 		}
 	}
-	return best
+	return false
 }
 
-// recordContext is what a plan needs to know of the message around a record,
-// and what a record says about itself beside its flow.
-type recordContext struct {
-	exportNs uint64 // the exporter's clock at export
-	uptimeMs uint32 // and its uptime then; v9 only
-	v9       bool
-	bootMs   uint64 // when the exporter booted, by IE 160; 0 if it did not say
-
-	compat               bool   // see compat.go
-	mappedRate           uint64 // what the mapping says is the sampling rate
-	samplerID            uint64 // IE 48 or 302
-	sequenceID           uint64 // IE 301
-	lineCard             uint64 // IE 141; 0 for none
-	hasSampler           bool
-	hasSequence          bool
-	rated                bool   // the record has parts of a rate: see memory.rates
-	sections             uint16 // of the label stack, by bit: see memory.sections
-	startUptime          uint32
-	endUptime            uint32
-	hasStartUp, hasEndUp bool
-	timeLost             bool // a time that it has is out of range
-	// The record has an absolute time, so that one relative to the exporter's
-	// uptime is not needed.
-	absStart, absEnd bool
-}
-
-// fill sets f's fields from a record that the plan's template describes.
-func (p *Producer) fill(pl *plan, rec []byte, f *Flow, c *recordContext) {
-	mapped := 0
-	if !pl.variable {
-		for i := range pl.ops {
-			o := &pl.ops[i]
-			v := rec[o.offset : o.offset+uint32(o.length)]
-			if o.code == opMapped {
-				p.assign(&pl.targets[mapped], v, f, c)
-				mapped++
-				continue
-			}
-			p.apply(o, v, f, c)
-		}
-	} else {
-		pos, off, n := 0, 0, 0
-		for i := range pl.ops {
-			o := &pl.ops[i]
-			if !o.same {
-				field := template.Field{Length: o.length}
-				off, n = template.FieldSpan(&field, rec, pos)
-				pos = off + n
-			}
-			if o.code == opMapped {
-				p.assign(&pl.targets[mapped], rec[off:pos], f, c)
-				mapped++
-			} else if o.code != opSkip && n > 0 {
-				p.apply(o, rec[off:pos], f, c)
-			}
-		}
-	}
-	if c.sections != 0 {
-		p.stack(f, c.sections)
-	}
-	c.times(f)
-}
-
-// maxSections is the number of sections of a label stack.
-const maxSections = 10
-
-// stack sets the label stack from its sections, which it ends at the first that the
-// record does not use or that has the bit of the bottom (RFC 3032 section 2.1). A label
-// of 0 at the top is that of exporters that have none.
-func (p *Producer) stack(f *Flow, sections uint16) {
-	for i := range p.sections {
-		entry := p.sections[i]
-		if sections>>i&1 == 0 || entry == 0 || i == 0 && entry>>4 == 0 {
-			return
-		}
-		if i == 0 {
-			f.MPLSLabel = f.MPLSLabel[:0]
-		}
-		f.MPLSLabel = append(f.MPLSLabel, entry>>4)
-		if entry&1 != 0 {
-			return
-		}
-	}
-}
-
-// times sets the flow times that the record gave relative to the exporter's
-// uptime, where it gave no absolute ones.
-func (c *recordContext) times(f *Flow) {
-	start := c.hasStartUp && !c.absStart
-	end := c.hasEndUp && !c.absEnd
-	uptimeMs := c.uptimeMs
-	switch {
-	case !start && !end:
-		return
-	case c.compat:
-		c.compatTimes(f)
-		return
-	case c.v9:
-	case c.bootMs != 0:
-		// The uptime clock has 32 bits and may have wrapped since the boot.
-		uptimeMs = uint32(c.exportNs/1e6 - c.bootMs)
-	case start && end:
-		// An IPFIX header has no uptime: with nothing to say when the
-		// exporter booted, only the duration is known. The flow ends when
-		// it was exported.
-		uptimeMs = c.endUptime
-	default:
-		return
-	}
-	if start {
-		f.TimeFlowStartNs = uptimeToUnix(c.exportNs, uptimeMs, c.startUptime)
-		c.timeLost = c.timeLost || f.TimeFlowStartNs == 0
-	}
-	if end {
-		f.TimeFlowEndNs = uptimeToUnix(c.exportNs, uptimeMs, c.endUptime)
-		c.timeLost = c.timeLost || f.TimeFlowEndNs == 0
-	}
-}
+// bootUptime returns what the uptime clock of an exporter shows, which has 32 bits and
+// may have wrapped since the boot.
+func bootUptime(exportNs, bootMs uint64) uint32 { return uint32(exportNs/1e6 - bootMs) }
 
 // maxAheadMs is how far ahead of the exporter's uptime a flow's time may be
 // before it is read as one from before the uptime counter wrapped.
@@ -353,14 +377,48 @@ func since(exportNs, n, unit uint64) uint64 {
 const ntpEpoch = 2208988800
 
 // ntpToUnix converts a 64-bit NTP timestamp to Unix nanoseconds (RFC 7011
-// sections 6.1.9 and 6.1.10). Times before 1970, such as 0 for unknown, give
-// 0.
+// sections 6.1.9 and 6.1.10). Seconds without their highest bit are those of era 1,
+// from 2036 on. Times before 1970 give 0, as 0 does, which is unknown.
 func ntpToUnix(v uint64) uint64 {
 	secs := v >> 32
-	if secs < ntpEpoch {
+	switch {
+	case v == 0:
+		return 0
+	case secs < 1<<31:
+		secs += 1 << 32
+	case secs < ntpEpoch:
 		return 0
 	}
 	return (secs-ntpEpoch)*1e9 + (v&0xffffffff)*1e9>>32
+}
+
+// integer is number, of values of more than 8 bytes too if those in front are zero: some
+// probes give elements more bytes than they need.
+func integer(v []byte) (uint64, bool) {
+	for len(v) > 8 && v[0] == 0 {
+		v = v[1:]
+	}
+	return number(v)
+}
+
+// wideTime reads a time of 16 bytes that is in two halves, as a probe sends it that calls
+// this 154 or 155: Unix seconds, and the microseconds beyond them, or nanoseconds. It
+// returns 0 for what is no such time.
+func wideTime(v []byte, nanos bool) uint64 {
+	if len(v) != 16 {
+		return 0
+	}
+	secs, rest := binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])
+	if !nanos {
+		if rest >= 1e6 {
+			return 0
+		}
+		rest *= 1e3
+	}
+	if secs == 0 || secs >= 1<<33 || rest >= 1e9 {
+		return 0
+	}
+	return secs*1e9 + rest
 }
 
 // number reads a big-endian number of 1 to 8 bytes: exporters may shorten

@@ -38,7 +38,7 @@ func (m *memory) poison() {
 	}
 	c := &m.fused
 	c.sharedValues = sharedValues{
-		rate: w, exportNs: w, uptimeMs: w, rateKnown: true, flowType: w, sequence: w, domain: w, prefixRate: w, samplerID: w,
+		rate: w, exportNs: w, uptimeMs: w, rateKnown: true, rateAsked: true, flowType: w, sequence: w, domain: w, prefixRate: w, samplerID: w,
 		samplerRate: w, samplerSource: SamplingRecord, samplerLooked: true, fallback: w, key: w, keyFields: keyFields{missing: 1},
 	}
 	c.prefix, c.between, c.shared, c.ends = poisoned(c.prefix, b), poisoned(c.between, b), poisoned(c.shared, b), poisoned(c.ends, w)

@@ -6,8 +6,8 @@ import (
 
 	"github.com/weirflow/weir/decoders/ipfix"
 	"github.com/weirflow/weir/decoders/netflow"
-	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/producer/geo"
+	"github.com/weirflow/weir/producer/names"
 )
 
 // Format is the encoding of the messages.
@@ -17,7 +17,7 @@ type Format uint8
 const (
 	// FormatJSON: one JSON object a message.
 	FormatJSON Format = iota
-	// FormatBin: a FlowMessage behind its length as a varint.
+	// FormatBin: a FlowMessage after its length as a varint.
 	FormatBin
 	// FormatText: key=value pairs with spaces between them.
 	FormatText
@@ -42,6 +42,13 @@ type Config struct {
 	// RFC 7011 section 8.4 asks of collectors of datagrams (UDP). A message over TCP
 	// or SCTP may withdraw.
 	IgnoreWithdrawals bool
+	// Discards makes messages of sFlow's notices of discarded packets (samples of format
+	// 5), which goflow2 has none of; not with Settings.Compat.
+	Discards bool
+	// Names learns what options data says about the numbers in flow records; nil for
+	// nothing. Join says which of it is added to flows.
+	Names *names.Table
+	Join  names.Kinds
 	// Held has room for data that comes before its template; nil holds none.
 	// All producers share it.
 	Held *Held
@@ -56,6 +63,7 @@ const (
 	ProtocolNetFlowV1
 	ProtocolNetFlowV5
 	ProtocolNetFlowV7
+	ProtocolNetFlowV8
 	ProtocolNetFlowV9
 	ProtocolIPFIX
 	ProtocolSFlow
@@ -67,7 +75,7 @@ const (
 )
 
 var protocolLabels = [NumProtocols]string{
-	"unknown", "netflow_v1", "netflow_v5", "netflow_v7", "netflow_v9", "ipfix", "sflow_5",
+	"unknown", "netflow_v1", "netflow_v5", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow_5",
 }
 
 // String returns the protocol's name, as it appears in metrics.
@@ -91,6 +99,8 @@ func Detect(b []byte) Protocol {
 		return ProtocolNetFlowV5
 	case netflow.V7:
 		return ProtocolNetFlowV7
+	case netflow.V8:
+		return ProtocolNetFlowV8
 	case netflow.V9:
 		return ProtocolNetFlowV9
 	case ipfix.Version:
@@ -99,7 +109,7 @@ func Detect(b []byte) Protocol {
 	return ProtocolUnknown
 }
 
-// Meta is what is known of a datagram beside its bytes.
+// Meta is what is known about a datagram in addition to its bytes.
 type Meta struct {
 	// Source is the exporter's address, IPv4 never in mapped form.
 	Source netip.AddrPort
@@ -133,7 +143,7 @@ type Result struct {
 // it is shared by all workers.
 type Producer struct {
 	cfg   Config
-	store *template.Store
+	store *TemplateStore
 	prog  *Program // in force
 
 	// Counters are the producer's own, written by its worker only.
@@ -147,7 +157,7 @@ type Producer struct {
 }
 
 // New returns a producer for one worker. store comes from NewStore.
-func New(cfg Config, store *template.Store) *Producer {
+func New(cfg Config, store *TemplateStore) *Producer {
 	p := &Producer{cfg: cfg, store: store}
 	if cfg.Programs == nil {
 		p.cfg.Programs = NewPrograms(noProgram())
@@ -157,16 +167,15 @@ func New(cfg Config, store *template.Store) *Producer {
 	return p
 }
 
-// NewStore returns a template store for the producers of all workers.
-func NewStore(limits template.Limits) *template.Store {
-	return template.NewStore(limits, newInterner().compile)
-}
-
 // Datagram decodes one datagram and appends its flow records to batch. It does
 // not allocate, but to grow the batch and for templates that it has not seen.
 // data is not kept.
 func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
+	if len(data) > 0 {
+		prefetch(&data[0])
+	}
 	p.start(&meta, meta.Source.Addr().As16(), batch)
+	p.small = smallRecords(len(data))
 	before := len(batch.Ends)
 	if meta.Truncated {
 		p.fault(ReasonDatagramTruncated)
@@ -179,8 +188,8 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	}
 	switch how {
 	case protocolRaw:
-	case ProtocolNetFlowV1, ProtocolNetFlowV5, ProtocolNetFlowV7:
-		p.fixed(data)
+	case ProtocolNetFlowV1, ProtocolNetFlowV5, ProtocolNetFlowV7, ProtocolNetFlowV8:
+		p.fixed(how, data)
 	case ProtocolNetFlowV9:
 		p.netflow9(data)
 	case ProtocolIPFIX:
@@ -193,6 +202,7 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	p.batch = nil
 
 	res.Records = len(batch.Ends) - before
+	p.encodedRest(res.Records)
 	if res.Records > 0 && before == 0 {
 		batch.FirstNs = meta.ReceivedNs
 	}
@@ -205,7 +215,7 @@ func (p *Producer) Datagram(batch *Batch, meta Meta, data []byte) Result {
 	return res
 }
 
-// fault counts something that was wrong with the datagram in hand or with a
+// fault counts something that was wrong with the current datagram or with a
 // piece of it. ReasonNone is no fault.
 func (p *Producer) fault(r Reason) {
 	if r == ReasonNone {
@@ -296,4 +306,21 @@ func (p *Producer) samplingOr(rate uint64) uint64 {
 		return p.cfg.SamplingRate
 	}
 	return rate
+}
+
+// noProgram returns the program of an empty mapping.
+func noProgram() *Program {
+	p, _ := NewProgram(nil, Settings{}) // nothing in it can be wrong
+	return p
+}
+
+// Stale reports that another program than the one that messages are made by is
+// in force. The caller seals its batch, so that none holds messages of both,
+// and calls Refresh.
+func (p *Producer) Stale() bool { return p.prog != p.cfg.Programs.current.Load() }
+
+// Refresh takes up the program in force.
+func (p *Producer) Refresh() {
+	p.prog = p.cfg.Programs.current.Load()
+	p.recent.clear()
 }

@@ -2,7 +2,7 @@ package producer
 
 import "math"
 
-// ratePart is what an element says of a sampling rate, in data and in options.
+// ratePart is what an element says about a sampling rate, in data and in options.
 type ratePart uint8
 
 // Parts; schema.Element.Place of a conversion Interval is one of them.

@@ -22,19 +22,27 @@ import (
 // by some 160 bytes for each at most: fields without bytes are left out of data
 // records.
 
-// raw appends the message of a datagram.
+// raw appends the message of a datagram, or of each message that stands in it.
 func (p *Producer) raw(protocol Protocol, data []byte) {
+	for data != nil {
+		data = p.rawMessage(protocol, data)
+	}
+}
+
+// rawMessage appends the message that data begins with, and returns what follows it in the
+// datagram if that is another one: see followsV9 and nextIPFIX. goflow2 does not look.
+func (p *Producer) rawMessage(protocol Protocol, data []byte) (next []byte) {
 	b := p.batch
 	begin := len(b.Buf)
 	w := rawWriter{b: append(b.Buf, `{"type":"`...), typed: !p.prog.compat}
 	ok := false
 	switch protocol {
-	case ProtocolNetFlowV1, ProtocolNetFlowV5, ProtocolNetFlowV7:
+	case ProtocolNetFlowV1, ProtocolNetFlowV5, ProtocolNetFlowV7, ProtocolNetFlowV8:
 		ok = p.rawFixed(&w, data)
 	case ProtocolNetFlowV9:
-		ok = p.rawNetFlow9(&w, data)
+		next, ok = p.rawNetFlow9(&w, data)
 	case ProtocolIPFIX:
-		ok = p.rawIPFIX(&w, data)
+		next, ok = p.rawIPFIX(&w, data)
 	case ProtocolSFlow:
 		ok = p.rawSFlow(&w, data)
 	default:
@@ -42,7 +50,7 @@ func (p *Producer) raw(protocol Protocol, data []byte) {
 	}
 	if !ok {
 		b.Buf = w.b[:begin]
-		return
+		return nil
 	}
 	w.text(`,"src":"`)
 	w.b = p.meta.Source.AppendTo(w.b)
@@ -59,6 +67,10 @@ func (p *Producer) raw(protocol Protocol, data []byte) {
 		b.Keys = append(b.Keys, fnvOffset)
 	}
 	p.useful++
+	if p.prog.compat {
+		return nil
+	}
+	return next
 }
 
 // rawWriter appends JSON.
@@ -67,8 +79,8 @@ type rawWriter struct {
 	comma bool // a value stands in front of the next one
 	typed bool // names of elements, and values by their types
 
-	domain *template.Domain // has the templates of lists
-	depth  int              // lists around what is written
+	domain *TemplateDomain // has the templates of lists
+	depth  int             // lists around what is written
 }
 
 func (w *rawWriter) text(s string) { w.b = append(w.b, s...) }
@@ -143,11 +155,10 @@ func (w *rawWriter) begin(name string) {
 	w.text(`","message":{`)
 }
 
-// rawFixed writes a v1, v5 or v7 datagram.
+// rawFixed writes a datagram of a version with a fixed layout.
 func (p *Producer) rawFixed(w *rawWriter, data []byte) bool {
-	h, body, err := netflow.ParseFixed(data)
-	if err != nil {
-		p.fault(ReasonShortHeader)
+	h, body, ok := p.fixedHeader(data)
+	if !ok {
 		return false
 	}
 	n := h.Records(body)
@@ -160,65 +171,52 @@ func (p *Producer) rawFixed(w *rawWriter, data []byte) bool {
 	w.number("sys-uptime", uint64(h.UptimeMs))
 	w.number("unix-secs", uint64(h.UnixSecs))
 	w.number("unix-nsecs", uint64(h.UnixNsecs))
-	if h.Version != netflow.V1 {
+	if h.Format.Sequence != 0 {
 		w.number("flow-sequence", uint64(h.Sequence))
 	}
-	if h.Version == netflow.V5 {
+	if h.Format.Engine != 0 {
 		w.number("engine-type", uint64(h.EngineType))
 		w.number("engine-id", uint64(h.EngineID))
+	}
+	if h.Format.Sampling != 0 {
 		w.number("sampling-interval", uint64(h.Sampling))
+	}
+	if h.Format.Aggregation != 0 {
+		w.number("aggregation", uint64(h.Aggregation))
+		w.number("aggregation-version", uint64(h.AggregationVersion))
 	}
 	w.open("records", '[')
 	for range n {
-		w.rawRecord(&h, body[:h.RecordLen])
-		body = body[h.RecordLen:]
+		w.rawRecord(h.Layout, body)
+		body = body[h.Layout.Len:]
 	}
 	w.close(']')
 	w.close('}')
 	return true
 }
 
-// rawRecord writes a fixed record: see netflow for its form.
-func (w *rawWriter) rawRecord(h *netflow.Fixed, rec []byte) {
-	var r netflow.Record
-	h.ParseRecord(rec, &r)
+// rawRecord writes a record of a fixed layout.
+func (w *rawWriter) rawRecord(l *netflow.Layout, rec []byte) {
 	w.open("", '{')
-	w.addr("src-addr", r.SrcAddr)
-	w.addr("dst-addr", r.DstAddr)
-	w.addr("next-hop", r.NextHop)
-	w.number("input", uint64(r.Input))
-	w.number("output", uint64(r.Output))
-	w.number("dpkts", uint64(r.Packets))
-	w.number("doctets", uint64(r.Bytes))
-	w.number("first", uint64(r.FirstMs))
-	w.number("last", uint64(r.LastMs))
-	w.number("src-port", uint64(r.SrcPort))
-	w.number("dst-port", uint64(r.DstPort))
-	if h.Version != netflow.V1 {
-		w.number("pad1", uint64(rec[36]))
-	}
-	w.number("tcp-flags", uint64(r.TCPFlags))
-	w.number("proto", uint64(r.Protocol))
-	w.number("tos", uint64(r.TOS))
-	if h.Version != netflow.V1 {
-		w.number("src-as", uint64(r.SrcAS))
-		w.number("dst-as", uint64(r.DstAS))
-		w.number("src-mask", uint64(r.SrcMask))
-		w.number("dst-mask", uint64(r.DstMask))
-		w.number("pad2", uint64(binary.BigEndian.Uint16(rec[46:])))
-	}
-	if h.Version == netflow.V7 {
-		w.addr("router", rec[48:52])
+	for i := range l.Columns {
+		c := &l.Columns[i]
+		v := rec[c.Offset : c.Offset+c.Len]
+		if c.Address {
+			w.addr(c.Name, v)
+			continue
+		}
+		n, _ := number(v)
+		w.number(c.Name, n)
 	}
 	w.close('}')
 }
 
 // rawNetFlow9 writes a v9 datagram.
-func (p *Producer) rawNetFlow9(w *rawWriter, data []byte) bool {
+func (p *Producer) rawNetFlow9(w *rawWriter, data []byte) (next []byte, ok bool) {
 	h, body, err := netflow.ParseHeader(data)
 	if err != nil {
 		p.fault(ReasonShortHeader)
-		return false
+		return nil, false
 	}
 	w.begin("netflowv9")
 	w.number("version", netflow.V9)
@@ -227,20 +225,25 @@ func (p *Producer) rawNetFlow9(w *rawWriter, data []byte) bool {
 	w.number("unix-seconds", uint64(h.UnixSecs))
 	w.number("sequence-number", uint64(h.Sequence))
 	w.number("source-id", uint64(h.SourceID))
-	m := message{key: template.Key{Exporter: p.source, Domain: h.SourceID, Port: p.meta.Source.Port(), Version: template.V9}}
-	p.rawSets(w, &m, body, netflow.SetTemplates, netflow.SetOptionsTemplates)
+	m := message{key: p.key(template.V9, h.SourceID), exportNs: uint64(h.UnixSecs) * 1e9}
+	next = p.rawSets(w, &m, body, netflow.SetTemplates, netflow.SetOptionsTemplates)
 	w.close('}')
-	return true
+	return next, true
 }
 
 // rawIPFIX writes an IPFIX message.
-func (p *Producer) rawIPFIX(w *rawWriter, data []byte) bool {
+func (p *Producer) rawIPFIX(w *rawWriter, data []byte) (next []byte, ok bool) {
 	h, body, err := ipfix.ParseHeader(data)
 	if err != nil {
 		p.fault(ReasonShortHeader)
-		return false
+		return nil, false
 	}
-	if int(h.Length) != len(data) {
+	if !p.prog.compat {
+		next = nextIPFIX(&h, data)
+	}
+	if next != nil {
+		body = body[:int(h.Length)-ipfix.HeaderLen]
+	} else if int(h.Length) != len(data) {
 		p.fault(ReasonLengthMismatch)
 	}
 	w.begin("ipfix")
@@ -249,19 +252,25 @@ func (p *Producer) rawIPFIX(w *rawWriter, data []byte) bool {
 	w.number("export-time", uint64(h.ExportTime))
 	w.number("sequence-number", uint64(h.Sequence))
 	w.number("observation-domain-id", uint64(h.DomainID))
-	m := message{key: template.Key{Exporter: p.source, Domain: h.DomainID, Port: p.meta.Source.Port(), Version: template.IPFIX}}
+	m := message{key: p.key(template.IPFIX, h.DomainID)}
 	p.rawSets(w, &m, body, ipfix.SetTemplates, ipfix.SetOptionsTemplates)
 	w.close('}')
-	return true
+	return next, true
 }
 
-// rawSets writes the sets of a message, and learns its templates.
-func (p *Producer) rawSets(w *rawWriter, m *message, body []byte, idTemplates, idOptions uint16) {
+// rawSets writes the sets of a message, and learns its templates. As Producer.sets does, it
+// returns another message of v9 that follows, and reads sets of templates with the ids of v9
+// under version 10.
+func (p *Producer) rawSets(w *rawWriter, m *message, body []byte, idTemplates, idOptions uint16) (next []byte) {
 	var sets template.Sets
 	sets.Init(body)
 	domain := p.store.Lookup(&m.key)
 	w.open("flow-sets", '[')
 	for sets.Next() {
+		if !p.prog.compat && sets.ID == netflow.V9 && m.key.Version == template.V9 && followsV9(m, sets.Here) {
+			w.close(']')
+			return sets.Here
+		}
 		p.fault(templateReason(sets.Fault))
 		w.open("", '{')
 		w.number("id", uint64(sets.ID))
@@ -269,7 +278,10 @@ func (p *Producer) rawSets(w *rawWriter, m *message, body []byte, idTemplates, i
 		switch {
 		case sets.ID == idTemplates || sets.ID == idOptions:
 			w.rawTemplates(sets.Body, m.key.Version, sets.ID == idOptions)
-			domain = p.templateSet(m, domain, sets.Body, sets.ID == idOptions)
+			domain = p.templateSet(m, domain, m.key.Version, sets.Body, sets.ID == idOptions)
+		case !p.prog.compat && m.key.Version == template.IPFIX && sets.ID <= netflow.SetOptionsTemplates:
+			w.rawTemplates(sets.Body, template.V9, sets.ID == netflow.SetOptionsTemplates)
+			domain = p.templateSet(m, domain, template.V9, sets.Body, sets.ID == netflow.SetOptionsTemplates)
 		case sets.ID >= 256:
 			p.rawData(w, domain, sets.ID, sets.Body)
 		default:
@@ -279,11 +291,15 @@ func (p *Producer) rawSets(w *rawWriter, m *message, body []byte, idTemplates, i
 		w.close('}')
 	}
 	w.close(']')
-	if sets.Fault == template.FaultTrailingZeros {
+	switch {
+	case sets.Fault == template.FaultTrailingZeros:
 		p.note(templateReason(sets.Fault))
-		return
+	case !p.prog.compat && sets.Fault == template.FaultSetLength && m.key.Version == template.V9 && followsV9(m, sets.Here):
+		return sets.Here // its count is less than the length of a set
+	default:
+		p.fault(templateReason(sets.Fault))
 	}
-	p.fault(templateReason(sets.Fault))
+	return nil
 }
 
 // rawTemplates writes the records of a template set.
@@ -353,8 +369,8 @@ func (w *rawWriter) rawFields(name string, specs []byte, version uint16, from, t
 
 // rawData writes the records of a data set, or its bytes if its template is not
 // known.
-func (p *Producer) rawData(w *rawWriter, domain *template.Domain, id uint16, body []byte) {
-	var t *template.Template
+func (p *Producer) rawData(w *rawWriter, domain *TemplateDomain, id uint16, body []byte) {
+	var t *Template
 	if domain != nil {
 		t = domain.Template(id)
 	}
@@ -374,7 +390,7 @@ func (p *Producer) rawData(w *rawWriter, domain *template.Domain, id uint16, bod
 
 // rawValues writes the values of the scope fields, or of the others, from
 // offset pos of the record on, and returns where they end.
-func (w *rawWriter) rawValues(name string, t *template.Template, rec []byte, scope bool, pos int) int {
+func (w *rawWriter) rawValues(name string, t *Template, rec []byte, scope bool, pos int) int {
 	w.open(name, '[')
 	for i := range t.Fields {
 		f := &t.Fields[i]

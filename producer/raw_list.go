@@ -32,7 +32,7 @@ func (w *rawWriter) list(kind ie.Type, v []byte) bool {
 	return ok
 }
 
-// semantic appends what a list says of its elements: RFC 6313 section 4.4.
+// semantic appends what a list says about its elements: RFC 6313 section 4.4.
 func (w *rawWriter) semantic(c byte) {
 	names := [...]string{"noneOf", "exactlyOneOf", "oneOrMoreOf", "allOf", "ordered"}
 	name := "undefined"
@@ -114,7 +114,7 @@ func (w *rawWriter) subTemplateMultiList(v []byte) bool {
 // subRecords appends the records of a template, as bytes if it is not known.
 func (w *rawWriter) subRecords(id uint16, body []byte) {
 	w.number("template-id", uint64(id))
-	var t *template.Template
+	var t *Template
 	if w.domain != nil {
 		t = w.domain.Template(id)
 	}
@@ -126,8 +126,8 @@ func (w *rawWriter) subRecords(id uint16, body []byte) {
 }
 
 // records appends the records of a set, or of a list, and returns their number.
-func (w *rawWriter) records(t *template.Template, body []byte) (n uint64, fault template.Fault) {
-	var recs template.Records
+func (w *rawWriter) records(t *Template, body []byte) (n uint64, fault template.Fault) {
+	var recs template.Records[compiled]
 	recs.Init(body, t)
 	w.open("records", '[')
 	for recs.Next() {

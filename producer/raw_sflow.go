@@ -241,7 +241,7 @@ type rawWord struct {
 	size int
 }
 
-// rawWords writes numbers that stand one behind the other.
+// rawWords writes numbers that stand one after the other.
 func (w *rawWriter) rawWords(d []byte, words []rawWord) bool {
 	for _, f := range words {
 		if len(d) < f.size {

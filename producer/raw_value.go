@@ -17,7 +17,7 @@ const maxListDepth = 8
 
 // field writes the number, the name and the value of a field. Without types, or
 // where the element is not known, the value is its bytes in base64.
-func (w *rawWriter) field(t *template.Template, f *template.Field, v []byte) {
+func (w *rawWriter) field(t *Template, f *template.Field, v []byte) {
 	w.open("", '{')
 	w.truth("pen-provided", f.PEN != 0)
 	w.number("type", uint64(f.ID))
@@ -54,8 +54,8 @@ func (w *rawWriter) typedValue(kind ie.Type, v []byte) {
 // scopeNames are the scopes of NetFlow version 9: RFC 3954 section 6.1.
 var scopeNames = [...]string{1: "system", 2: "interface", 3: "lineCard", 4: "cache", 5: "template"}
 
-// element returns what is known of a field; nothing under goflow2's form.
-func (w *rawWriter) element(t *template.Template, f *template.Field) (ie.Element, bool) {
+// element returns what is known about a field; nothing under goflow2's form.
+func (w *rawWriter) element(t *Template, f *template.Field) (ie.Element, bool) {
 	if !w.typed {
 		return ie.Element{}, false
 	}

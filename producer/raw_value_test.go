@@ -41,7 +41,7 @@ func enterpriseField(pen uint32, id, length uint16) []byte {
 }
 
 // rawField has one field of an element in a message, and returns what is in its
-// braces behind the enterprise number.
+// braces after the enterprise number.
 func rawField(t testing.TB, compat bool, pen uint32, id uint16, value []byte) string {
 	t.Helper()
 	spec := u16(nil, id, variable)
@@ -187,4 +187,36 @@ func FuzzRawValue(f *testing.F) {
 			t.Errorf("%d bytes of %d", len(got), len(v))
 		}
 	})
+}
+
+// TestRawMessages: a datagram with several messages becomes as many objects, and sets of
+// templates with the ids of version 9 under version 10 are read.
+func TestRawMessages(t *testing.T) {
+	record := []byte{10, 0, 0, 1}
+	for name, c := range map[string]struct {
+		data []byte
+		want []string
+	}{
+		"ipfix":       {join(ipfix(set(2, tpl(256, 8, 4))), ipfix(set(256, record))), []string{`"template-id":256`, `"value":"10.0.0.1"`}},
+		"v9":          {join(v9(set(0, tpl(256, 8, 4))), v9(set(256, record))), []string{`"template-id":256`, `"value":"10.0.0.1"`}},
+		"sets of v9":  {ipfix(set(0, tpl(256, 8, 4)), set(256, record)), []string{`"value":"10.0.0.1"`}},
+		"no message":  {join(ipfix(set(2, tpl(256, 8, 4))), []byte{1, 2, 3}), []string{`"template-id":256`}},
+		"for goflow2": {join(ipfix(set(2, tpl(256, 8, 4))), ipfix(set(256, record))), []string{`"template-id":256`}},
+	} {
+		p := producer.New(producer.Config{Raw: true, Programs: program(t, nil, producer.Settings{Compat: name == "for goflow2"})},
+			producer.NewStore(template.DefaultLimits()))
+		batch := producer.NewBatch(0, 64<<10)
+		for _, a := range arrivals(c.data) {
+			p.Datagram(batch, a.meta, a.data)
+		}
+		if batch.Records() != len(c.want) {
+			t.Errorf("%s: %d messages, want %d", name, batch.Records(), len(c.want))
+			continue
+		}
+		for i, want := range c.want {
+			if message := batch.Message(i); !json.Valid(message) || !strings.Contains(string(message), want) {
+				t.Errorf("%s: no %s in message %d: %s", name, want, i, message)
+			}
+		}
+	}
 }

@@ -10,7 +10,7 @@ import (
 type Reason uint8
 
 // Reasons that a datagram or a piece of it has of its own. Those of the
-// decoders follow behind them.
+// decoders follow them.
 const (
 	// ReasonNone: nothing was wrong.
 	ReasonNone Reason = iota
@@ -18,11 +18,13 @@ const (
 	ReasonUnknownVersion
 	// ReasonShortHeader: the datagram ends before its header does.
 	ReasonShortHeader
+	// ReasonAggregation: a v8 datagram of an aggregation scheme that is not known.
+	ReasonAggregation
 	// ReasonDatagramTruncated: the datagram was longer than the receive
 	// buffer, or than what a capture kept of it.
 	ReasonDatagramTruncated
 	// ReasonCountMismatch: the header's count is not that of the records
-	// that are there. Of v1, v5 and v7 as many are decoded as the header
+	// that are there. Of v1, v5, v7 and v8 as many are decoded as the header
 	// counts, of v9 all.
 	ReasonCountMismatch
 	// ReasonLengthMismatch: the IPFIX header's length is not the datagram's.
@@ -31,12 +33,17 @@ const (
 	ReasonTemplateMissing
 	// ReasonSetEmpty: a data set with fewer bytes than one record.
 	ReasonSetEmpty
+	// ReasonSmallRecords: more data records of less than eight bytes than a datagram
+	// of its length may have. Those beyond are skipped.
+	ReasonSmallRecords
 	// ReasonSamplerLimit: options data of more samplers than a domain may
 	// have.
 	ReasonSamplerLimit
 	// ReasonTimeRange: a flow's time is before 1970, or beyond the range of
 	// nanoseconds in 64 bits. The flow has none.
 	ReasonTimeRange
+	// ReasonTimeOrder: a flow's start is after its end. The flow has the end as both.
+	ReasonTimeOrder
 	// ReasonHeaderProtocol: a sampled header of a protocol that is not
 	// decoded. The record has what the sample says itself.
 	ReasonHeaderProtocol
@@ -62,18 +69,31 @@ var reasonNames = [reasonTemplate]string{
 	ReasonNone:              "none",
 	ReasonUnknownVersion:    "unknown_version",
 	ReasonShortHeader:       "short_header",
+	ReasonAggregation:       "unknown_aggregation",
 	ReasonDatagramTruncated: "datagram_truncated",
 	ReasonCountMismatch:     "count_mismatch",
 	ReasonLengthMismatch:    "length_mismatch",
 	ReasonTemplateMissing:   "template_missing",
 	ReasonSetEmpty:          "set_empty",
+	ReasonSmallRecords:      "small_records",
 	ReasonSamplerLimit:      "sampler_limit",
 	ReasonTimeRange:         "time_range",
+	ReasonTimeOrder:         "time_order",
 	ReasonHeaderProtocol:    "header_protocol",
 	ReasonSampledHeader:     "sampled_header",
 	ReasonHeaderLayers:      "header_layers",
 	ReasonHeaderUnknown:     "header_unknown",
 	ReasonRecordMalformed:   "record_malformed",
+}
+
+// EachReason calls yield for every reason but ReasonNone, until it returns false.
+func EachReason(yield func(Reason) bool) {
+	for r := ReasonNone + 1; int(r) < NumReasons; r++ {
+		none := r == reasonTemplate+Reason(template.FaultNone) || r == reasonSFlow+Reason(sflow.ReasonNone)
+		if !none && !yield(r) {
+			return
+		}
+	}
 }
 
 // String returns the reason's name.

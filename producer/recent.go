@@ -28,8 +28,8 @@ type recentSet struct {
 	key      template.Key
 	id       uint16
 	changes  uint64 // of the store before it was looked up
-	domain   *template.Domain
-	template *template.Template
+	domain   *TemplateDomain
+	template *Template
 	plan     *plan // nil for options; under the program in force
 }
 
@@ -67,7 +67,7 @@ func (r *recentSets) pair(key *template.Key, id uint16) *[2]recentSet {
 	return &r.pairs[h>>r.shift&uint64(len(r.pairs)-1)]
 }
 
-// find returns what is known of a data set at that state of the store, or nil.
+// find returns what is known about a data set at that state of the store, or nil.
 func (r *recentSets) find(key *template.Key, id uint16, changes uint64) *recentSet {
 	if len(r.pairs) == 0 {
 		return nil
@@ -86,7 +86,7 @@ func (r *recentSets) find(key *template.Key, id uint16, changes uint64) *recentS
 
 // put remembers where a data set had its template from. changes is what
 // Store.Changes returned before that was looked up.
-func (r *recentSets) put(key *template.Key, id uint16, changes uint64, d *template.Domain, t *template.Template, pl *plan) {
+func (r *recentSets) put(key *template.Key, id uint16, changes uint64, d *TemplateDomain, t *Template, pl *plan) {
 	if len(r.pairs) == 0 {
 		r.size(leastRecent)
 	}

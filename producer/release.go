@@ -31,10 +31,10 @@ func (p *Producer) waitKey(m *message, id uint16) waitKey {
 	return k
 }
 
-// hold keeps a set of the datagram in hand until its template is known, or, for
+// hold keeps a set of the current datagram until its template is known, or, for
 // one that is known, until those that came before it are decoded. It reports
 // false where there is no room.
-func (p *Producer) hold(m *message, t *template.Template, id uint16, body []byte) bool {
+func (p *Producer) hold(m *message, t *Template, id uint16, body []byte) bool {
 	h := &p.held
 	if h.room == nil || len(body) == 0 {
 		return false
@@ -59,23 +59,21 @@ func (p *Producer) hold(m *message, t *template.Template, id uint16, body []byte
 		h.bind(k, t) // they came before it
 	}
 	i := h.newSet()
-	h.slab[i] = heldSet{key: k, body: kept, chunk: c, template: t, datagram: p.current}
+	h.slab[i] = heldSet{key: k, message: *m, body: kept, chunk: c, template: t, datagram: p.current}
 	h.append(i)
-	g := &h.grams[p.current]
-	g.sets++
-	g.message = *m
+	h.grams[p.current].sets++
 	p.Counters.Held.Kept++
 	p.Counters.Held.Sets++
 	p.Counters.Held.Bytes += uint64(len(body))
 	return true
 }
 
-// holdDatagram notes what the datagram in hand, of which sets wait, came to so
+// holdDatagram notes what the current datagram, of which sets wait, came to so
 // far.
 func (p *Producer) holdDatagram(res *Result) {
 	g := &p.held.grams[p.current]
 	g.meta, g.source, g.protocol = p.meta, p.source, res.Protocol
-	g.first = p.first
+	g.first, g.small = p.first, p.small
 	g.ended = p.useful > 0
 	res.Held = !g.ended
 	res.Decoded = g.ended
@@ -83,7 +81,7 @@ func (p *Producer) holdDatagram(res *Result) {
 
 // learn binds the sets that wait for the template, which was added, to it, so
 // that no redefinition can come between. The store says so to the others.
-func (p *Producer) learn(m *message, domain *template.Domain, id uint16) {
+func (p *Producer) learn(m *message, domain *TemplateDomain, id uint16) {
 	h := &p.held
 	if h.sets == 0 {
 		return
@@ -95,7 +93,7 @@ func (p *Producer) learn(m *message, domain *template.Domain, id uint16) {
 
 // bind binds the sets of a key that are not bound to a template. Each is bound
 // once.
-func (h *held) bind(k waitKey, t *template.Template) {
+func (h *held) bind(k waitKey, t *Template) {
 	w, ok := h.lists[k]
 	if !ok || w.unbound == none {
 		return
@@ -119,8 +117,7 @@ func (p *Producer) look() {
 	if p.store.Added() != h.seen {
 		before, all := h.seen, false
 		h.seen, all = p.store.AddedSince(before, func(k template.Key, id uint16) { h.makeReady(waitKey{k, id}) })
-		// What is added for an address may be what any of its ports waits for.
-		if all || p.store.PortPolicy() == template.PortsAuto {
+		if all {
 			h.again = true
 			h.budget = min(h.budget+looksPerAddition*int(min(h.seen-before, looksAtOnce)), looksAtOnce)
 		}
@@ -149,7 +146,7 @@ func (p *Producer) search() {
 	for h.budget = 0; left > 0 && h.cursor != none; left-- {
 		s := &h.slab[h.cursor]
 		if h.lists[s.key].first == h.cursor {
-			if d := p.store.Lookup(&h.grams[s.datagram].message.key); d != nil && d.Template(s.key.id) != nil {
+			if d := p.store.Lookup(&s.message.key); d != nil && d.Template(s.key.id) != nil {
 				h.makeReady(s.key)
 			}
 		}
@@ -210,7 +207,7 @@ func (p *Producer) Release(batch *Batch, size int, done func(*Released)) (more b
 func (p *Producer) release(i int32, batch *Batch, done func(*Released)) bool {
 	s := &p.held.slab[i]
 	g := &p.held.grams[s.datagram]
-	domain := p.store.Lookup(&g.message.key)
+	domain := p.store.Lookup(&s.message.key)
 	t := s.template
 	if t == nil && domain != nil {
 		t = domain.Template(s.key.id)
@@ -219,23 +216,25 @@ func (p *Producer) release(i int32, batch *Batch, done func(*Released)) bool {
 		return false
 	}
 	if domain == nil { // evicted since
-		if domain = p.store.Domain(&g.message.key, g.meta.ReceivedNs); domain == nil {
+		if domain = p.store.Domain(&s.message.key, g.meta.ReceivedNs); domain == nil {
 			return false
 		}
 	}
-	m := g.message
+	m := s.message
 	m.records = 0
 	records := len(batch.Ends)
 	p.start(&g.meta, g.source, batch)
-	p.first = g.first
+	p.first, p.small = g.first, g.small
 	p.knownSet(&m, domain, t, p.dataPlan(t), s.body)
 	p.batch = nil
+	g.small = p.small
 	if records == 0 && len(batch.Ends) > 0 {
 		batch.FirstNs = g.meta.ReceivedNs
 	}
 	g.first = p.first
 	p.held.released = Released{Records: len(batch.Ends) - records, DataRecords: m.records}
 	p.Counters.Records[g.protocol] += uint64(p.held.released.Records)
+	p.encodedRest(p.held.released.Records)
 	p.Counters.Held.Released++
 	p.end(i, p.useful > 0 || p.first == ReasonNone, done)
 	return true
@@ -249,6 +248,7 @@ func (p *Producer) end(i int32, useful bool, done func(*Released)) {
 	s := &h.slab[i]
 	at := s.datagram
 	g := &h.grams[at]
+	r.Meta, r.Key, r.Sequence, r.Protocol = g.meta, s.message.key, s.message.sequence, g.protocol
 	p.Counters.Held.Sets--
 	p.Counters.Held.Bytes -= uint64(len(s.body))
 	h.remove(i)
@@ -264,7 +264,6 @@ func (p *Producer) end(i int32, useful bool, done func(*Released)) {
 		p.Counters.Held.Datagrams--
 		p.Counters.Failed[g.first]++
 	}
-	r.Meta, r.Key, r.Sequence, r.Protocol = g.meta, g.message.key, g.message.sequence, g.protocol
 	if g.sets == 0 {
 		h.gslots = append(h.gslots, at)
 		if len(h.gslots) == len(h.grams) && len(h.grams) > keepSlots {
@@ -276,11 +275,37 @@ func (p *Producer) end(i int32, useful bool, done func(*Released)) {
 	}
 }
 
+// askEvery is how often waiting data asks what others of its address have announced, in
+// nanoseconds, and asksAtOnce how many sets are looked at for it.
+const askEvery, asksAtOnce = 50e6, 1024
+
+// takeOver has waiting sets use the templates of other ports of their address, where the
+// store lets them.
+func (p *Producer) takeOver(nowNs int64) {
+	h := &p.held
+	if since := nowNs - h.askedNs; p.store.PortPolicy() != template.PortsAuto || since > -askEvery && since < askEvery {
+		return
+	}
+	h.askedNs = nowNs
+	if h.asks == none {
+		h.asks = h.oldest
+	}
+	for left := asksAtOnce; left > 0 && h.asks != none; left-- {
+		s := &h.slab[h.asks]
+		if w := h.lists[s.key]; w.first == h.asks && !w.ready && p.store.TakeOver(&s.key.key, s.key.id, nowNs) {
+			h.makeReady(s.key)
+		}
+		h.asks = s.next
+	}
+}
+
 // Expire gives up the sets that have waited for too long at nowNs (Unix
-// nanoseconds). done, which may be nil, is called after each.
+// nanoseconds). done, which may be nil, is called after each. Release has to follow: it
+// decodes the sets that may now use what other ports of their address have announced.
 func (p *Producer) Expire(nowNs int64, done func(*Released)) {
 	h := &p.held
 	defer h.compact()
+	p.takeOver(nowNs)
 	for h.oldest != none {
 		// A clock that was set back must not hold them for ever.
 		age := nowNs - h.grams[h.slab[h.oldest].datagram].meta.ReceivedNs

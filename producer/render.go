@@ -39,6 +39,12 @@ const (
 	RenderDateTimeNano
 	// RenderString writes bytes as a text.
 	RenderString
+
+	// Those of fields that have a form of their own; mappings cannot ask for them.
+	renderTunnel
+	renderRateSource
+	renderDistinguisher
+	renderCommunity
 )
 
 var rendererNames = [...]string{
@@ -74,6 +80,14 @@ func defaultRenderer(id fieldID) Renderer {
 		return RenderNetwork
 	case schema.Text:
 		return RenderString
+	case schema.TunnelName:
+		return renderTunnel
+	case schema.RateSource:
+		return renderRateSource
+	case schema.Distinguisher:
+		return renderDistinguisher
+	case schema.CommunityList:
+		return renderCommunity
 	}
 	return RenderNone
 }
@@ -115,6 +129,10 @@ func (n notation) number(b []byte, v uint64, wide bool, r Renderer) []byte {
 		return n.quoted(b, ProtocolName(uint32(v)))
 	case RenderType:
 		return n.quoted(b, typeName(uint32(v)))
+	case renderTunnel:
+		return n.quoted(b, tunnelName(uint32(v)))
+	case renderRateSource:
+		return n.quoted(b, rateSourceName(uint32(v)))
 	case RenderDateTime:
 		return n.quote(appendTime(n.quote(b), int64(v), 0))
 	case RenderDateTimeNano:
@@ -145,6 +163,8 @@ func (n notation) bytes(b, v []byte, r Renderer) []byte {
 			return appendTextString(b, v)
 		}
 		return appendJSONString(b, v)
+	case renderDistinguisher, renderCommunity:
+		return n.quote(appendCommunity(n.quote(b), v, r == renderCommunity))
 	}
 	return n.quote(hex.AppendEncode(n.quote(b), v))
 }

@@ -5,31 +5,36 @@ import "github.com/weirflow/weir/decoders/template"
 // SamplingSource is where a record's sampling rate came from.
 type SamplingSource uint8
 
-// Sources, the first that knows a rate counts, but an override always does.
+// Sources, by the numbers of the field sampling_source (schema.SamplingSources). Of those
+// that know a rate the first one counts, but an override always does.
 const (
+	// SamplingUnknown: nothing says it.
+	SamplingUnknown SamplingSource = iota
 	// SamplingRecord: the record, the sFlow sample or the v5 header names it.
-	SamplingRecord SamplingSource = iota
-	// SamplingSampler: options data announced it for the sampler that the
-	// record names.
+	SamplingRecord
+	// SamplingSampler and SamplingSelector: options data announced it for the sampler
+	// (48) that the record names, or for the selector or selection sequence (302, 301).
 	SamplingSampler
-	// SamplingDomain: options data announced it for the observation domain.
+	SamplingSelector
+	// SamplingDomain: options data announced it for the observation domain, or for the
+	// template.
 	SamplingDomain
+	// SamplingInterface: options data announced it for an interface or line card.
+	SamplingInterface
 	// SamplingOverride: the configuration sets it.
 	SamplingOverride
 	// SamplingDefault: the configuration's rate for those that name none.
 	SamplingDefault
-	// SamplingNone: it is not known.
-	SamplingNone
 	// NumSamplingSources is the number of sources.
 	NumSamplingSources = int(iota)
 )
 
 // String returns the source's name, as it appears in metrics.
 func (s SamplingSource) String() string {
-	return [NumSamplingSources]string{"record", "sampler", "domain", "override", "default", "none"}[s]
+	return [NumSamplingSources]string{"none", "record", "sampler", "selector", "domain", "interface", "override", "default"}[s]
 }
 
-// An Override is what the configuration says of an exporter's sampling rates,
+// An Override is what the configuration says about an exporter's sampling rates,
 // whatever the exporter says. It is not changed once made, and read by all
 // workers.
 type Override struct {
@@ -40,8 +45,11 @@ type Override struct {
 	Interfaces map[uint32]uint64
 }
 
+// samplerSources are the sources of rates of a sampler, by the place of an opSampler.
+var samplerSources = [...]SamplingSource{placeSampler: SamplingSampler, placeSequence: SamplingSelector, placeSelector: SamplingSelector}
+
 // rateOf returns the sampling rate of a flow that is complete otherwise, and
-// counts where it came from. rate is what is known of it from src, 0 for
+// counts where it came from. rate is what is known about it from src, 0 for
 // nothing.
 func (p *Producer) rateOf(f *Flow, rate uint64, src SamplingSource) uint64 {
 	if o := p.meta.Override; o != nil {
@@ -53,16 +61,24 @@ func (p *Producer) rateOf(f *Flow, rate uint64, src SamplingSource) uint64 {
 		}
 		if forced != 0 {
 			p.Counters.Sampling[SamplingOverride]++
+			p.setSource(f, SamplingOverride)
 			return forced
 		}
 	}
-	p.countRates(rate, src, 1)
+	p.setSource(f, p.countRates(rate, src, 1))
 	return p.samplingOr(rate)
 }
 
-// recordRate returns what is known of the rate of a data record that is read into f, 0 for
+// setSource sets where a flow's sampling rate came from, if the mapping asks for it.
+func (p *Producer) setSource(f *Flow, src SamplingSource) {
+	if p.prog.sourced {
+		f.setNumber(fieldSamplingSource, uint64(src))
+	}
+}
+
+// recordRate returns what is known about the rate of a data record that is read into f, 0 for
 // nothing, and where that is from.
-func (p *Producer) recordRate(c *recordContext, t *template.Template, s *template.Sampling, f *Flow) (uint64, SamplingSource) {
+func (p *Producer) recordRate(c *recordContext, t *Template, s *template.Sampling, f *Flow) (uint64, SamplingSource) {
 	if c.mappedRate != 0 {
 		return c.mappedRate, SamplingRecord
 	}
@@ -76,17 +92,17 @@ func (p *Producer) recordRate(c *recordContext, t *template.Template, s *templat
 	}
 	if c.hasSampler {
 		if rate := s.SamplerRate(c.samplerID); rate != 0 {
-			return rate, SamplingSampler
+			return rate, c.samplerSource
 		}
 	}
 	if c.hasSequence {
 		if rate := s.SequenceRate(c.sequenceID); rate != 0 {
-			return rate, SamplingSampler
+			return rate, SamplingSelector
 		}
 	}
 	if s.Scoped() {
-		if rate := scopedRate(c, t, s, f); rate != 0 {
-			return rate, SamplingDomain
+		if rate, src := scopedRate(c, t, s, f); rate != 0 {
+			return rate, src
 		}
 	}
 	if c.hasSampler || c.hasSequence {
@@ -96,24 +112,25 @@ func (p *Producer) recordRate(c *recordContext, t *template.Template, s *templat
 }
 
 // scopedRate returns the rate of what a record came by, the narrowest first.
-func scopedRate(c *recordContext, t *template.Template, s *template.Sampling, f *Flow) uint64 {
+func scopedRate(c *recordContext, t *Template, s *template.Sampling, f *Flow) (uint64, SamplingSource) {
 	for _, index := range [2]uint32{f.InIf, f.OutIf} {
 		if index != 0 {
 			if rate := s.ScopeRate(template.ScopeInterface, uint64(index)); rate != 0 {
-				return rate
+				return rate, SamplingInterface
 			}
 		}
 	}
 	if c.lineCard != 0 {
 		if rate := s.ScopeRate(template.ScopeLineCard, c.lineCard); rate != 0 {
-			return rate
+			return rate, SamplingInterface
 		}
 	}
-	return s.ScopeRate(template.ScopeTemplate, uint64(t.ID))
+	return s.ScopeRate(template.ScopeTemplate, uint64(t.ID)), SamplingDomain
 }
 
-// countRates counts n records whose rate came from src, if it is not 0.
-func (p *Producer) countRates(rate uint64, src SamplingSource, n int) {
+// countRates counts n records whose rate came from src, if it is not 0, and returns where
+// it came from then.
+func (p *Producer) countRates(rate uint64, src SamplingSource, n int) SamplingSource {
 	switch {
 	case p.forcedRate() != 0:
 		src = SamplingOverride
@@ -121,9 +138,10 @@ func (p *Producer) countRates(rate uint64, src SamplingSource, n int) {
 	case p.cfg.SamplingRate != 0:
 		src = SamplingDefault
 	default:
-		src = SamplingNone
+		src = SamplingUnknown
 	}
 	p.Counters.Sampling[src] += uint64(n)
+	return src
 }
 
 // forcedRate returns the rate that the configuration sets for the exporter, 0
@@ -159,8 +177,9 @@ func (c *fusedContext) rated(rate uint64, src SamplingSource, n int) uint64 {
 	case c.fallback != 0:
 		src = SamplingDefault
 	default:
-		src = SamplingNone
+		src = SamplingUnknown
 	}
 	c.sources[src] += n
+	c.rateSource = src
 	return rate
 }

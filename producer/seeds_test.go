@@ -28,6 +28,7 @@ func scenarios() []scenario {
 		{"v1 long", [][]byte{v1datagram(3, true)}},
 		{"v5", [][]byte{v5datagram(30)}},
 		{"v7", [][]byte{v7datagram(27)}},
+		{"v8", [][]byte{v8datagram(5, 20)}},
 		{"v9 fixed", [][]byte{v9(set(0, flowTpl)), v9(set(256, many, []byte{0, 0}))}},
 		{"v9 every element", [][]byte{v9(set(0, tpl(257, mpls...))), v9(set(257, mplsRecord, mplsRecord))}},
 		{"v9 sampler id", [][]byte{

@@ -6,12 +6,9 @@ import (
 	"github.com/weirflow/weir/decoders/sflow"
 )
 
-// sflow produces a flow for each flow sample of an sFlow datagram. Counter and
-// drop samples are counted.
+// sflow produces a flow for each flow sample of an sFlow datagram, and with Config.Discards
+// for each notice of a discarded packet. Counter samples are counted.
 func (p *Producer) sflow(data []byte) {
-	if fastBits && len(data) > 0 {
-		prefetch(&data[0])
-	}
 	h, body, err := sflow.ParseHeader(data)
 	if err != nil {
 		reason, _ := err.(sflow.Reason) // ParseHeader returns no other kind
@@ -26,6 +23,7 @@ func (p *Producer) sflow(data []byte) {
 	p.fused.renew()
 	p.sampleSet(h.Agent, h.Sequence)
 	count := h.SampleCount
+	before, walked := len(p.batch.Ends), 0
 	way := p.sampleWay()
 	if way != samplesWalked {
 		if way > samplesColumns {
@@ -51,22 +49,31 @@ func (p *Producer) sflow(data []byte) {
 			if way != samplesWalked && p.usualSample(way, &h, &samples) {
 				continue
 			}
+			ends := len(p.batch.Ends)
 			p.flowSample(&h, &samples, reason == sflow.ErrSampleTruncated)
+			walked += len(p.batch.Ends) - ends
 		case sflow.Counter:
 			p.Counters.CounterSamples++
 			p.useful++
 		case sflow.Drop:
 			p.Counters.DropSamples++
-			p.useful++
+			if !p.cfg.Discards || p.prog.compat {
+				p.useful++
+				continue
+			}
+			ends := len(p.batch.Ends)
+			p.dropSample(&h, &samples, reason == sflow.ErrSampleTruncated)
+			walked += len(p.batch.Ends) - ends
 		default:
 			p.Counters.UnknownSamples++
 		}
 	}
 	p.keySamples()
+	p.encoded(samplePaths[way], len(p.batch.Ends)-before-walked-p.counted)
 	p.fault(sflowReason(samples.Err()))
 }
 
-// nextSample moves a walk to the next sample, behind those that are produced
+// nextSample moves a walk to the next sample, after those that are produced
 // without it.
 func (p *Producer) nextSample(way sampleWay, samples *sflow.Samples) bool {
 	if count := samples.Missing(); p.quickSamples(way) && count > 0 {
@@ -257,13 +264,48 @@ func (p *Producer) sampleKey(h *sflow.Header, s *sampleParts) {
 // flowSample produces one flow sample. A sample that is cut is produced only if
 // all of its records are there.
 func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
+	f := p.beginSample(h)
+	p.interfaces(&s.Sample, f)
+	f.Packets = 1
+	if p.sampleRecords(s, cut, f) {
+		f.SamplingRate = p.rateOf(f, uint64(s.Sample.SamplingRate), SamplingRecord)
+		p.emit(f)
+	}
+}
+
+// dropSample produces the flow of a notice of a discarded packet (sFlow Dropped Packet
+// Notification Structures). The packet is no traffic of the interfaces, for which flow
+// samples stand: its length and number are dropped_bytes and dropped_packets. All
+// discarded packets are reported, so the sampling rate is 1, whatever is configured for
+// samples.
+func (p *Producer) dropSample(h *sflow.Header, s *sflow.Samples, cut bool) {
+	f := p.beginSample(h)
+	p.interfaces(&s.Sample, f)
+	f.setNumber(fieldDropReason, uint64(s.Sample.DropReason))
+	if !p.sampleRecords(s, cut, f) {
+		return
+	}
+	f.setNumber(fieldDroppedBytes, f.Bytes)
+	f.setNumber(fieldDroppedPackets, 1)
+	f.Bytes, f.Packets, f.SamplingRate = 0, 0, 1
+	p.Counters.Sampling[SamplingRecord]++
+	p.setSource(f, SamplingRecord)
+	p.emit(f)
+}
+
+// beginSample begins the flow of a sample.
+func (p *Producer) beginSample(h *sflow.Header) *Flow {
 	p.keySamples()
 	f := p.begin(TypeSFlow5)
 	f.SamplerAddress = h.Agent
 	f.SequenceNum = h.Sequence
 	f.TimeFlowStartNs, f.TimeFlowEndNs = f.TimeReceivedNs, f.TimeReceivedNs
-	p.interfaces(&s.Sample, f)
-	f.Packets = 1
+	return f
+}
+
+// sampleRecords adds what the records of a sample say. It reports false for a sample that
+// is cut and has not all of its records.
+func (p *Producer) sampleRecords(s *sflow.Samples, cut bool, f *Flow) bool {
 	r := sampleRecords{flow: f}
 	for s.Records.Next() {
 		if rec := &s.Records.Record; !p.flowRecord(rec.Enterprise<<12|rec.Format, rec.Data, &r) {
@@ -273,9 +315,5 @@ func (p *Producer) flowSample(h *sflow.Header, s *sflow.Samples, cut bool) {
 	r.end()
 	reason := s.Records.Err()
 	p.fault(sflowReason(reason))
-	if cut && reason != sflow.ReasonNone {
-		return
-	}
-	f.SamplingRate = p.rateOf(f, uint64(s.Sample.SamplingRate), SamplingRecord)
-	p.emit(f)
+	return !cut || reason == sflow.ReasonNone
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/weirflow/weir/decoders/sflow"
 )
 
-// sampleRecords is what the records of a sample say, beside the flow that they fill: they
+// sampleRecords is what the records of a sample say, in addition to the flow that they fill: they
 // come in any order, and some are of use only where others are not there.
 type sampleRecords struct {
 	flow *Flow
@@ -231,6 +231,9 @@ func (p *Producer) sampledHeader(b []byte, start packet.Start, f *Flow) bool {
 	for i := range h.Layers {
 		f.LayerStack = append(f.LayerStack, uint32(h.LayerStack[i]))
 		f.LayerSize = append(f.LayerSize, h.LayerSize[i])
+	}
+	if h.Tunnel != packet.TunnelNone {
+		f.tunnelFacts(h)
 	}
 	if l := p.prog.layers; l != nil {
 		p.mapLayers(l, b, h, f)

@@ -10,7 +10,7 @@ import (
 	"github.com/weirflow/weir/decoders/packet"
 )
 
-// put2 writes an integer below 1<<32 behind a tag of two bytes, or nothing if
+// put2 writes an integer below 1<<32 after a tag of two bytes, or nothing if
 // it is zero, and returns where the next field goes. put1 is the same for a tag
 // of one byte.
 func put2(w unsafe.Pointer, v, tag uint64) unsafe.Pointer {
@@ -33,7 +33,7 @@ func put1(w unsafe.Pointer, v, tag uint64) unsafe.Pointer {
 	return unsafe.Add(w, (1+n)&-int((v+0xffffffff)>>32))
 }
 
-// putMAC writes an integer of up to 48 bits behind a tag of two bytes, or
+// putMAC writes an integer of up to 48 bits after a tag of two bytes, or
 // nothing if it is zero.
 func putMAC(w unsafe.Pointer, v uint64, tag uint16) unsafe.Pointer {
 	n := (bits.Len64(v|1)*9 + 64) >> 6
@@ -92,6 +92,37 @@ func writeHeaders(h *packet.Headers, w unsafe.Pointer) unsafe.Pointer {
 		}
 		w = put2(w, uint64(h.RoutingSegLeft), tagRoutingSegLeft)
 	}
+	return w
+}
+
+// tunnelLen bounds the bytes that writeTunnel writes.
+const tunnelLen = 3 + 7 + 2*(3+16) + 5 + 4 + 2*5
+
+// writeTunnel writes what a sampled header knows about its first tunnel, but for hidden
+// fields.
+func writeTunnel(h *packet.Headers, w unsafe.Pointer, hidden *extraSet) unsafe.Pointer {
+	number := func(id fieldID, v, tag uint64) {
+		if !hidden.has(id) {
+			w = put2(w, v, tag)
+		}
+	}
+	addr := func(id fieldID, tag uint64, v []byte) {
+		if !hidden.has(id) {
+			w = putAddr(w, tag, 2, v)
+		}
+	}
+	in := &h.Inner
+	number(fieldTunnelType, uint64(h.Tunnel), tagTunnelType)
+	if h.HasTunnelID && !hidden.has(fieldTunnelID) {
+		*(*uint16)(w) = tagTunnelID
+		w = putElement(unsafe.Add(w, 2), uint64(h.TunnelID))
+	}
+	addr(fieldInnerSrcAddr, tagInnerSrcAddr, in.SrcAddr())
+	addr(fieldInnerDstAddr, tagInnerDstAddr, in.DstAddr())
+	number(fieldInnerEtype, uint64(in.EtherType), tagInnerEtype)
+	number(fieldInnerProto, uint64(in.Proto), tagInnerProto)
+	number(fieldInnerSrcPort, uint64(in.SrcPort), tagInnerSrcPort)
+	number(fieldInnerDstPort, uint64(in.DstPort), tagInnerDstPort)
 	return w
 }
 

@@ -17,16 +17,16 @@ import (
 // sampleTexts are what plain samples of a stack of headers have in common:
 // between two values that differ, one piece of text.
 type sampleTexts struct {
-	etype  jsonSpan // behind dst_addr, up to the value of src_port
-	middle jsonSpan // behind as_path, up to the size of the last layer
+	etype  jsonSpan // after dst_addr, up to the value of src_port
+	middle jsonSpan // after as_path, up to the size of the last layer
 }
 
 // sampleText is the text of all stacks in a notation, and jsonSlack, with its pieces.
 type sampleText struct {
 	text   []byte
 	stacks [numStacks]sampleTexts
-	tail   jsonSpan // behind the size of the last layer
-	// What stands behind that: the end, or the countries.
+	tail   jsonSpan // after the size of the last layer
+	// What stands after that: the end, or the countries.
 	end, src, dst, countriesEnd jsonSpan
 }
 
@@ -183,7 +183,7 @@ func (s *sampleParts) putPathTexts(w unsafe.Pointer) unsafe.Pointer {
 	return endNumbers(begin, w)
 }
 
-// putWordTexts writes big-endian words of 4 bytes, each with a comma behind it.
+// putWordTexts writes big-endian words of 4 bytes, each with a comma after it.
 func putWordTexts(w unsafe.Pointer, words []byte) unsafe.Pointer {
 	for ; len(words) >= 4; words = words[4:] {
 		w = putNumber(w, uint64(binary.BigEndian.Uint32(words)))

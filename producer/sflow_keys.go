@@ -12,15 +12,15 @@ const samplesKept = 16
 // keyless are plain samples of a datagram that have a message and no key yet.
 // Nobody else adds a key to the batch while there are any.
 type keyless struct {
-	parts [samplesKept]sampleParts // and the one in hand behind them
+	parts [samplesKept]sampleParts // and the current one after them
 	n     int
 	keys  [samplesKept]fnv
 }
 
-// sample is the one in hand.
+// sample is the current one.
 func (k *keyless) sample() *sampleParts { return &k.parts[k.n&(samplesKept-1)] }
 
-// keep has the sample in hand wait for its key.
+// keep has the current sample wait for its key.
 func (p *Producer) keep() {
 	if p.keyless.n++; p.keyless.n == samplesKept {
 		p.keySamples()

@@ -11,7 +11,7 @@ import (
 // gateway data at most once each, is written straight from the datagram: no two
 // of these records set the same field, so their order does not matter. gather
 // reads them in one pass into sampleParts, which writeSample writes. Any other
-// sample goes by way of a Flow, as all do in a build without unsafe code.
+// sample takes the generic path, as all do in a build without unsafe code.
 
 // sampleParts are the records of such a sample.
 type sampleParts struct {
@@ -74,7 +74,7 @@ const (
 )
 
 // gather reads the count records of a sample that b holds. It reports false for a sample that has
-// to go by way of a Flow; nothing is counted then.
+// to take the generic path; nothing is counted then.
 func (s *sampleParts) gather(b []byte, count uint32) bool {
 	s.numbers = [32]uint32{}
 	s.has = 0
@@ -132,7 +132,7 @@ func (s *sampleParts) header(d []byte) bool {
 	switch binary.BigEndian.Uint32(d) {
 	case sflow.HeaderEthernet:
 		s.start = packet.StartEthernet
-		if packet.ParsePlain(s.frame, &s.plain) {
+		if packet.ParsePlain(s.frame, &s.plain) && !s.tunnels() {
 			s.plainFrame()
 		}
 	case sflow.HeaderIPv4, sflow.HeaderIPv6, sflow.HeaderMPLS, sflow.HeaderFrameRelay, sflow.HeaderPPP, sflow.HeaderPOS,
@@ -158,6 +158,15 @@ const (
 // stackProtos are the protocols of stacks of headers, by the lowest bits of
 // their index.
 var stackProtos = [...]uint8{stackTCP: 6, stackUDP: 17, stackICMP: 1, stackICM6: 58}
+
+// tunnels tells whether a plain frame may carry a tunnel, by its ports.
+func (s *sampleParts) tunnels() bool {
+	if s.plain.Proto != 17 {
+		return false
+	}
+	ports := s.frame[s.plain.Transport:]
+	return isTunnelPort(binary.BigEndian.Uint16(ports)) || isTunnelPort(binary.BigEndian.Uint16(ports[2:]))
+}
 
 // plainFrame takes the fields of a plain frame.
 func (s *sampleParts) plainFrame() {

@@ -6,14 +6,14 @@ import (
 	"github.com/weirflow/weir/decoders/packet"
 )
 
-// What is known of a plain frame by its stack of headers alone: its layers, and
+// What is known about a plain frame by its stack of headers alone: its layers, and
 // so which rules of a mapping are about it and where their layers begin.
 
 // plainRule is a rule for plain frames of a stack of headers.
 type plainRule struct {
 	layerRule
 	base    int  // where its layer begins in the frame, in bytes
-	payload bool // it begins behind the transport header, of which base is the start
+	payload bool // it begins after the transport header, of which base is the start
 }
 
 // plainLayer is a layer of a plain frame.
@@ -97,7 +97,7 @@ func (l *layerProgram) compilePlain() {
 	}
 }
 
-// goesOn tells whether the mapping reads on behind the ports of a plain frame, so
+// goesOn tells whether the mapping reads on after the ports of a plain frame, so
 // that there are more layers than its stack has.
 func (l *layerProgram) goesOn(s *sampleParts) bool {
 	if len(l.ports) == 0 || s.stack&stackICMP != 0 {

@@ -12,7 +12,7 @@ import "slices"
 // sampleRun are samples for writeSamples, and what became of them. It lives as long
 // as the call.
 type sampleRun struct {
-	body   *byte       // the samples, and all behind them
+	body   *byte       // the samples, and all after them
 	size   int         // bytes of that
 	prefix *byte       // of all messages; may be read in pieces of 32 bytes
 	w      *byte       // where messages go
@@ -38,7 +38,7 @@ type sampleRun struct {
 	samples, records [2]uint32
 }
 
-// quickLen bounds the length of a message of writeSamples behind the prefix, in
+// quickLen bounds the length of a message of writeSamples after the prefix, in
 // bytes: numbers, addresses, and two lists of up to 127.
 const quickLen = 640
 
@@ -93,7 +93,7 @@ func (p *Producer) writeQuickly(body []byte, count uint32) ([]byte, uint32) {
 	return body, count
 }
 
-// count adds what became of samples to what is known of the datagram.
+// count adds what became of samples to what is known about the datagram.
 func (r *sampleRun) count(p *Producer) {
 	total := r.samples[0] + r.samples[1]
 	p.facts.Records += uint16(total)
@@ -105,6 +105,7 @@ func (r *sampleRun) count(p *Producer) {
 	p.countRates(1, SamplingRecord, int(total-r.unrated))
 	p.countRates(0, SamplingRecord, int(r.unrated))
 	p.useful += int(total)
+	p.encoded(PathSampleAssembly, int(total))
 	if p.prog.Keyed() {
 		for range total {
 			p.batch.Keys = append(p.batch.Keys, p.fused.key)

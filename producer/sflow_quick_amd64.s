@@ -376,8 +376,14 @@ short:
 	MOVBELL (SI), R14
 	CMPL    CX, $17
 	JNE     icmp
+	MOVBLZX R14, CX
+	CMPW    R14, quickTables_ports(R10)(CX*2)
+	JEQ     other           // it may carry a tunnel
 	MOVL    R14, AX
 	SHRL    $16, AX
+	MOVBLZX AX, CX
+	CMPW    AX, quickTables_ports(R10)(CX*2)
+	JEQ     other
 	FIELD2(const_tagSrcPort)
 	MOVWLZX R14, AX
 	FIELD2(const_tagDstPort)

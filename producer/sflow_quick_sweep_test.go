@@ -84,7 +84,7 @@ func TestQuickSweeps(t *testing.T) {
 				try(sflowDatagram(sample(true, cut...), usual))
 				last := slices.Concat(cut[:j], cut[j+1:], cut[j:j+1])
 				d := sflowDatagram(usual, sample(true, last...))
-				for pad := range -n & 3 { // and behind them no padding
+				for pad := range -n & 3 { // and after them no padding
 					short := d[:len(d)-1-pad]
 					at := 28 + len(usual) + 4
 					binary.BigEndian.PutUint32(short[at:], uint32(len(short)-at-4))

@@ -69,15 +69,18 @@ func (w *twoWays) differ(meta producer.Meta, datagram []byte, room int) error {
 	if a, b := w.p[0].Tally(), w.p[1].Tally(); !reflect.DeepEqual(a, b) {
 		return fmt.Errorf("tallies %+v and %+v", a, b)
 	}
-	if a, b := &w.p[0].Counters, &w.p[1].Counters; !reflect.DeepEqual(a, b) {
-		return fmt.Errorf("counters %+v and %+v", a, b)
+	one, two := w.p[0].Counters, w.p[1].Counters
+	clear(one.Encoded[:]) // the ways have paths of their own
+	clear(two.Encoded[:])
+	if !reflect.DeepEqual(one, two) {
+		return fmt.Errorf("counters %+v and %+v", one, two)
 	}
 	return nil
 }
 
 // TestQuickSamples compares what is written of random sFlow datagrams where the
 // CPU has the instructions for it with what is written in Go: messages, facts and
-// counts, with memory behind the datagram and behind the batch that may not be
+// counts, with memory after the datagram and after the batch that may not be
 // touched.
 func TestQuickSamples(t *testing.T) {
 	r := rand.New(rand.NewPCG(31, 32))

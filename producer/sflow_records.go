@@ -83,6 +83,7 @@ var gatheredFields = map[uint32][]fieldID{
 		fieldBytes, fieldSrcAddr, fieldDstAddr, fieldEtype, fieldProto, fieldSrcPort, fieldDstPort, fieldSrcMAC, fieldDstMAC, fieldVLANID,
 		fieldIPTOS, fieldIPTTL, fieldIPFlags, fieldTCPFlags, fieldICMPType, fieldICMPCode, fieldIPv6FlowLabel, fieldFragmentID,
 		fieldFragmentOffset, fieldMPLSTTL, fieldMPLSLabel, fieldLayerStack, fieldLayerSize, fieldRoutingAddresses, fieldRoutingSegLeft,
+		fieldTunnelType, fieldTunnelID, fieldInnerSrcAddr, fieldInnerDstAddr, fieldInnerEtype, fieldInnerProto, fieldInnerSrcPort, fieldInnerDstPort,
 	},
 	schema.ExtendedSwitch:  {fieldSrcVLAN, fieldDstVLAN},
 	schema.ExtendedRouter:  {fieldNextHop, fieldSrcNet, fieldDstNet},
@@ -114,6 +115,15 @@ func (p *Producer) tableRecord(word uint32, d []byte, f *Flow) bool {
 			if v, d, ok = takeAddress(d); !ok {
 				return false
 			}
+		case schema.XDRIPv4, schema.XDRIPv6:
+			size := 4
+			if m.kind == schema.XDRIPv6 {
+				size = 16
+			}
+			if len(d) < size {
+				return false
+			}
+			v, d = d[:size:size], d[size:]
 		case schema.XDROpaque:
 			if len(d) < 4 {
 				return false

@@ -22,7 +22,7 @@ const fusedSamples = true
 func (s *sampleParts) maxLen(h *packet.Headers) int {
 	n := 34*7 + 2*9 + 2*5 + 4*20 + 16 + 5*s.pathLen + 5*(len(s.communities)/4) + 16
 	if s.stack < 0 {
-		n += packet.MaxLayers*(1+5) + len(h.MPLS)*3 + len(h.RoutingAddrs)*2
+		n += tunnelLen + packet.MaxLayers*(1+5) + len(h.MPLS)*3 + len(h.RoutingAddrs)*2
 	}
 	return n
 }
@@ -45,7 +45,7 @@ func (p *Producer) sflowPrefix(h *sflow.Header) {
 	n := len(b)
 	b = b[:n+jsonSlack]
 	n = putTime(b, n, tagTimeReceivedNs, received)
-	n = putTimes(b, n, received, received)
+	n = p.fused.putTimes(b, n, received, received)
 	if p.fused.prefix = b[:n]; cap(b)-n < jsonSlack {
 		p.fused.prefix = grow(b[:n], jsonSlack)
 	}
@@ -84,6 +84,9 @@ func (p *Producer) writeSample(s *sampleParts) {
 		w = s.writePlain(w)
 	} else {
 		w = writeHeaders(h, w)
+		if h.Tunnel != packet.TunnelNone {
+			w = writeTunnel(h, w, &p.prog.hidden)
+		}
 	}
 	n := &s.numbers
 	if (n[numInIf]|n[numOutIf]|n[numSrcVLAN]|n[numDstVLAN])>>16 == 0 {
@@ -132,7 +135,7 @@ func (p *Producer) writeSample(s *sampleParts) {
 	p.useful++
 }
 
-// whereabouts returns what is known of a sample's addresses.
+// whereabouts returns what is known about a sample's addresses.
 func (p *Producer) whereabouts(s *sampleParts) (src, dst geo.Answer) {
 	if s.stack >= 0 {
 		return p.cfg.Geo.Find(s.src), p.cfg.Geo.Find(s.dst)
@@ -140,7 +143,7 @@ func (p *Producer) whereabouts(s *sampleParts) (src, dst geo.Answer) {
 	return p.cfg.Geo.Find(p.hdr.SrcAddr), p.cfg.Geo.Find(p.hdr.DstAddr)
 }
 
-// putCountry writes a country behind its tag, or nothing.
+// putCountry writes a country after its tag, or nothing.
 func putCountry(w unsafe.Pointer, tag uint64, c geo.Country) unsafe.Pointer {
 	*(*uint64)(w) = tag | 2<<16 | uint64(c>>8)<<24 | uint64(c&0xff)<<32
 	return unsafe.Add(w, 5&-int((uint64(c)+0xffff)>>16))
@@ -214,7 +217,7 @@ func (s *sampleParts) writePlain(w unsafe.Pointer) unsafe.Pointer {
 	return putByte2(w, uint64(n[numTCPFlags]), tagTCPFlags)
 }
 
-// putWord2 writes a number below 1<<32 behind a tag of two bytes, or nothing if
+// putWord2 writes a number below 1<<32 after a tag of two bytes, or nothing if
 // it is zero, without a branch.
 func putWord2(w unsafe.Pointer, v, tag uint64) unsafe.Pointer {
 	x, n := spread32(v)

@@ -59,6 +59,7 @@ func (s *slow) release() []*flowpb.FlowMessage {
 				left = append(left, set)
 				continue
 			}
+			set.message.records = 0
 			flows = append(flows, s.knownSet(&set.message, set.template, set.body)...)
 		}
 		s.held.sets = left

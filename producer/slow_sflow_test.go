@@ -63,6 +63,23 @@ func (s *slow) sflow(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 			inFormat, in := sample.u32(), sample.u32()
 			outFormat, out := sample.u32(), sample.u32()
 			s.interfaces(inFormat, in, outFormat, out, f)
+		case 5: // discarded_packet
+			if !s.discards {
+				continue
+			}
+			sample.u32() // sequence
+			sample.u32() // source class
+			sample.u32() // source index
+			sample.u32() // drops
+			in, out := sample.u32(), sample.u32()
+			s.interfaces(in>>30, in<<2>>2, out>>30, out<<2>>2, f)
+			reason := uint64(sample.u32())
+			s.extras(func(row *schema.Field, d protoreflect.FieldDescriptor) {
+				if row.Name == "drop_reason" {
+					setExtraNumber(row, d, reason, f)
+				}
+			})
+			f.SamplingRate = 1
 		default:
 			continue
 		}
@@ -88,6 +105,14 @@ func (s *slow) sflow(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 			continue // some of its records are not there
 		}
 		aside.end(f)
+		if format == 5 {
+			s.extras(func(row *schema.Field, d protoreflect.FieldDescriptor) {
+				if value := map[string]uint64{"dropped_bytes": f.Bytes, "dropped_packets": 1}[row.Name]; value != 0 {
+					setExtraNumber(row, d, value, f)
+				}
+			})
+			f.Bytes, f.Packets = 0, 0
+		}
 		flows = append(flows, f)
 	}
 	return flows

@@ -3,6 +3,7 @@ package producer_test
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/producer"
@@ -21,6 +22,8 @@ type slow struct {
 	boot      map[slowDomain]uint64 // Unix milliseconds, of options data
 
 	options, withoutTemplate int
+
+	discards bool // notices of discarded packets give messages
 
 	held *slowHeld // nil holds nothing
 }
@@ -96,7 +99,7 @@ func (s *slow) datagram(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 		return s.sflow(meta, data)
 	}
 	switch binary.BigEndian.Uint16(data) {
-	case 1, 5, 7:
+	case 1, 5, 7, 8:
 		return s.fixed(meta, data)
 	case 9:
 		return s.v9(meta, data)
@@ -114,7 +117,7 @@ func newSlowFlow(meta producer.Meta, kind flowpb.FlowMessage_FlowType) *flowpb.F
 	}
 }
 
-// fixed reads NetFlow v1, v5 and v7: Cisco, NetFlow Export Datagram Format.
+// fixed reads NetFlow v1, v5, v7 and v8: Cisco, NetFlow Export Datagram Format.
 func (s *slow) fixed(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 	r := slowReader{b: data}
 	version, count := r.u16(), int(r.u16())
@@ -132,6 +135,8 @@ func (s *slow) fixed(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 		kind, size = flowpb.FlowMessage_NETFLOW_V7, 52
 		sequence = r.u32()
 		r.u32() // reserved
+	case 8:
+		return s.aggregated(meta, data)
 	default:
 		// Version 1 has four reserved bytes more with some exporters. The
 		// header's count tells; where it lies, the form that comes out even.
@@ -164,8 +169,8 @@ func (s *slow) fixed(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 		f.SrcAddr, f.DstAddr, f.NextHop = r.bytes(4), r.bytes(4), r.bytes(4)
 		f.InIf, f.OutIf = uint32(r.u16()), uint32(r.u16())
 		f.Packets, f.Bytes = uint64(r.u32()), uint64(r.u32())
-		f.TimeFlowStartNs = slowUptime(now, uptime, r.u32())
-		f.TimeFlowEndNs = slowUptime(now, uptime, r.u32())
+		first, last := r.u32(), r.u32()
+		slowTimes(f, now, uptime, first, last)
 		f.SrcPort, f.DstPort = uint32(r.u16()), uint32(r.u16())
 		if version == 1 {
 			r.u16()
@@ -176,9 +181,27 @@ func (s *slow) fixed(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
 			f.SrcAs, f.DstAs = uint32(r.u16()), uint32(r.u16())
 			f.SrcNet, f.DstNet = uint32(r.u8()), uint32(r.u8())
 		}
+		if f.Proto == 1 || f.Proto == 58 {
+			f.IcmpType, f.IcmpCode = f.DstPort>>8, f.DstPort&0xff
+		}
 		flows = append(flows, f)
 	}
 	return flows
+}
+
+// slowTimes sets the times of a record of a fixed layout.
+func slowTimes(f *flowpb.FlowMessage, now uint64, uptime, first, last uint32) {
+	if uptime == 0 {
+		uptime = last
+	}
+	aside := map[uint16]uint64{}
+	if f.TimeFlowStartNs = slowUptime(now, uptime, first); f.TimeFlowStartNs != 0 {
+		aside[absoluteStart] = 1
+	}
+	if f.TimeFlowEndNs = slowUptime(now, uptime, last); f.TimeFlowEndNs != 0 {
+		aside[absoluteEnd] = 1
+	}
+	slowOrder(f, aside)
 }
 
 func isZero(b []byte) bool {
@@ -205,7 +228,7 @@ func slowUptime(now uint64, uptime, at uint32) uint64 {
 	return slowTime(now, uint64(ahead), 1_000_000)
 }
 
-// slowMessage is what a v9 or IPFIX header says of the sets behind it.
+// slowMessage is what a v9 or IPFIX header says about the sets after it.
 type slowMessage struct {
 	slowDomain
 	meta     producer.Meta
@@ -213,42 +236,75 @@ type slowMessage struct {
 	sequence uint32
 	now      uint64
 	uptime   uint32
+	count    int // of records, as the header of v9 says
+	records  int
 }
 
-// v9 reads NetFlow version 9: RFC 3954 section 5.
-func (s *slow) v9(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
-	r := slowReader{b: data}
-	r.u16()
-	r.u16() // count
-	m := slowMessage{meta: meta, kind: flowpb.FlowMessage_NETFLOW_V9}
-	m.uptime = r.u32()
-	m.now = uint64(r.u32()) * 1e9
-	m.sequence = r.u32()
-	m.slowDomain = slowDomain{exporter: meta.Source.Addr(), version: 9, domain: r.u32()}
-	if r.short {
-		return nil
+// v9 reads NetFlow version 9: RFC 3954 section 5. Another message may follow.
+func (s *slow) v9(meta producer.Meta, data []byte) (flows []*flowpb.FlowMessage) {
+	for data != nil {
+		r := slowReader{b: data}
+		r.u16()
+		count := int(r.u16())
+		m := slowMessage{meta: meta, kind: flowpb.FlowMessage_NETFLOW_V9, count: count}
+		m.uptime = r.u32()
+		m.now = uint64(r.u32()) * 1e9
+		m.sequence = r.u32()
+		m.slowDomain = slowDomain{exporter: meta.Source.Addr(), version: 9, domain: r.u32()}
+		if r.short {
+			break
+		}
+		more, next := s.sets(&m, r.b, 0, 1)
+		flows, data = append(flows, more...), next
 	}
-	return s.sets(&m, r.b, 0, 1)
+	return flows
 }
 
-// ipfix reads IPFIX: RFC 7011 section 3.
-func (s *slow) ipfix(meta producer.Meta, data []byte) []*flowpb.FlowMessage {
-	r := slowReader{b: data}
-	r.u16()
-	r.u16() // length
-	m := slowMessage{meta: meta, kind: flowpb.FlowMessage_IPFIX}
-	m.now = uint64(r.u32()) * 1e9
-	m.sequence = r.u32()
-	m.slowDomain = slowDomain{exporter: meta.Source.Addr(), version: 10, domain: r.u32()}
-	if r.short {
-		return nil
+// slowNear: two times in seconds that are of one hour.
+func slowNear(a, b uint32) bool { return max(a, b)-min(a, b) <= 3600 }
+
+// ipfix reads IPFIX: RFC 7011 section 3. Another message may follow.
+func (s *slow) ipfix(meta producer.Meta, data []byte) (flows []*flowpb.FlowMessage) {
+	for data != nil {
+		r := slowReader{b: data}
+		r.u16()
+		length := int(r.u16())
+		m := slowMessage{meta: meta, kind: flowpb.FlowMessage_IPFIX}
+		seconds := r.u32()
+		m.now = uint64(seconds) * 1e9
+		m.sequence = r.u32()
+		m.slowDomain = slowDomain{exporter: meta.Source.Addr(), version: 10, domain: r.u32()}
+		if r.short {
+			break
+		}
+		body := r.b
+		rest := data[min(length, len(data)):]
+		data = nil
+		if length >= 16 && len(rest) >= 16 {
+			next := slowReader{b: rest}
+			if v, n, at := next.u16(), int(next.u16()), next.u32(); v == 10 && n >= 16 && n <= len(rest) && slowNear(at, seconds) {
+				body, data = body[:length-16], rest
+			}
+		}
+		more, _ := s.sets(&m, body, 2, 3)
+		flows = append(flows, more...)
 	}
-	return s.sets(&m, r.b, 2, 3)
+	return flows
 }
 
-func (s *slow) sets(m *slowMessage, b []byte, template, options uint16) []*flowpb.FlowMessage {
-	var flows []*flowpb.FlowMessage
+// slowFollows tells whether b is a message of v9, and not a set.
+func (m *slowMessage) slowFollows(b []byte) bool {
+	if m.version != 9 || len(b) < 20 || binary.BigEndian.Uint16(b) != 9 {
+		return false
+	}
+	return slowNear(binary.BigEndian.Uint32(b[8:]), uint32(m.now/1e9))
+}
+
+func (s *slow) sets(m *slowMessage, b []byte, template, options uint16) (flows []*flowpb.FlowMessage, next []byte) {
 	for len(b) >= 4 {
+		if m.slowFollows(b) {
+			return flows, b
+		}
 		id, length := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
 		if length < 4 {
 			break
@@ -258,29 +314,35 @@ func (s *slow) sets(m *slowMessage, b []byte, template, options uint16) []*flowp
 		b = b[length:]
 		switch {
 		case id == template:
-			s.templateSet(m, body, false)
-		case id == options && m.version == 9:
+			s.templateSet(m, m.version, body, false)
+		case id == options && m.version == 9, id == 1 && m.version == 10:
 			s.v9OptionsTemplateSet(m, body)
 		case id == options:
-			s.templateSet(m, body, true)
+			s.templateSet(m, m.version, body, true)
+		case id == 0 && m.version == 10:
+			s.templateSet(m, 9, body, false)
 		case id >= 256:
 			flows = append(flows, s.dataSet(m, id, body)...)
 		}
 	}
-	return flows
+	return flows, nil
 }
 
 // templateSet reads template records: RFC 3954 section 5.2, RFC 7011 section
 // 3.4.1, and for IPFIX with options those of section 3.4.2.2.
-func (s *slow) templateSet(m *slowMessage, b []byte, options bool) {
+func (s *slow) templateSet(m *slowMessage, version uint16, b []byte, options bool) {
 	r := slowReader{b: b}
 	for len(r.b) >= 4 {
-		id, count := r.u16(), int(r.u16())
-		if id == 0 && count == 0 {
+		if isZero(r.b[:4]) {
+			if !isZero(r.b) {
+				m.records++
+			}
 			return // padding
 		}
+		m.records++
+		id, count := r.u16(), int(r.u16())
 		if count == 0 {
-			if m.version == 10 {
+			if version == 10 {
 				s.withdraw(m, id)
 			}
 			continue
@@ -295,7 +357,7 @@ func (s *slow) templateSet(m *slowMessage, b []byte, options bool) {
 			if f.length == 0xffff {
 				f.length = -1
 			}
-			if m.version == 10 && f.id&0x8000 != 0 {
+			if version == 10 && f.id&0x8000 != 0 {
 				f.id &= 0x7fff
 				f.pen = r.u32()
 			}
@@ -316,8 +378,12 @@ func (s *slow) v9OptionsTemplateSet(m *slowMessage, b []byte) {
 	r := slowReader{b: b}
 	for len(r.b) >= 4 {
 		if isZero(r.b[:4]) {
+			if !isZero(r.b) {
+				m.records++
+			}
 			return // padding
 		}
+		m.records++
 		id, scope, option := r.u16(), int(r.u16()), int(r.u16())
 		body := slowReader{b: r.bytes(scope + option)}
 		if r.short {
@@ -405,17 +471,25 @@ func (s *slow) dataSet(m *slowMessage, id uint16, b []byte) []*flowpb.FlowMessag
 func (s *slow) knownSet(m *slowMessage, t *slowTemplate, b []byte) []*flowpb.FlowMessage {
 	var flows []*flowpb.FlowMessage
 	r := slowReader{b: b}
+	fixed := !slices.ContainsFunc(t.fields, func(f slowField) bool { return f.length < 0 })
 	for least := t.minLength(); len(r.b) >= least; {
+		if fixed && m.count > 0 && m.records >= m.count && isZero(r.b) {
+			break // padding: the header counts no more
+		}
+		if !fixed && !t.options && least <= 3 && len(r.b) <= 3 && len(b)%4 == 0 && isZero(r.b) {
+			break // padding of a set that should have none
+		}
 		values := t.record(&r)
 		if r.short {
 			break
 		}
+		m.records++
 		if t.options {
 			s.options++
 			s.optionsRecord(m, t, values)
 			continue
 		}
-		flows = append(flows, s.dataRecord(m, t, values))
+		flows = append(flows, s.dataRecord(m, t, values)...)
 	}
 	return flows
 }
@@ -471,8 +545,23 @@ func sampledHeader(b []byte, start packet.Start, f *flowpb.FlowMessage) {
 		}
 		f.Ipv6RoutingHeaderSegLeft = h.RoutingSegLeft
 	}
+	slowTunnel(&h, f)
 	for i := range h.Layers {
 		f.LayerStack = append(f.LayerStack, flowpb.FlowMessage_LayerStack(h.LayerStack[i]))
 		f.LayerSize = append(f.LayerSize, h.LayerSize[i])
 	}
+}
+
+// slowTunnel puts what is known about the first tunnel into f.
+func slowTunnel(h *packet.Headers, f *flowpb.FlowMessage) {
+	if h.Tunnel == packet.TunnelNone {
+		return
+	}
+	f.TunnelType, f.TunnelId = uint32(h.Tunnel), nil
+	if h.HasTunnelID {
+		f.TunnelId = &h.TunnelID
+	}
+	f.InnerSrcAddr, f.InnerDstAddr = h.Inner.SrcAddr(), h.Inner.DstAddr()
+	f.InnerEtype, f.InnerProto = uint32(h.Inner.EtherType), uint32(h.Inner.Proto)
+	f.InnerSrcPort, f.InnerDstPort = uint32(h.Inner.SrcPort), uint32(h.Inner.DstPort)
 }

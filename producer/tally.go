@@ -37,6 +37,8 @@ type Tally struct {
 	// FlowEndNs is when the flow of the last data record of the datagram
 	// ended, in Unix nanoseconds; 0 without one, and for sFlow.
 	FlowEndNs uint64
+	// Ignored counts the elements of data records that are passed over, by kind.
+	Ignored [NumIgnored]uint64
 }
 
 // Tally returns what was in the last datagram. It is valid until the producer's

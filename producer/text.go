@@ -209,8 +209,8 @@ func (p *Program) appendColumn(b []byte, f *Flow, c *column, n notation) ([]byte
 		return append(b, ']'), true
 	case kindBytesList:
 		b = append(b, '[')
-		if c.id == fieldMPLSIP {
-			for i, v := range f.MPLSIP {
+		if c.id != fieldRoutingAddresses {
+			for i, v := range *f.byteLists(c.id) {
 				if i > 0 {
 					b = append(b, ',')
 				}

@@ -30,7 +30,8 @@ func TestTimesOutOfRange(t *testing.T) {
 		{152, 1<<63 + 1_700_000_000_000, 0, true},
 		{152, 3_700_000_000_000 * 1_000_000, 0, true}, // wraps to a time of our age
 		{154, 0, 0, false},
-		{154, 1 << 32, 0, true}, // 1900
+		{154, 1 << 32, 2_085_978_497_000_000_000, false}, // era 1
+		{154, 1<<63 + 1, 0, true},                        // 1968
 		{154, math.MaxUint64, 2_085_978_495_999_999_999, false},
 		{158, exportNs / 1000, 0, true}, // 1970 on the dot is no time either
 		{158, exportNs/1000 + 1, 0, true},
@@ -48,10 +49,14 @@ func TestTimesOutOfRange(t *testing.T) {
 					rec = append(rec, 0)
 				}
 				o := decodeAll(t, 0, ipfix(set(2, tpl(256, fields...))), ipfix(set(256, rec, rec, rec)))
+				want := tc.want
+				if want == 0 {
+					want = exportNs // as if it were not there
+				}
 				name := fmt.Sprintf("case %d, both %v, fields %v", i, both, more)
-				equal(t, name+": start", o.flows[2].TimeFlowStartNs, tc.want)
+				equal(t, name+": start", o.flows[2].TimeFlowStartNs, want)
 				if both {
-					equal(t, name+": end", o.flows[2].TimeFlowEndNs, tc.want)
+					equal(t, name+": end", o.flows[2].TimeFlowEndNs, want)
 				}
 				lost := uint64(0)
 				if tc.lost {
@@ -74,7 +79,7 @@ func TestUptimeBefore1970(t *testing.T) {
 	nine := v9(set(0, tpl(256, 22, 4, 21, 4, 1, 4)), set(256, u32(nil, 5, uptimeMs+500, 9)))
 	u32(nine[:8], 1)
 	o = decodeAll(t, 0, nine).wants(1, "none", true).fault("time_range", 1)
-	equal(t, "start", o.flows[0].TimeFlowStartNs, 0)
+	equal(t, "start, which gives way", o.flows[0].TimeFlowStartNs, 1_500_000_000)
 	equal(t, "end, ahead of the clock", o.flows[0].TimeFlowEndNs, 1_500_000_000)
 }
 

@@ -2,7 +2,7 @@ package producer
 
 import "github.com/weirflow/weir/decoders/packet"
 
-// work is all that a producer knows of the datagram in work, or of the data set
+// work is all that a producer knows about the datagram in work, or about the data set
 // that it releases. [Producer.start] makes it again for each of them, so that
 // nothing of one can be read by the next. What outlives a datagram is in the
 // other fields of Producer, which TestProducerState lists.
@@ -12,6 +12,10 @@ type work struct {
 	batch  *Batch
 	first  Reason
 	useful int // pieces that could be used
+	// small is how many more data records of less than leastRecord bytes are produced.
+	small int
+	// counted is how many records are in Counters.Encoded already.
+	counted int
 
 	facts Facts
 	tally Tally
@@ -19,6 +23,9 @@ type work struct {
 	// compat is what options data of the datagram announces, where goflow2's values are
 	// wanted.
 	compat compatRates
+
+	// joined are the names that are added to the records of the data set.
+	joined joined
 
 	// samples has what the flow samples of the datagram share; nil if there are
 	// none, or if that is not to be used.

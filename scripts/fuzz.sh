@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs every fuzz target of the module for the given time.
-# usage: [PKGS=./producer] fuzz.sh 20s
+# usage: [PKGS=./producer] [TARGETS=FuzzAlone] fuzz.sh 20s
 #
 # A finding is what go test writes a failing input for, or any other failure.
 # One end is none: before Go 1.27 the end of the time may itself be reported as
@@ -38,7 +38,7 @@ executions() {
 }
 
 for pkg in $($GO list ${PKGS:-./...}); do
-	for target in $($GO test -tags "${TAGS:-}" -list '^Fuzz' "$pkg" | grep '^Fuzz' || true); do
+	for target in $($GO test -tags "${TAGS:-}" -list "^${TARGETS:-Fuzz}" "$pkg" | grep '^Fuzz' || true); do
 		echo "fuzz $pkg $target for $time"
 		if ! fuzz "$pkg" "$target"; then
 			deadline_only || exit 1
@@ -54,6 +54,10 @@ for pkg in $($GO list ${PKGS:-./...}); do
 		total=$((total + 1))
 	done
 done
+if [ "$total" -eq 0 ]; then
+	echo "fuzz: no target found; do the tests compile?" >&2
+	exit 1
+fi
 echo "executions in $time:"
 sort -n "$table"
 echo "$total fuzz targets: no crash"

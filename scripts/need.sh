@@ -23,17 +23,35 @@ install() {
 	fi
 }
 
+# too_old version: whether it cannot fetch what go.mod names.
+too_old() {
+	case $1 in
+	1.[0-9] | 1.[0-9].* | 1.1[0-9] | 1.1[0-9].* | 1.20 | 1.20.*) return 0 ;;
+	esac
+	return 1
+}
+
+newer="On Debian 12, as root:
+  echo 'deb http://deb.debian.org/debian bookworm-backports main' >/etc/apt/sources.list.d/backports.list
+  apt-get update && apt-get install -t bookworm-backports golang-go
+Elsewhere: https://go.dev/doc/install"
+
 need_go() {
 	# A Go of 1.21 or later fetches the version that go.mod names by itself.
 	if ! command -v go >/dev/null 2>&1; then
+		[ ! -x /usr/local/go/bin/go ] || die "Go is in /usr/local/go/bin, which is not in PATH. Run: export PATH=\$PATH:/usr/local/go/bin"
+		# What the distribution has is looked at first: an old one would be of no use.
+		offered=$(apt-cache policy golang-go 2>/dev/null | sed -n 's/^ *Candidate: 2:\([0-9.]*\).*/\1/p')
+		if too_old "$offered"; then
+			die "Go is missing, and golang-go of this distribution is $offered, which is too old. $newer"
+		fi
 		install Go golang-go
 	fi
 	have=$(go env GOVERSION 2>/dev/null | sed 's/^go//')
-	case $have in
-	1.[0-9] | 1.[0-9].* | 1.1[0-9] | 1.1[0-9].* | 1.20 | 1.20.*)
-		die "go $have is too old: 1.21 or later is needed, which then fetches what go.mod names. See https://go.dev/dl (Debian 12: apt-get install -t bookworm-backports golang-go)"
-		;;
-	esac
+	if too_old "$have"; then
+		[ ! -x /usr/local/go/bin/go ] || die "go $have is too old, and comes before the Go in /usr/local/go/bin. Run: export PATH=/usr/local/go/bin:\$PATH"
+		die "go $have is too old: 1.21 or later is needed, which then fetches what go.mod names. $newer"
+	fi
 }
 
 need_cgo() {

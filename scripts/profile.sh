@@ -11,7 +11,7 @@ trap 'rm -rf "$tmp"' EXIT
 $go test -c -o "$tmp/producer.test" ./producer
 {
 	echo "# make profile; $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) CPUs, $($go env GOVERSION), $(date -u +%F)"
-	echo "# CPU profiles of BenchmarkDatagram, by function; the profiles stand beside this file, for go tool pprof"
+	echo "# CPU profiles of BenchmarkDatagram, by function; the profiles are next to this file, for go tool pprof"
 } > "$tmp/top"
 for work in nf5 nf9 ipfix sflow mix; do
 	for format in bin json; do

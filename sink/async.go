@@ -49,6 +49,10 @@ type AsyncSink interface {
 	// the sink never waits on it, and never closed.
 	Done() <-chan Done
 
+	// OnDone has f called after each batch that was put into the channel
+	// of Done. It is called once, before the first Submit. f never blocks.
+	OnDone(f func())
+
 	// Available reports whether the output takes batches at present; it is
 	// false while the output cannot be reached. Anyone may call it at any
 	// time. The sink finds out by itself when the output is back.

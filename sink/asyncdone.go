@@ -13,7 +13,7 @@ func (h *AsyncHub) settle(d Done, now time.Time) {
 	if at < 0 {
 		if !h.stranger {
 			h.stranger = true
-			h.log.Error("output gave back a batch that it did not have")
+			h.log.Error("output returned a batch that it did not have")
 		}
 		return
 	}
@@ -58,7 +58,7 @@ func sane(failed []uint32, n int) []uint32 {
 }
 
 // temporary reports whether messages that failed so are to be offered again.
-// Those that a closed sink gives back stay in the spool for the next start.
+// Those that a closed sink returns stay in the spool for the next start.
 func (h *AsyncHub) temporary(err error) bool {
 	return errors.Is(err, ErrUnavailable) || (errors.Is(err, ErrClosed) && h.spool != nil)
 }

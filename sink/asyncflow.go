@@ -61,7 +61,7 @@ func (h *AsyncHub) judge(now time.Time) {
 	switch {
 	case trouble != "" && !h.spooling:
 		h.spooling, h.since = true, now
-		h.log.Warn("output is behind, spooling", "why", trouble)
+		h.log.Warn("output is too slow or away, spooling", "why", trouble)
 		h.storeHeld(now)
 	case h.spooling:
 		answers := len(h.flight) == 0 || h.progress.After(h.since)
@@ -230,7 +230,7 @@ func (h *AsyncHub) take(it *item, now time.Time) {
 	}
 }
 
-// store puts an item behind all others into the spool, and gives its batch
+// store puts an item after all others into the spool, and gives its batch
 // back. If the spool refuses it, it is held where the sink may still take it,
 // and dropped where it may not.
 func (h *AsyncHub) store(it *item, now time.Time) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/weirflow/weir/internal/wake"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -47,7 +48,7 @@ type AsyncConfig struct {
 	// output at a time. 0 means 32.
 	Window int
 
-	// Logger is told of the begin and the end of each fault. Nil discards.
+	// Logger is told about the begin and the end of each fault. Nil discards.
 	Logger *slog.Logger
 }
 
@@ -61,8 +62,8 @@ type AsyncHub struct {
 	sink  AsyncSink
 	spool Spool // nil if there is none
 	cfg   AsyncConfig
-	swept bool          // Stop has counted what came too late; the frame's mu guards it
-	bell  chan struct{} // one slot: there may be work
+	swept bool       // Stop has counted what came too late; the frame's mu guards it
+	bell  *wake.Bell // rung by all that the hub waits for
 
 	// The rest is the hub goroutine's alone.
 
@@ -125,9 +126,12 @@ func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
 		maxBackoff: maxBackoff,
 		fault:      fault{calm: calm},
 		spoolFault: fault{calm: calm},
-		bell:       make(chan struct{}, 1),
+		bell:       wake.NewBell(),
 	}
 	h.init(s.Name(), lanes, cfg.Logger)
+	h.fault.counters, h.spoolFault.counters = &h.counters, &h.counters
+	h.alert = h.bell.Ring
+	s.OnDone(h.bell.Ring)
 	h.grace = stopGrace / 3 // Stop waits for the sink up to three times
 	h.away = make([]int, len(lanes))
 	h.counters.reasons = len(reasons)
@@ -148,12 +152,7 @@ func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
 
 // Notify tells the hub that a batch was pushed. A worker calls it once after
 // each push to Full. It never blocks.
-func (h *AsyncHub) Notify() {
-	select {
-	case h.bell <- struct{}{}:
-	default: // the hub will look anyway
-	}
-}
+func (h *AsyncHub) Notify() { h.bell.Ring() }
 
 // Closed returns a channel that is never closed: an output that is away may
 // come back. It is there so that both kinds of hub are used alike.
@@ -171,41 +170,35 @@ func (h *AsyncHub) Run(ctx context.Context) error {
 	}
 	defer context.AfterFunc(ctx, h.giveUp)()
 
-	tick := time.NewTicker(tickEvery)
+	due := time.Now().Add(tickEvery) // before the timer: once that fires, the tick is due
+	tick := time.AfterFunc(tickEvery, h.bell.Ring)
 	defer tick.Stop()
-	poll := time.NewTimer(asyncPoll)
+	poll := time.AfterFunc(asyncPoll, h.bell.Ring)
 	defer poll.Stop()
 	for {
-		moved := h.step(time.Now())
-		if moved {
-			select {
-			case <-h.stopping:
-			case <-h.ctx.Done():
-			default:
-				continue
-			}
-			h.finish()
-			return h.err
-		}
-		var again <-chan time.Time
-		if h.waits() {
-			poll.Reset(asyncPoll)
-			again = poll.C
+		now := time.Now()
+		moved := h.step(now)
+		if !now.Before(due) {
+			due = now.Add(tickEvery)
+			tick.Reset(tickEvery)
+			h.tick()
 		}
 		select {
-		case <-h.bell:
-		case d := <-h.sink.Done():
-			h.settle(d, time.Now())
-		case <-again:
-		case <-tick.C:
-			h.tick()
 		case <-h.stopping:
 			h.finish()
 			return h.err
 		case <-h.ctx.Done():
 			h.finish()
 			return h.err
+		default:
 		}
+		if moved {
+			continue
+		}
+		if h.waits() {
+			poll.Reset(asyncPoll)
+		}
+		h.bell.Wait()
 	}
 }
 
@@ -221,7 +214,7 @@ func (h *AsyncHub) tick() {
 // Stop ends the hub. The workers must have stopped pushing before. What is in
 // the lanes is delivered or spooled until ctx is done; what is with the sink
 // then is spooled, or dropped by shutdown if there is no spool. What waits in
-// the spool is left to the next start. The error tells of a failed close and
+// the spool is left to the next start. The error reports a failed close and
 // of records that were dropped for want of time.
 func (h *AsyncHub) Stop(ctx context.Context) error {
 	// finish waits for the sink up to three times, no longer than grace each.
@@ -272,6 +265,7 @@ func (h *AsyncHub) finish() {
 		}
 		errs = append(errs, h.spool.Close())
 	}
+	h.bell.Close()
 	h.ended(errs...)
 }
 

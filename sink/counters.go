@@ -22,6 +22,31 @@ type Counters struct {
 	spooled   atomic.Uint64
 	recovered atomic.Uint64
 	dropped   [len(reasons)]atomic.Uint64
+	errors    [len(reasons)]atomic.Pointer[error] // the last one, by reason
+	quiet     atomic.Bool                         // see LeaveFaults
+}
+
+// LeaveFaults has the hub not log that records are lost. The caller does, by what is
+// counted as dropped and by [Counters.LastError].
+func (c *Counters) LeaveFaults() { c.quiet.Store(true) }
+
+// LastError returns the error for which records were dropped last for a reason, nil if
+// there was none. It may be newer than what is counted by an instant, or older.
+func (c *Counters) LastError(reason string) error {
+	for i, r := range reasons {
+		if err := c.errors[i].Load(); r == reason && err != nil {
+			return *err
+		}
+	}
+	return nil
+}
+
+func (c *Counters) note(reason string, err error) {
+	for i, r := range reasons {
+		if r == reason && err != nil {
+			c.errors[i].Store(&err)
+		}
+	}
 }
 
 // A Ledger is the state of [Counters] at one moment, in records.

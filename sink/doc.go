@@ -5,7 +5,7 @@
 // batches from all lanes in turn, hands each to its one output, counts what
 // became of every record in it, empties the batch and sends it home over the
 // lane's Empty ring. A worker that finds Empty empty knows that the output is
-// behind; nothing here ever makes it wait.
+// too slow; nothing here ever makes it wait.
 //
 // There are two kinds of output, and a hub for each. A [Hub] writes into a
 // [Sink] and knows at once how much got in. A sink's fault costs the messages

@@ -39,9 +39,9 @@ type Hub struct {
 	ticker Ticker // the sink, if it is one
 
 	bell  *wake.Bell  // rung by all that the hub waits for
-	alarm *wake.Alarm // for rests; nil: a timer of Go's, which is dearer
+	alarm *wake.Alarm // for rests; nil: a timer of Go's, which costs more
 
-	reopens    chan reopening // requests of Reopen, one slot
+	reopens    chan reopening // requests of Do, one slot
 	closed     chan struct{}  // closed at the sink's first ErrClosed
 	closedSeen bool           // hub goroutine only
 
@@ -61,10 +61,11 @@ type Hub struct {
 	inHand    int  // records in the batch that the sink has
 }
 
-// reopening is a request of Reopen.
+// reopening is a request of Do.
 type reopening struct {
 	ctx    context.Context // whoever asked has gone when it is done
-	result chan<- error    // one slot
+	do     func() error
+	result chan<- error // one slot
 }
 
 // NewHub returns a hub that will drain lanes into s. The hub owns s from here
@@ -79,6 +80,7 @@ func NewHub(s Sink, lanes []*Lane, log *slog.Logger) *Hub {
 		tickEvery: tickEvery,
 	}
 	h.init(s.Name(), lanes, log)
+	h.fault.counters = &h.counters
 	h.alert = h.bell.Ring
 	h.alarm, _ = wake.NewAlarm(nil, nil)
 	h.ticker, _ = s.(Ticker)
@@ -103,9 +105,9 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	defer context.AfterFunc(ctx, h.giveUp)()
 
+	due := time.Now().Add(h.tickEvery) // before the timer: once that fires, the tick is due
 	tick := time.AfterFunc(h.tickEvery, h.bell.Ring)
 	defer tick.Stop()
-	due := time.Now().Add(h.tickEvery)
 	for {
 		more := h.sweep()
 		if h.ctx.Err() != nil {
@@ -114,7 +116,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		select {
 		case r := <-h.reopens:
 			if r.ctx.Err() == nil {
-				r.result <- h.sink.Reopen()
+				r.result <- r.do()
 			}
 		default:
 		}
@@ -274,34 +276,44 @@ func (h *Hub) finish() {
 // sink's error, ctx's if the sink was busy for too long, or [ErrClosed] if
 // the hub has stopped.
 func (h *Hub) Reopen(ctx context.Context) error {
+	err := h.Do(ctx, h.sink.Reopen)
+	if errors.Is(err, ErrClosed) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("reopen output: %w", err)
+	}
+	return err
+}
+
+// Do calls f in the hub's goroutine, between two batches, and returns its error, ctx's if
+// the sink was busy for too long, or [ErrClosed] if the hub has stopped.
+func (h *Hub) Do(ctx context.Context, do func() error) error {
 	result := make(chan error, 1)
 	select {
-	case h.reopens <- reopening{ctx, result}:
+	case h.reopens <- reopening{ctx, do, result}:
 		h.bell.Ring()
 	case <-h.done:
-		return fmt.Errorf("reopen output: %w", ErrClosed)
+		return ErrClosed
 	case <-ctx.Done():
-		return fmt.Errorf("reopen output: %w", ctx.Err())
+		return ctx.Err()
 	}
 	select {
 	case err := <-result:
 		return err
 	case <-h.done:
 	case <-ctx.Done():
-		return fmt.Errorf("reopen output: %w", ctx.Err())
+		return ctx.Err()
 	}
 	select {
 	case err := <-result: // just before the end
 		return err
 	default:
-		return fmt.Errorf("reopen output: %w", ErrClosed)
+		return ErrClosed
 	}
 }
 
 // Stop ends the hub. The workers must have stopped pushing before. What is in
 // the lanes is written until ctx is done; what is left then is dropped by
 // shutdown, as is, a moment later, a batch that the sink does not come back
-// with. The sink is flushed and closed. The error tells of a failed flush or
+// with. The sink is flushed and closed. The error reports a failed flush or
 // close and of records that were dropped for want of time.
 func (h *Hub) Stop(ctx context.Context) error {
 	ended := h.end(ctx, h.finish, h.grace)

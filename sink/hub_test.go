@@ -184,7 +184,7 @@ func push(t *testing.T, hub *sink.Hub, lane *sink.Lane, seq, records int) int {
 	seq = sinktest.Fill(b, seq, records)
 	lane.Full.Push(b)
 	hub.Notify()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for hub.Counters().Batches() == before || lane.Full.Len() > 0 {
 		if time.Now().After(deadline) {
 			t.Fatal("batch does not come to its end")
@@ -246,6 +246,34 @@ func TestFaultLoggedOnce(t *testing.T) {
 		t.Errorf("%d lines logged, want 6:\n%s", n, text)
 	}
 	sinktest.Balance(t, hub.Counters(), []int{seq})
+}
+
+// TestFaultsLeft: a hub whose faults somebody else logs keeps the last error of each reason
+// and logs nothing.
+func TestFaultsLeft(t *testing.T) {
+	full := fmt.Errorf("write memory: %w", sink.ErrDiskFull)
+	m := &memory{fault: func(context.Context, *producer.Batch) (int, error) { return 0, full }}
+	var log lockedBuffer
+	lanes := sinktest.Lanes(1, 2)
+	hub := sink.NewHub(m, lanes, slog.New(slog.NewTextHandler(&log, nil)))
+	hub.Counters().LeaveFaults()
+	if err := hub.Counters().LastError(sink.ReasonDiskFull); err != nil {
+		t.Errorf("%v before the first", err)
+	}
+	go hub.Run(t.Context())
+	push(t, hub, lanes[0], 0, 10)
+	if err := hub.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if log.String() != "" {
+		t.Errorf("logged: %s", log.String())
+	}
+	if err := hub.Counters().LastError(sink.ReasonDiskFull); err != full {
+		t.Errorf("last error %v, want %v", err, full)
+	}
+	if err := hub.Counters().LastError(sink.ReasonWriteError); err != nil {
+		t.Errorf("last error of another reason: %v", err)
+	}
 }
 
 // TestFlappingFault: single batches that get through do not end the fault.
@@ -372,7 +400,7 @@ func TestReopenAndTick(t *testing.T) {
 	}
 }
 
-// TestIdleHubIsWoken: a hub that waits with nothing to do, and no tick to come, is told of
+// TestIdleHubIsWoken: a hub that waits with nothing to do, and no tick to come, is told about
 // all that it waits for.
 func TestIdleHubIsWoken(t *testing.T) {
 	for what, alert := range map[string]func(hub *sink.Hub, lane *sink.Lane, cancel func()) error{
@@ -403,8 +431,8 @@ func TestIdleHubIsWoken(t *testing.T) {
 					if err != nil {
 						t.Errorf("%s: %v", of, err)
 					}
-				case <-time.After(10 * time.Second):
-					t.Fatalf("%s: not within 10 s", of)
+				case <-time.After(patience):
+					t.Fatalf("%s: not within %v", of, patience)
 				}
 			}
 			soon(told, what)

@@ -12,17 +12,25 @@ import (
 type Returns struct {
 	mu      sync.Mutex
 	ch      chan Done
+	onDone  func()
 	out     int  // admitted and not yet put back
 	failing bool // something failed of which the hub may not know yet
 }
 
 // NewReturns returns a Returns for at most depth batches at a time.
 func NewReturns(depth int) *Returns {
-	return &Returns{ch: make(chan Done, max(depth, 1))}
+	return &Returns{ch: make(chan Done, max(depth, 1)), onDone: func() {}}
 }
 
 // C returns the channel for [AsyncSink.Done].
 func (r *Returns) C() <-chan Done { return r.ch }
+
+// OnDone is [AsyncSink.OnDone].
+func (r *Returns) OnDone(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.onDone = f
+}
 
 // Admit counts one more batch in and reports true, or reports false: Submit
 // must not take the batch now.
@@ -60,6 +68,7 @@ func (r *Returns) Put(d Done) {
 	}
 	r.out--
 	r.ch <- d // there is room: Admit saw to it
+	r.onDone()
 }
 
 // Outstanding returns the number of batches admitted and not yet put back.

@@ -32,7 +32,7 @@ type Sink interface {
 	// error is nil if and only if that is all of them. It wraps ErrClosed
 	// or ErrDiskFull where one of these is the cause, and the context's
 	// error if it gave up because ctx was done. A fault is the batch's
-	// alone: the sink stays usable and tries anew with the next batch.
+	// alone: the sink stays usable and tries again with the next batch.
 	//
 	// b belongs to the sink until Write returns and not after; a sink that
 	// needs the bytes for longer copies them. Write does not alter b.
@@ -42,7 +42,7 @@ type Sink interface {
 	// can make it.
 	Flush() error
 
-	// Reopen opens the output anew, for instance after another program
+	// Reopen opens the output again, for instance after another program
 	// moved the file away. If that fails the sink keeps the output that it
 	// has and returns the error. Where there is nothing to reopen it does
 	// nothing.

@@ -10,7 +10,7 @@ import "github.com/weirflow/weir/producer"
 // when none of its messages is left to deliver. All methods but Close are
 // called from one goroutine at a time.
 type Spool interface {
-	// Append writes b behind all others and returns its sequence number,
+	// Append writes b after all others and returns its sequence number,
 	// which grows with each and is never 0. On an error nothing was
 	// written; it wraps ErrDiskFull where there is no space. b is the
 	// caller's again on return. Append may have evicted the oldest entries
@@ -30,7 +30,7 @@ type Spool interface {
 	// TakeLosses. Any other error leaves the position as it was.
 	Next(b *producer.Batch) (Entry, error)
 
-	// SkipUnread has Next go on behind all that was appended so far.
+	// SkipUnread has Next go on after all that was appended so far.
 	SkipUnread()
 
 	// Rewind has Next go on with the oldest unresolved entry.

@@ -9,7 +9,8 @@ import (
 )
 
 // attach links the program to the interface. The link lives as long as its
-// descriptor, so that a process that is killed leaves nothing behind. It returns
+// descriptors, so that a process that is killed leaves nothing behind that no other
+// process was given. It returns
 // why native mode was passed over, if it was.
 func (p *prober) attach(device Interface, program Program, mode Mode) (l link.Link, used Mode, passed error, err error) {
 	if mode != Generic {
@@ -40,6 +41,9 @@ func (p *prober) attachIn(device Interface, program Program, mode Mode) (link.Li
 			r.Holder = holderOf(now.ProgramID)
 			r.Hint = r.Holder.String() + " has the interface and is not evicted: detach it " +
 				"(end its process; ip link set dev " + device.Name + " xdp off; bpftool link detach if it has a link), or use another interface"
+			if r.Holder.left() {
+				r.Hint = r.Holder.String() + " keeps what an earlier weir left for the next one: start the service again, or remove it (weir xdp detach " + device.Name + ")"
+			}
 			if r.Holder.Tag == "" {
 				r.Hint += fmt.Sprintf("; bpftool prog show id %d, as root, says which it is", r.Holder.ID)
 			}

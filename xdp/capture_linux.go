@@ -3,10 +3,13 @@ package xdp
 import (
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/bpf"
 )
@@ -24,6 +27,8 @@ type Capture struct {
 	passed   error
 	zeroCopy bool
 	busy     bool
+	adopted  bool
+	unfit    error // why a link was not adopted
 	features Features
 	layout
 	program   Program
@@ -79,9 +84,6 @@ func (c *Capture) open() (err error) {
 		c.cfg.without(&c.features)
 	}
 	c.layout = layoutFor(c.device.MTU, c.features)
-	if c.cfg.LargeChunks {
-		c.chunk = largeChunk
-	}
 	if err := c.attach(uint32(queues)); err != nil {
 		return err
 	}
@@ -112,10 +114,14 @@ func (c *Capture) attach(queues uint32) error {
 	if c.cfg.ZeroCopy == ZeroCopyOn {
 		mode = Native // generic mode has none
 	}
-	c.link, c.mode, c.passed, err = c.prober.attach(c.device, program, mode)
-	if err != nil {
-		return err
+	c.unfit = c.reattach(mode)
+	if c.link == nil {
+		c.link, c.mode, c.passed, err = c.prober.attach(c.device, program, mode)
+		if err != nil {
+			return err
+		}
 	}
+	c.keepLink()
 	now, err := c.prober.byIndex(c.device.Index)
 	if err != nil {
 		return refuse(c.device.Name, stepFind, err)
@@ -124,6 +130,8 @@ func (c *Capture) attach(queues uint32) error {
 	return nil
 }
 
+// openQueues opens the first n queues: with zero-copy where that is asked for and can
+// be had, and the frames that it needs.
 func (c *Capture) openQueues(n int) error {
 	plan := queuePlan{
 		workers:  c.cfg.Workers,
@@ -135,9 +143,33 @@ func (c *Capture) openQueues(n int) error {
 	if c.mode == Generic {
 		plan.zeroCopy = ZeroCopyOff
 	}
-	c.zeroCopy, c.busy = true, c.cfg.BusyPoll > 0
+	if plan.zeroCopy == ZeroCopyOff || plan.chunk >= zeroCopyChunk {
+		return c.openAll(n, plan, plan.zeroCopy)
+	}
+	large := plan
+	large.chunk = zeroCopyChunk
+	err := c.openAll(n, large, ZeroCopyOn) // whether the driver has it shows on the first queue
+	if err == nil || plan.zeroCopy == ZeroCopyOn || errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	c.closeQueues()
+	if errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM) {
+		c.passed = fmt.Errorf("zero-copy, which needs frames of %d bytes, not tried: %w", zeroCopyChunk, err)
+	}
+	plan.zeroCopy = ZeroCopyOff
+	return c.openAll(n, plan, plan.zeroCopy)
+}
+
+// openAll opens the first n queues by a plan, the very first with another choice of
+// zero-copy. After an error the queues that are open are left to closeQueues.
+func (c *Capture) openAll(n int, plan queuePlan, first ZeroCopy) error {
+	c.chunk, c.zeroCopy, c.busy = plan.chunk, true, c.cfg.BusyPoll > 0
 	for id := range n {
-		q, err := openQueue(c.device, uint32(id), plan)
+		one := plan
+		if id == 0 {
+			one.zeroCopy = first
+		}
+		q, err := openQueue(c.device, uint32(id), one)
 		if err != nil {
 			return err
 		}
@@ -148,6 +180,13 @@ func (c *Capture) openQueues(n int) error {
 		}
 	}
 	return nil
+}
+
+func (c *Capture) closeQueues() {
+	for _, q := range c.queues {
+		q.close()
+	}
+	c.queues = nil
 }
 
 func (c *Capture) makeReceivers() {
@@ -175,8 +214,9 @@ func (c *Capture) Worker(i int) *Receiver { return c.receivers[i] }
 // writes them into the UMEM by itself on every queue.
 func (c *Capture) Mode() (attach string, zeroCopy bool) { return c.mode.String(), c.zeroCopy }
 
-// PassedOver returns why native mode was not to be had where Mode Auto fell back to
-// generic; otherwise nil.
+// PassedOver returns why a better mode was not used: what refused native mode where
+// Mode Auto fell back to generic, or what kept ZeroCopyAuto from trying zero-copy.
+// Otherwise, and where the driver has no zero-copy, it is nil.
 func (c *Capture) PassedOver() error { return c.passed }
 
 // MaxFrame returns the longest frame that is captured, in bytes with its Ethernet header,
@@ -206,6 +246,26 @@ func (c *Capture) Queues() int {
 	return len(c.receivers[0].fds)
 }
 
+// Replace has another program take the place of the one that is attached, on the same link:
+// the interface is never without one. The sockets stay as they are, so the program must
+// know them. Errors: [net.ErrClosed] after Detach and Close; what the kernel refuses.
+func (c *Capture) Replace(program *ebpf.Program) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link == nil {
+		return net.ErrClosed
+	}
+	if err := c.link.Update(program); err != nil {
+		return fmt.Errorf("replace xdp on %s: %w", c.device.Name, err)
+	}
+	now, err := c.prober.byIndex(c.device.Index)
+	if err != nil {
+		return fmt.Errorf("replace xdp on %s: %w", c.device.Name, err)
+	}
+	c.programID = now.ProgramID
+	return nil
+}
+
 // Detach ends the flow of frames: all go to the stack from now on, and the program
 // is taken off the interface. What the sockets hold already can still be received:
 // until Receive has returned 0 to every worker. A frame in flight on another CPU
@@ -222,11 +282,10 @@ func (c *Capture) detach() error {
 	}
 	var errs []error
 	// First away from the sockets: taking a program off makes some drivers start
-	// their queues anew.
-	for _, q := range c.queues {
-		for _, s := range q.sockets {
-			errs = append(errs, c.program.ClearSocket(q.id, s.worker))
-		}
+	// their queues again.
+	errs = append(errs, c.clear())
+	if c.cfg.Links != nil {
+		c.cfg.Links.Drop(c.device.Index)
 	}
 	errs = append(errs, c.link.Close())
 	c.link = nil
@@ -236,7 +295,7 @@ func (c *Capture) detach() error {
 	return nil
 }
 
-// Close detaches, and gives back sockets and memory. No receiver may be used by
+// Close detaches, and returns sockets and memory. No receiver may be used by
 // then, and no view of a frame. Further calls do nothing.
 func (c *Capture) Close() error {
 	c.mu.Lock()
@@ -249,10 +308,7 @@ func (c *Capture) Close() error {
 	for _, r := range c.receivers {
 		r.sockets, r.packets, r.n, r.bell = nil, [Batch]packet{}, 0, nil
 	}
-	for _, q := range c.queues {
-		q.close()
-	}
-	c.queues = nil
+	c.closeQueues()
 	c.prober.close()
 	c.prober = nil
 	return err

@@ -124,16 +124,3 @@ func TestDriverStatistics(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
-// Chunks of 4 KiB carry what chunks of 2 KiB do.
-func TestLargeChunks(t *testing.T) {
-	l := newLab(t, 1, 0)
-	c := l.open(Config{Workers: 2, LargeChunks: true})
-	if c.chunk != largeChunk || c.frags || c.MaxFrame() != 0 {
-		t.Errorf("layout %+v", c.layout)
-	}
-	for number, size := range []int{8, 1000, 1472} {
-		wantSize(t, l, c, 0, 2*number, size)
-	}
-	checkOwnership(t, c)
-}

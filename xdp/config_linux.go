@@ -99,7 +99,7 @@ type Config struct {
 	// thread that calls Open.
 	Interface string
 	// Queues is how many receive queues to read, from the first; 0 reads all.
-	// Frames of the others go to the kernel's stack.
+	// Frames of the others go to the kernel network stack.
 	Queues int
 	// Workers is how many receivers there are, each with a socket on each queue.
 	Workers int
@@ -108,11 +108,8 @@ type Config struct {
 	ZeroCopy ZeroCopy
 	// RingSize is how many frames can wait for a worker on each queue, a power of
 	// two; 0 is DefaultRingSize. A UMEM has RingSize+64 chunks for each worker and
-	// RingSize more, of 2 or 4 KiB.
+	// RingSize more, of 2 KiB, or of 4 KiB with zero-copy or an MTU beyond 1770.
 	RingSize int
-	// LargeChunks has chunks of 4 KiB where 2 KiB would do: for drivers that use less of a
-	// chunk than they could.
-	LargeChunks bool
 	// BusyPoll, if not 0, has the worker's own system calls drive the network card
 	// instead of interrupts (SO_PREFER_BUSY_POLL, SO_BUSY_POLL), spinning for that
 	// long when there is nothing. It needs napi_defer_hard_irqs and
@@ -128,6 +125,10 @@ type Config struct {
 	// Load loads the program for what was found of the interface. The program is
 	// closed by who made it, after Close, and also if Open fails.
 	Load func(Target) (Program, error)
+
+	// Links keeps the link of the program over the end of the process; nil has the
+	// program go with the process.
+	Links Links
 
 	without func(*Features) // for tests: takes away what the kernel has
 }

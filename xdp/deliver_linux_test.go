@@ -29,7 +29,7 @@ func TestDelivery(t *testing.T) {
 }
 
 // Workers that rest at random, with rings so small that they fill up unless the
-// sender waits for them: chunks are neither lost nor given back twice.
+// sender waits for them: chunks are neither lost nor returned twice.
 func TestDeliveryWithStalls(t *testing.T) {
 	stall := func(rng *rand.Rand) {
 		if rng.IntN(50) == 0 {
@@ -124,8 +124,12 @@ func deliver(t *testing.T, l *lab, cfg Config, datagrams, size int, stall func(*
 		}
 		l.send(l.from(i%sources, i/sources, size))
 	}
-	for deadline := time.Now().Add(5 * time.Second); got.Load() < int64(datagrams) && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
+	// Until nothing has come for patience.
+	for last := time.Now(); got.Load() < int64(datagrams) && time.Since(last) < patience; {
+		before := got.Load()
+		if time.Sleep(time.Millisecond); got.Load() != before {
+			last = time.Now()
+		}
 	}
 	close(watched)
 	time.Sleep(5 * time.Millisecond) // for more than were sent

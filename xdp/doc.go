@@ -1,4 +1,4 @@
-// Package xdp receives datagrams from AF_XDP sockets: past the kernel's stack,
+// Package xdp receives datagrams from AF_XDP sockets, bypassing the kernel network stack,
 // from the driver's receive path into memory of this process.
 //
 // The journey of one datagram: the driver of the interface, or the kernel on its
@@ -17,7 +17,9 @@
 // and again from [Capture.Detach] on, the program passes all to the kernel's
 // stack, where an ordinary UDP socket of the same port receives it. What the
 // system refuses is a [*Refusal], which says what would help; no other program
-// is ever evicted. A process that dies takes its program along.
+// is ever evicted. A process that dies takes its program along, unless [Config.Links] has
+// another process hold the link: then the program stays, passes everything to the stack, and
+// the next process replaces it on the same link ([Capture.Leave], [Capture.Adopted]).
 //
 // Each [Receiver] is for one goroutine, best locked to its thread; the workers
 // share nothing but the fill ring of each queue, which has one producer by the

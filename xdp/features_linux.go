@@ -16,8 +16,8 @@ type Features struct {
 	MultiBuffer bool
 }
 
-// ProbeFeatures tries what this kernel has. It needs CAP_NET_RAW and leaves nothing
-// behind; what cannot be tried is taken to be there, so that the refusal says why not.
+// ProbeFeatures tries what this kernel has. It needs CAP_NET_RAW and changes nothing
+// for good; what cannot be tried is taken to be there, so that the refusal says why not.
 func ProbeFeatures() Features {
 	return Features{MultiBuffer: hasMultiBuffer()}
 }

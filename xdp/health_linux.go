@@ -10,13 +10,13 @@ import (
 
 // What Health finds, to be told apart by errors.Is. Of ErrDown there is nothing to
 // do but to wait; after ErrChanged, ErrDetached and other errors the capture must
-// be closed and may be opened anew; after ErrNoInterface so, once the interface is
+// be closed and may be opened again; after ErrNoInterface so, once the interface is
 // back.
 var (
 	// ErrDown: the interface is set down or has no carrier.
 	ErrDown = errors.New("network interface is down")
-	// ErrChanged: the interface has other queues, or an MTU that the chunks are too
-	// small for, or another name than it was opened with.
+	// ErrChanged: the interface has other queues, another hardware address or name, or
+	// an MTU that the chunks are too small for.
 	ErrChanged = errors.New("network interface has changed")
 	// ErrDetached: the program is not on the interface any more.
 	ErrDetached = errors.New("XDP program is detached")
@@ -37,7 +37,7 @@ func (c *Capture) Health() error {
 }
 
 func (c *Capture) health() error {
-	// By index: an interface made anew under the same name is not the one that the
+	// By index: an interface created again under the same name is not the one that the
 	// sockets are bound to.
 	now, err := c.prober.byIndex(c.device.Index)
 	if err != nil {
@@ -50,6 +50,9 @@ func (c *Capture) health() error {
 		return fmt.Errorf("name %s instead of %s: %w", now.Name, c.device.Name, ErrChanged)
 	case now.Queues != c.device.Queues:
 		return fmt.Errorf("%d queues instead of %d: %w", now.Queues, c.device.Queues, ErrChanged)
+	case now.Host.MAC != c.device.Host.MAC || now.Host.MasterMAC != c.device.Host.MasterMAC:
+		return fmt.Errorf("hardware address %x (master %x) instead of %x (%x): %w", now.Host.MAC, now.Host.MasterMAC,
+			c.device.Host.MAC, c.device.Host.MasterMAC, ErrChanged)
 	case !c.layout.holds(layoutFor(now.MTU, c.features)):
 		return fmt.Errorf("MTU %d instead of %d: %w", now.MTU, c.device.MTU, ErrChanged)
 	}

@@ -3,6 +3,7 @@ package xdp
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"os"
 	"strconv"
 	"strings"
@@ -48,13 +49,27 @@ func holderOf(id uint32) *Holder {
 }
 
 // processOf looks for another process that has a program or a link to it open, by what
-// proc(5) says of its descriptors.
+// proc(5) says about its descriptors.
 func processOf(id uint32) string {
+	for pid, name := range processesOf(id) {
+		return fmt.Sprintf("%s (process %s)", name, pid)
+	}
+	return ""
+}
+
+// processesOf calls yield with the number and the name of each such process, until that
+// returns false.
+func processesOf(id uint32) iter.Seq2[string, string] {
+	return func(yield func(pid, name string) bool) { eachProcess(id, yield) }
+}
+
+func eachProcess(id uint32, yield func(pid, name string) bool) {
 	own := strconv.Itoa(os.Getpid())
 	processes, err := os.ReadDir("/proc")
 	if err != nil {
-		return ""
+		return
 	}
+next:
 	for _, p := range processes {
 		pid := p.Name()
 		if pid[0] < '0' || pid[0] > '9' || pid == own {
@@ -77,10 +92,12 @@ func processOf(id uint32) string {
 			if err != nil {
 				name = []byte("?")
 			}
-			return fmt.Sprintf("%s (process %s)", bytes.TrimSpace(name), pid)
+			if !yield(pid, string(bytes.TrimSpace(name))) {
+				return
+			}
+			continue next
 		}
 	}
-	return ""
 }
 
 // hasProgram reads the fdinfo of a program or link.

@@ -272,7 +272,7 @@ func (l *lab) remove() error {
 // sendQuietly sends a frame that may be refused.
 func (l *lab) sendQuietly(frame []byte) { _, _ = unix.Write(l.sender, frame) }
 
-// An interface that is made anew under its name is another one: the old capture can
+// An interface that is created again under its name is another one: the old capture can
 // be closed and a new one opened.
 func TestInterfaceMadeAnew(t *testing.T) {
 	l := newLab(t, 1, 0)

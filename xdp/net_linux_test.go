@@ -22,7 +22,7 @@ const (
 	// inFlight is how many frames a test has on the way at most: a veth queue holds
 	// 256, and what does not fit is lost without a trace.
 	inFlight = 128
-	patience = 10 * time.Second
+	patience = 30 * time.Second
 )
 
 // lab is an exporter and a collector, joined by a veth pair.
@@ -121,7 +121,7 @@ func identify(l *lab, f Frame) (i, number int, err error) {
 // loader loads the real program for port 2055 and closes it when the test ends.
 func loader(t testing.TB, program **bpf.Program) func(Target) (Program, error) {
 	return func(target Target) (Program, error) {
-		p, err := bpf.Load(bpf.Config{Workers: target.Workers, Queues: target.Queues, Frags: target.Frags, MaxFrame: target.MaxFrame},
+		p, err := bpf.Load(bpf.Config{Workers: target.Workers, Queues: target.Queues, Host: target.Interface.Host, Frags: target.Frags, MaxFrame: target.MaxFrame},
 			[]bpf.Listen{{Port: port}})
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package xdp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
@@ -16,8 +17,8 @@ import (
 type privileges struct {
 	missing []string // capabilities
 	perfmon bool     // has CAP_PERFMON, or CAP_SYS_ADMIN
-	// filtered: a seccomp filter is installed, and bpf(2) does not get through.
-	filtered bool
+	// filter: a seccomp filter is installed; filtered: and bpf(2) does not get through.
+	filter, filtered bool
 	// userNS: a user namespace other than the initial one, whose capabilities do not
 	// count for bpf(2).
 	userNS bool
@@ -44,7 +45,8 @@ func ownPrivileges() (p privileges) {
 		p.perfmon = has(unix.CAP_PERFMON) || has(unix.CAP_SYS_ADMIN)
 	}
 	if status, err := os.ReadFile("/proc/thread-self/status"); err == nil && hasSeccompFilter(status) {
-		p.filtered = errors.Is(tryBPF(), unix.EPERM)
+		err := tryBPF()
+		p.filter, p.filtered = true, errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS)
 	}
 	if uids, err := os.ReadFile("/proc/thread-self/uid_map"); err == nil {
 		p.userNS = !wholeUIDMap(uids)
@@ -68,9 +70,27 @@ func wholeUIDMap(uids []byte) bool {
 	return strings.Join(strings.Fields(string(uids)), " ") == "0 0 4294967295"
 }
 
+// missingCallHint says what the system's ENOSYS in a step may be about: some filters of
+// containers answer so to what they do not know.
+func (p privileges) missingCallHint(step string) string {
+	what, option := "the system call bpf", "CONFIG_BPF_SYSCALL"
+	if !callsBPF(step) {
+		what, option = "AF_XDP sockets", "CONFIG_XDP_SOCKETS"
+	}
+	if p.filter {
+		return fmt.Sprintf("a seccomp filter of this process hides %s, as those of containers do: use another seccomp profile", what)
+	}
+	return fmt.Sprintf("this kernel does not have %s (%s)", what, option)
+}
+
+// callsBPF reports whether a step makes the system call bpf.
+func callsBPF(step string) bool {
+	return strings.HasPrefix(step, stepLoad) || strings.HasPrefix(step, stepAttach) || strings.HasPrefix(step, stepMap)
+}
+
 // hint says what the system's EPERM or EACCES in a step may be about.
 func (p privileges) hint(step string) string {
-	callsBPF := strings.HasPrefix(step, stepLoad) || strings.HasPrefix(step, stepAttach) || strings.HasPrefix(step, stepMap)
+	callsBPF := callsBPF(step)
 	switch {
 	case len(p.missing) > 0:
 		return needs() + ": missing " + strings.Join(p.missing, ", ")
@@ -78,6 +98,8 @@ func (p privileges) hint(step string) string {
 		return "a seccomp filter of this process forbids the system call bpf: allow it (systemd: SystemCallFilter=bpf, as in weir-xdp.conf; a container: another seccomp profile)"
 	case p.filtered && callsBPF:
 		return "a seccomp filter of this process, or its user namespace, forbids the system call bpf: allow it (SystemCallFilter=bpf), and leave the user namespace (PrivateUsers=no)"
+	case p.filter && strings.HasPrefix(step, stepSocket) && !p.userNS:
+		return "a seccomp filter of this process may forbid AF_XDP sockets: allow them (a container: another seccomp profile)"
 	case p.userNS:
 		return needs() + ": this process has them, but in a user namespace of its own, where they do not count (systemd: PrivateUsers=no)"
 	case callsBPF:

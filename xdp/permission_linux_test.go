@@ -1,9 +1,11 @@
 package xdp
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/bpf"
@@ -19,6 +21,7 @@ func TestPermissionHints(t *testing.T) {
 		namespace  = "user namespace of its own"
 		module     = "security module"
 		foreign    = "the user namespace that the network namespace belongs to"
+		sockets    = "may forbid AF_XDP sockets"
 	)
 	for _, test := range []struct {
 		name, step string
@@ -30,12 +33,17 @@ func TestPermissionHints(t *testing.T) {
 		{"seccomp", stepAttach + " (native)", privileges{filtered: true}, seccomp},
 		{"seccomp and namespace", stepLoad, privileges{filtered: true, userNS: true}, either},
 		{"namespace", stepLoad, privileges{userNS: true}, namespace},
-		{"a filter is nothing to sockets", stepSocket, privileges{filtered: true}, foreign},
+		{"no filter for sockets", stepSocket, privileges{}, foreign},
+		{"a filter for sockets", stepSocket, privileges{filter: true}, sockets},
+		{"a filter for sockets too", stepSocket, privileges{filter: true, filtered: true}, sockets},
+		{"sockets, and namespace", stepSocket, privileges{filter: true, userNS: true}, namespace},
+		{"a filter, which lets bpf through", stepLoad, privileges{filter: true}, module},
+		{"a filter is nothing to bind", stepBind, privileges{filter: true}, foreign},
 		{"security module", stepLoad, all, module},
 		{"another's network namespace", stepBind, all, foreign},
 	} {
 		got := test.p.hint(test.step)
-		for _, text := range []string{capability, seccomp, either, namespace, module, foreign} {
+		for _, text := range []string{capability, seccomp, either, namespace, module, foreign, sockets} {
 			if strings.Contains(got, text) != (text == test.want) {
 				t.Errorf("%s, %s: hint %q, want %q", test.name, test.step, got, test.want)
 			}
@@ -70,25 +78,50 @@ func TestReadPrivileges(t *testing.T) {
 	}
 }
 
-// A seccomp filter that forbids bpf(2) is named, with all capabilities and none lost.
+// A seccomp filter that forbids bpf(2) or AF_XDP sockets is named, with all capabilities
+// and none lost, whether it says EPERM or, as those of some containers, ENOSYS.
 func TestSeccomp(t *testing.T) {
 	l := newLab(t, 1, 0)
 	l.open(Config{}).Close() // or skip
-	var c *Capture
-	var own privileges
-	err := l.collector.Do(func() (err error) { // on a thread that ends
-		if err := forbid(unix.SYS_BPF); err != nil {
-			return err
-		}
-		own = ownPrivileges()
-		c, err = Open(Config{Interface: "veth0", Workers: 1, Load: loader(t, nil)})
-		return err
-	})
-	if !own.filtered {
-		t.Errorf("%+v: the filter is not noticed", own)
+	for _, test := range []struct {
+		name   string
+		call   uint32
+		first  uint32 // its first argument, if it is not 0
+		answer unix.Errno
+		step   string
+		words  []string
+	}{
+		{"bpf, EPERM", unix.SYS_BPF, 0, unix.EPERM, stepLoad, []string{"seccomp", "SystemCallFilter=bpf"}},
+		{"bpf, ENOSYS", unix.SYS_BPF, 0, unix.ENOSYS, stepLoad, []string{"seccomp filter of this process hides the system call bpf"}},
+		{"AF_XDP, EPERM", unix.SYS_SOCKET, unix.AF_XDP, unix.EPERM, stepSocket, []string{"seccomp", "may forbid AF_XDP sockets"}},
+		{"AF_XDP, ENOSYS", unix.SYS_SOCKET, unix.AF_XDP, unix.ENOSYS, stepSocket, []string{"seccomp filter of this process hides AF_XDP sockets"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var c *Capture
+			var own privileges
+			var unsupported string                     // the hint for what the library makes of ENOSYS
+			err := l.collector.Do(func() (err error) { // on a thread that ends
+				if err := forbid(test.call, test.first, test.answer); err != nil {
+					return err
+				}
+				own, unsupported = ownPrivileges(), hint(test.step, ebpf.ErrNotSupported)
+				c, err = Open(Config{Interface: "veth0", Workers: 1, Load: loader(t, nil)})
+				return err
+			})
+			if !own.filter || own.filtered != (test.call == unix.SYS_BPF) {
+				t.Errorf("%+v: the filter is not noticed", own)
+			}
+			if own.userNS && test.answer == unix.EPERM {
+				return // in a user namespace the filter is only one of two reasons
+			}
+			want := error(test.answer)
+			if errors.Is(err, ebpf.ErrNotSupported) { // the library had not tried it before
+				want = ebpf.ErrNotSupported
+			}
+			l.wantRefusal(c, err, test.step, want, test.words...)
+			if says := strings.Contains(unsupported, "seccomp filter"); says != (test.call == unix.SYS_BPF) {
+				t.Errorf("hint where bpf is not supported: %q", unsupported)
+			}
+		})
 	}
-	if own.userNS {
-		t.Skip("in a user namespace the filter is only one of two reasons")
-	}
-	l.wantRefusal(c, err, stepLoad, unix.EPERM, "seccomp", "SystemCallFilter=bpf")
 }

@@ -4,13 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/weirflow/weir/bpf"
 )
 
 // Interface is what was found of a network interface.
@@ -21,8 +25,12 @@ type Interface struct {
 	MTU    int    // bytes, without the Ethernet header
 	Queues int    // receive queues in use
 	Up     bool   // set up, and with a carrier
+	// Host is what tells frames for this host from others; zero for a loopback interface.
+	Host bpf.Host
 	// ProgramID is the kernel's number of the XDP program on it; 0 is none.
 	ProgramID uint32
+
+	attached Mode // of the program: Native or Generic
 }
 
 // ErrNoInterface says that there is no interface of that name or index.
@@ -101,12 +109,42 @@ func (p *prober) describe(link netlink.Link, err error) (Interface, error) {
 	}
 	if a.Xdp != nil {
 		found.ProgramID = a.Xdp.ProgId
+		found.attached = Native
+		if a.Xdp.AttachMode == nl.XDP_ATTACHED_SKB {
+			found.attached = Generic
+		}
 	}
 	if info, err := unix.IoctlGetEthtoolDrvinfo(p.ethtool, a.Name); err == nil {
 		found.Driver = unix.ByteSliceToString(info.Driver[:])
 	}
 	found.Queues = p.queues(a)
-	return found, nil
+	found.Host, err = p.host(a)
+	return found, err
+}
+
+// host returns the hardware addresses that frames for this host may have on an interface,
+// and the host's IP addresses.
+func (p *prober) host(a *netlink.LinkAttrs) (h bpf.Host, err error) {
+	if len(a.HardwareAddr) != len(h.MAC) || a.Flags&net.FlagLoopback != 0 {
+		return h, nil
+	}
+	h.MAC = [6]byte(a.HardwareAddr)
+	if a.MasterIndex != 0 {
+		// A master may be in another network namespace, where nobody finds it.
+		if master, err := p.links.LinkByIndex(a.MasterIndex); err == nil && len(master.Attrs().HardwareAddr) == len(h.MasterMAC) {
+			h.MasterMAC = [6]byte(master.Attrs().HardwareAddr)
+		}
+	}
+	addrs, err := p.links.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return h, fmt.Errorf("ask about addresses: %w", err)
+	}
+	for _, one := range addrs {
+		if addr, ok := netip.AddrFromSlice(one.IP); ok && !addr.IsLoopback() {
+			h.Addrs = append(h.Addrs, addr.Unmap())
+		}
+	}
+	return h, nil
 }
 
 // queues returns how many receive queues an interface uses. Drivers that have no

@@ -33,7 +33,7 @@ type queuePlan struct {
 }
 
 // openQueue makes the sockets of a queue and binds them. No frame reaches them
-// before the program knows of them.
+// before the program knows about them.
 func openQueue(device Interface, id uint32, plan queuePlan) (*queue, error) {
 	q := &queue{id: id, device: device}
 	if err := q.open(plan); err != nil {

@@ -195,7 +195,7 @@ func (r *Receiver) takeAny(s *socket, start, n int) int {
 func (r *Receiver) own(s *socket, d ringbuf.Desc) []byte {
 	u := s.queue.umem
 	r.taken++
-	if d.Addr >= uint64(len(u.mem)) { // no chunk of ours: nothing to give back
+	if d.Addr >= uint64(len(u.mem)) { // no chunk of ours: nothing to return
 		return nil
 	}
 	u.ledger.Take(d.Addr)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/bpf"
@@ -63,6 +64,9 @@ func hint(step string, err error) string {
 		return ownPrivileges().verifierHint()
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return ownPrivileges().hint(step)
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, ebpf.ErrNotSupported) && ownPrivileges().filtered:
+		// Where bpf(2) says ENOSYS, the library finds that the kernel lacks what it looks for.
+		return ownPrivileges().missingCallHint(step)
 	case errors.Is(err, unix.ENOBUFS):
 		return "the UMEM is locked memory: raise RLIMIT_MEMLOCK (LimitMEMLOCK=infinity), give CAP_IPC_LOCK, or set smaller rings"
 	case errors.Is(err, unix.EAFNOSUPPORT):

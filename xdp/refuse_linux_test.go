@@ -151,7 +151,7 @@ func TestForeignProgramStays(t *testing.T) {
 				c, err := l.tryOpen(Config{Mode: ours})
 				errno := unix.EBUSY
 				if held != ours && !(held == Native && ours == Auto) {
-					errno = unix.EEXIST // what the kernel says of the other mode
+					errno = unix.EEXIST // what the kernel says about the other mode
 				}
 				l.wantRefusal(c, err, stepAttach, errno, fmt.Sprintf("XDP program %d", id), "foreigner", info.Tag, "not evicted")
 				var r *Refusal
@@ -283,31 +283,6 @@ func TestMissingCapabilities(t *testing.T) {
 		t.Fatalf("with the capabilities that it asks for: %v", err)
 	}
 	c.Close()
-}
-
-func TestLockedMemory(t *testing.T) {
-	l := newLab(t, 1, 0)
-	l.open(Config{}).Close() // or skip
-	var before unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &before); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: 64 << 10, Max: before.Max}); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Setrlimit(unix.RLIMIT_MEMLOCK, &before)
-	var c *Capture
-	err := l.collector.Do(func() (err error) {
-		if err := dropCaps(unix.CAP_IPC_LOCK); err != nil {
-			return err
-		}
-		c, err = Open(Config{Interface: "veth0", Workers: 1, Load: loader(t, nil)})
-		return err
-	})
-	l.wantRefusal(c, err, stepUMEM, unix.ENOBUFS, "RLIMIT_MEMLOCK", "CAP_IPC_LOCK")
-	if id := l.programOn(); id != 0 {
-		t.Errorf("program %d is left on the interface", id)
-	}
 }
 
 func TestHints(t *testing.T) {

@@ -18,7 +18,12 @@ const (
 
 	smallChunk = 2048
 	largeChunk = 4096
-	// sharedInfo is what the kernel keeps at the end of a page behind a frame
+	// zeroCopyChunk is the chunk with zero-copy, whatever the MTU. Of a chunk of 2 KiB
+	// 1792 bytes are for the frame, and igb and igc tell the card their number in whole
+	// KiB, rounded down: it drops or cuts frames beyond 1024 bytes. Of 4 KiB they
+	// use 3, and their drivers take no XDP program with an MTU beyond that.
+	zeroCopyChunk = largeChunk
+	// sharedInfo is what the kernel keeps at the end of a page after a frame
 	// (struct skb_shared_info): where drivers put frames of one buffer.
 	sharedInfo = 320
 
@@ -62,13 +67,13 @@ func (have layout) holds(l layout) bool {
 
 // chunksFor returns how many chunks the UMEM of a queue has: enough that no worker
 // can starve another, however long it rests. A worker holds at most a full ring
-// and a batch; what a driver keeps (driverKeeps) is beside that.
+// and a batch; what a driver keeps (driverKeeps) comes on top of that.
 func chunksFor(workers, ringSize int) int {
 	return mostUsed(workers, ringSize) + driverKeeps(ringSize)
 }
 
 // leastUsed returns how many of them are in use at least: so many that the RX rings of
-// half the workers, and of a single one, can fill up before anyone gives back a chunk.
+// half the workers, and of a single one, can fill up before anyone returns a chunk.
 func leastUsed(workers, ringSize int) int {
 	return (workers+1)*ringSize/2 + Batch + beyondFull
 }
@@ -80,7 +85,7 @@ func mostUsed(workers, ringSize int) int {
 }
 
 // beyondFull is how many chunks are left when rings and hands are full: the kernel looks for a
-// chunk before it looks for room in the ring, and should say of a frame that is lost then that
+// chunk before it looks for room in the ring, and should say about a frame that is lost then that
 // the ring was full. More than the longest packet has.
 const beyondFull = 32
 

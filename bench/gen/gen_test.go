@@ -273,31 +273,3 @@ func TestUsage(t *testing.T) {
 		}
 	}
 }
-
-func TestPacer(t *testing.T) {
-	at := time.Unix(1000, 0)
-	p := newPacer(10, at)
-	if w := p.wait(at); w != 0 {
-		t.Errorf("the first waits %v", w)
-	}
-	p.took()
-	if w := p.wait(at); w != 100*time.Millisecond {
-		t.Errorf("the second waits %v", w)
-	}
-	if w := p.wait(at.Add(100 * time.Millisecond)); w != 0 {
-		t.Errorf("the second waits %v when it is due", w)
-	}
-	// After a pause of a minute only what is due within maxLag comes at once.
-	at = at.Add(time.Minute)
-	n := 0
-	for p.wait(at) == 0 && n < 100 {
-		p.took()
-		n++
-	}
-	if n > 3 {
-		t.Errorf("%d datagrams at once after a pause", n)
-	}
-	if p := newPacer(0, at); p.wait(at) != 0 {
-		t.Error("without a rate there is a wait")
-	}
-}

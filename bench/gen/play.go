@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/bench/gen/workload"
+	"github.com/weirflow/weir/bench/pace"
 )
 
 // output takes datagrams.
@@ -69,11 +70,11 @@ func play(ctx context.Context, o options, progress io.Writer) (*summary, error) 
 		ctx, cancel = context.WithTimeout(ctx, o.duration)
 		defer cancel()
 	}
-	pace := newPacer(o.pps, time.Now())
+	pacer := pace.New(o.pps, time.Now())
 	if o.write != "" {
-		pace = newPacer(0, time.Now())
+		pacer = pace.New(0, time.Now())
 	}
-	err = loop(ctx, gen, pace, out, c, o.count, following)
+	err = loop(ctx, gen, pacer, out, c, o.count, following)
 	took := time.Since(started)
 	if err := errors.Join(err, out.close()); err != nil {
 		return nil, err
@@ -88,13 +89,17 @@ func play(ctx context.Context, o options, progress io.Writer) (*summary, error) 
 }
 
 // loop is where datagrams are made. It ends without error when ctx is done.
-func loop(ctx context.Context, gen *workload.Generator, pace *pacer, out output, c *counters, count uint64, following bool) error {
+func loop(ctx context.Context, gen *workload.Generator, pacer *pace.Pacer, out output, c *counters, count uint64, following bool) error {
 	done := ctx.Done()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var d workload.Datagram
 	for made := uint64(0); count == 0 || made < count; made++ {
-		for wait := pace.wait(time.Now()); wait > 0; wait = pace.wait(time.Now()) {
+		for {
+			n, wait := pacer.Due(time.Now(), 1)
+			if n > 0 {
+				break
+			}
 			timer.Reset(wait)
 			select {
 			case <-done:
@@ -122,7 +127,7 @@ func loop(ctx context.Context, gen *workload.Generator, pace *pacer, out output,
 		} else {
 			c.skip(&d)
 		}
-		pace.took()
+		pacer.Took(1)
 	}
 	return nil
 }

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/weirflow/weir/bench/gen/workload"
+	"github.com/weirflow/weir/bench/pace"
 )
 
 // tally is what was sent by one protocol.
@@ -48,18 +48,7 @@ func (c *counters) failed(err error) {
 	if c.byKind == nil {
 		c.byKind = map[string]uint64{}
 	}
-	c.byKind[rootCause(err)]++
-}
-
-// rootCause is an error's text without the addresses around it.
-func rootCause(err error) string {
-	for {
-		inner, ok := err.(interface{ Unwrap() error })
-		if !ok || inner.Unwrap() == nil {
-			return err.Error()
-		}
-		err = inner.Unwrap()
-	}
+	c.byKind[pace.RootCause(err)]++
 }
 
 // total returns what was sent by all protocols.
@@ -75,28 +64,11 @@ func (c *counters) total() (datagrams, records, bytes uint64) {
 // report writes a line of progress a second until the returned function is
 // called, which returns when the last line is out.
 func (c *counters) report(w io.Writer, start time.Time) (stop func()) {
-	done := make(chan struct{})
-	var ended sync.WaitGroup
-	ended.Go(func() {
-		ticker := time.NewTicker(time.Second)
-		defer ticker.Stop()
-		lastTime, lastDatagrams := start, uint64(0)
-		for {
-			select {
-			case <-done:
-				return
-			case now := <-ticker.C:
-				datagrams, records, bytes := c.total()
-				fmt.Fprintf(w, "gen: %4.0fs  %d datagrams  %.0f pps  %d records  %d bytes  %d errors\n", now.Sub(start).Seconds(),
-					datagrams, float64(datagrams-lastDatagrams)/now.Sub(lastTime).Seconds(), records, bytes, c.errors.Load())
-				lastTime, lastDatagrams = now, datagrams
-			}
-		}
+	total := func() uint64 { n, _, _ := c.total(); return n }
+	return pace.Report(start, total, func(since time.Duration, datagrams uint64, pps float64) {
+		_, records, bytes := c.total()
+		fmt.Fprintf(w, "gen: %4.0fs  %d datagrams  %.0f pps  %d records  %d bytes  %d errors\n", since.Seconds(), datagrams, pps, records, bytes, c.errors.Load())
 	})
-	return func() {
-		close(done)
-		ended.Wait()
-	}
 }
 
 // protocolSummary is the part of one protocol.

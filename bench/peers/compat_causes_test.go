@@ -25,6 +25,10 @@ type cause struct {
 var causes = []cause{
 	{"error", "goflow2 drops the whole datagram where it cannot read a part of it: version 1 and 7, an unknown template beside a known one; weir reads the rest", true,
 		func(d *difference) bool { return d.form == "records" && d.err != nil }},
+	{"both directions", "a record that counts both directions is two flows; goflow2 has the first", false,
+		func(d *difference) bool {
+			return d.form == "records" && d.err == nil && version(d) == 10 && number(d.weir) > number(d.their)
+		}},
 	{"count", "goflow2 stops a v9 datagram at its header's count, and makes a v5 datagram's count of records out of zeros; weir goes by the bytes", true,
 		func(d *difference) bool {
 			return d.form == "records" && d.err == nil && (version(d) == 9 || version(d) == 5)
@@ -58,6 +62,15 @@ var causes = []cause{
 			delta := int64(number(d.weir) - number(d.their))
 			return isTime(d) && (version(d) == 9 || version(d) == 5) && delta != 0 && delta%(1<<32*1_000_000) == 0
 		}},
+	{"precedence", "goflow2 has the last of several elements of a field, and none of those that weir knows beside; weir has the first one that is not zero by rank (docs/fields.md), 12 bits of VLANs, and ICMP of the destination port", false,
+		func(d *difference) bool {
+			fields := []string{"bytes", "packets", "src_addr", "dst_addr", "src_net", "dst_net", "etype", "proto", "src_port", "dst_port", "in_if", "out_if",
+				"src_mac", "dst_mac", "src_vlan", "dst_vlan", "vlan_id", "ip_tos", "ip_ttl", "forwarding_status", "icmp_type", "icmp_code", "icmp_name", "icmp",
+				"next_hop", "next_hop_as", "bgp_next_hop", "octets"} // the last is what mapping 01 calls bytes
+			return !sampled(d) && slices.Contains(fields, d.field)
+		}},
+	{"times in order", "goflow2 has times as they are sent: 0, weeks back where the exporter's uptime is 0, and starts after the end; weir reads those of NTP era 1 and of events", false,
+		func(d *difference) bool { return isTime(d) && (version(d) == 5 || version(d) == 9 || version(d) == 10) }},
 	{"absolute times in v9", "goflow2 takes elements 150 to 159 for unknown in v9", false,
 		func(d *difference) bool { return isTime(d) && version(d) == 9 && number(d.their)%1_000_000_000 == 0 }},
 	{"relative times in IPFIX", "goflow2 takes elements 21 and 22 for unknown in IPFIX; weir knows the uptime by 160, or the duration", false,

@@ -1,4 +1,4 @@
-// Command peers measures weir's decode-and-produce beside goflow2's and a bare
+// Command peers compares weir's decode-and-produce with goflow2's and a bare
 // limit, in one process and one run: CPU time per flow record, datagram in,
 // message out.
 //

@@ -69,11 +69,6 @@ func (c *cursor) addr16(tag uint16, from unsafe.Pointer) {
 	c.p = unsafe.Add(c.p, 18)
 }
 
-func (c *cursor) int1(v uint64, tag uint64) {
-	*(*uint64)(c.p) = v<<8 | tag
-	c.p = unsafe.Add(c.p, 2&-int((v+0xff)>>8))
-}
-
 func (c *cursor) int32(v uint64, tag uint64, tagLen int) {
 	n := (bits.Len32(uint32(v)|1)*9 + 64) >> 6
 	x := v&0x7f | v<<1&0x7f00 | v<<2&0x7f0000 | v<<3&0x7f000000 | v<<4&0xf00000000
@@ -254,7 +249,7 @@ func (l *limit) ipfix6(at, r unsafe.Pointer) unsafe.Pointer {
 	return l.end(at, c)
 }
 
-// ipfixMiddle encodes what both templates have behind their addresses.
+// ipfixMiddle encodes what both templates have after their addresses.
 func (l *limit) ipfixMiddle(c *cursor, r unsafe.Pointer) unsafe.Pointer {
 	c.int32(be32(r), tag2(18, 0), 2)
 	c.int32(be32(unsafe.Add(r, 4)), tag2(19, 0), 2)

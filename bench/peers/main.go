@@ -8,10 +8,10 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/weirflow/weir/bench/gen/workload"
+	"github.com/weirflow/weir/bench/peers/figures"
 )
 
 // receivedNs is the receive time of all datagrams, in Unix nanoseconds.
@@ -35,13 +35,13 @@ func main() {
 	slice := flag.Duration("slice", 300*time.Millisecond, "CPU time of each peer in a round")
 	only := flag.String("workloads", "nf5,nf9,ipfix,sflow,mix,corpus", "workloads to run; corpus are the captures of WEIR_CORPUS or ../shared/corpus")
 	formats := flag.String("formats", "bin,json", "formats to run")
-	mapping := flag.String("mapping", "", "mapping file: measure weir with it beside weir without")
+	mapping := flag.String("mapping", "", "mapping file: compare weir with it and weir without")
 	flag.Parse()
 	if *rounds < 5 {
 		fmt.Fprintln(os.Stderr, "peers: -rounds: at least 5, for a median that means something")
 		os.Exit(2)
 	}
-	fmt.Printf("# %s, %d CPUs, %s, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
+	fmt.Printf("# %s, %d CPUs, %s, %s\n", figures.Model(), runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
 	fmt.Printf("# command: peers %s\n", strings.Join(os.Args[1:], " "))
 	fmt.Println("# CPU ns per record: median (min-max) of the rounds; user and system time of the process, garbage collection included")
 	fmt.Printf("%-6s %-5s %-13s %26s %8s %9s %11s\n", "work", "fmt", "peer", "ns/record", "B/rec", "allocs/rec", "records")
@@ -133,9 +133,9 @@ func compare(name, format, mapping string, inputs []input, rounds int, slice tim
 	for i, p := range list {
 		ns := column(results[i], func(r result) float64 { return r.ns })
 		fmt.Printf("%-6s %-5s %-13s %9.1f (%6.0f-%6.0f) %8.1f %9.2f %11d\n", name, format, p.name(),
-			median(ns), slices.Min(ns), slices.Max(ns),
-			median(column(results[i], func(r result) float64 { return r.bytes })),
-			median(column(results[i], func(r result) float64 { return r.mallocs })),
+			figures.Median(ns), slices.Min(ns), slices.Max(ns),
+			figures.Median(column(results[i], func(r result) float64 { return r.bytes })),
+			figures.Median(column(results[i], func(r result) float64 { return r.mallocs })),
 			results[i][0].records)
 		for _, r := range results[i] {
 			if r.missed != 0 {
@@ -154,7 +154,7 @@ func compare(name, format, mapping string, inputs []input, rounds int, slice tim
 			ratios = append(ratios, b/a)
 		}
 		word, what := ratioOf(p.name())
-		fmt.Printf("%s %s %s %.2f # %s; %.2f-%.2f\n", word, name, format, median(ratios), what, slices.Min(ratios), slices.Max(ratios))
+		fmt.Printf("%s %s %s %.2f # %s; %.2f-%.2f\n", word, name, format, figures.Median(ratios), what, slices.Min(ratios), slices.Max(ratios))
 	}
 	return nil
 }
@@ -178,21 +178,21 @@ func measure(p peer, inputs []input, slice time.Duration, whole bool) result {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	began := cpu()
+	began := figures.CPU()
 	want, bytes := 0, 0
-	for used := time.Duration(0); used < slice; used = cpu() - began {
+	for used := time.Duration(0); used < slice; used = figures.CPU() - began {
 		for i := range inputs {
 			d := &inputs[i]
 			records, n := p.run(d)
 			want += d.records
 			r.records += records
 			bytes += n
-			if !whole && i%64 == 63 && cpu()-began >= slice {
+			if !whole && i%64 == 63 && figures.CPU()-began >= slice {
 				break
 			}
 		}
 	}
-	used := cpu() - began
+	used := figures.CPU() - began
 	runtime.ReadMemStats(&after)
 	r.missed = want - r.records
 	n := float64(max(r.records, 1))
@@ -202,41 +202,10 @@ func measure(p peer, inputs []input, slice time.Duration, whole bool) result {
 	return r
 }
 
-// cpu returns the CPU time that the process has used.
-func cpu() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err) // no argument of it can be wrong
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 func column(results []result, f func(result) float64) []float64 {
 	var list []float64
 	for _, r := range results {
 		list = append(list, f(r))
 	}
 	return list
-}
-
-func median(list []float64) float64 {
-	s := slices.Sorted(slices.Values(list))
-	if len(s)%2 == 1 {
-		return s[len(s)/2]
-	}
-	return (s[len(s)/2-1] + s[len(s)/2]) / 2
-}
-
-// cpuModel returns the name of the CPU.
-func cpuModel() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.Lines(string(text)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }

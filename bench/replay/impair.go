@@ -74,7 +74,7 @@ type delayed struct {
 	sent     uint64 // of its stream, when it was held back
 }
 
-// truth is what was done to a stream. What was dropped behind the last datagram
+// truth is what was done to a stream. What was dropped after the last datagram
 // that was sent cannot be seen by a receiver.
 type truth struct {
 	Source      string `json:"source"`
@@ -84,7 +84,7 @@ type truth struct {
 	SampleOf    string `json:"samples_of,omitempty"`
 	Sent        uint64 `json:"sent"`
 	Dropped     lost   `json:"dropped"`
-	DroppedLast lost   `json:"dropped_last"` // behind the last sent, not in Dropped
+	DroppedLast lost   `json:"dropped_last"` // after the last sent, not in Dropped
 	Reordered   uint64 `json:"reordered"`
 	Duplicated  uint64 `json:"duplicated"`
 	// Of Reordered and Duplicated, those without a record: exporters that count

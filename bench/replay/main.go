@@ -82,7 +82,7 @@ Without sockets, as Ethernet frames (Linux, as root):
                   the queueing discipline; auto is afxdp if it can be had (default auto)
 
 Without -rewrite-sequence, sequence numbers are sent as captured in each pass, which to a
-collector is exporters that begin anew.
+collector is exporters that begin again.
 `
 
 // options are the parsed command line.

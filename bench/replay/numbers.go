@@ -27,17 +27,18 @@ func setNumbers(payload []byte, list []number, pass int) {
 	}
 }
 
-// numberAt is where headers have their numbers: Cisco NetFlow export datagram formats (v5, v7),
+// numberAt is where headers have their numbers: Cisco NetFlow export datagram formats (v5, v7, v8),
 // RFC 3954 section 5.1, RFC 7011 section 3.1.
 var numberAt = map[sequence.Kind]int{
 	sequence.NetFlow5: 16,
 	sequence.NetFlow7: 16,
+	sequence.NetFlow8: 16,
 	sequence.NetFlow9: 12,
 	sequence.IPFIX:    8,
 }
 
 // maxLate is how far behind the others a late number may be. One that is farther is of an
-// exporter that began anew.
+// exporter that began again.
 const maxLate = 1 << 10
 
 // units is what a datagram or sample may count for: what its protocol says, and then what
@@ -152,7 +153,7 @@ func eachSample(payload []byte, f func(at int, s *sflow.Sample)) {
 	var samples sflow.Samples
 	samples.Init(body, h.SampleCount)
 	for {
-		at := len(payload) - len(samples.Rest()) + 8 // behind format and length
+		at := len(payload) - len(samples.Rest()) + 8 // after format and length
 		if !samples.Next() {
 			return
 		}
@@ -162,7 +163,7 @@ func eachSample(payload []byte, f func(at int, s *sflow.Sample)) {
 	}
 }
 
-// survey decodes the workload, and calls f for each datagram with what it says of its
+// survey decodes the workload, and calls f for each datagram with what it says about its
 // sequence. All templates of the workload are known, also before they come: the numbers of
 // a pass are those of exporters that had sent theirs before.
 func survey(load *workload, f func(i int, facts *producer.Facts)) {

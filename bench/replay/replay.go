@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"runtime"
 	"time"
+
+	"github.com/weirflow/weir/bench/pace"
 )
 
 // window is how many datagrams are taken at once; each source's share of them is
@@ -120,7 +122,7 @@ func (r *replayer) explainSources(w io.Writer) {
 
 // run sends until the loops or the time are over, or ctx is; it reports the last.
 func (r *replayer) run(ctx context.Context, start time.Time) (interrupted bool) {
-	pace := newPacer(r.pps, start)
+	pacer := pace.New(r.pps, start)
 	for {
 		now := time.Now()
 		if r.loop > 0 && r.loops >= r.loop || r.duration > 0 && now.Sub(start) >= r.duration {
@@ -129,7 +131,7 @@ func (r *replayer) run(ctx context.Context, start time.Time) (interrupted bool) 
 		if ctx.Err() != nil {
 			return true
 		}
-		n, wait := pace.due(now, window)
+		n, wait := pacer.Due(now, window)
 		if n == 0 {
 			if r.duration > 0 {
 				wait = min(wait, r.duration-now.Sub(start))
@@ -137,7 +139,7 @@ func (r *replayer) run(ctx context.Context, start time.Time) (interrupted bool) 
 			r.out.sleep(ctx, wait)
 			continue
 		}
-		pace.took(r.sendNext(n, now))
+		pacer.Took(r.sendNext(n, now))
 	}
 }
 

@@ -170,43 +170,6 @@ func TestPacing(t *testing.T) {
 	}
 }
 
-func TestPacer(t *testing.T) {
-	start := time.Unix(1000, 0)
-	for _, pps := range []float64{0.5, 3, 1000, 250000} {
-		p, now, total := newPacer(pps, start), start, 0
-		for now.Before(start.Add(20 * time.Second)) {
-			n, wait := p.due(now, 64)
-			if n == 0 {
-				if wait < minSleep {
-					t.Fatalf("pps %v: waits %v", pps, wait)
-				}
-				now = now.Add(wait + 30*time.Microsecond) // sleeps are always late
-				continue
-			}
-			p.took(n)
-			total += n
-			now = now.Add(time.Microsecond)
-		}
-		if want := pps * 20; float64(total) < want*0.999-1 || float64(total) > want*1.001+1 {
-			t.Errorf("pps %v: %d in 20 s, want %v", pps, total, want)
-		}
-	}
-	// After a stop there is no flood.
-	p := newPacer(1000, start)
-	total := 0
-	for now := start.Add(time.Hour); ; {
-		n, _ := p.due(now, 64)
-		if n == 0 {
-			break
-		}
-		p.took(n)
-		total += n
-	}
-	if total > 102 {
-		t.Errorf("%d at once after an hour's stop", total)
-	}
-}
-
 func TestKeepSource(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has all of 127.0.0.0/8 by itself")

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/weirflow/weir/bench/pace"
 )
 
 // counters are written by the sending goroutine and read by the reporting one.
@@ -42,28 +44,9 @@ func (c *counters) failed(err error) {
 // report writes a line of progress a second until the returned function is
 // called, which returns when the last line is out.
 func (c *counters) report(w io.Writer, start time.Time) (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(time.Second)
-		defer ticker.Stop()
-		lastTime, lastDatagrams := start, uint64(0)
-		for {
-			select {
-			case <-done:
-				return
-			case now := <-ticker.C:
-				datagrams := c.datagrams.Load()
-				fmt.Fprintf(w, "replay: %4.0fs  %d datagrams  %.0f pps  %d bytes  %d errors\n", now.Sub(start).Seconds(),
-					datagrams, float64(datagrams-lastDatagrams)/now.Sub(lastTime).Seconds(), c.bytes.Load(), c.errors.Load())
-				lastTime, lastDatagrams = now, datagrams
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-	}
+	return pace.Report(start, c.datagrams.Load, func(since time.Duration, datagrams uint64, pps float64) {
+		fmt.Fprintf(w, "replay: %4.0fs  %d datagrams  %.0f pps  %d bytes  %d errors\n", since.Seconds(), datagrams, pps, c.bytes.Load(), c.errors.Load())
+	})
 }
 
 // summary is what is written to standard output at the end.

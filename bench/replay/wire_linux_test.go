@@ -103,7 +103,7 @@ func collect(t *testing.T, s *udp.Socket) (bySource map[netip.AddrPort][][]byte,
 	}
 }
 
-// collecting runs collect beside the sender.
+// collecting runs collect while the sender runs.
 func collecting(t *testing.T, s *udp.Socket) (result func() (map[netip.AddrPort][][]byte, int)) {
 	type got struct {
 		bySource map[netip.AddrPort][][]byte

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * What the program needs of the kernel's interface, and no more: fixed-width
- * types, the XDP context and actions, map types and flags, seven helpers. The
+ * types, the XDP context and actions, map types and flags, eight helpers. The
  * numbers are those of the kernel's include/uapi/linux/bpf.h; they never change.
  */
 #ifndef WEIR_KERNEL_H
@@ -28,33 +28,36 @@ _Static_assert(sizeof(__u16) == 2 && sizeof(__u32) == 4 && sizeof(__u64) == 8, "
 #define NULL ((void *)0)
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define SWAP16(x) __builtin_bswap16(x)
 #define ntohl(x) ((__u32)__builtin_bswap32(x))
 #define ntohll(x) __builtin_bswap64(x)
 /* Two words as they follow in memory, in one number, and each of them. */
 #define WORDS(first, second) ((__u64)(first) | (__u64)(second) << 32)
 #define FIRST_WORD(x) ((__u32)(x))
 #define SECOND_WORD(x) ((__u32)((x) >> 32))
+/* The first byte in memory of a number. */
+#define FIRST_BYTE(x) ((__u8)(x))
+#define WORD(x) ((__be32)__builtin_bswap32(x)) /* of a constant */
 #define HTONS(x) ((__be16)((((x)&0xff) << 8) | (((x)&0xff00) >> 8))) /* of a constant */
 #else
-#define SWAP16(x) (x)
 #define ntohl(x) (x)
 #define ntohll(x) (x)
 #define WORDS(first, second) ((__u64)(first) << 32 | (__u64)(second))
 #define FIRST_WORD(x) ((__u32)((x) >> 32))
 #define SECOND_WORD(x) ((__u32)(x))
+#define FIRST_BYTE(x) ((__u8)((x) >> (8 * sizeof(x) - 8)))
+#define WORD(x) ((__be32)(x))
 #define HTONS(x) (x)
 #endif
 
 /* The verifiers of Linux 6.17 and before take what a byte swap leaves for any 64-bit
- * number, and so neither for an offset nor for an index. The mask bounds it; the asm
- * hides from the compiler that the mask changes nothing. */
+ * number, and so neither for an offset nor for an index. The mask bounds it: of the
+ * compiler, it would be somewhere else, or not there as it changes nothing. */
 static __always_inline __u64 ntohs(__be16 x)
 {
-	__u64 v = SWAP16(x);
+	__u64 v = x;
 
-	asm("" : "+r"(v));
-	return v & 0xffff;
+	asm("%0 = be16 %0\n\t%0 &= 0xffff" : "+r"(v));
+	return v;
 }
 
 /* The key of an entry of an array: the word is the first of a number. */
@@ -97,6 +100,7 @@ struct xdp_md {
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, __u64 flags) = (void *)2;
 static __u64 (*bpf_ktime_get_ns)(void) = (void *)5;
+static __u32 (*bpf_get_smp_processor_id)(void) = (void *)8;
 static long (*bpf_redirect_map)(void *map, __u64 key, __u64 flags) = (void *)51;
 static long (*bpf_ringbuf_output)(void *ringbuf, void *data, __u64 size, __u64 flags) = (void *)130;
 static __u64 (*bpf_xdp_get_buff_len)(struct xdp_md *ctx) = (void *)188;

@@ -21,6 +21,8 @@ enum verdict {
 	VERDICT_PASS_VLAN_DEPTH,
 	VERDICT_PASS_NO_SOCKET,
 	VERDICT_PASS_TOO_LONG,
+	VERDICT_PASS_OTHER_MAC,
+	VERDICT_PASS_MARTIAN,
 	VERDICT_DROP_DENIED,
 	VERDICT_DROP_RATE,
 	NUM_VERDICTS,
@@ -32,13 +34,22 @@ enum verdict {
  */
 volatile const __u32 workers = 1;     /* sockets on each queue, at least 1 */
 volatile const __u32 queues = 1;      /* receive queues that have sockets */
-volatile const __u32 linear = 0;      /* frames are of one buffer, and the loader has CAP_PERFMON */
-volatile const __u32 max_frame = 0;   /* longer frames, which are of one buffer, go to the stack; 0: none do */
-volatile const __u32 listen_addr = 0; /* listens has entries */
-volatile const __u32 has_rules = 0;   /* rules4 or rules6 has entries */
-volatile const __u32 has_allow = 0;   /* one of them allows: whom none matches is denied */
-volatile const __u64 rate_cost = 0;   /* ns a datagram costs its exporter, 0: no cap */
+volatile const __u32 max_frame = 0;   /* the longest frame, which is of one buffer, that a socket can take */
+volatile const __u32 has = 0;         /* bits of what follows */
+volatile const __u64 own_first = 0;   /* bits of the host's addresses, which are in listens at port 0: see own */
+volatile const __u64 own_second = 0;
+volatile const __u64 host_mac = 0;    /* the interface's ETHER_ADDR */
+volatile const __u64 master_mac = 0;  /* another that is taken too, or the same */
+volatile const __u64 rate_cost = 0;   /* ns a datagram costs its exporter */
 volatile const __u64 rate_burst = 0;  /* ns an exporter may be ahead */
+
+#define HAS_BOUND 1     /* listens has entries of addresses to listen at */
+#define HAS_MAX_FRAME 2 /* longer frames go to the stack */
+#define HAS_WIRE 4      /* frames come from outside: what is not for this host goes to the stack */
+#define HAS_RULES 8     /* rules4 or rules6 has entries */
+#define HAS_ALLOW 16    /* one of them allows: whom none matches is denied */
+#define HAS_RATE 32     /* exporters have a cap */
+#define HAS_LINEAR 64   /* frames are of one buffer, and the loader has CAP_PERFMON */
 
 #define FAMILY_V4 4
 #define FAMILY_V6 6
@@ -99,17 +110,12 @@ struct {
 	__uint(max_entries, NUM_VERDICTS);
 } verdicts SEC(".maps");
 
-/* Written by user space alone, as are the listens and the rules. One entry: a
- * look-up in it is no call and no hash, and touches one line of it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__type(key, __u32);
-	__type(value, struct port_table);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_RDONLY_PROG);
-} ports SEC(".maps");
+/* Written by user space alone, as are the listens and the rules. A variable, whose map the
+ * loader fills: the address of it is known to the program, so that no look-up is needed. */
+struct port_table ports;
 
-/* Asked only about a port that has bound listens. */
+/* Asked about a port that has bound listens, and, at port 0, about a source that may be
+ * an address of this host. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__type(key, struct listen_key);

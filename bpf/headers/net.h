@@ -17,6 +17,14 @@ struct ethhdr {
 	__be16 proto;
 };
 
+/* The destination, in one load with what follows it shifted out: the verifier knows that
+ * the whole header is there. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define ETHER_ADDR(eth) (*(const __u64 *)(eth) << 16)
+#else
+#define ETHER_ADDR(eth) (*(const __u64 *)(eth) >> 16 << 16)
+#endif
+
 struct vlanhdr {
 	__be16 tci;
 	__be16 proto; /* of what follows the tag */

@@ -1,5 +1,5 @@
 // Package ipfix reads the header of IPFIX messages (RFC 7011 section 3.1). The
-// sets behind it are the business of package template.
+// sets after it are the business of package template.
 //
 // Pure: no I/O, no log, no allocation. All numbers on the wire are big-endian.
 package ipfix

@@ -1,7 +1,6 @@
 package netflow_test
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"testing"
@@ -12,7 +11,7 @@ import (
 // datagram returns a datagram of a version with n records of size bytes; byte i
 // of a record is i.
 func datagram(version uint16, count, n, size int) []byte {
-	headers := map[uint16]int{1: 16, 5: 24, 7: 24}
+	headers := map[uint16]int{1: 16, 5: 24, 7: 24, 8: 28}
 	b := make([]byte, headers[version])
 	binary.BigEndian.PutUint16(b, version)
 	binary.BigEndian.PutUint16(b[2:], uint16(count))
@@ -21,6 +20,13 @@ func datagram(version uint16, count, n, size int) []byte {
 			b = append(b, byte(i))
 		}
 	}
+	return b
+}
+
+// aggregated returns a v8 datagram of a scheme without records.
+func aggregated(scheme byte) []byte {
+	b := datagram(8, 0, 0, 0)
+	b[22], b[23] = scheme, 2
 	return b
 }
 
@@ -51,8 +57,8 @@ func TestRecordCounts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if n := h.Records(body); n != c.records || h.RecordLen != c.size {
-				t.Errorf("got %d records of %d bytes, want %d of %d", n, h.RecordLen, c.records, c.size)
+			if n := h.Records(body); n != c.records || h.Layout.Len != c.size {
+				t.Errorf("got %d records of %d bytes, want %d of %d", n, h.Layout.Len, c.records, c.size)
 			}
 		})
 	}
@@ -69,6 +75,9 @@ func TestErrors(t *testing.T) {
 		{datagram(1, 0, 0, 0)[:15], netflow.ErrShort},
 		{[]byte{0, 9, 0, 0}, netflow.ErrVersion},
 		{make([]byte, 30), netflow.ErrVersion},
+		{datagram(8, 0, 0, 0)[:27], netflow.ErrShort},
+		{datagram(8, 0, 0, 0), netflow.ErrAggregation},
+		{aggregated(15), netflow.ErrAggregation},
 	} {
 		if _, _, err := netflow.ParseFixed(c.b); !errors.Is(err, c.want) {
 			t.Errorf("%x: got %v, want %v", c.b, err, c.want)
@@ -91,30 +100,18 @@ func TestFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	v5 := netflow.VersionOf(netflow.V5)
 	want := netflow.Fixed{Version: 5, Count: 1, UptimeMs: 0xa0a1a2a3, UnixSecs: 0xa4a5a6a7, UnixNsecs: 0xa8a9aaab,
-		Sequence: 0xacadaeaf, EngineType: 0xb0, EngineID: 0xb1, Sampling: 0xb2b3, RecordLen: 48}
-	if h != want {
+		Sequence: 0xacadaeaf, EngineType: 0xb0, EngineID: 0xb1, Sampling: 0xb2b3, Format: v5, Layout: v5.Layouts[0]}
+	if h != want || len(body) != 48 {
 		t.Errorf("got %+v, want %+v", h, want)
 	}
 	if h.SamplingInterval() != 0x32b3 {
 		t.Errorf("got sampling interval %#x", h.SamplingInterval())
 	}
-	var r netflow.Record
-	h.ParseRecord(body, &r)
-	if !bytes.Equal(r.SrcAddr, []byte{0, 1, 2, 3}) || !bytes.Equal(r.NextHop, []byte{8, 9, 10, 11}) ||
-		r.Input != 0x0c0d || r.Output != 0x0e0f || r.Packets != 0x10111213 || r.Bytes != 0x14151617 ||
-		r.FirstMs != 0x18191a1b || r.LastMs != 0x1c1d1e1f || r.SrcPort != 0x2021 || r.DstPort != 0x2223 ||
-		r.TCPFlags != 0x25 || r.Protocol != 0x26 || r.TOS != 0x27 || r.SrcAS != 0x2829 || r.DstAS != 0x2a2b ||
-		r.SrcMask != 0x2c || r.DstMask != 0x2d {
-		t.Errorf("got %+v", r)
-	}
-	h1, body, err := netflow.ParseFixed(datagram(1, 1, 1, 52))
-	if err != nil {
-		t.Fatal(err)
-	}
-	h1.ParseRecord(body, &r)
-	if r.Protocol != 0x26 || r.TOS != 0x27 || r.TCPFlags != 0x28 || r.SrcAS != 0 {
-		t.Errorf("v1: got %+v", r)
+	h8, _, err := netflow.ParseFixed(aggregated(14))
+	if err != nil || h8.Aggregation != 14 || h8.AggregationVersion != 2 || h8.Layout.Len != 40 || h8.Format.Number != 8 {
+		t.Errorf("v8: got %+v, %v", h8, err)
 	}
 	h9, sets, err := netflow.ParseHeader([]byte{0, 9, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 6, 7})
 	if err != nil || h9 != (netflow.Header{Count: 2, UptimeMs: 3, UnixSecs: 4, Sequence: 5, SourceID: 6}) || len(sets) != 1 {
@@ -126,10 +123,7 @@ func TestNoAllocations(t *testing.T) {
 	b := datagram(5, 30, 30, 48)
 	if n := testing.AllocsPerRun(100, func() {
 		h, body, _ := netflow.ParseFixed(b)
-		var r netflow.Record
-		for i := range h.Records(body) {
-			h.ParseRecord(body[i*h.RecordLen:], &r)
-		}
+		h.Records(body)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -143,6 +137,7 @@ func FuzzFixed(f *testing.F) {
 	f.Add(datagram(5, 65535, 0, 48))
 	f.Add(append(datagram(5, 2, 2, 48), make([]byte, 48)...))
 	f.Add(datagram(7, 2, 2, 52))
+	f.Add(append(aggregated(5), make([]byte, 80)...))
 	f.Add([]byte{0, 9, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 6, 7})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if h, sets, err := netflow.ParseHeader(b); err == nil && (len(sets) != len(b)-20 || binary.BigEndian.Uint32(b[16:]) != h.SourceID) {
@@ -150,24 +145,17 @@ func FuzzFixed(f *testing.F) {
 		}
 		h, body, err := netflow.ParseFixed(b)
 		if err != nil {
-			if !errors.Is(err, netflow.ErrShort) && !errors.Is(err, netflow.ErrVersion) {
+			if !errors.Is(err, netflow.ErrShort) && !errors.Is(err, netflow.ErrVersion) && !errors.Is(err, netflow.ErrAggregation) {
 				t.Fatal(err)
 			}
 			return
 		}
 		n := h.Records(body)
-		if n*h.RecordLen > len(body) {
-			t.Fatalf("%d records of %d bytes in %d", n, h.RecordLen, len(body))
+		if n*h.Layout.Len > len(body) {
+			t.Fatalf("%d records of %d bytes in %d", n, h.Layout.Len, len(body))
 		}
 		if h.Version == 5 && n < min(int(h.Count), len(body)/48) {
 			t.Fatalf("%d records, %d are there and counted", n, min(int(h.Count), len(body)/48))
-		}
-		var r netflow.Record
-		for i := range n {
-			h.ParseRecord(body[i*h.RecordLen:], &r)
-			if !bytes.Equal(r.SrcAddr, body[i*h.RecordLen:][:4]) || cap(r.NextHop) != 4 {
-				t.Fatalf("record %d: %+v", i, r)
-			}
 		}
 	})
 }

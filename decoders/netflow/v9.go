@@ -26,7 +26,7 @@ type Header struct {
 	SourceID uint32
 }
 
-// ParseHeader reads a v9 header and returns the sets behind it, a view into
+// ParseHeader reads a v9 header and returns the sets after it, a view into
 // b. Errors: ErrShort, ErrVersion.
 func ParseHeader(b []byte) (h Header, sets []byte, err error) {
 	if len(b) < v9HeaderLen {

@@ -283,7 +283,7 @@ func checkHeaders(t *testing.T, in []byte, h *Headers) {
 	}
 }
 
-// within says whether v is a part of in: v has no other bytes behind it than
+// within says whether v is a part of in: v has no other bytes after it than
 // those that in has at that place, and writing through one shows in the other.
 func within(in, v []byte) bool {
 	for i := 0; i+len(v) <= len(in); i++ {

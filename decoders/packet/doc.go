@@ -9,7 +9,7 @@
 //	      ─▶ shim.go       802.1BR, VN-Tag, PBB, TrustSec, MACsec, LLC/SNAP...
 //	         serial.go     PPPoE, PPP, HDLC, frame relay, 802.11
 //	         mpls.go       label stacks, Ethernet pseudowires
-//	      ─▶ ip.go         IPv4, IPv6 and the extension headers behind it
+//	      ─▶ ip.go         IPv4, IPv6 and the extension headers after it
 //	      ─▶ transport.go  TCP, UDP, ICMP, SCTP...: ports, flags, types
 //	      ─▶ tunnel.go     GRE, EtherIP and others: back to link.go or ip.go
 //	         inner.go      what tunnels carry: Headers.Tunnel, Headers.Inner

@@ -41,7 +41,7 @@ const (
 	// The payload of a UDP datagram whose port is configured to carry a
 	// tunnel; for [Continue].
 	StartGeneve Start = 100 // RFC 8926
-	StartTeredo Start = 101 // RFC 4380: IPv6 behind optional indications
+	StartTeredo Start = 101 // RFC 4380: IPv6 after optional indications
 	StartVXLAN  Start = 102 // RFC 7348
 
 	// Other headers that configuration may say a port carries.
@@ -72,7 +72,7 @@ type Headers struct {
 
 	SrcAddr, DstAddr []byte // views of 4 or 16 bytes, nil where absent
 
-	// Proto is the upper-layer protocol: behind IPv6 extension headers and
+	// Proto is the upper-layer protocol: after IPv6 extension headers and
 	// AH as far as the bytes show them.
 	Proto uint32
 
@@ -110,7 +110,7 @@ type Headers struct {
 	// began with unless it is IP or MPLS, for LLC/SNAP and for UDP tunnels.
 	LayerType [MaxLayers]uint16
 
-	// Payload is the offset in the input of the first byte behind the last
+	// Payload is the offset in the input of the first byte after the last
 	// layer, at most its length. PayloadType is what was announced there
 	// (as LayerType) if no layer could be made of it.
 	Payload     int
@@ -132,11 +132,11 @@ type Headers struct {
 
 	Truncated      bool // the bytes ended inside a layer or before an announced one
 	Malformed      bool // a header contradicts itself: IP version, header length
-	LayersExceeded bool // there was more behind MaxLayers layers
+	LayersExceeded bool // there was more after MaxLayers layers
 }
 
 // Offset returns the offset in the input at which layer i begins: layers lie
-// behind each other without gaps. i must be below h.Layers.
+// after each other without gaps. i must be below h.Layers.
 func (h *Headers) Offset(i int) int {
 	var off int
 	for _, size := range h.LayerSize[:i] {
@@ -167,7 +167,7 @@ func Parse(b []byte, start Start, h *Headers) {
 	}
 }
 
-// Continue reads on behind the last layer of h as a tunnel's content that
+// Continue reads on after the last layer of h as a tunnel's content that
 // begins with start, and adds its layers. b and h are those of an earlier Parse
 // or Continue; nothing happens if that one was cut short. It is for tunnels
 // that only configuration can tell, such as those on UDP ports.
@@ -210,7 +210,7 @@ type walker struct {
 	off    int
 	h      *Headers
 	number uint16 // what announced the header at off, as in Headers.LayerType
-	inner  bool   // behind a tunnel header: standard fields are left alone
+	inner  bool   // after a tunnel header: standard fields are left alone
 	fill   bool   // inner, and in the first tunnel: headers set Inner
 	v6     bool   // the last IP header was IPv6: extension headers may follow
 	later  Tunnel // a tunnel that begins at off and adds no layers, for peek
@@ -336,7 +336,7 @@ func (w *walker) layer(kind uint8, size int) bool {
 	return true
 }
 
-// advance moves behind a layer of size bytes; false if it is not whole, which
+// advance moves after a layer of size bytes; false if it is not whole, which
 // ends the walk.
 func (w *walker) advance(size int) bool {
 	if size > len(w.b)-w.off {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// facts writes what a walk says of tunnels, as the tests below have it.
+// facts writes what a walk says about tunnels, as the tests below have it.
 func facts(h *Headers) string {
 	if h.Tunnel == TunnelNone {
 		if h.HasTunnelID || h.TunnelID != 0 || h.Inner.EtherType != 0 || h.Inner.SrcAddr() != nil || h.Inner.Proto != 0 {
@@ -70,7 +70,7 @@ const (
 	wantIn6 = "86dd 2001:db8::a 2001:db8::b 6 443 50000"
 )
 
-// tunnelCases are tunnels of all kinds behind IPv4; those of ports and others
+// tunnelCases are tunnels of all kinds after IPv4; those of ports and others
 // that were never layers add none.
 func tunnelCases() []struct {
 	name   string

@@ -202,7 +202,7 @@ func (w *walker) protocol(p uint8) next {
 }
 
 // extension adds a layer for an extension header whose first byte is the next
-// header's number, and moves behind it. d is what is there of it, at least one
+// header's number, and moves after it. d is what is there of it, at least one
 // byte; false ends the walk.
 func (w *walker) extension(kind uint8, size int, d []byte) bool {
 	if !w.layer(kind, size) {

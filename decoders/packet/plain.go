@@ -6,7 +6,7 @@ import "encoding/binary"
 // 802.1Q tag, IPv4 without options or IPv6 without extension headers, and TCP,
 // UDP or ICMP. That is what most sampled frames are.
 type Plain struct {
-	IP        int   // offset of the IP header: 14, or 18 behind a tag
+	IP        int   // offset of the IP header: 14, or 18 after a tag
 	Transport int   // offset of the TCP, UDP or ICMP header
 	V6        bool  // the IP header is IPv6
 	Proto     uint8 // 1, 6, 17 or 58

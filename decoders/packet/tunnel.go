@@ -30,7 +30,7 @@ const (
 )
 
 // gre reads a GRE header with the optional fields that its flags announce. The
-// header itself is of the stack that carries it, all behind it is carried.
+// header itself is of the stack that carries it, all after it is carried.
 func (w *walker) gre() next {
 	d := w.b[w.off:]
 	if len(d) == 0 {

@@ -25,6 +25,7 @@ type Kind uint8
 const (
 	NetFlow5 Kind = iota
 	NetFlow7
+	NetFlow8
 	NetFlow9
 	IPFIX
 	SFlow         // datagrams of an agent
@@ -38,7 +39,7 @@ const (
 // String returns the kind's name.
 func (k Kind) String() string {
 	return [NumKinds]string{
-		"netflow_v5", "netflow_v7", "netflow_v9", "ipfix", "sflow_5",
+		"netflow_v5", "netflow_v7", "netflow_v8", "netflow_v9", "ipfix", "sflow_5",
 		"sflow_5_flow_samples", "sflow_5_counter_samples", "sflow_5_drop_samples",
 	}[k]
 }
@@ -68,6 +69,7 @@ const maxHypotheses = 7
 var hypotheses = [NumKinds][]hypothesis{
 	NetFlow5: fixedHabits,
 	NetFlow7: fixedHabits,
+	NetFlow8: fixedHabits,
 	NetFlow9: {
 		{"datagrams", Datagrams, byDatagram, 0},
 		{"records", Records, byRecord, 0},
@@ -107,7 +109,7 @@ var sampleHabits = []hypothesis{{"samples", Samples, byDatagram, 0}}
 // Unknown is the name of a habit that no hypothesis explains, or none yet.
 const Unknown = "unknown"
 
-// Observation is what one datagram, or one sample, says of its stream.
+// Observation is what one datagram, or one sample, says about its stream.
 type Observation struct {
 	// NowNs is the receive time in Unix nanoseconds.
 	NowNs int64

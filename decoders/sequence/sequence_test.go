@@ -249,7 +249,7 @@ func TestUncertain(t *testing.T) {
 	}
 }
 
-// TestRestarts: an exporter that begins anew lost nothing.
+// TestRestarts: an exporter that begins again lost nothing.
 func TestRestarts(t *testing.T) {
 	for kind := range NumKinds {
 		for _, hy := range hypotheses[kind] {

@@ -37,7 +37,7 @@ func (s *Stream) settle(t *Table, keep bool) {
 	}
 	if n == w.n {
 		s.waiting = nil
-		t.putWaiting(w)
+		t.putWaiting(s.set, w)
 		return
 	}
 	if newest >= 0 {
@@ -55,7 +55,7 @@ func (s *Stream) rebase(hs []hypothesis, w *waiting, i int) {
 
 // giveUp drops what is held: nothing explains it.
 func (s *Stream) giveUp(t *Table) {
-	t.putWaiting(s.waiting)
+	t.putWaiting(s.set, s.waiting)
 	s.waiting = nil
 	s.mute = true
 }
@@ -156,8 +156,8 @@ func (s *Stream) tell(c *atomic.Uint64) {
 	}
 }
 
-// goesOn says whether those behind observation i follow it and not what was
-// expected: the numbers have begun anew.
+// goesOn says whether those after observation i follow it and not what was
+// expected: the numbers have begun again.
 func (s *Stream) goesOn(hy *hypothesis, w *waiting, i int) bool {
 	end, run := w.list[i].end(hy), 0
 	for j := i + 1; j < w.n && j <= i+lookAhead; j++ {
@@ -175,7 +175,7 @@ func (s *Stream) goesOn(hy *hypothesis, w *waiting, i int) bool {
 	return run >= lookAhead-1
 }
 
-// returns says whether those behind observation i go on where those before it
+// returns says whether those after observation i go on where those before it
 // ended: it alone is astray.
 func (s *Stream) returns(hy *hypothesis, w *waiting, i int) bool {
 	end := w.list[i].end(hy)
@@ -210,14 +210,14 @@ func (s *Stream) plausible(h *held, ahead uint32) bool {
 func (s *Stream) miss(t *Table, start, n uint32) {
 	s.lost += int64(n)
 	if s.gaps == nil {
-		if s.gaps = t.getGaps(); s.gaps == nil {
+		if s.gaps = t.getGaps(s.set); s.gaps == nil {
 			return
 		}
 	}
 	s.gaps.add(start, n, s.expected-s.window())
 }
 
-// restart begins anew with h.
+// restart begins again with h.
 func (s *Stream) restart(t *Table, hy *hypothesis, h *held) {
 	s.dropGaps(t)
 	s.restarts++

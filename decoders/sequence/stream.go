@@ -14,9 +14,9 @@ const (
 	quiet = 8
 	// holdMax is how many observations are held at most.
 	holdMax = 32
-	// lookAhead is how many observations behind it the settling of one may ask.
+	// lookAhead is how many observations after it the settling of one may ask.
 	lookAhead = 4
-	// proof is how many numbers a hypothesis must have foretold at least.
+	// proof is how many numbers a hypothesis must have predicted at least.
 	proof = 4
 	// sampled is how many numbers that are as expected are scored once.
 	sampled = 8
@@ -26,6 +26,9 @@ const (
 	// maxGapLists how many have their gaps known one by one.
 	maxWaiting  = 1 << 15
 	maxGapLists = 1 << 16
+	// crowdShare is the part of either that the streams of one set may have while half
+	// of them or more are in use: the reciprocal.
+	crowdShare = 64
 	// maxGaps is how many gaps of a stream are known one by one.
 	maxGaps = 64
 	// uptimeSlack is how far back, in ms, uptime may go without a restart.
@@ -41,7 +44,7 @@ const (
 // What a number that is as expected needs is in the first two cache lines.
 type Stream struct {
 	own      atomic.Uint32
-	expected uint32 // the number behind the highest seen, under best
+	expected uint32 // the number after the highest seen, under best
 
 	key     Key
 	waiting *waiting // observations held
@@ -54,7 +57,7 @@ type Stream struct {
 	mute   bool  // none has for so long that nothing is held until one does
 	best   uint8 // index of the hypothesis in force
 	jumps  uint8 // numbers that went astray lately, times 8
-	run    uint8 // numbers that best foretold and that hits and known do not have yet
+	run    uint8 // numbers that best predicted and that hits and known do not have yet
 
 	observations uint64
 
@@ -67,14 +70,14 @@ type Stream struct {
 	lastUp  uint32 // uptime of the last one in order
 	lastMs  uint32 // time of the last one in order, since firstNs
 
-	// Pairs of neighbours: whether each hypothesis foretold the second, and
+	// Pairs of neighbours: whether each hypothesis predicted the second, and
 	// whether that could be known, the last 32; and how many it did not.
 	hits   [maxHypotheses]uint32
 	known  [maxHypotheses]uint32
 	misses [maxHypotheses]uint16
 	scored uint16 // pairs that misses is of
 
-	specialHits, specialMisses uint8 // of the hypothesis in force, behind templates and options
+	specialHits, specialMisses uint8 // of the hypothesis in force, after templates and options
 
 	gaps *gaps // numbers that are missing
 	set  *Set
@@ -85,7 +88,12 @@ type Stream struct {
 	lost, lastLost, reported                int64
 	reordered, duplicates, restarts, strays uint64
 
-	_ [32]byte // a whole number of cache lines
+	over   bool  // what is missing was lost over a restart
+	overNs int64 // when that was first seen to have a datagram; written by Sweep
+
+	clockOff bool // the set counts it; written by Sweep
+
+	_ [8]byte // a whole number of cache lines
 }
 
 // waiting holds observations that are not settled.
@@ -130,7 +138,7 @@ func (s *Stream) observe(t *Table, o *Observation) (rateBefore uint32) {
 	h := o.hold(s.firstNs)
 	if !s.begun {
 		s.begun = true
-		s.begin(&hs[0], &h)
+		s.begin(&hs[s.best], &h) // the first, or that of before a restart
 		s.last = h
 		return rateBefore
 	}
@@ -154,9 +162,8 @@ func (s *Stream) observe(t *Table, o *Observation) (rateBefore uint32) {
 		return rateBefore
 	}
 	if s.waiting == nil {
-		if s.waiting = t.getWaiting(); s.waiting == nil {
-			s.begin(hy, &h) // go on from here
-			s.last = h
+		if s.waiting = t.getWaiting(s.set); s.waiting == nil {
+			s.placeAtOnce(t, hs, &h)
 			return rateBefore
 		}
 		s.waiting.based(hs, &s.last)
@@ -179,6 +186,30 @@ func (s *Stream) observe(t *Table, o *Observation) (rateBefore uint32) {
 	return rateBefore
 }
 
+// placeAtOnce says what h means where there is no room to wait for what follows it.
+// What is in front of it by as much as it may be is missing, what is behind it came
+// late, and any other number begins again. A stream without proof looks for one.
+func (s *Stream) placeAtOnce(t *Table, hs []hypothesis, h *held) {
+	if !s.proven {
+		s.listen(t, hs, h)
+		if !s.proven {
+			s.begin(&hs[s.best], h)
+		}
+		return
+	}
+	hy := &hs[s.best]
+	ahead := int32(h.start(hy) - s.expected)
+	known := !h.uncertain(hy) && !s.wentBack(h)
+	if known && (ahead > 0 && s.plausible(h, uint32(ahead)) || ahead < 0 && uint32(-ahead) <= s.window()) {
+		alone := waiting{n: 1}
+		alone.list[0] = *h
+		s.place(t, hy, &alone, 0, s.last.doubt())
+	} else {
+		s.begin(hy, h)
+	}
+	s.last = *h
+}
+
 // listen looks whether a hypothesis has proven itself by h. What came before is
 // not known.
 func (s *Stream) listen(t *Table, hs []hypothesis, h *held) {
@@ -190,7 +221,7 @@ func (s *Stream) listen(t *Table, hs []hypothesis, h *held) {
 	}
 }
 
-// based sets what is expected behind h.
+// based sets what is expected after h.
 func (w *waiting) based(hs []hypothesis, h *held) {
 	for i := range hs {
 		w.base[i] = h.end(&hs[i])
@@ -206,7 +237,7 @@ func (s *Stream) note() {
 	s.run = 0
 }
 
-// score notes which hypotheses foretold h behind the last one, and returns
+// score notes which hypotheses predicted h after the last one, and returns
 // whether the one in force did.
 func (s *Stream) score(hs []hypothesis, h *held) bool {
 	s.note()
@@ -267,7 +298,7 @@ func (s *Stream) scoreSpecial(start, expected, doubt uint32) {
 }
 
 // proves says whether a hypothesis has proven itself lately: by some numbers in
-// a row that it foretold, or by more of them with a few that it did not.
+// a row that it predicted, or by more of them with a few that it did not.
 func (s *Stream) proves(i int) bool {
 	hits, known := bits.OnesCount32(s.hits[i]), bits.OnesCount32(s.known[i])
 	if s.mute { // it has many chances
@@ -349,7 +380,7 @@ func (s *Stream) begin(hy *hypothesis, h *held) {
 	s.lastUp, s.lastMs = h.uptimeMs, h.atMs
 }
 
-// advance takes one that is in order, or behind a gap.
+// advance takes one that is in order, or after a gap.
 func (s *Stream) advance(hy *hypothesis, h *held) {
 	count := uint32(h.count[hy.measure])
 	s.units += uint64(count)

@@ -1,7 +1,8 @@
 package sequence
 
 import (
-	"hash/maphash"
+	"encoding/binary"
+	"math/bits"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -15,12 +16,13 @@ const (
 	Network Place = iota // on the way here
 	Socket               // while the kernel dropped at our sockets
 	Ring                 // while frames were lost between the program and a worker
+	Restart              // while no process received
 	// NumPlaces is the number of places.
 	NumPlaces = int(iota)
 )
 
 // String returns the place's name.
-func (p Place) String() string { return [NumPlaces]string{"network", "socket", "ring"}[p] }
+func (p Place) String() string { return [NumPlaces]string{"network", "socket", "ring", "restart"}[p] }
 
 // Limits of a Table.
 const (
@@ -48,7 +50,7 @@ const (
 // recently of 16 that are drawn. Memory follows from the limit: what is evicted is
 // in no index any more.
 type Table struct {
-	seed  maphash.Seed
+	key   uint64 // agents are hashed by it, so that nobody outside makes two collide
 	limit int
 	// What maxWaiting and maxGapLists say; tests have less.
 	mostWaiting, mostGaps int64
@@ -58,6 +60,7 @@ type Table struct {
 	place                 atomic.Uint32
 	evicted               atomic.Uint64
 	over                  atomic.Uint64
+	lost                  [NumPlaces][NumUnits]atomic.Uint64 // of all streams that ever were
 
 	mu  sync.Mutex // guards all, and the slots of all sets
 	all []*Stream
@@ -65,16 +68,33 @@ type Table struct {
 
 // NewTable returns a table for at most limit streams.
 func NewTable(limit int) *Table {
-	t := &Table{seed: maphash.MakeSeed(), limit: limit, mostWaiting: maxWaiting, mostGaps: maxGapLists}
+	t := &Table{key: rand.Uint64(), limit: limit, mostWaiting: maxWaiting, mostGaps: maxGapLists}
 	t.waits.New = func() any { return new(waiting) }
 	return t
 }
 
-// getWaiting returns nil where too many streams have observations waiting.
-func (t *Table) getWaiting() *waiting {
-	if t.waiting.Add(1) > t.mostWaiting {
-		t.waiting.Add(-1)
+// take counts one more of most that are in use, and of those of a set. It reports
+// false, and counts none, where all are in use, or half of them and those of the set
+// are more than its share.
+func (t *Table) take(used *atomic.Int64, own *atomic.Int32, most int64) bool {
+	n, mine := used.Add(1), int64(own.Add(1))
+	if n > most || n > most/2 && mine > max(most/crowdShare, 1) {
+		giveBack(used, own)
 		t.over.Add(1)
+		return false
+	}
+	return true
+}
+
+// giveBack takes back what take counted.
+func giveBack(used *atomic.Int64, own *atomic.Int32) {
+	used.Add(-1)
+	own.Add(-1)
+}
+
+// getWaiting returns nil where too many streams have observations waiting.
+func (t *Table) getWaiting(s *Set) *waiting {
+	if !t.take(&t.waiting, &s.waiting, t.mostWaiting) {
 		return nil
 	}
 	w := t.waits.Get().(*waiting)
@@ -82,16 +102,14 @@ func (t *Table) getWaiting() *waiting {
 	return w
 }
 
-func (t *Table) putWaiting(w *waiting) {
-	t.waiting.Add(-1)
+func (t *Table) putWaiting(s *Set, w *waiting) {
+	giveBack(&t.waiting, &s.waiting)
 	t.waits.Put(w)
 }
 
 // getGaps returns nil where too many streams have gaps.
-func (t *Table) getGaps() *gaps {
-	if t.gaps.Add(1) > t.mostGaps {
-		t.gaps.Add(-1)
-		t.over.Add(1)
+func (t *Table) getGaps(s *Set) *gaps {
+	if !t.take(&t.gaps, &s.gaps, t.mostGaps) {
 		return nil
 	}
 	return new(gaps)
@@ -101,7 +119,7 @@ func (t *Table) getGaps() *gaps {
 func (s *Stream) dropGaps(t *Table) {
 	if s.gaps != nil {
 		s.gaps = nil
-		t.gaps.Add(-1)
+		giveBack(&t.gaps, &s.set.gaps)
 	}
 }
 
@@ -122,10 +140,22 @@ func (t *Table) Stats() Stats {
 	return Stats{len(t.all), t.evicted.Load(), t.over.Load()}
 }
 
+// Lost returns what all streams reported, by where and in which unit. It never decreases.
+func (t *Table) Lost() (lost [NumPlaces][NumUnits]uint64) {
+	for p := range t.lost {
+		for u := range t.lost[p] {
+			lost[p][u] = t.lost[p][u].Load()
+		}
+	}
+	return lost
+}
+
 // Key names a stream of an exporter. It comes from [Table.Key], or is made of a
 // kind and a domain.
 type Key struct {
 	Kind Kind
+	// Port is the source port where it belongs to the exporter, else 0.
+	Port uint16
 	// Source is the class of a source of samples and its index, else 0.
 	Source uint64
 	// Domain is the observation domain, the source id, or the engine's type
@@ -135,7 +165,17 @@ type Key struct {
 
 // Agent returns the domain of an sFlow agent's key.
 func (t *Table) Agent(agent []byte, subAgent uint32) uint64 {
-	return maphash.Bytes(t.seed, agent) ^ uint64(subAgent)*0x9e3779b97f4a7c15
+	var b [16]byte // an address
+	copy(b[:], agent)
+	h := fold(t.key^binary.BigEndian.Uint64(b[:]), 0x9e3779b97f4a7c15^uint64(len(agent)))
+	h = fold(h^binary.BigEndian.Uint64(b[8:]), t.key|1)
+	return h ^ uint64(subAgent)*0x9e3779b97f4a7c15
+}
+
+// fold multiplies and adds the halves of the product (as wyhash does, public domain).
+func fold(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a, b)
+	return hi ^ lo
 }
 
 // A Set holds the streams of one exporter. The zero value is ready for use. All
@@ -145,6 +185,8 @@ type Set struct {
 	// streams are those in the index that have not gone; written with the table's
 	// lock.
 	streams                         atomic.Int32
+	waiting, gaps                   atomic.Int32 // of them have observations waiting, and lists of gaps
+	clockOff                        atomic.Int32 // of them have a clock that is off; written with the table's lock
 	lost                            [NumPlaces][NumUnits]atomic.Uint64
 	reordered, duplicates, restarts atomic.Uint64
 }
@@ -161,7 +203,7 @@ type index struct {
 }
 
 // tombstone is the stream of no key.
-var tombstone = &Stream{key: Key{Kind: Kind(NumKinds)}, gone: true}
+var tombstone = &Stream{key: Key{Kind: Kind(NumKinds), Port: 0}, gone: true}
 
 const (
 	// minSlots is the number of slots that an index begins with: most exporters
@@ -173,7 +215,8 @@ const (
 
 func (x *index) slot(k *Key) *atomic.Pointer[Stream] {
 	mask := uint64(len(x.slots) - 1)
-	h := k.Source*x.mul ^ k.Domain
+	// The port is mixed in where the domain, which is chosen with it, cannot cancel it.
+	h := (k.Source^uint64(k.Port)<<40)*x.mul ^ k.Domain
 	h = (h ^ h>>32 ^ uint64(k.Kind)) * x.mul
 	for i := h >> 32 & mask; ; i = (i + 1) & mask {
 		s := &x.slots[i]
@@ -244,7 +287,7 @@ func (t *Table) add(s *Set, key Key, nowNs int64) *Stream {
 	return st
 }
 
-// resize makes the index anew, with room for as many streams again as there are.
+// resize rebuilds the index, with room for as many streams again as there are.
 // The table is locked.
 func (s *Set) resize() *index {
 	size := minSlots
@@ -302,10 +345,11 @@ func (t *Table) evict(st *Stream) {
 		st.settle(t, false)
 	}
 	if st.waiting != nil {
-		t.putWaiting(st.waiting)
+		t.putWaiting(st.set, st.waiting)
 		st.waiting = nil
 	}
-	st.report(st.lost, Place(t.place.Load()))
+	st.report(t, st.lost, st.overRestart(Place(t.place.Load()), st.lastNs))
+	st.setClockOff(false)
 	st.gone = true
 	st.dropGaps(t)
 	st.unlock()
@@ -318,10 +362,11 @@ func (t *Table) evict(st *Stream) {
 }
 
 // report makes what is missing a loss.
-func (s *Stream) report(lost int64, place Place) {
+func (s *Stream) report(t *Table, lost int64, place Place) {
 	if lost > s.reported {
 		unit := hypotheses[s.key.Kind][s.best].unit
 		s.set.lost[place][unit].Add(uint64(lost - s.reported))
+		t.lost[place][unit].Add(uint64(lost - s.reported))
 		s.reported = lost
 	}
 }
@@ -364,7 +409,8 @@ func (s *Stream) sweep(t *Table, nowNs int64, place Place, all bool) (idle bool)
 	if all {
 		missing = s.lost
 	}
-	s.report(missing, place)
+	s.report(t, missing, s.overRestart(place, nowNs))
+	s.setClockOff(s.skewed(nowNs))
 	if s.lastLost == s.lost && s.gaps != nil && nowNs-s.lastNs >= gapNs {
 		s.dropGaps(t)
 	}
@@ -380,7 +426,7 @@ func (s *Set) Release(t *Table) {
 	if x == nil {
 		return
 	}
-	for i := range x.slots { // x stays as it is when the index is made anew
+	for i := range x.slots { // x stays as it is when the index is created again
 		if st := x.slots[i].Load(); st != nil && st != tombstone {
 			t.evict(st)
 		}
@@ -461,11 +507,11 @@ type Info struct {
 	Reordered, Duplicates, Restarts, Strays uint64
 	// Rate is the sampling rate that was named last, 0 for none.
 	Rate uint32
-	// Next is the number behind the highest seen.
+	// Next is the number after the highest seen.
 	Next uint32
 }
 
-// Streams returns what is known of the set's streams, in no order.
+// Streams returns what is known about the set's streams, in no order.
 func (s *Set) Streams() []Info {
 	x := s.index.Load()
 	if x == nil {
@@ -490,7 +536,7 @@ func (s *Stream) info() Info {
 	n := Info{
 		Key: s.key, CountsBy: Unknown, Observations: s.observations,
 		FirstNs: s.firstNs, LastNs: s.lastNs, SkewNs: s.skewNs,
-		HasSkew: s.key.Kind <= IPFIX,
+		HasSkew: s.hasClock(),
 		Lost:    uint64(s.reported), Reordered: s.reordered, Duplicates: s.duplicates,
 		Restarts: s.restarts, Strays: s.strays, Rate: s.rate, Next: s.expected,
 	}

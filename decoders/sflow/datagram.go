@@ -21,7 +21,7 @@ type Header struct {
 	SampleCount uint32 // as the agent says, not checked
 }
 
-// ParseHeader reads the header of a datagram and returns what lies behind it.
+// ParseHeader reads the header of a datagram and returns what lies after it.
 // The error is [ErrVersion], [ErrAgentAddress] or [ErrShortHeader]; nothing of
 // the datagram can be read then.
 func ParseHeader(b []byte) (h Header, samples []byte, err error) {

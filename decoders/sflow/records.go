@@ -40,7 +40,7 @@ type Records struct {
 	cause Reason
 }
 
-// Init begins a walk over b, which is what lies behind a sample's fixed part.
+// Init begins a walk over b, which is what lies after a sample's fixed part.
 // count is the number of records that the sample announces.
 func (r *Records) Init(b []byte, count uint32) {
 	r.Record = Record{}

@@ -89,7 +89,7 @@ type Samples struct {
 	cause Reason
 }
 
-// Init begins a walk over b, which is what lies behind a datagram's header.
+// Init begins a walk over b, which is what lies after a datagram's header.
 // count is the number of samples that the header announces. It is that of an XDR
 // array (RFC 4506 section 4.13): what follows the last of them is no sample.
 // The zero value and a Samples that walked before may be used.

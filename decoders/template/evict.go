@@ -5,15 +5,22 @@ package template
 //
 //  1. One that never decoded a data set, the one made first. Forged
 //     announcements push each other out.
-//  2. One of an address that has more than an eighth of the store's bytes, or
-//     domains, however it is used; the one used least recently of a few.
-//  3. One that did, but for less than a second; then for less than ten seconds;
-//     then for less than two minutes; of each the one used least recently of a few.
-//     Forged sources come once.
-//  4. One that did for longer, and was not used for an hour.
+//  2. One of the address that has most, if that is more than an eighth of the store's
+//     bytes, or domains, however it is used; of a few the one used least recently, but
+//     one that is in use for longer than two minutes only if all of them are.
+//  3. One of the address that needs the room, if it has more than a 64th of either: those
+//     that have much pay for more themselves.
+//  4. One that did, but for less than a second; then for less than ten seconds;
+//     then for less than two minutes; of each the one used least recently of a few, of
+//     another address than the one that needs the room. Forged sources come once.
+//  5. One that did for longer, and was not used for an hour.
+//  6. One of the address that has most, if it has more than a 256th of either, and
+//     at least twice as much as the address that needs the room. So a few hundred
+//     addresses cannot keep others out by filling the store.
+//  7. One as in 4 and 5, of the address that needs the room.
 //
-// A domain in use for longer than two minutes whose address keeps within its share
-// is never evicted: the newcomer is refused.
+// All other domains in use for longer than two minutes are never evicted: the newcomer
+// is refused.
 const (
 	second      = int64(1e9) // in nanoseconds
 	established = 120 * second
@@ -27,7 +34,7 @@ const (
 )
 
 // standing returns how well a domain's use is known, inUseStanding at most.
-func (d *Domain) standing() int {
+func (d *Domain[C]) standing() int {
 	switch span := d.lastUse.Load() - d.firstUse.Load(); {
 	case span < second:
 		return 0
@@ -46,25 +53,24 @@ func (d *Domain) standing() int {
 // takes no lock and moves nothing, so that a domain may stand in a queue that it no
 // longer belongs to: it is moved when it is found there, at most once for each
 // standing that it rose to.
-type eviction struct {
+type eviction[C comparable] struct {
 	// Never used ones come first, in the order in which they were made; then
 	// the others by standing.
-	queues [2 + inUseStanding]queue
-	over   *account // the addresses that have more than their share; nil for none
+	queues [2 + inUseStanding]queue[C]
+	levels [levels]level[C] // the addresses by how much they have
 }
 
-// queue is a list of domains through Domain.place. Those that others hang on are in
-// none.
-type queue struct{ first, last *Domain }
+// queue is a list of domains through Domain.place.
+type queue[C comparable] struct{ first, last *Domain[C] }
 
 // place is where a domain is in the order of eviction.
-type place struct {
-	in         *queue // nil for none
-	prev, next *Domain
+type place[C comparable] struct {
+	in         *queue[C] // nil for none
+	prev, next *Domain[C]
 }
 
 // queueOf returns the queue that a domain belongs to.
-func (e *eviction) queueOf(d *Domain) *queue {
+func (e *eviction[C]) queueOf(d *Domain[C]) *queue[C] {
 	if d.lastUse.Load() == 0 {
 		return &e.queues[0]
 	}
@@ -72,9 +78,9 @@ func (e *eviction) queueOf(d *Domain) *queue {
 }
 
 // add puts a domain, which is in no queue, at the end of the one that it belongs to.
-func (e *eviction) add(d *Domain) {
+func (e *eviction[C]) add(d *Domain[C]) {
 	q := e.queueOf(d)
-	d.place = place{in: q, prev: q.last}
+	d.place = place[C]{in: q, prev: q.last}
 	if q.last != nil {
 		q.last.place.next = d
 	} else {
@@ -84,7 +90,7 @@ func (e *eviction) add(d *Domain) {
 }
 
 // remove takes a domain out of its queue, if it is in one.
-func (e *eviction) remove(d *Domain) {
+func (e *eviction[C]) remove(d *Domain[C]) {
 	p := &d.place
 	if p.in == nil {
 		return
@@ -99,11 +105,11 @@ func (e *eviction) remove(d *Domain) {
 	} else {
 		p.in.last = p.prev
 	}
-	d.place = place{}
+	d.place = place[C]{}
 }
 
 // again puts a domain where it belongs now.
-func (e *eviction) again(d *Domain) {
+func (e *eviction[C]) again(d *Domain[C]) {
 	e.remove(d)
 	e.add(d)
 }
@@ -115,7 +121,7 @@ const maxMoves = 64
 // finds one at once. After the store has filled, all may stand in the queue of those
 // that were never used: the lock is released after each maxMoves. The store is not
 // locked.
-func (s *Store) tidy() {
+func (s *Store[C]) tidy() {
 	for more := true; more; {
 		s.mu.Lock()
 		full := s.totals.Domains >= s.limits.Domains || s.totals.Bytes >= s.limits.Bytes/8*7
@@ -126,7 +132,7 @@ func (s *Store) tidy() {
 
 // tidy moves up to moves domains. It reports whether all queues begin with one that
 // belongs there.
-func (e *eviction) tidy(moves int) bool {
+func (e *eviction[C]) tidy(moves int) bool {
 	for i := range e.queues {
 		q := &e.queues[i]
 		for d := q.first; d != nil && e.misplaced(d); d = q.first {
@@ -134,45 +140,53 @@ func (e *eviction) tidy(moves int) bool {
 				return false
 			}
 			moves--
-			e.move(d)
+			e.again(d)
 		}
 	}
 	return true
 }
 
 // misplaced reports whether a domain is in another queue than it belongs to.
-func (e *eviction) misplaced(d *Domain) bool { return d.children > 0 || e.queueOf(d) != d.place.in }
-
-// move puts a misplaced domain where it belongs: in no queue if others hang on it,
-// until drop puts it back with the last of them.
-func (e *eviction) move(d *Domain) {
-	e.remove(d)
-	if d.children == 0 {
-		e.add(d)
-	}
-}
+func (e *eviction[C]) misplaced(d *Domain[C]) bool { return e.queueOf(d) != d.place.in }
 
 // least returns the domain that is of least use, but not keep, whose place stays the
-// same, and none that others hang on. It returns nil if all are in use.
-func (e *eviction) least(nowNs int64, keep *Domain) *Domain {
+// same. It returns nil if all are in use. level is that of the address that needs room,
+// own its account; nil if it has none yet.
+func (e *eviction[C]) least(nowNs int64, keep *Domain[C], level int, own *account[C]) *Domain[C] {
 	for i := range e.queues {
-		if d := e.leastOf(&e.queues[i], nowNs, keep); d != nil {
+		if d := e.leastOf(&e.queues[i], nowNs, keep, own); d != nil {
 			return d
 		}
-		if i == 0 && e.over != nil {
-			if d := e.over.leastOf(keep); d != nil {
+		if i > 0 {
+			continue
+		}
+		if a := e.heaviest(); a != nil && a.level >= overLevel && a.domains > 1 {
+			if d := a.leastOf(nowNs, keep); d != nil {
 				return d
 			}
+		}
+		if own != nil && level >= payingLevel {
+			if d := own.leastOf(nowNs, keep); d != nil {
+				return d
+			}
+		}
+	}
+	if a := e.heaviest(); a != nil && a.level > max(level+1, protectedLevel) {
+		return a.leastOf(nowNs, keep)
+	}
+	for i := 1; own != nil && i < len(e.queues); i++ {
+		if d := e.leastOf(&e.queues[i], nowNs, keep, nil); d != nil {
+			return d
 		}
 	}
 	return nil
 }
 
 // leastOf returns the first of the domains that were never used, or the one used least
-// recently of the next few of those that were; nil if there is none, or all of the few
-// are in use.
-func (e *eviction) leastOf(q *queue, nowNs int64, keep *Domain) *Domain {
-	var first, least, next *Domain
+// recently of the next few of those that were and are not of the account spare, which may
+// be nil; nil if there is none, or all of the few are in use.
+func (e *eviction[C]) leastOf(q *queue[C], nowNs int64, keep *Domain[C], spare *account[C]) *Domain[C] {
+	var first, least, next *Domain[C]
 	looks := candidates
 	if q == &e.queues[1+inUseStanding] {
 		looks = maxInUse
@@ -182,7 +196,7 @@ func (e *eviction) leastOf(q *queue, nowNs int64, keep *Domain) *Domain {
 		switch {
 		case d == keep:
 		case e.misplaced(d):
-			e.move(d)
+			e.again(d)
 		case q == &e.queues[0]:
 			return d
 		default:
@@ -191,7 +205,7 @@ func (e *eviction) leastOf(q *queue, nowNs int64, keep *Domain) *Domain {
 			}
 			looks--
 			e.again(d)
-			if !d.inUse(nowNs) && (least == nil || d.lastUse.Load() < least.lastUse.Load()) {
+			if !d.inUse(nowNs) && (spare == nil || d.account != spare) && (least == nil || d.lastUse.Load() < least.lastUse.Load()) {
 				least = d
 			}
 		}
@@ -200,25 +214,30 @@ func (e *eviction) leastOf(q *queue, nowNs int64, keep *Domain) *Domain {
 }
 
 // inUse says whether the domain must not be evicted.
-func (d *Domain) inUse(nowNs int64) bool {
+func (d *Domain[C]) inUse(nowNs int64) bool {
 	return d.standing() == inUseStanding && nowNs-d.lastUse.Load() < kept
 }
 
-// room evicts domains until cost more bytes fit, but not keep. The store is
-// locked.
-func (s *Store) room(cost int64, keep *Domain, nowNs int64) bool {
+// room evicts domains until cost more bytes fit for an address that is to have so many
+// domains more, but not keep. The store is locked.
+func (s *Store[C]) room(cost int64, keep *Domain[C], exporter *[16]byte, domains int, nowNs int64) bool {
 	for s.totals.Bytes+cost > s.limits.Bytes {
-		if !s.evict(nowNs, keep) {
+		if !s.evict(nowNs, keep, exporter, domains, cost) {
 			return false
 		}
 	}
 	return true
 }
 
-// evict removes the domain that is of least use, but not keep, and reports
-// whether there was one. The store is locked.
-func (s *Store) evict(nowNs int64, keep *Domain) bool {
-	d := s.order.least(nowNs, keep)
+// evict removes the domain that is of least use, but not keep, for an address that is to
+// have more domains and bytes, and reports whether there was one. The store is locked.
+func (s *Store[C]) evict(nowNs int64, keep *Domain[C], exporter *[16]byte, domains int, bytes int64) bool {
+	own := s.accounts[*exporter]
+	if own != nil {
+		domains += own.domains
+		bytes += own.bytes
+	}
+	d := s.order.least(nowNs, keep, s.levelOf(domains, bytes), own)
 	if d == nil {
 		return false
 	}

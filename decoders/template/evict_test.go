@@ -3,6 +3,7 @@ package template_test
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ func source(i int) *template.Key {
 }
 
 // announce makes the domain of the i-th exporter, with one template.
-func announce(s *template.Store, i int, nowNs int64) *template.Domain {
+func announce(s *template.Store[any], i int, nowNs int64) *template.Domain[any] {
 	d := s.Domain(source(i), nowNs)
 	if d != nil {
 		d.Put(data(256, 8, 4), 0, nowNs)
@@ -33,9 +34,9 @@ func announce(s *template.Store, i int, nowNs int64) *template.Domain {
 }
 
 // use notes that a data set of the domain was decoded.
-func use(d *template.Domain, nowNs int64) { d.Used(d.Template(256), 1, nowNs) }
+func use(d *template.Domain[any], nowNs int64) { d.Used(d.Template(256), 1, nowNs) }
 
-func known(s *template.Store, i int) bool {
+func known(s *template.Store[any], i int) bool {
 	d := s.Lookup(source(i))
 	return d != nil && d.Template(256) != nil
 }
@@ -43,7 +44,7 @@ func known(s *template.Store, i int) bool {
 func TestEvictionOrder(t *testing.T) {
 	limits := template.DefaultLimits()
 	limits.Domains = 4
-	s := template.NewStore(limits, nil)
+	s := template.NewStore[any](limits, nil)
 	now := hour
 	use(announce(s, 1, now), now) // in use for long
 	use(s.Lookup(source(1)), now+3*minute)
@@ -98,7 +99,7 @@ func TestEvictionOrder(t *testing.T) {
 func TestSpoofedSources(t *testing.T) {
 	limits := template.DefaultLimits()
 	limits.Domains = 1000
-	s := template.NewStore(limits, nil)
+	s := template.NewStore[any](limits, nil)
 	now := hour
 	const live = 100
 	for i := range live {
@@ -152,7 +153,7 @@ func TestSpoofedSources(t *testing.T) {
 func TestTotals(t *testing.T) {
 	limits := template.Limits{Domains: 30, TemplatesPerDomain: 5, FieldsPerTemplate: 10, Bytes: 64 << 10, Samplers: 40}
 	for _, ports := range []template.Ports{template.PortsOff, template.PortsOn, template.PortsAuto} {
-		s := template.NewStore(limits, nil)
+		s := template.NewStore[any](limits, nil)
 		s.UsePorts(ports)
 		r := rand.New(rand.NewPCG(1, uint64(ports)))
 		now := hour
@@ -205,7 +206,7 @@ func TestTotals(t *testing.T) {
 			want.Templates += len(d.Templates())
 			d.Sampling().EachSampler(func(uint64, uint64) { want.Samplers++ })
 			for _, tpl := range d.Templates() {
-				if k := d.Key(); ports == template.PortsOn && k.Port == 0 || ports == template.PortsOff && k.Port != 0 || tpl == nil {
+				if k := d.Key(); (ports == template.PortsOff) != (k.Port == 0) || tpl == nil {
 					t.Errorf("policy %d: key %+v", ports, k)
 				}
 			}
@@ -216,13 +217,13 @@ func TestTotals(t *testing.T) {
 		if got.Bytes > limits.Bytes || got.Domains > limits.Domains || got.Samplers > limits.Samplers {
 			t.Errorf("policy %d: over the limits: %+v", ports, got)
 		}
-		if got.Evicted == 0 || got.Expired == 0 || refused[template.FaultTemplateFields] == 0 || refused[template.FaultTemplateBytes] == 0 || (ports == template.PortsAuto) != (got.Split > 0) {
+		if got.Evicted == 0 || got.Expired == 0 || refused[template.FaultTemplateFields] == 0 || (ports == template.PortsAuto) != (got.Split > 0) {
 			t.Errorf("policy %d: not all limits were reached: %+v, %v", ports, got, refused)
 		}
 		// All that is left can be let go, and then nothing is.
 		s.Expire(now+48*hour, minute, true)
 		s.Expire(now+48*hour, minute, true)
-		if got := s.Totals(); got.Templates != 0 || got.Bytes != int64(got.Domains)*512 || ports != template.PortsAuto && got.Samplers > 0 && got.Domains == 0 {
+		if got := s.Totals(); got.Templates != 0 || got.Bytes != int64(got.Domains)*512 || got.Samplers > 0 && got.Domains == 0 {
 			t.Errorf("policy %d: after all expired: %+v", ports, got)
 		}
 	}
@@ -231,16 +232,25 @@ func TestTotals(t *testing.T) {
 func TestByteLimits(t *testing.T) {
 	limits := template.DefaultLimits()
 	limits.Bytes = 1 << 20
-	s := template.NewStore(limits, nil)
+	s := template.NewStore[any](limits, nil)
 	d := announce(s, 1, 1)
 	fault := template.FaultNone
 	n := 0
 	for fault == template.FaultNone && n < 4096 {
 		n++
-		_, fault = d.Put(data(256+uint16(n), 8, 4), 0, 1)
+		id := 256 + uint16(n)
+		if _, fault = d.Put(data(id, 8, 4), 0, 1); fault == template.FaultNone {
+			d.Used(d.Template(id), 1, second)
+		}
 	}
 	if fault != template.FaultTemplateBytes || n > 140 || n < 90 {
 		t.Errorf("one domain got %d templates, then %v", n, fault)
+	}
+	// Templates that are not used make room in their domain.
+	for i := range uint16(1000) {
+		if _, fault = d.Put(data(5000+i, 8, 4), 0, hour+2*second); fault != template.FaultNone {
+			t.Fatalf("template %d after an hour without use: %v", i, fault)
+		}
 	}
 	// Others evict what is not in use.
 	for i := range 1000 {
@@ -256,7 +266,7 @@ func TestByteLimits(t *testing.T) {
 // TestSharedBytes: what templates share counts once, for as long as one of them is
 // there, whichever came first.
 func TestSharedBytes(t *testing.T) {
-	s := template.NewStore(template.DefaultLimits(), func(t *template.Template) any { return t.Fields[0] })
+	s := template.NewStore[any](template.DefaultLimits(), func(t *template.Template[any]) any { return t.Fields[0] })
 	a, b := s.Domain(source(1), 1), s.Domain(source(2), 1)
 	empty := s.Totals().Bytes
 	a.Put(data(256, 8, 4), 0, 1)
@@ -278,7 +288,7 @@ func TestSharedBytes(t *testing.T) {
 }
 
 func TestExpire(t *testing.T) {
-	s := template.NewStore(template.DefaultLimits(), nil)
+	s := template.NewStore[any](template.DefaultLimits(), nil)
 	d, other := announce(s, 1, 10*minute), announce(s, 2, 10*minute)
 	d.Put(data(257, 8, 4), 0, 20*minute)
 	held := d.Template(256)
@@ -308,7 +318,7 @@ func TestSamplerLimit(t *testing.T) {
 	limits := template.DefaultLimits()
 	limits.Samplers = 3
 	limits.Domains = 2
-	s := template.NewStore(limits, nil)
+	s := template.NewStore[any](limits, nil)
 	a, b := announce(s, 1, 1).Sampling(), announce(s, 2, 1).Sampling()
 	if !a.SetSampler(1, 1) || !a.SetSampler(2, 1) || !b.SetSampler(1, 1) || b.SetSampler(2, 1) || !b.SetSampler(1, 5) {
 		t.Error("the limit does not hold")
@@ -320,7 +330,7 @@ func TestSamplerLimit(t *testing.T) {
 }
 
 func TestNews(t *testing.T) {
-	s := template.NewStore(template.DefaultLimits(), nil)
+	s := template.NewStore[any](template.DefaultLimits(), nil)
 	var got []uint16
 	note := func(_ template.Key, id uint16) { got = append(got, id) }
 	since := s.Added()
@@ -344,7 +354,7 @@ func TestNews(t *testing.T) {
 func TestUsedLately(t *testing.T) {
 	limits := template.DefaultLimits()
 	limits.Domains = 1000
-	s := template.NewStore(limits, nil)
+	s := template.NewStore[any](limits, nil)
 	now := hour
 	const live = 4
 	for i := range live {
@@ -361,5 +371,24 @@ func TestUsedLately(t *testing.T) {
 			}
 		}
 		use(announce(s, 1000+i, now), now)
+	}
+}
+
+// TestEvictionLayout: what is asked of a domain that might be evicted is in one cache line.
+func TestEvictionLayout(t *testing.T) {
+	const line = 64
+	domain := reflect.TypeFor[template.Domain[any]]()
+	lines := map[uintptr][]string{}
+	for _, name := range []string{"firstUse", "lastUse", "place", "mates"} {
+		f, ok := domain.FieldByName(name)
+		if !ok {
+			t.Fatalf("no field %s", name)
+		}
+		for at := f.Offset / line; at <= (f.Offset+f.Type.Size()-1)/line; at++ {
+			lines[at] = append(lines[at], name)
+		}
+	}
+	if len(lines) != 1 {
+		t.Errorf("in %d cache lines: %v; a domain has %d bytes", len(lines), lines, domain.Size())
 	}
 }

@@ -4,13 +4,13 @@ package template
 // (nanoseconds) at nowNs (Unix nanoseconds), with use those that were not used either, and
 // returns how many there were. A domain that is left without templates goes
 // with them.
-func (s *Store) Expire(nowNs, ttlNs int64, use bool) int {
+func (s *Store[C]) Expire(nowNs, ttlNs int64, use bool) int {
 	before := nowNs - ttlNs
-	old := func(t *Template) bool {
+	old := func(t *Template[C]) bool {
 		return t.LastSeenNs() < before && !(use && t.LastUsedNs() >= before)
 	}
 	n := 0
-	s.table.Load().each(func(d *Domain) {
+	s.table.Load().each(func(d *Domain[C]) {
 		found := false
 		ids := d.ids.Load()
 		for i := range ids.slots {
@@ -32,7 +32,7 @@ func (s *Store) Expire(nowNs, ttlNs int64, use bool) int {
 				s.totals.Expired++
 			}
 		}
-		if d.live() == 0 && d.children == 0 {
+		if d.live() == 0 {
 			s.drop(d)
 		}
 	})

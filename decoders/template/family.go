@@ -18,21 +18,23 @@ type family struct {
 	tables map[*Sampling]struct{}
 }
 
-// join makes a domain one of its family. The store is locked.
-func (s *Store) join(d *Domain) {
+// join makes a domain, which has an account, one of its family. The store is locked.
+func (s *Store[C]) join(d *Domain[C]) {
 	k := d.key
 	k.Domain = 0
-	f := s.families[k]
-	if f == nil {
-		f = &family{}
-		s.families[k] = f
+	f := &d.account.family
+	if d.account.familyKey != k {
+		if f = s.families[k]; f == nil {
+			f = &family{}
+			s.families[k] = f
+		}
 	}
 	f.domains++
 	d.sampling.family, d.sampling.zero = f, d.key.Domain == 0
 }
 
 // leave takes a domain out of its family. The store is locked.
-func (s *Store) leave(d *Domain) {
+func (s *Store[C]) leave(d *Domain[C]) {
 	f := d.sampling.family
 	f.mu.Lock()
 	d.sampling.left = true
@@ -42,7 +44,7 @@ func (s *Store) leave(d *Domain) {
 	}
 	f.choose()
 	f.mu.Unlock()
-	if f.domains--; f.domains == 0 {
+	if f.domains--; f.domains == 0 && f != &d.account.family {
 		k := d.key
 		k.Domain = 0
 		delete(s.families, k)

@@ -2,10 +2,10 @@ package template
 
 // Find returns the domain of exactly the key, nil if there is none. It takes no
 // lock and does not allocate.
-func (s *Store) Find(k *Key) *Domain { return s.find(k) }
+func (s *Store[C]) Find(k *Key) *Domain[C] { return s.find(k) }
 
 // Len returns how many templates the domain has. It takes no lock.
-func (d *Domain) Len() int {
+func (d *Domain[C]) Len() int {
 	n := 0
 	ids := d.ids.Load()
 	for i := range ids.slots {

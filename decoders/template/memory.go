@@ -21,18 +21,18 @@ type sharedPart struct {
 }
 
 // alone returns the memory that is a template's alone.
-func (t *Template) alone() int64 { return ownCost + int64(len(t.raw)) + walkCost*int64(len(t.walk)) }
+func (t *Template[C]) alone() int64 { return ownCost + int64(len(t.raw)) + walkCost*int64(len(t.walk)) }
 
 // content returns the memory that it shares with those that were compiled to
 // the same.
-func (t *Template) content() int64 { return contentCost + fieldCost*int64(len(t.Fields)) }
+func (t *Template[C]) content() int64 { return contentCost + fieldCost*int64(len(t.Fields)) }
 
 // cost returns the memory of a template that shares nothing.
-func (t *Template) cost() int64 { return t.alone() + t.content() }
+func (t *Template[C]) cost() int64 { return t.alone() + t.content() }
 
 // price returns what a template will add to the store's memory. The store is
 // locked.
-func (s *Store) price(t *Template) int64 {
+func (s *Store[C]) price(t *Template[C]) int64 {
 	if s.shared[t.Compiled] != nil {
 		return t.alone()
 	}
@@ -40,9 +40,9 @@ func (s *Store) price(t *Template) int64 {
 }
 
 // hold adds a template to the store's memory. The store is locked.
-func (s *Store) hold(t *Template) {
+func (s *Store[C]) hold(t *Template[C]) {
 	s.totals.Bytes += t.alone()
-	if t.Compiled == nil {
+	if t.uncompiled() {
 		s.totals.Bytes += t.content()
 		return
 	}
@@ -56,11 +56,11 @@ func (s *Store) hold(t *Template) {
 }
 
 // letGo takes it away again. Readers may hold it still. The store is locked.
-func (s *Store) letGo(t *Template) {
+func (s *Store[C]) letGo(t *Template[C]) {
 	before := s.totals.Bytes
 	defer func() { s.released.Add(uint64(before - s.totals.Bytes)) }()
 	s.totals.Bytes -= t.alone()
-	if t.Compiled == nil {
+	if t.uncompiled() {
 		s.totals.Bytes -= t.content()
 		return
 	}
@@ -69,4 +69,10 @@ func (s *Store) letGo(t *Template) {
 		s.totals.Bytes -= p.bytes
 		delete(s.shared, t.Compiled)
 	}
+}
+
+// uncompiled tells whether the compile function made nothing of the template.
+func (t *Template[C]) uncompiled() bool {
+	var none C
+	return t.Compiled == none
 }

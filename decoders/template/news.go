@@ -23,13 +23,13 @@ func (n *news) add(k Key, id uint16) {
 }
 
 // Added returns how many templates became known so far. It takes no lock.
-func (s *Store) Added() uint64 { return s.news.seq.Load() }
+func (s *Store[C]) Added() uint64 { return s.news.seq.Load() }
 
 // AddedSince calls f for the templates that became known after there were
 // since, and returns how many there are now. It returns all true, and calls
-// nothing, if they are too many to be remembered. The key has no port unless
-// the policy is PortsOn. f must not call the store's writing methods.
-func (s *Store) AddedSince(since uint64, f func(k Key, id uint16)) (now uint64, all bool) {
+// nothing, if they are too many to be remembered. The key has no port if the
+// policy is PortsOff. f must not call the store's writing methods.
+func (s *Store[C]) AddedSince(since uint64, f func(k Key, id uint16)) (now uint64, all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now = s.news.seq.Load()

@@ -4,9 +4,9 @@ import "encoding/binary"
 
 // Records walks the data records of one set. The zero value is an empty walk.
 // Not for concurrent use.
-type Records struct {
+type Records[C comparable] struct {
 	rest []byte
-	t    *Template
+	t    *Template[C]
 
 	// Record is the current record, a view into the message.
 	Record []byte
@@ -16,11 +16,11 @@ type Records struct {
 }
 
 // Init starts the walk over body, the body of a data set that t describes.
-func (r *Records) Init(body []byte, t *Template) { *r = Records{rest: body, t: t} }
+func (r *Records[C]) Init(body []byte, t *Template[C]) { *r = Records[C]{rest: body, t: t} }
 
 // Next advances to the next record. Bytes at the end that are fewer than the
 // shortest record are padding (RFC 7011 section 3.3.1).
-func (r *Records) Next() bool {
+func (r *Records[C]) Next() bool {
 	if len(r.rest) < r.t.MinLength {
 		return false
 	}
@@ -39,11 +39,11 @@ func (r *Records) Next() bool {
 }
 
 // Left returns the number of bytes that the walk has not consumed.
-func (r *Records) Left() int { return len(r.rest) }
+func (r *Records[C]) Left() int { return len(r.rest) }
 
 // recordLength returns the length of the record at the beginning of b, or -1
 // if it goes beyond b.
-func (t *Template) recordLength(b []byte) int {
+func (t *Template[C]) recordLength(b []byte) int {
 	pos := 0
 	for i := range t.walk {
 		off, n := FieldSpan(&t.walk[i], b, pos)

@@ -2,6 +2,7 @@ package template
 
 import (
 	"cmp"
+	"hash/maphash"
 	"math/bits"
 	"slices"
 	"sync"
@@ -13,16 +14,14 @@ const maxSamplers = 1024
 
 // Sampling holds what one domain announced by options data for all its
 // records: sampling rates, and when the exporter booted. A rate of N says that
-// one packet of N was sampled; 0 is unknown. A port's domain falls back to the values
-// announced for its address. Where neither has any rate, that of the exporter's domain 0
-// holds, or of its only domain that has one. All is read by all workers without a lock,
-// and written rarely.
+// one packet of N was sampled; 0 is unknown. Where a domain has none, those of the
+// exporter's domain 0 hold, or of its only domain that has some. All is read by all workers
+// without a lock, and written rarely.
 type Sampling struct {
-	store  *Store    // nil: of no store, and without its limit
-	parent *Sampling // of the domain without the port; nil for none
-	family *family   // nil: of no store
-	zero   bool      // of domain 0
-	left   bool      // the family; guarded by its mu
+	store  *ledger // nil: of no store, and without its limit
+	family *family // nil: of no store
+	zero   bool    // of domain 0
+	left   bool    // the family; guarded by its mu
 
 	rate   atomic.Uint64 // the last rate announced for the whole domain
 	common atomic.Uint64 // that of all samplers; 0 if they have several
@@ -31,10 +30,13 @@ type Sampling struct {
 	// line card or template.
 	announced, scoped atomic.Bool
 
+	address *atomic.Int64 // entries of all domains of its address; nil: of no store
+
 	mu       sync.Mutex // serializes the making of entries
 	closed   bool       // no more entries; guarded by mu
 	used     int        // entries; guarded by mu
 	agreed   agreed     // guarded by mu
+	partial  bool       // there was no room for a sampler; guarded by mu
 	samplers atomic.Pointer[samplerTable]
 }
 
@@ -82,10 +84,8 @@ func (s *Sampling) Rate() uint64 {
 	if r := s.Whole(); r != 0 {
 		return r
 	}
-	for d := s; d != nil; d = d.parent {
-		if r := d.common.Load(); r != 0 {
-			return r
-		}
+	if r := s.common.Load(); r != 0 {
+		return r
 	}
 	if o := s.other(); o != nil {
 		return o.common.Load()
@@ -95,10 +95,8 @@ func (s *Sampling) Rate() uint64 {
 
 // Whole returns the rate that was announced for the domain as a whole, 0 if none was.
 func (s *Sampling) Whole() uint64 {
-	for d := s; d != nil; d = d.parent {
-		if r := d.rate.Load(); r != 0 {
-			return r
-		}
+	if r := s.rate.Load(); r != 0 {
+		return r
 	}
 	if o := s.other(); o != nil {
 		return o.rate.Load()
@@ -116,16 +114,12 @@ func (s *Sampling) OwnScope(scope Scope, id uint64) uint64 { return s.entry(scop
 // other returns what serves a domain that has announced no rate; nil for one that has,
 // or if nothing does.
 func (s *Sampling) other() *Sampling {
-	for d := s; d != nil; d = d.parent {
-		if d.announced.Load() {
-			return nil
-		}
+	if s.announced.Load() {
+		return nil
 	}
-	for d := s; d != nil; d = d.parent {
-		if d.family != nil {
-			if o := d.family.serves.Load(); o != nil {
-				return o
-			}
+	if s.family != nil {
+		if o := s.family.serves.Load(); o != nil {
+			return o
 		}
 	}
 	return nil
@@ -134,10 +128,8 @@ func (s *Sampling) other() *Sampling {
 // Scoped tells whether a record's rate may depend on its interface, line card or
 // template.
 func (s *Sampling) Scoped() bool {
-	for d := s; d != nil; d = d.parent {
-		if d.scoped.Load() {
-			return true
-		}
+	if s.scoped.Load() {
+		return true
 	}
 	o := s.other()
 	return o != nil && o.scoped.Load()
@@ -145,12 +137,7 @@ func (s *Sampling) Scoped() bool {
 
 // BootMs returns when the exporter booted, in Unix milliseconds
 // (systemInitTimeMilliseconds, IE 160), 0 if it did not say.
-func (s *Sampling) BootMs() uint64 {
-	if ms := s.bootMs.Load(); ms != 0 || s.parent == nil {
-		return ms
-	}
-	return s.parent.BootMs()
-}
+func (s *Sampling) BootMs() uint64 { return s.bootMs.Load() }
 
 // SetBoot notes when the exporter booted, in Unix milliseconds.
 func (s *Sampling) SetBoot(ms uint64) { s.set(&s.bootMs, ms) }
@@ -162,10 +149,8 @@ func (s *Sampling) SamplerRate(id uint64) uint64 { return s.ScopeRate(ScopeSampl
 // ScopeRate returns the rate that was announced for id in a scope, 0 for none.
 func (s *Sampling) ScopeRate(scope Scope, id uint64) uint64 {
 	entry := scope.entry(id)
-	for d := s; d != nil; d = d.parent {
-		if r := d.entry(entry); r != 0 {
-			return r
-		}
+	if r := s.entry(entry); r != 0 {
+		return r
 	}
 	if o := s.other(); o != nil {
 		return o.entry(entry)
@@ -236,7 +221,9 @@ func (s *Sampling) SetScope(scope Scope, id, rate uint64) bool {
 
 // SetSampler notes the rate of one sampler, or of an entry of EachSampler, where 0 notes
 // nothing. It reports false, and stores nothing, once the domain has announced more
-// samplers than a domain may, or all domains together more than the store's limit.
+// samplers than a domain may, or the domains of its address more than an eighth of
+// those that the store has room for yet. Then records that name no sampler have
+// no rate of a sampler or another domain: it could be a wrong one.
 func (s *Sampling) SetSampler(id, rate uint64) bool {
 	t := s.samplers.Load()
 	if rate == 0 {
@@ -247,11 +234,9 @@ func (s *Sampling) SetSampler(id, rate uint64) bool {
 			return true
 		}
 	}
-	if !s.put(id, rate) {
-		return false
-	}
+	have := s.put(id, rate)
 	s.announce()
-	return true
+	return have
 }
 
 // put is SetSampler of what is not there yet.
@@ -267,6 +252,8 @@ func (s *Sampling) put(id, rate uint64) bool {
 		}
 	}
 	if s.used >= maxSamplers || s.closed || !s.reserve() {
+		s.partial = true
+		s.common.Store(0)
 		return false
 	}
 	if t == nil || 4*(s.used+1) > 3*len(t.slots) {
@@ -287,24 +274,22 @@ func (s *Sampling) agree(entry, before, rate uint64) {
 	case ScopeInterface, ScopeLineCard, ScopeTemplate:
 		s.scoped.Store(true)
 	case ScopeSampler:
-		s.agreed.change(before, rate, s.count)
-		s.common.Store(s.agreed.common())
+		if common := s.agreed.change(before, rate, s.number); !s.partial {
+			s.common.Store(common)
+		}
 	}
 }
 
-// count returns how many samplers have a rate. s.mu is held.
-func (s *Sampling) count(rate uint64) (n int) {
-	t := s.samplers.Load()
-	for i := range t.slots {
-		if t.slots[i].rate.Load() != rate {
-			continue
-		}
-		if scope, _ := ScopeOf(t.slots[i].id.Load()); scope == ScopeSampler {
-			n++
-		}
+// number returns a number for a rate that nobody on the network knows.
+func (s *Sampling) number(rate uint64) uint64 {
+	if s.store == nil {
+		return maphash.Comparable(noStore, rate)
 	}
-	return n
+	return maphash.Comparable(s.store.seed, rate)
 }
+
+// noStore is the seed of those of no store.
+var noStore = maphash.MakeSeed()
 
 // grow makes a table of twice the size. s.mu is held: no rate changes meanwhile.
 func (s *Sampling) grow(old *samplerTable) *samplerTable {
@@ -330,16 +315,29 @@ func (s *Sampling) grow(old *samplerTable) *samplerTable {
 	return t
 }
 
-// reserve takes one of the entries that the store may have.
+// freeShare is the part of the free entries that an address may have, the reciprocal, and
+// leastSamplers how many it may have in any case while there are free ones.
+const freeShare, leastSamplers = 8, 16
+
+// reserve takes one of the entries that the store may have. An address may have an
+// eighth of what is free then: however many addresses take theirs, one that comes later
+// finds room, and only a hundred of them leave it next to none.
 func (s *Sampling) reserve() bool {
 	if s.store == nil {
 		return true
 	}
-	if s.store.samplers.Add(1) > int64(s.store.limits.Samplers) {
-		s.store.samplers.Add(-1)
+	all, own := s.store.samplers.Add(1), s.address.Add(1)
+	if free := s.store.maxSamplers - all; free < 0 || own-1 > max(free/freeShare, leastSamplers) {
+		s.giveBack(1)
 		return false
 	}
 	return true
+}
+
+// giveBack returns entries to the store.
+func (s *Sampling) giveBack(n int) {
+	s.store.samplers.Add(-int64(n))
+	s.address.Add(-int64(n))
 }
 
 // close returns the entries to the store. The domain is not in it any more.
@@ -347,7 +345,7 @@ func (s *Sampling) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	s.store.samplers.Add(-int64(s.used))
+	s.giveBack(s.used)
 }
 
 // EachSampler calls f for each sampler of the domain's own, and for what else has a rate,

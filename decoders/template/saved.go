@@ -10,8 +10,6 @@ import (
 // Saved is what a domain holds, in a form to keep and to load again.
 type Saved struct {
 	Key Key
-	// Split says that ports of the address have domains of their own.
-	Split bool
 	// When a data set was decoded, first and last, in Unix nanoseconds; 0 for
 	// never.
 	FirstUseNs, LastUseNs int64
@@ -43,9 +41,9 @@ var ErrSaved = errors.New("not a saved domain")
 // Save fills v with what the domain holds, in the memory that v has. Its Raw
 // slices must not be written to. Templates and samplers are in the order of their
 // ids.
-func (d *Domain) Save(v *Saved) {
+func (d *Domain[C]) Save(v *Saved) {
 	*v = Saved{
-		Key: d.key, Split: d.split.Load(),
+		Key:        d.key,
 		FirstUseNs: d.firstUse.Load(), LastUseNs: d.lastUse.Load(),
 		Rate: d.sampling.rate.Load(), BootMs: d.sampling.bootMs.Load(),
 		Samplers: v.Samplers[:0], Templates: v.Templates[:0],
@@ -70,7 +68,7 @@ func (d *Domain) Save(v *Saved) {
 // yet. The store's limits hold: what has no room is left out, and counted in
 // left. Domains may come in any order. Where the policy of ports is another than it was, templates go to where they would be
 // looked for now.
-func (s *Store) Restore(v *Saved) (left int, err error) {
+func (s *Store[C]) Restore(v *Saved) (left int, err error) {
 	if v.Key.Version != V9 && v.Key.Version != IPFIX {
 		return 0, fmt.Errorf("%w: version %d", ErrSaved, v.Key.Version)
 	}
@@ -88,15 +86,19 @@ func (s *Store) Restore(v *Saved) (left int, err error) {
 			left++
 			continue
 		}
-		old := d.own(defs.Def.ID)
+		old := d.Template(defs.Def.ID)
 		if old != nil && old.same(&defs.Def) {
+			continue
+		}
+		if old == nil && d.live() >= s.limits.TemplatesPerDomain { // those saved before stay
+			left++
 			continue
 		}
 		if change, _ := d.put(&defs.Def, old, t.Port, t.SeenNs); change == Refused {
 			left++
 			continue
 		}
-		kept := d.own(defs.Def.ID)
+		kept := d.Template(defs.Def.ID)
 		kept.usage.used.Store(t.UsedNs)
 		kept.usage.records.Store(t.Records)
 	}
@@ -108,31 +110,22 @@ func (s *Store) Restore(v *Saved) (left int, err error) {
 
 // restored returns the domain that a saved template belongs to, or nil for want
 // of room. The store is locked.
-func (s *Store) restored(v *Saved, port uint16) *Domain {
+func (s *Store[C]) restored(v *Saved, port uint16) *Domain[C] {
 	k := v.Key
 	switch {
 	case s.ports == PortsOff:
 		k.Port = 0
-	case s.ports == PortsOn && k.Port == 0:
+	case k.Port == 0:
 		k.Port = port
-	}
-	var parent *Domain
-	if s.ports == PortsAuto && k.Port != 0 {
-		base := s.base(&k)
-		if parent = s.make(&base, nil, v.LastUseNs); parent == nil {
-			return nil
-		}
-		parent.split.Store(true)
 	}
 	if d := s.find(&k); d != nil && d.restored {
 		return d
 	}
-	d := s.make(&k, parent, v.LastUseNs)
+	d := s.make(&k, nil, v.LastUseNs)
 	if d == nil {
 		return nil
 	}
 	d.restored = true
-	d.split.Store(s.ports == PortsAuto && v.Split)
 	d.firstUse.Store(v.FirstUseNs)
 	d.lastUse.Store(v.LastUseNs)
 	d.sampling.Set(v.Rate)

@@ -44,34 +44,26 @@ func ScopeOf(entry uint64) (Scope, uint64) {
 	return ScopeSampler, entry
 }
 
-// agreed is the rate that all samplers of a domain have. It costs O(1) a change, but
-// where no sampler has the rate any more that they agreed on.
+// agreed tells whether all samplers of a domain have the same rate. It costs O(1) a
+// change: it keeps the sum of a number that each rate has, which nobody on the network
+// knows, and n samplers of one rate make the sum n times that of the rate.
 type agreed struct {
-	rate uint64
-	n    int // samplers with that rate
-	of   int // all of them
+	sum uint64
+	n   uint64 // samplers
 }
 
-// change notes that a sampler's rate was before, 0 for none, and is rate now. count
-// returns how many have it.
-func (a *agreed) change(before, rate uint64, count func(rate uint64) int) {
+// change notes that a sampler's rate was before, 0 for none, and is rate now, and
+// returns the rate that all have, 0 if they do not agree. number returns that of a
+// rate.
+func (a *agreed) change(before, rate uint64, number func(rate uint64) uint64) (common uint64) {
 	if before == 0 {
-		a.of++
-	} else if before == a.rate {
-		a.n--
-	}
-	switch {
-	case rate == a.rate:
 		a.n++
-	case a.n == 0:
-		a.rate, a.n = rate, count(rate)
+	} else {
+		a.sum -= number(before)
 	}
-}
-
-// common returns the rate, 0 if they do not agree.
-func (a *agreed) common() uint64 {
-	if a.n == a.of {
-		return a.rate
+	a.sum += number(rate)
+	if a.sum != a.n*number(rate) {
+		return 0
 	}
-	return 0
+	return rate
 }

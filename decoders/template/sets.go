@@ -15,6 +15,8 @@ type Sets struct {
 	ID uint16
 	// Body is the current set without its header, a view into the message.
 	Body []byte
+	// Here is all from the header of the set on, also of one that Next could not read.
+	Here []byte
 	// Fault is what the last call of Next found wrong, FaultNone otherwise.
 	// It may be set both with a set (FaultSetOverrun) and at the end.
 	Fault Fault
@@ -27,7 +29,7 @@ func (s *Sets) Init(b []byte) { *s = Sets{rest: b} }
 // Next advances to the next set and reports whether there is one.
 func (s *Sets) Next() bool {
 	s.Fault = FaultNone
-	s.Body = nil
+	s.Body, s.Here = nil, s.rest
 	if len(s.rest) < setHeaderLen {
 		if !allZero(s.rest) {
 			s.Fault = FaultTrailingBytes

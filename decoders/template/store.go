@@ -54,39 +54,49 @@ func DefaultLimits() Limits {
 //
 // What is removed, a template or a whole domain, is unlinked and left to the
 // garbage collector: a reader that holds it meanwhile reads on undisturbed.
-type Store struct {
+type Store[C comparable] struct {
 	limits  Limits
-	compile func(*Template) any
+	compile func(*Template[C]) C
 	ports   Ports
 	seed    maphash.Seed
-	mul     uint32 // spreads template ids over the tables of the domains
-	// samplerMul does so with sampler ids.
-	samplerMul uint64
-	tomb       *Domain // stands for removed domains: of no store
+	mul     uint32     // spreads template ids over the tables of the domains
+	tomb    *Domain[C] // stands for removed domains: of no store
 
-	table atomic.Pointer[table] // replaced as a whole when it grows
+	table atomic.Pointer[table[C]] // replaced as a whole when it grows
 
 	// What is above is read for each datagram and stays in the caches of all;
 	// what is below is written.
 	_ [64]byte
 
+	ledger
+	released atomic.Uint64
+
+	mu     sync.Mutex  // serializes all writers
+	taken  int         // slots of the table that are not empty
+	totals Totals      // guarded by mu
+	order  eviction[C] // guarded by mu
+	news   news        // its ring is guarded by mu
+	// shared is what templates have in common that were compiled to the same;
+	// guarded by mu.
+	shared map[C]*sharedPart
+	// families are by the key of their domain 0, without those that are in an account;
+	// guarded by mu.
+	families map[Key]*family
+	// accounts is what each address has; guarded by mu.
+	accounts map[[16]byte]*account[C]
+	// neighbours are by their key without port, with PortsAuto; guarded by mu.
+	neighbours map[Key]*neighbours[C]
+	shares     []Key // see Shares; guarded by mu
+}
+
+// ledger is what the sampling rates of all domains count in their store.
+type ledger struct {
+	seed        maphash.Seed // the store's
+	maxSamplers int64
+	samplerMul  uint64 // spreads sampler ids over the tables of the domains
 	// changes counts what a saved copy would have to follow.
 	changes  atomic.Uint64
 	samplers atomic.Int64 // entries of all domains
-	released atomic.Uint64
-
-	mu     sync.Mutex // serializes all writers
-	taken  int        // slots of the table that are not empty
-	totals Totals     // guarded by mu
-	order  eviction   // guarded by mu
-	news   news       // its ring is guarded by mu
-	// shared is what templates have in common that were compiled to the same;
-	// guarded by mu.
-	shared map[any]*sharedPart
-	// families are by the key of their domain 0; guarded by mu.
-	families map[Key]*family
-	// accounts is what each address has; guarded by mu.
-	accounts map[[16]byte]*account
 }
 
 // Totals is what a store holds and has let go.
@@ -100,8 +110,9 @@ type Totals struct {
 	// Evicted counts the domains that made room for others, and
 	// EvictedTemplates the templates in them.
 	Evicted, EvictedTemplates uint64
-	// Split counts the domains that were found to be of several ports.
-	Split uint64
+	// Split counts the domains of which two ports were found to send at one time, and
+	// TakenOver the templates that a port took over from others, with PortsAuto.
+	Split, TakenOver uint64
 }
 
 // table is an open-addressed hash table. Its slots are empty, taken, or hold
@@ -112,35 +123,41 @@ type Totals struct {
 // Looking a domain up, making and removing one cost O(1). The table is copied
 // when half of it is taken, by tombstones too, and the copy is a quarter full at
 // most: as many domains that were made paid for that.
-type table struct {
+type table[C comparable] struct {
 	mask  uint64
-	slots []atomic.Pointer[Domain]
+	slots []atomic.Pointer[Domain[C]]
 }
 
 // NewStore returns an empty store. compile is called once for each template
 // that is published, with the store's lock held; its result becomes
 // Template.Compiled. It may be nil.
-func NewStore(limits Limits, compile func(*Template) any) *Store {
+func NewStore[C comparable](limits Limits, compile func(*Template[C]) C) *Store[C] {
 	if compile == nil {
-		compile = func(*Template) any { return nil }
+		compile = func(*Template[C]) (none C) { return none }
 	}
 	def := DefaultLimits()
 	limits.Bytes = cmp.Or(limits.Bytes, def.Bytes)
 	limits.Samplers = cmp.Or(limits.Samplers, def.Samplers)
-	s := &Store{limits: limits, compile: compile, seed: maphash.MakeSeed(), tomb: &Domain{}, shared: map[any]*sharedPart{}, families: map[Key]*family{}, accounts: map[[16]byte]*account{}}
+	s := &Store[C]{
+		limits: limits, compile: compile, tomb: &Domain[C]{}, shared: map[C]*sharedPart{}, families: map[Key]*family{},
+		accounts: map[[16]byte]*account[C]{}, neighbours: map[Key]*neighbours[C]{},
+	}
+	s.seed = maphash.MakeSeed()
+	s.ledger.seed = s.seed
 	// Near the golden ratio, for neighbouring ids to lie apart; the low bits
 	// are random, for chosen ones.
 	s.mul = 0x9e3779b1 ^ uint32(maphash.String(s.seed, "template ids"))&0xfffffe
+	s.maxSamplers = int64(limits.Samplers)
 	s.samplerMul = maphash.String(s.seed, "sampler ids") | 1
-	s.table.Store(newTable(64))
+	s.table.Store(newTable[C](64))
 	return s
 }
 
 // Limits returns the store's limits.
-func (s *Store) Limits() Limits { return s.limits }
+func (s *Store[C]) Limits() Limits { return s.limits }
 
 // Totals returns what the store holds.
-func (s *Store) Totals() Totals {
+func (s *Store[C]) Totals() Totals {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.totals
@@ -153,23 +170,23 @@ func (s *Store) Totals() Totals {
 // use of templates, are none. It grows after a change is visible: what was looked
 // up after Changes returned a number is what there is as long as it returns the
 // same.
-func (s *Store) Changes() uint64 { return s.changes.Load() }
+func (s *Store[C]) Changes() uint64 { return s.changes.Load() }
 
 // Released returns a number of bytes that grows by what is let go of: evicted,
 // expired, withdrawn, replaced. Who remembers templates and domains of the store
 // keeps their memory until it forgets them. It takes no lock.
-func (s *Store) Released() uint64 { return s.released.Load() }
+func (s *Store[C]) Released() uint64 { return s.released.Load() }
 
-func newTable(size int) *table {
-	return &table{mask: uint64(size - 1), slots: make([]atomic.Pointer[Domain], size)}
+func newTable[C comparable](size int) *table[C] {
+	return &table[C]{mask: uint64(size - 1), slots: make([]atomic.Pointer[Domain[C]], size)}
 }
 
-func (s *Store) hash(k *Key) uint64 { return maphash.Comparable(s.seed, *k) }
+func (s *Store[C]) hash(k *Key) uint64 { return maphash.Comparable(s.seed, *k) }
 
 // find returns the domain of exactly the key k, or nil. It takes no lock.
-func (s *Store) find(k *Key) *Domain { return s.table.Load().find(k, s.hash(k)) }
+func (s *Store[C]) find(k *Key) *Domain[C] { return s.table.Load().find(k, s.hash(k)) }
 
-func (t *table) find(k *Key, hash uint64) *Domain {
+func (t *table[C]) find(k *Key, hash uint64) *Domain[C] {
 	for i := hash & t.mask; ; i = (i + 1) & t.mask {
 		d := t.slots[i].Load()
 		if d == nil || d.key == *k && d.store != nil {
@@ -180,7 +197,7 @@ func (t *table) find(k *Key, hash uint64) *Domain {
 
 // insert puts a domain that is not in the table into it, and reports whether
 // that took an empty slot.
-func (t *table) insert(d *Domain, hash uint64) bool {
+func (t *table[C]) insert(d *Domain[C], hash uint64) bool {
 	for i := hash & t.mask; ; i = (i + 1) & t.mask {
 		have := t.slots[i].Load()
 		if have != nil && have.store != nil {
@@ -192,7 +209,7 @@ func (t *table) insert(d *Domain, hash uint64) bool {
 }
 
 // remove puts a tombstone in the place of the domain, which is in the table.
-func (t *table) remove(d, tomb *Domain, hash uint64) {
+func (t *table[C]) remove(d, tomb *Domain[C], hash uint64) {
 	for i := hash & t.mask; ; i = (i + 1) & t.mask {
 		if t.slots[i].Load() == d {
 			t.slots[i].Store(tomb)
@@ -202,7 +219,7 @@ func (t *table) remove(d, tomb *Domain, hash uint64) {
 }
 
 // each calls f for every domain of the table.
-func (t *table) each(f func(*Domain)) {
+func (t *table[C]) each(f func(*Domain[C])) {
 	for i := range t.slots {
 		if d := t.slots[i].Load(); d != nil && d.store != nil {
 			f(d)
@@ -211,17 +228,18 @@ func (t *table) each(f func(*Domain)) {
 }
 
 // make returns the domain of exactly the key k, which it makes if there is
-// none; nil when there is no room for one more. The store is locked.
-func (s *Store) make(k *Key, parent *Domain, nowNs int64) *Domain {
+// none; nil when there is no room for one more. It evicts others than keep, which may be
+// nil. The store is locked.
+func (s *Store[C]) make(k *Key, keep *Domain[C], nowNs int64) *Domain[C] {
 	hash := s.hash(k)
 	if d := s.table.Load().find(k, hash); d != nil {
 		return d
 	}
-	if !s.room(domainCost, parent, nowNs) {
+	if !s.room(domainCost, keep, &k.Exporter, 1, nowNs) {
 		return nil
 	}
 	for s.totals.Domains >= s.limits.Domains {
-		if !s.evict(nowNs, parent) {
+		if !s.evict(nowNs, keep, &k.Exporter, 1, 0) {
 			return nil
 		}
 	}
@@ -229,34 +247,32 @@ func (s *Store) make(k *Key, parent *Domain, nowNs int64) *Domain {
 	if 2*(s.taken+1) > len(t.slots) {
 		t = s.rebuild(t)
 	}
-	d := &Domain{store: s, key: *k, parent: parent}
-	d.ids.Store(newIDTable(minIDs, s.mul))
-	d.sampling.store = s
+	d := &Domain[C]{store: s, key: *k}
+	d.first = idTableOf(d.firstSlots[:], s.mul)
+	d.ids.Store(&d.first)
+	d.sampling.store = &s.ledger
+	s.open(d) // before anyone finds it
 	s.join(d)
+	s.approach(d, nowNs)
 	if t.insert(d, hash) {
 		s.taken++
-	}
-	if parent != nil {
-		parent.children++
-		d.sampling.parent = &parent.sampling
 	}
 	s.totals.Domains++
 	s.totals.Bytes += domainCost
 	s.order.add(d)
-	s.open(d)
 	s.changes.Add(1)
 	return d
 }
 
 // rebuild makes a table without tombstones, at most a quarter full.
-func (s *Store) rebuild(old *table) *table {
+func (s *Store[C]) rebuild(old *table[C]) *table[C] {
 	size := 64
 	for size < 4*(s.totals.Domains+1) {
 		size *= 2
 	}
-	t := newTable(size)
+	t := newTable[C](size)
 	s.taken = 0
-	old.each(func(d *Domain) {
+	old.each(func(d *Domain[C]) {
 		t.insert(d, s.hash(&d.key))
 		s.taken++
 	})
@@ -265,16 +281,12 @@ func (s *Store) rebuild(old *table) *table {
 }
 
 // drop takes a domain out of the store. The store is locked.
-func (s *Store) drop(d *Domain) {
+func (s *Store[C]) drop(d *Domain[C]) {
 	s.table.Load().remove(d, s.tomb, s.hash(&d.key))
 	d.gone = true
 	s.order.remove(d)
 	s.settle(d)
-	if p := d.parent; p != nil {
-		if p.children--; p.children == 0 && !p.gone && p.place.in == nil {
-			s.order.add(p)
-		}
-	}
+	s.depart(d)
 	for i := range d.kinds {
 		for t := d.kinds[i].first; t != nil; {
 			s.letGo(t)
@@ -282,7 +294,7 @@ func (s *Store) drop(d *Domain) {
 			t.prev, t.next = nil, nil // a reader that holds t holds no other by it
 			t = next
 		}
-		d.kinds[i].first = nil
+		d.kinds[i].first, d.kinds[i].last = nil, nil
 	}
 	s.totals.Domains--
 	s.totals.Templates -= d.live()
@@ -295,21 +307,21 @@ func (s *Store) drop(d *Domain) {
 }
 
 // Each calls f for every domain, in no order. It takes no lock.
-func (s *Store) Each(f func(*Domain)) { s.table.Load().each(f) }
+func (s *Store[C]) Each(f func(*Domain[C])) { s.table.Load().each(f) }
 
 // Domains returns all domains in the order of their keys. The list is a
 // snapshot; the domains are live.
-func (s *Store) Domains() []*Domain { return s.DomainsIf(func(*Domain) bool { return true }) }
+func (s *Store[C]) Domains() []*Domain[C] { return s.DomainsIf(func(*Domain[C]) bool { return true }) }
 
 // DomainsIf is like Domains, with those for which keep returns true.
-func (s *Store) DomainsIf(keep func(*Domain) bool) []*Domain {
-	var all []*Domain
-	s.Each(func(d *Domain) {
+func (s *Store[C]) DomainsIf(keep func(*Domain[C]) bool) []*Domain[C] {
+	var all []*Domain[C]
+	s.Each(func(d *Domain[C]) {
 		if keep(d) {
 			all = append(all, d)
 		}
 	})
-	slices.SortFunc(all, func(a, b *Domain) int {
+	slices.SortFunc(all, func(a, b *Domain[C]) int {
 		return a.key.Compare(&b.key)
 	})
 	return all

@@ -12,7 +12,7 @@ func key(domain uint32) *template.Key {
 	return &template.Key{Exporter: [16]byte{10: 0xff, 11: 0xff, 12: 192}, Domain: domain, Version: template.IPFIX}
 }
 
-func put(t *testing.T, d *template.Domain, def *template.Definition, change template.Change, fault template.Fault) {
+func put(t *testing.T, d *template.Domain[any], def *template.Definition, change template.Change, fault template.Fault) {
 	t.Helper()
 	if c, f := d.Put(def, 0, 1); c != change || f != fault {
 		t.Fatalf("put %d: got %v, %v; want %v, %v", def.ID, c, f, change, fault)
@@ -20,7 +20,7 @@ func put(t *testing.T, d *template.Domain, def *template.Definition, change temp
 }
 
 func TestStoreLimits(t *testing.T) {
-	s := template.NewStore(template.Limits{Domains: 3, TemplatesPerDomain: 2, FieldsPerTemplate: 4}, nil)
+	s := template.NewStore[any](template.Limits{Domains: 3, TemplatesPerDomain: 2, FieldsPerTemplate: 4}, nil)
 	for i := range uint32(200) {
 		if d := s.Domain(key(i), 1); d == nil {
 			t.Fatalf("no domain %d", i)
@@ -32,15 +32,25 @@ func TestStoreLimits(t *testing.T) {
 	d := s.Lookup(key(199))
 	put(t, d, data(256, 8, 4), template.Added, template.FaultNone)
 	put(t, d, data(257, 8, 4), template.Added, template.FaultNone)
-	put(t, d, data(258, 8, 4), template.Refused, template.FaultTemplateLimit)
-	put(t, d, data(257, 8, 4, 12, 4), template.Replaced, template.FaultNone)
-	put(t, d, data(257, 1, 1, 2, 1, 3, 1, 4, 1, 5, 1), template.Refused, template.FaultTemplateFields)
-	if d.Template(257) != nil {
-		t.Fatal("a refused definition leaves the old template in force")
+	// One that was never used makes room, those that are used stay.
+	d.Used(d.Template(257), 1, second)
+	put(t, d, data(258, 8, 4), template.Added, template.FaultNone)
+	if d.Template(256) != nil || d.Template(257) == nil {
+		t.Fatal("not the one that was never used made room")
 	}
-	put(t, d, data(257, 8, 4), template.Added, template.FaultNone)
+	d.Used(d.Template(258), 1, second)
+	put(t, d, data(259, 8, 4), template.Refused, template.FaultTemplateLimit)
+	put(t, d, data(257, 8, 4, 12, 4), template.Replaced, template.FaultNone)
+	// What can be no template changes nothing.
+	kept := d.Template(257)
+	put(t, d, data(257, 1, 1, 2, 1, 3, 1, 4, 1, 5, 1), template.Refused, template.FaultTemplateFields)
 	put(t, d, data(257, 8, 0), template.Refused, template.FaultTemplateEmpty)
-	put(t, d, data(257, 8, 4), template.Added, template.FaultNone)
+	if d.Template(257) != kept {
+		t.Fatal("a definition that can be no template removes the one in force")
+	}
+	put(t, d, data(257, 8, 4), template.Replaced, template.FaultNone)
+	put(t, d, define(template.IPFIX, false, words(258, 0)), template.Withdrawn, template.FaultNone)
+	put(t, d, data(256, 8, 4), template.Added, template.FaultNone)
 	// A withdrawal makes room.
 	put(t, d, define(template.IPFIX, false, words(256, 0)), template.Withdrawn, template.FaultNone)
 	put(t, d, data(258, 8, 4), template.Added, template.FaultNone)
@@ -51,7 +61,7 @@ func TestStoreLimits(t *testing.T) {
 
 func TestIdenticalAnnouncement(t *testing.T) {
 	compiled := 0
-	s := template.NewStore(template.DefaultLimits(), func(*template.Template) any { compiled++; return compiled })
+	s := template.NewStore[any](template.DefaultLimits(), func(*template.Template[any]) any { compiled++; return compiled })
 	d := s.Domain(key(1), 1)
 	put(t, d, data(256, 8, 4), template.Added, template.FaultNone)
 	first := d.Template(256)
@@ -77,10 +87,10 @@ func TestIdenticalAnnouncement(t *testing.T) {
 func TestWithdrawal(t *testing.T) {
 	options := define(template.IPFIX, true, words(300, 1, 1, 8, 4))
 	all := func(id uint16) *template.Definition { return define(template.IPFIX, id == 3, words(id, 0)) }
-	s := template.NewStore(template.DefaultLimits(), nil)
+	s := template.NewStore[any](template.DefaultLimits(), nil)
 	d, other := s.Domain(key(1), 1), s.Domain(key(2), 1)
 	fill := func() {
-		for _, d := range []*template.Domain{d, other} {
+		for _, d := range []*template.Domain[any]{d, other} {
 			for _, def := range []*template.Definition{data(256, 8, 4), data(257, 8, 4), options} {
 				d.Put(def, 0, 1)
 			}
@@ -114,7 +124,7 @@ func TestWithdrawal(t *testing.T) {
 }
 
 func TestSampling(t *testing.T) {
-	s := template.NewStore(template.DefaultLimits(), nil).Domain(key(1), 1).Sampling()
+	s := template.NewStore[any](template.DefaultLimits(), nil).Domain(key(1), 1).Sampling()
 	if s.Rate() != 0 || s.SamplerRate(1) != 0 {
 		t.Fatal("a rate of nowhere")
 	}
@@ -135,7 +145,7 @@ func TestSampling(t *testing.T) {
 // TestConcurrentStore has writers replace templates and make domains while
 // readers read. Each template that is seen must be whole.
 func TestConcurrentStore(t *testing.T) {
-	s := template.NewStore(template.DefaultLimits(), func(t *template.Template) any { return len(t.Fields) })
+	s := template.NewStore[any](template.DefaultLimits(), func(t *template.Template[any]) any { return len(t.Fields) })
 	var writers, readers sync.WaitGroup
 	var stop atomic.Bool
 	for w := range 2 {
@@ -189,7 +199,7 @@ func TestConcurrentStore(t *testing.T) {
 }
 
 func TestReadingDoesNotAllocate(t *testing.T) {
-	s := template.NewStore(template.DefaultLimits(), nil)
+	s := template.NewStore[any](template.DefaultLimits(), nil)
 	k := key(1)
 	d := s.Domain(k, 1)
 	def := data(256, 8, 4)

@@ -5,7 +5,7 @@ import "bytes"
 // A Template describes the records of the data sets that carry its id. It is
 // immutable once published by a Domain, but for its usage counters, and may
 // be read by any goroutine.
-type Template struct {
+type Template[C comparable] struct {
 	ID      uint16
 	Version uint16
 	// Options tells an options template, whose records are no flows.
@@ -20,7 +20,7 @@ type Template struct {
 	// Variable says that at least one field has a variable length.
 	Variable bool
 	// Compiled is what the store's compile function made of the template.
-	Compiled any
+	Compiled C
 	// Shared says that Compiled and Fields serve other templates too. The
 	// compile function sets it, with Fields.
 	Shared bool
@@ -33,34 +33,34 @@ type Template struct {
 
 	// Neighbours among the templates of the domain that are withdrawn together;
 	// guarded by the store's lock.
-	prev, next *Template
+	prev, next *Template[C]
 
 	usage usage
 }
 
 // LastSeenNs returns the receive time of the template's last announcement, in
 // Unix nanoseconds.
-func (t *Template) LastSeenNs() int64 { return t.usage.seen.Load() }
+func (t *Template[C]) LastSeenNs() int64 { return t.usage.seen.Load() }
 
 // LastUsedNs returns the receive time of the last data set that was decoded by
 // the template, within a millisecond, in Unix nanoseconds; 0 for none.
-func (t *Template) LastUsedNs() int64 { return t.usage.used.Load() }
+func (t *Template[C]) LastUsedNs() int64 { return t.usage.used.Load() }
 
 // Records returns how many records were decoded by the template.
-func (t *Template) Records() uint64 { return t.usage.records.Load() }
+func (t *Template[C]) Records() uint64 { return t.usage.records.Load() }
 
 // Port returns the source port of the last announcement.
-func (t *Template) Port() uint16 { return uint16(t.usage.port.Load()) }
+func (t *Template[C]) Port() uint16 { return uint16(t.usage.port.Load()) }
 
 // Raw returns the template record on the wire. It must not be written to.
-func (t *Template) Raw() []byte { return t.raw }
+func (t *Template[C]) Raw() []byte { return t.raw }
 
 // Announced returns how often a template of the id was announced since the id was
 // last withdrawn, or since the start.
-func (t *Template) Announced() uint64 { return t.usage.announced.Load() }
+func (t *Template[C]) Announced() uint64 { return t.usage.announced.Load() }
 
 // seen notes an announcement.
-func (t *Template) seen(port uint16, nowNs int64) {
+func (t *Template[C]) seen(port uint16, nowNs int64) {
 	t.usage.announced.Add(1)
 	t.usage.seen.Store(nowNs)
 	if t.usage.port.Load() != uint32(port) {
@@ -70,8 +70,8 @@ func (t *Template) seen(port uint16, nowNs int64) {
 
 // New makes the template that def describes, without a store. It reports
 // FaultTemplateEmpty for a definition whose records would have no bytes.
-func New(def *Definition) (*Template, Fault) {
-	t := &Template{
+func New[C comparable](def *Definition) (*Template[C], Fault) {
+	t := &Template[C]{
 		ID:      def.ID,
 		Version: def.Version,
 		Options: def.Options,

@@ -102,7 +102,7 @@ func walkDefinitions(t *testing.T, in []byte, version uint16, options bool) []st
 			out = append(out, fmt.Sprintf("-%d", defs.Def.ID))
 			continue
 		}
-		tpl, fault := template.New(&defs.Def)
+		tpl, fault := template.New[any](&defs.Def)
 		if fault != template.FaultNone {
 			out = append(out, fault.String())
 			continue
@@ -145,11 +145,11 @@ func TestRecords(t *testing.T) {
 		{"with fields of no length", data(256, 8, 0, 7, 2), make([]byte, 4), []int{2, 2}, 0, template.FaultNone},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			tpl, fault := template.New(c.def)
+			tpl, fault := template.New[any](c.def)
 			if fault != template.FaultNone {
 				t.Fatal(fault)
 			}
-			var r template.Records
+			var r template.Records[any]
 			var got []int
 			for r.Init(c.in, tpl); r.Next(); {
 				got = append(got, len(r.Record))
@@ -164,7 +164,7 @@ func TestRecords(t *testing.T) {
 
 // TestEmptyTemplates: a template whose records have no bytes is none.
 func TestEmptyTemplates(t *testing.T) {
-	if _, fault := template.New(data(256, 8, 0, 12, 0)); fault != template.FaultTemplateEmpty {
+	if _, fault := template.New[any](data(256, 8, 0, 12, 0)); fault != template.FaultTemplateEmpty {
 		t.Errorf("got %v", fault)
 	}
 }
@@ -180,7 +180,7 @@ func FuzzSets(f *testing.F) {
 	f.Fuzz(func(t *testing.T, version uint16, first, second []byte) {
 		version = 9 + version%2
 		limits := template.Limits{Domains: 1, TemplatesPerDomain: 8, FieldsPerTemplate: 32}
-		store := template.NewStore(limits, nil)
+		store := template.NewStore[any](limits, nil)
 		domain := store.Domain(&template.Key{Version: version}, 1)
 		base := uint16(version-9) * 2 // set id of templates; options templates are next
 		for _, message := range [][]byte{first, second} {
@@ -211,7 +211,7 @@ func FuzzSets(f *testing.F) {
 	})
 }
 
-func fuzzTemplates(t *testing.T, domain *template.Domain, version uint16, options bool, body []byte) {
+func fuzzTemplates(t *testing.T, domain *template.Domain[any], version uint16, options bool, body []byte) {
 	var defs template.Definitions
 	defs.Init(body, version, options)
 	for steps := 0; ; steps++ {
@@ -249,8 +249,8 @@ func fuzzTemplates(t *testing.T, domain *template.Domain, version uint16, option
 	}
 }
 
-func fuzzRecords(t *testing.T, tpl *template.Template, body []byte) {
-	var r template.Records
+func fuzzRecords(t *testing.T, tpl *template.Template[any], body []byte) {
+	var r template.Records[any]
 	covered := 0
 	for r.Init(body, tpl); r.Next(); {
 		if len(r.Record) < tpl.MinLength {

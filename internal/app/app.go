@@ -7,9 +7,12 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/metrics"
+	"github.com/weirflow/weir/sink/output"
 )
 
 // Exit codes of weir.
@@ -24,6 +27,8 @@ type Env struct {
 	Args           []string // without the program's name
 	Environ        []string // as os.Environ
 	Stdout, Stderr io.Writer
+	// Outputs are outputs that -transport may choose in addition to those of the registry.
+	Outputs []output.Kind
 }
 
 // Main runs the command that the arguments name and returns the exit code.
@@ -32,6 +37,9 @@ func Main(env Env) int {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		command, args = args[0], args[1:]
 	}
+	if (command == "reload" || command == "xdp") && asksHelp(args) {
+		command = "help"
+	}
 	switch command {
 	case "", "run":
 		return runCommand(env, args)
@@ -39,13 +47,17 @@ func Main(env Env) int {
 		return decodeCommand(env, args)
 	case "check":
 		return checkCommand(env, args)
+	case "xdp":
+		return xdpCommand(env, args)
+	case "reload":
+		return reloadCommand(env, args)
 	case "help":
 		return helpCommand(env, args)
 	case "version":
 		fmt.Fprintln(env.Stdout, versionLine())
 		return ExitOK
 	}
-	fmt.Fprintf(env.Stderr, "weir: unknown command %q: want run, decode, check, version or help (weir help explains each)\n", command)
+	fmt.Fprintf(env.Stderr, "weir: unknown command %q: want run, decode, check, reload, xdp, version or help (weir help explains each)\n", command)
 	return ExitUsage
 }
 
@@ -55,14 +67,21 @@ const helpText = `weir receives NetFlow, IPFIX and sFlow and writes the flows as
   weir decode [flags] FILE... write the flows in pcap and pcapng captures
   weir check [flags]          say what this host and configuration would do
   weir check -goflow2 "LINE"  a command line of goflow2 as one of weir, and what differs
+  weir reload [PID]           have a running weir read its configuration again
+  weir xdp detach IF...       remove the XDP programs that a weir which has ended left
   weir help [command]         this text, or the flags of a command
   weir version                the version
 
 Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.
 `
 
+// asksHelp reports whether the arguments of a command without flags ask for help.
+func asksHelp(args []string) bool {
+	return len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help"}, args[0])
+}
+
 func helpCommand(env Env, args []string) int {
-	if len(args) == 0 {
+	if len(args) == 0 || asksHelp(args) {
 		fmt.Fprint(env.Stdout, helpText)
 		return ExitOK
 	}
@@ -71,12 +90,30 @@ func helpCommand(env Env, args []string) int {
 		env.Stderr = env.Stdout
 		env.Args = []string{args[0], "-h"}
 		return Main(env)
-	case "help", "version":
+	case "help", "version", "xdp", "reload":
 		fmt.Fprint(env.Stdout, helpText)
 		return ExitOK
 	}
 	fmt.Fprintf(env.Stderr, "weir: no help on %q: want run, decode or check\n", args[0])
 	return ExitUsage
+}
+
+// xdpCommand removes what earlier weirs left on interfaces.
+func xdpCommand(env Env, args []string) int {
+	if len(args) < 2 || args[0] != "detach" {
+		fmt.Fprintln(env.Stderr, "weir: want weir xdp detach INTERFACE...")
+		return ExitUsage
+	}
+	code := ExitOK
+	for _, name := range args[1:] {
+		done, err := detachLeft(name)
+		if err != nil {
+			code = fail(env, err)
+			continue
+		}
+		fmt.Fprintln(env.Stdout, done)
+	}
+	return code
 }
 
 // fail prints an error and returns the exit code that it asks for.
@@ -94,7 +131,7 @@ func fail(env Env, err error) int {
 }
 
 // newLogger returns the logger that a command writes to standard error with.
-func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
+func newLogger(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level}
 	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, opts))
@@ -105,21 +142,31 @@ func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 // version is set by the linker for releases.
 var version = ""
 
-// versionLine says which weir this is.
-func versionLine() string {
-	v, revision := version, ""
+// build says which weir this is.
+func build() metrics.Build {
+	b := metrics.Build{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		if v == "" && info.Main.Version != "" && info.Main.Version != "(devel)" {
-			v = info.Main.Version
+		if b.Version == "" && info.Main.Version != "" && info.Main.Version != "(devel)" {
+			b.Version = info.Main.Version
 		}
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				revision = " " + s.Value[:min(12, len(s.Value))]
+				b.Revision = s.Value[:min(12, len(s.Value))]
 			}
 		}
 	}
-	if v == "" {
-		v = "devel"
+	if b.Version == "" {
+		b.Version = "devel"
 	}
-	return fmt.Sprintf("weir %s%s %s %s/%s", v, revision, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return b
+}
+
+// versionLine says the same in a line.
+func versionLine() string {
+	b := build()
+	revision := ""
+	if b.Revision != "" {
+		revision = " " + b.Revision
+	}
+	return fmt.Sprintf("weir %s%s %s %s/%s", b.Version, revision, b.Go, b.OS, b.Arch)
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -23,7 +22,7 @@ func checkCommand(env Env, args []string) int {
 	if line, ok := goflow2Line(args); ok {
 		return checkGoflow2(env, line)
 	}
-	cfg, err := config.Parse(args, env.Environ, env.Stderr)
+	cfg, err := config.Parse(args, env.Environ, env.Stderr, env.Outputs...)
 	if err != nil {
 		return fail(env, err)
 	}
@@ -34,11 +33,12 @@ func checkCommand(env Env, args []string) int {
 	r := &report{w: env.Stdout}
 	fmt.Fprintf(r.w, "%s\n\nConfiguration (name, value, where it comes from):\n\n%s\n", versionLine(), cfg.Render())
 	for _, w := range cfg.Warnings {
-		r.warn("configuration", w, "")
+		r.Warn("configuration", w, "")
 	}
 	for _, n := range cfg.Notes {
-		r.ok("configuration", n)
+		r.OK("configuration", n)
 	}
+	r.user()
 	r.sockets(cfg)
 	r.captures(cfg)
 	r.databases(cfg)
@@ -46,13 +46,13 @@ func checkCommand(env Env, args []string) int {
 	r.cpus(cfg)
 	r.state(cfg)
 	r.memory(cfg)
-	r.output(cfg)
+	cfg.Output().Check(cfg.Format, r)
 	r.http(cfg)
 	r.host()
 	return r.end()
 }
 
-// report is the list of findings.
+// report is the list of findings. It implements [output.Report].
 type report struct {
 	w               io.Writer
 	warned, refused int
@@ -65,25 +65,36 @@ func (r *report) line(mark, what, finding, advice string) {
 	}
 }
 
-func (r *report) ok(what, finding string) { r.line("ok", what, finding, "") }
+// OK adds a finding that is as it should be.
+func (r *report) OK(what, finding string) { r.line("ok", what, finding, "") }
 
-func (r *report) warn(what, finding, advice string) {
+// Warn adds a finding with which weir would start.
+func (r *report) Warn(what, finding, advice string) {
 	r.warned++
 	r.line("warn", what, finding, advice)
 }
 
-func (r *report) refuse(what, finding, advice string) {
+// Refuse adds a finding with which weir would not start.
+func (r *report) Refuse(what, finding, advice string) {
 	r.refused++
 	r.line("FAIL", what, finding, advice)
+}
+
+// countOf is a number of things, of which there may be one.
+func countOf(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func (r *report) end() int {
 	switch {
 	case r.refused > 0:
-		fmt.Fprintf(r.w, "\nweir would not start: %d to mend, %d warnings.\n", r.refused, r.warned)
+		fmt.Fprintf(r.w, "\nweir would not start: %s, %s.\n", countOf(r.refused, "error"), countOf(r.warned, "warning"))
 		return ExitError
 	case r.warned > 0:
-		fmt.Fprintf(r.w, "\nweir would start: %d warnings.\n", r.warned)
+		fmt.Fprintf(r.w, "\nweir would start: %s.\n", countOf(r.warned, "warning"))
 	default:
 		fmt.Fprintln(r.w, "\nweir would start.")
 	}
@@ -100,19 +111,20 @@ func (r *report) sockets(cfg *config.Config) {
 			if errors.As(err, &listen) {
 				hint = listen.Hint
 			}
-			r.refuse("listen", fmt.Sprintf("%s: %v", l.RawURI, err), hint)
+			text := strings.TrimSuffix(err.Error(), ": "+hint) // said once, as the advice
+			r.Refuse("listen", l.RawURI+": "+text, hint)
 			continue
 		}
 		asked, granted := s.ReceiveBuffer()
-		finding := fmt.Sprintf("%s: %s, %d sockets, receive buffer of %d KiB each", l.RawURI, s.LocalAddr(), l.Count, granted>>10)
+		finding := fmt.Sprintf("%s: %s, %s, receive buffer of %d KiB each", l.RawURI, s.LocalAddr(), countOf(l.Count, "socket"), granted>>10)
 		if granted < asked {
-			r.warn("listen", fmt.Sprintf("%s of %d KiB asked", finding, asked>>10),
+			r.Warn("listen", fmt.Sprintf("%s of %d KiB asked", finding, asked>>10),
 				fmt.Sprintf("sysctl -w net.core.rmem_max=%d, or give weir CAP_NET_ADMIN", asked))
 		} else {
-			r.ok("listen", finding)
+			r.OK("listen", finding)
 		}
 		if err := s.Close(); err != nil {
-			r.warn("listen", fmt.Sprintf("%s: %v", l.RawURI, err), "")
+			r.Warn("listen", fmt.Sprintf("%s: %v", l.RawURI, err), "")
 		}
 	}
 }
@@ -124,78 +136,35 @@ func (r *report) cpus(cfg *config.Config) {
 		workers += l.Count
 	}
 	n := runtime.NumCPU()
-	finding := fmt.Sprintf("%d workers, %d CPUs for this process", workers, n)
+	finding := fmt.Sprintf("%s, %s for this process", countOf(workers, "worker"), countOf(n, "CPU"))
 	if workers > n {
-		r.warn("cpu", finding, "more busy workers than CPUs get in each other's way: lower count")
+		r.Warn("cpu", finding, "more busy workers than CPUs get in each other's way: lower count")
 	} else {
-		r.ok("cpu", finding)
+		r.OK("cpu", finding)
 	}
-	allowed := allowedCPUs()
 	for _, cpu := range cfg.CPUPin {
-		if allowed != nil && !allowed(cpu) {
-			r.refuse("cpu", fmt.Sprintf("-cpu.pin: CPU %d is not there, or not for this process", cpu), "see taskset -p $$ and nproc --all")
+		if err := tryPin(cpu); err != nil {
+			r.Warn("cpu", fmt.Sprintf("-cpu.pin: a worker would not be pinned to CPU %d: %v", cpu, err), "see nproc --all, and AllowedCPUs= of the unit or the container's cpuset")
 		}
-	}
-}
-
-// output checks that the output could be opened.
-func (r *report) output(cfg *config.Config) {
-	if cfg.Transport == "kafka" {
-		r.kafka(cfg)
-		return
-	}
-	path := cfg.TransportFile
-	if path == "" {
-		r.ok("output", "standard output")
-		return
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && info.IsDir():
-		r.refuse("output", path+" is a directory", "name a file in it")
-		return
-	case err == nil:
-		err = unix.Access(path, unix.W_OK)
-	case errors.Is(err, os.ErrNotExist):
-		err = unix.Access(filepath.Dir(path), unix.W_OK|unix.X_OK)
-		if err == nil {
-			path += " (to be made)"
-		}
-	}
-	if err != nil {
-		r.refuse("output", fmt.Sprintf("%s: %v", path, err), fmt.Sprintf("make the directory %s, writable for the user that weir runs as", filepath.Dir(cfg.TransportFile)))
-		return
-	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(filepath.Dir(cfg.TransportFile), &fs); err != nil {
-		r.warn("output", fmt.Sprintf("%s: free space unknown: %v", path, err), "")
-		return
-	}
-	free := uint64(fs.Bavail) * uint64(fs.Bsize)
-	finding := fmt.Sprintf("%s, %d MiB free", path, free>>20)
-	if free < 1<<30 {
-		r.warn("output", finding, "a backbone fills this soon: rotate and move files away, or give it more space")
-	} else {
-		r.ok("output", finding)
 	}
 }
 
 func (r *report) http(cfg *config.Config) {
 	if cfg.Addr == "" {
-		r.warn("http", "no metrics, no health", "set -addr")
+		r.Warn("http", "no metrics, no health", "set -addr")
 		return
 	}
 	l, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
-		r.refuse("http", err.Error(), `choose another -addr, or -addr "" for none`)
+		r.Refuse("http", err.Error(), `choose another -addr, or -addr "" for none`)
 		return
 	}
 	if cfg.AddrTokenFile != "" {
 		if _, err := web.ReadToken(cfg.AddrTokenFile); err != nil {
-			r.refuse("http", err.Error(), "put a token into it, such as from openssl rand -hex 32, and chmod it to 0600")
+			r.Refuse("http", err.Error(), "put a token into it, such as from openssl rand -hex 32, and chmod it to 0600")
 		}
 	}
-	r.ok("http", "http://"+l.Addr().String()+cfg.Goflow2.MetricsPath)
+	r.OK("http", "http://"+l.Addr().String()+cfg.Goflow2.MetricsPath)
 	_ = l.Close() // nobody has connected
 }
 
@@ -215,14 +184,14 @@ func (r *report) host() {
 		}
 		finding := fmt.Sprintf("%s = %d (%s)", s.name, value, s.why)
 		if value < s.want {
-			r.warn("host", finding, fmt.Sprintf("sysctl -w %s=%d", s.name, s.want))
+			r.Warn("host", finding, fmt.Sprintf("sysctl -w %s=%d", s.name, s.want))
 		} else {
-			r.ok("host", finding)
+			r.OK("host", finding)
 		}
 	}
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err == nil {
-		r.ok("host", fmt.Sprintf("%d open files allowed", lim.Cur))
+		r.OK("host", fmt.Sprintf("%d open files allowed", lim.Cur))
 	}
 }
 

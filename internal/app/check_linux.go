@@ -26,13 +26,13 @@ func (r *report) captures(cfg *config.Config) {
 			r.noCapture(cfg, name, err)
 			continue
 		}
-		r.ok("xdp", fmt.Sprintf("%s: driver %s, %d receive queues, MTU %d, up: %v", name, info.Driver, info.Queues, info.MTU, info.Up))
+		r.OK("xdp", fmt.Sprintf("%s: driver %s, %s, MTU %d, up: %v", name, info.Driver, countOf(info.Queues, "receive queue"), info.MTU, info.Up))
 		mode, err := tryCapture(cfg, name)
 		if err != nil {
 			r.noCapture(cfg, name, err)
 			continue
 		}
-		r.ok("xdp", name+": "+mode)
+		r.OK("xdp", name+": "+mode)
 	}
 }
 
@@ -47,10 +47,10 @@ func (r *report) noCapture(cfg *config.Config, name string, err error) {
 		}
 	}
 	if cfg.XDP.Require {
-		r.refuse("xdp", finding, advice)
+		r.Refuse("xdp", finding, advice)
 		return
 	}
-	r.warn("xdp", finding+": its datagrams would be received on the sockets", advice)
+	r.Warn("xdp", finding+": its datagrams would be received on the sockets", advice)
 }
 
 // tryCapture opens and closes a capture, and says how it was attached.
@@ -78,7 +78,7 @@ func tryCapture(cfg *config.Config, name string) (mode string, err error) {
 		Interface: name, Queues: x.Queues, Workers: workers, Mode: how, ZeroCopy: zeroCopy,
 		RingSize: x.RingSize, BusyPoll: x.BusyPoll,
 		Load: func(t xdp.Target) (xdp.Program, error) {
-			p, err := bpf.Load(bpf.Config{Workers: t.Workers, Queues: t.Queues, Frags: t.Frags, MaxFrame: t.MaxFrame},
+			p, err := bpf.Load(bpf.Config{Workers: t.Workers, Queues: t.Queues, Host: t.Interface.Host, Frags: t.Frags, MaxFrame: t.MaxFrame},
 				[]bpf.Listen{{Addr: netip.Addr{}, Port: 1}})
 			if err != nil {
 				return nil, err
@@ -91,12 +91,12 @@ func tryCapture(cfg *config.Config, name string) (mode string, err error) {
 		return "", err
 	}
 	attach, zero := c.Mode()
-	mode = fmt.Sprintf("would be captured in %s mode by %d workers on %d queues", attach, workers, c.Queues())
+	mode = fmt.Sprintf("would be captured in %s mode by %s on %s", attach, countOf(workers, "worker"), countOf(c.Queues(), "queue"))
 	if zero {
 		mode += ", zero-copy"
 	}
 	if passed := c.PassedOver(); passed != nil {
-		mode += fmt.Sprintf(" (native mode: %v)", passed)
+		mode += fmt.Sprintf(" (a better mode was refused: %v)", passed)
 	}
 	if n := c.MaxFrame(); n > 0 {
 		mode += fmt.Sprintf("; frames longer than %d bytes are received on UDP sockets, because this kernel has no multi-buffer AF_XDP (XDP_USE_SG, Linux 6.6)", n)

@@ -8,9 +8,9 @@ import "github.com/weirflow/weir/internal/config"
 func (r *report) captures(cfg *config.Config) {
 	for _, name := range cfg.XDP.Interfaces {
 		if cfg.XDP.Require {
-			r.refuse("xdp", name+": only on Linux", "leave out -xdp.interface")
+			r.Refuse("xdp", name+": only on Linux", "leave out -xdp.interface")
 		} else {
-			r.warn("xdp", name+": only on Linux", "")
+			r.Warn("xdp", name+": only on Linux", "")
 		}
 	}
 }

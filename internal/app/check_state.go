@@ -10,30 +10,31 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/option"
 )
 
 // state checks that state could be saved.
 func (r *report) state(cfg *config.Config) {
 	path := statePath(cfg)
 	if path == "" {
-		r.ok("state", "not saved: exporters have to announce their templates after a restart (-templates.json.path)")
+		r.OK("state", "not saved: exporters have to announce their templates after a restart (-templates.json.path)")
 		return
 	}
 	dir := filepath.Dir(path)
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
-		r.warn("state", fmt.Sprintf("%s cannot be saved: %s: %v", path, dir, err), "make the directory, writable for the user that weir runs as")
+		r.Warn("state", fmt.Sprintf("%s cannot be saved: %s: %v", path, dir, err), "make the directory, writable for the user that weir runs as")
 		return
 	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		r.ok("state", path+" (to be made)")
+		r.OK("state", path+" (to be made)")
 	case err != nil:
-		r.warn("state", err.Error(), "")
+		r.Warn("state", err.Error(), "")
 	case !info.Mode().IsRegular():
-		r.warn("state", path+" is no file", "name a file")
+		r.Warn("state", path+" is no file", "name a file")
 	default:
-		r.ok("state", fmt.Sprintf("%s, %d KiB", path, info.Size()>>10))
+		r.OK("state", fmt.Sprintf("%s, %d KiB", path, info.Size()>>10))
 	}
 }
 
@@ -50,15 +51,15 @@ func (r *report) memory(cfg *config.Config) {
 	}
 	caps := memoryCaps(cfg, workers)
 	if finding := memoryFinding(cfg, caps); finding != "" {
-		r.warn("memory", finding, "")
+		r.Warn("memory", finding, "")
 		return
 	}
 	total, limit := sumOf(caps), "no limit"
 	switch {
 	case cfg.MemoryMax >= total:
-		limit = config.FormatSize(cfg.MemoryMax)
+		limit = option.FormatSize(cfg.MemoryMax)
 	case cfg.MemoryMax > 0:
 		limit = "raised to as much"
 	}
-	r.ok("memory", fmt.Sprintf("tables, batches and the garbage collector may take %d MiB; -memory.max: %s", total>>20, limit))
+	r.OK("memory", fmt.Sprintf("tables, batches and the garbage collector may take %d MiB; -memory.max: %s", total>>20, limit))
 }

@@ -1,13 +1,24 @@
 package app
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+	"runtime"
 
-// allowedCPUs returns a function that tells the CPUs that this process may run
-// on, or nil if they are unknown.
-func allowedCPUs() func(cpu int) bool {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &set); err != nil {
-		return nil
+	"golang.org/x/sys/unix"
+)
+
+// tryPin binds a thread that ends to a CPU, as a worker's would be: it may be one
+// that the process does not run on now.
+func tryPin(cpu int) error {
+	result := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		var set unix.CPUSet
+		set.Set(cpu)
+		result <- unix.SchedSetaffinity(0, &set)
+	}()
+	if err := <-result; err != nil {
+		return fmt.Errorf("set cpu affinity: %w", err)
 	}
-	return set.IsSet
+	return nil
 }

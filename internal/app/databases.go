@@ -57,10 +57,10 @@ func (r *report) databases(cfg *config.Config) {
 		d, err := openDatabases(&e, "enrich.", nil)
 		switch {
 		case err != nil:
-			r.refuse("enrich", err.Error(), "")
+			r.Refuse("enrich", err.Error(), "")
 		case d != nil:
 			for _, s := range d.Status() {
-				r.ok("enrich", s.Path+": built "+s.Built.UTC().Format("2006-01-02"))
+				r.OK("enrich", s.Path+": built "+s.Built.UTC().Format("2006-01-02"))
 			}
 		}
 	}

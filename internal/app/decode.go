@@ -12,6 +12,7 @@ import (
 	"github.com/weirflow/weir/internal/capture"
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/names"
 	"github.com/weirflow/weir/sink"
 	"github.com/weirflow/weir/sink/file"
 )
@@ -62,7 +63,7 @@ type decode struct {
 
 	counters producer.Counters // of all rounds that are over
 	prod     *producer.Producer
-	store    *template.Store // of the round in hand
+	store    *producer.TemplateStore // of the current round
 	programs *producer.Programs
 	skipped  uint64 // datagrams to other ports than the one asked for
 	captures capture.Stats
@@ -78,7 +79,7 @@ func newDecode(cfg *config.Decode, log *slog.Logger) (*decode, error) {
 		log.Warn(n)
 	}
 	// No logger: what the output has to say comes back as errors.
-	out, err := file.New(file.Config{Path: cfg.TransportFile})
+	out, err := file.New(file.Config{Path: cfg.File.Path})
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,9 @@ func (d *decode) run() error {
 // begin starts a round with no templates known.
 func (d *decode) begin() {
 	d.store = producer.NewStore(template.DefaultLimits())
-	records := producerConfig(d.cfg.Produce, d.cfg.Format, d.cfg.TransportFileSep, d.cfg.SamplingRateDefault, d.programs)
+	usePorts(d.store, d.cfg.KeyPort)
+	records := producerConfig(d.cfg.Produce, d.cfg.Format, d.cfg.File.Separator, d.cfg.SamplingRateDefault, d.programs)
+	records = withRecords(records, &d.cfg.Records, names.NewTable(names.DefaultBytes))
 	records.Held = d.held()
 	d.prod = producer.New(records, d.store)
 }
@@ -236,4 +239,6 @@ func (d *decode) addCapture(s capture.Stats) {
 	d.captures.FragmentsUsed += s.FragmentsUsed
 	d.captures.FragmentsIncomplete += s.FragmentsIncomplete
 	d.captures.Cut += s.Cut
+	d.captures.OverLimit += s.OverLimit
+	d.captures.InterfacesIgnored += s.InterfacesIgnored
 }

@@ -1,16 +1,15 @@
 package app
 
 import (
-	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/producer"
 )
 
-// held returns the room for data that comes before its template: what the
-// collector has by default.
+// held returns the room for data that comes before its template.
 func (d *decode) held() *producer.Held {
-	cfg := config.Default()
-	cfg.Produce = d.cfg.Produce
-	return newHeld(cfg)
+	if d.cfg.Produce == "raw" {
+		return nil
+	}
+	return producer.NewHeld(pendingLimits(&d.cfg.Pending))
 }
 
 // release decodes data whose template has come, and gives up what has waited for

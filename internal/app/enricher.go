@@ -16,6 +16,7 @@ import (
 	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/producer/geo"
 	"github.com/weirflow/weir/sink"
+	"github.com/weirflow/weir/sink/output"
 )
 
 // enricherGrace is how long the enricher goes on reading after a signal: what
@@ -74,7 +75,7 @@ type enricher struct {
 	databases *enrich.Databases // nil for none
 	cache     *geo.Cache
 	feed      *feed
-	hub       hub
+	hub       output.Hub
 	source    messageSource
 	started   time.Time
 }
@@ -100,20 +101,20 @@ func newEnricher(cfg *config.Enricher, stdin io.Reader, log *slog.Logger) (*enri
 		e.cache = geo.NewCache(e.databases.Source())
 	}
 	if cfg.Input == "kafka" {
-		e.source, err = newKafkaSource(&cfg.Kafka, cfg.InputFormat, log)
+		e.source, err = newKafkaSource(&cfg.Kafka, cfg.Group, cfg.InputFormat, log)
 	} else {
 		e.source = newStreamSource(stdin, cfg.InputFormat, log)
 	}
 	if err != nil {
 		return nil, err
 	}
-	out, err := openOutput(&cfg.Output, log)
+	out, err := cfg.Output.Output().Open(cfg.Output.Format, log)
 	if err != nil {
 		return nil, err
 	}
 	lane := sink.NewLane(0, cfg.Output.SinkDepth, cfg.Output.BatchSize)
-	e.hub = out.newHub(&cfg.Output, []*sink.Lane{lane}, log)
-	t := enrich.NewTransformer(enrich.NewRewriter(e.cache, cfg.SamplingRate), enricherOutput(cfg.Output.Format), out.separator)
+	e.hub = out.NewHub([]*sink.Lane{lane}, log)
+	t := enrich.NewTransformer(enrich.NewRewriter(e.cache, cfg.SamplingRate), enricherOutput(cfg.Output.Format), out.Separator)
 	e.feed = newFeed(t, lane, e.hub, cfg.Output.BatchSize, cfg.Output.Linger)
 	return e, nil
 }
@@ -153,7 +154,7 @@ func (e *enricher) run(stop, hup <-chan os.Signal) error {
 		err = nil
 	}
 	err = errors.Join(err, e.source.stop(e.feed))
-	if !errors.Is(err, sink.ErrClosed) { // what is whole is written, whatever came behind it
+	if !errors.Is(err, sink.ErrClosed) { // what is whole is written, whatever came after it
 		err = errors.Join(err, e.feed.settle())
 	}
 	stopCtx, cancelStop := context.WithTimeout(context.Background(), stopTimeout)
@@ -187,7 +188,7 @@ func (e *enricher) signals(stop, hup <-chan os.Signal, endReading func(), finish
 		case <-hup:
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			if err := e.hub.Reopen(ctx); err != nil {
-				e.log.Error("output not reopened, going on with the old one", "error", err)
+				e.log.Error("output not reopened, still using the old one", "error", err)
 			}
 			cancel()
 		case <-finished:

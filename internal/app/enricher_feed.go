@@ -7,6 +7,7 @@ import (
 	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
+	"github.com/weirflow/weir/sink/output"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 type feed struct {
 	transformer *enrich.Transformer
 	lane        *sink.Lane
-	hub         hub
+	hub         output.Hub
 	size        int
 	linger      time.Duration
 
@@ -31,7 +32,7 @@ type feed struct {
 	sealed   uint64 // messages handed to the hub
 }
 
-func newFeed(t *enrich.Transformer, lane *sink.Lane, h hub, size int, linger time.Duration) *feed {
+func newFeed(t *enrich.Transformer, lane *sink.Lane, h output.Hub, size int, linger time.Duration) *feed {
 	return &feed{transformer: t, lane: lane, hub: h, size: size, linger: linger}
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/IBM/sarama"
 
-	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/sink/kafka"
 )
 
@@ -42,16 +41,10 @@ type taken struct {
 	session sarama.ConsumerGroupSession
 }
 
-func newKafkaSource(cfg *config.KafkaInput, format string, log *slog.Logger) (*kafkaSource, error) {
+func newKafkaSource(cluster *kafka.Cluster, groupName, format string, log *slog.Logger) (*kafkaSource, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	brokers, conf, err := kafka.Config{
-		Brokers: cfg.Brokers, Topic: cfg.Topic, Version: cfg.Version,
-		TLS: kafka.TLS{
-			Enable: cfg.TLS, CA: cfg.TLSCA, Cert: cfg.TLSClient, Key: cfg.TLSKey, Insecure: cfg.TLSInsecure,
-		},
-		SASL: kafka.SASL{Mechanism: cfg.SASL, User: cfg.SASLUser, Password: cfg.SASLPassword},
-	}.Client(ctx)
+	brokers, conf, err := cluster.Config().Client(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open kafka input: %w", err)
 	}
@@ -62,12 +55,12 @@ func newKafkaSource(cfg *config.KafkaInput, format string, log *slog.Logger) (*k
 	conf.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange()}
 	// Joining a group takes as long as the others of it take to end what they do.
 	conf.Net.ReadTimeout = conf.Consumer.Group.Rebalance.Timeout + 10*time.Second
-	group, err := sarama.NewConsumerGroup(brokers, cfg.Group, conf)
+	group, err := sarama.NewConsumerGroup(brokers, groupName, conf)
 	if err != nil {
 		return nil, fmt.Errorf("open kafka input: %w", err)
 	}
 	return &kafkaSource{
-		topic: cfg.Topic, format: format, log: log, group: group,
+		topic: cluster.Topic, format: format, log: log, group: group,
 		messages: make(chan taken, 1024), checkpoints: make(chan chan error),
 		done: make(chan struct{}), offsets: map[int32]int64{}, at: time.Now(),
 	}, nil
@@ -111,7 +104,7 @@ func (k *kafkaSource) Cleanup(sarama.ConsumerGroupSession) error {
 	case k.checkpoints <- done:
 		return <-done
 	case <-time.After(settleLimit):
-		return errors.New("commit place in topic: the output is too far behind")
+		return errors.New("commit place in topic: the output is too slow")
 	}
 }
 

@@ -18,26 +18,28 @@ import (
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
-	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/internal/metrics"
+	"github.com/weirflow/weir/internal/places"
 	"github.com/weirflow/weir/internal/state"
 	"github.com/weirflow/weir/internal/udp"
 	"github.com/weirflow/weir/internal/web"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/names"
 	"github.com/weirflow/weir/sink"
+	"github.com/weirflow/weir/sink/output"
 )
 
-// controlPlaces is how many goroutines beside the workers may run at once: the
+// controlPlaces is how many goroutines in addition to the workers may run at once: the
 // hub, and the web server or the garbage collector. One more makes each wake-up
-// dearer, as threads that find nothing to do look through all places.
+// cost more, as threads that find nothing to do look through all places.
 const controlPlaces = 2
 
 // runCommand collects until it is told to stop.
 func runCommand(env Env, args []string) int {
-	cfg, err := config.Parse(args, env.Environ, env.Stderr)
+	cfg, err := config.Parse(args, env.Environ, env.Stderr, env.Outputs...)
 	if err != nil {
 		return fail(env, err)
 	}
@@ -45,11 +47,19 @@ func runCommand(env Env, args []string) int {
 		fmt.Fprintln(env.Stdout, versionLine())
 		return ExitOK
 	}
+	if cfg.AddrTokenFile != "" {
+		if _, err := web.ReadToken(cfg.AddrTokenFile); err != nil {
+			// The value is not shown: it may be the token itself.
+			return fail(env, &config.UsageError{Faults: []config.Fault{{Option: "addr.token-file", Name: "-addr.token-file", Problem: err.Error()}}})
+		}
+	}
 	programs, notes, err := loadPrograms(&cfg.Mapping, &cfg.Enrich)
 	if err != nil {
 		return fail(env, err)
 	}
-	log := newLogger(env.Stderr, cfg.LogLevel, cfg.LogFormat)
+	level := new(slog.LevelVar)
+	level.Set(cfg.LogLevel)
+	log := newLogger(env.Stderr, level, cfg.LogFormat)
 	for _, n := range notes {
 		log.Warn(n)
 	}
@@ -75,7 +85,9 @@ func runCommand(env Env, args []string) int {
 		return fail(env, err)
 	}
 	defer stopProfiles()
-	c, err := newCollection(cfg, programs, log)
+	keeper := newKeeper(cfg, log)
+	defer keeper.close()
+	c, err := newCollection(cfg, programs, log, keeper, level, parseAgain{args, env.Environ, env.Outputs})
 	if err != nil {
 		return fail(env, err)
 	}
@@ -92,68 +104,94 @@ type collection struct {
 
 	programs *producer.Programs
 
-	hub     hub
-	out     *output
+	hub     output.Hub
+	out     *output.Output
+	keeper  *keeper
 	sockets []*udp.Socket
 	uris    []string // the listen address of each socket
+	retired retired
+	life    *lives
+	adopted []bool // by socket: it was open before
 	workers []*collector.Worker
 	web     *web.Server
 	source  metrics.Source
 	watcher *watcher                // nil before run
+	loss    *places.Watcher         // of places where flows can be lost
 	errors  *collector.ErrorSamples // nil: none are kept
 	enrich  *enrich.Databases       // nil for none
 	names   *collector.Goflow2Names
+	// optionNames are what options data said about numbers.
+	optionNames *names.Table
 	// captures is nil unless interfaces are captured.
 	captures atomic.Pointer[collector.Captures]
 	started  time.Time
-	state    *state.File   // nil where nothing is kept
-	sweep    chan struct{} // closed to end the sweep of old templates; nil for none
+	state    *state.File // nil where nothing is kept
+	// numbers and their file are nil where nothing is kept.
+	numbers     *sequences
+	numbersFile *state.File
+	sweep       chan struct{} // closed to end the sweep of old templates; nil for none
+	gate        *collector.Gate
+	reloads
 }
 
 // newCollection opens the output, the sockets and the web server. Nothing is
 // received before run.
-func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Logger) (_ *collection, err error) {
-	c := &collection{cfg: cfg, programs: programs, log: log, started: time.Now()}
+func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Logger, keeper *keeper, level *slog.LevelVar, again parseAgain) (_ *collection, err error) {
+	c := &collection{cfg: cfg, programs: programs, log: log, keeper: keeper, started: time.Now(), loss: places.NewWatcher(log)}
+	c.reloads.begin(level, again)
+	c.config.Store(cfg)
+	c.reloaded.Store(c.started.Unix())
 	if c.enrich, err = openDatabases(&cfg.Enrich, "enrich.", log); err != nil {
 		return nil, err
 	}
-	out, err := openOutput(cfg, log)
+	settings := cfg.Output()
+	if settings.Exclusive() {
+		keeper.finished()
+	}
+	out, err := settings.Open(cfg.Format, log)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			c.closeSockets()
-			out.close()
+			out.Close()
 		}
 	}()
 
+	c.life = c.openLives()
+	c.retire()
 	if err := c.listen(); err != nil {
 		return nil, err
 	}
 	store := newStore(cfg)
-	exporters := c.newExporters()
+	exporters := c.newExporters(store)
+	c.optionNames = names.NewTable(names.DefaultBytes)
 	if cfg.Goflow2.Metrics == "on" && cfg.Addr != "" {
 		c.names = collector.NewGoflow2Names(cfg.MetricsExporters)
 	}
 	if err := c.makeWorkers(out, store, exporters); err != nil {
 		return nil, err
 	}
-	c.state = c.loadState(state.Templates(store, log), exportersSection(exporters))
-	limit, caps := limitMemory(cfg, len(c.workers), log)
+	c.state = c.loadState(state.Templates(store, log), namesSection(c.optionNames), exportersSection(exporters), c.newSequences(exporters))
+	c.names.Restore(exporters)
+	c.openSequences()
+	c.setMemory(limitMemory(cfg, len(c.workers), log))
 	c.source = metrics.Source{
-		Kept:          metrics.Kept{State: c.state, Caps: caps, MemoryMax: limit},
+		Kept:          metrics.Kept{State: c.state, Memory: c.memory.Load},
 		Workers:       c.workers,
 		Sink:          c.hub.Counters(),
 		Exporters:     exporters,
 		Templates:     store,
-		ExporterLimit: cfg.MetricsExporters,
-		Version:       versionLine(),
+		OptionNames:   c.optionNames,
+		ExporterLimit: func() int { return c.config.Load().MetricsExporters },
+		Reloads:       c.stats,
+		Build:         build(),
+		Format:        cfg.Format,
 		Captures:      &c.captures,
 		Errors:        c.errors,
-		Kafka:         out.kafka,
-		Spool:         out.spool,
-		File:          out.file,
+		Kinds:         cfg.Kinds(),
+		Output:        out,
 		Databases:     c.enrich,
 		Names:         c.names,
 	}
@@ -167,9 +205,10 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 			Registry:      metrics.NewRegistry(c.source),
 			Templates:     store,
 			Detail:        c.detail,
-			Reload:        c.prepareMapping,
-			Settings:      cfg.Render,
-			Exporters:     web.Exporters{Table: exporters, LostHere: c.lostHere},
+			Health:        c.health,
+			Reload:        c.reload,
+			Settings:      func() string { return c.config.Load().Render() },
+			Exporters:     web.Exporters{Table: exporters, Names: c.optionNames, DefaultRate: cfg.SamplingRateDefault, LostHere: c.lostHere},
 			Logger:        log,
 		})
 		if err != nil {
@@ -181,7 +220,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 
 // makeWorkers makes the workers and gives them the sockets: one each, unless
 // -xdp.workers says how many workers there are.
-func (c *collection) makeWorkers(out *output, store *template.Store, exporters *collector.Exporters) error {
+func (c *collection) makeWorkers(out *output.Output, store *producer.TemplateStore, exporters *collector.Exporters) error {
 	cfg := c.cfg
 	n := len(c.sockets)
 	if len(cfg.XDP.Interfaces) > 0 && runtime.GOOS == "linux" { // elsewhere a worker has one socket
@@ -198,10 +237,12 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 	for i := range lanes {
 		lanes[i] = sink.NewLane(i, cfg.SinkDepth, cfg.BatchSize)
 	}
-	c.hub, c.out = out.newHub(cfg, lanes, c.log), out
+	c.hub, c.out = out.NewHub(lanes, c.log), out
+	c.hub.Counters().LeaveFaults() // c.watcher logs them
 	c.errors = c.newErrorSamples(store)
-	admission := collector.NewAdmission(cfg.Exporters.Allow, cfg.Exporters.Deny, cfg.Exporters.Rate)
-	records := out.producerConfig(cfg, c.programs)
+	c.gate = collector.NewGate(collector.NewAdmission(cfg.Exporters.Allow, cfg.Exporters.Deny, cfg.Exporters.Rate))
+	records := producerConfig(cfg.Produce, cfg.Format, out.Separator, cfg.SamplingRateDefault, c.programs)
+	records = withRecords(records, &cfg.Records, c.optionNames)
 	records.Held = newHeld(cfg)
 	for i := range n {
 		parts := collector.Parts{
@@ -210,13 +251,17 @@ func (c *collection) makeWorkers(out *output, store *template.Store, exporters *
 			Lane:      lanes[i],
 			Notify:    c.hub.Notify,
 			Exporters: exporters,
-			Admission: admission,
+			Gate:      c.gate,
 			Errors:    c.errors,
 			Names:     c.names,
+			Life:      c.life.page.Worker(i),
 			Logger:    c.log,
 		}
 		if len(cfg.CPUPin) > 0 {
 			parts.CPU = cfg.CPUPin[i%len(cfg.CPUPin)]
+		}
+		if i == 0 {
+			parts.Waited, parts.WaitedDropped, parts.WaitedDrops = c.retired.datagrams, c.retired.dropped, c.retired.drops
 		}
 		for j := i; j < len(c.sockets); j += n {
 			parts.Sockets = append(parts.Sockets, c.sockets[j])
@@ -254,6 +299,7 @@ func (c *collection) startCaptures() error {
 		BusyPoll:   x.BusyPoll,
 		Require:    x.Require,
 		Listens:    listens,
+		Links:      links{c.keeper},
 		Allow:      c.cfg.Exporters.Allow,
 		Deny:       c.cfg.Exporters.Deny,
 		Rate:       c.cfg.Exporters.Rate,
@@ -272,7 +318,7 @@ func (c *collection) dropPrivileges() {
 	if len(c.cfg.XDP.Interfaces) > 0 {
 		keep = append(keep, captureCaps...)
 	}
-	if c.cfg.TransportFile != "" || c.out.spool != nil || c.state != nil {
+	if c.out.Files || c.state != nil {
 		keep = append(keep, outputCaps...)
 	}
 	kept, err := dropPrivileges(keep)
@@ -286,7 +332,7 @@ func (c *collection) dropPrivileges() {
 	}
 }
 
-// detail is what /__health says beside OK: how each interface is captured.
+// detail is what /__health reports in addition to OK: how each interface is captured.
 func (c *collection) detail() string {
 	captures := c.captures.Load()
 	if captures == nil {
@@ -302,19 +348,19 @@ func (c *collection) detail() string {
 // listen opens the sockets of all listen addresses.
 func (c *collection) listen() error {
 	for _, l := range c.cfg.Listen {
-		addr := l.Addr
+		addr, adopted := l.Addr, 0
 		for n := range l.Count {
-			s, err := udp.Listen(udp.Config{
-				Addr:          addr,
-				ReceiveBuffer: c.cfg.ReceiveBuffer,
-				ReusePort:     l.Count > 1,
-				Logger:        c.log,
-			})
+			s, took, err := c.keeper.open(c.socketConfig(addr, l.Count))
 			if err != nil {
 				return fmt.Errorf("open %s: %w", l.RawURI, err)
 			}
-			c.sockets = append(c.sockets, s)
+			if took {
+				c.life.restore(s)
+				adopted++
+			}
+			c.sockets, c.adopted = append(c.sockets, s), append(c.adopted, took)
 			c.uris = append(c.uris, l.RawURI)
+			c.keeper.keep(socketName(s), s.Fd())
 			if n == 0 {
 				// Port 0 is one port for all sockets of the address.
 				addr = netip.AddrPortFrom(addr.Addr(), s.LocalAddr().Port())
@@ -323,7 +369,7 @@ func (c *collection) listen() error {
 		s := c.sockets[len(c.sockets)-1]
 		asked, granted := s.ReceiveBuffer()
 		c.log.Info("listening", "uri", l.RawURI, "address", s.LocalAddr(), "sockets", l.Count,
-			"receive_buffer_asked", asked, "receive_buffer", granted)
+			"adopted", adopted, "receive_buffer_asked", asked, "receive_buffer", granted)
 	}
 	return nil
 }
@@ -351,6 +397,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 			}
 		})
 	}
+	c.life.run()
 	c.watcher = c.watchExporters()
 	err := c.startCaptures()
 	if err != nil {
@@ -366,10 +413,18 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 	c.keep(c.source.Templates)
 	watchdogDone := make(chan struct{})
 	go c.watchdog(watchdogDone)
+	c.keeper.dropLinks()
+	if err := c.keeper.serve(); err != nil {
+		c.log.Warn("a new process cannot take over from this one", "error", err)
+	}
+	c.running.Store(true)
+	stopAsking := c.answerReloads()
 	notifySystemd(c.log, daemon.SdNotifyReady)
 
 	err = c.wait(stop, hup, failed)
 	close(watchdogDone)
+	c.reloads.end()
+	stopAsking()
 
 	notifySystemd(c.log, daemon.SdNotifyStopping)
 	finished := make(chan struct{})
@@ -400,44 +455,32 @@ func (c *collection) giveUp(stop <-chan os.Signal, finished <-chan struct{}, fir
 
 // wait returns when it is time to stop, with the reason if it is a failure.
 func (c *collection) wait(stop, hup <-chan os.Signal, failed <-chan error) error {
+	requests := c.keeper.requests()
+	signals, reloaded := hup, make(chan struct{}, 1)
 	for {
 		select {
 		case s := <-stop:
 			c.log.Info("stopping", "signal", s.String())
+			return nil
+		case r := <-requests:
+			if r == nil {
+				requests = nil
+				continue
+			}
+			c.log.Info("stopping: another process takes over", "process", r.PID())
+			c.keeper.succeed(r)
 			return nil
 		case err := <-failed:
 			c.log.Error("stopping", "error", err)
 			return err
 		case <-c.hub.Closed():
 			return fmt.Errorf("write flows: %w", sink.ErrClosed)
-		case <-hup:
-			c.reopen()
-			c.reload()
+		case <-signals:
+			signals = nil // one at a time: the channel keeps the next one
+			c.onSignal(reloaded)
+		case <-reloaded:
+			signals = hup
 		}
-	}
-}
-
-// reload reads the mapping file and the token again, or changes nothing.
-func (c *collection) reload() {
-	if c.web == nil {
-		if commit, err := c.prepareMapping(); err == nil { // it has logged what is wrong
-			commit()
-		}
-		return
-	}
-	if err := c.web.Reload(); err != nil {
-		c.log.Error("nothing reloaded", "error", err)
-	}
-}
-
-// reopen has the output opened anew, for log rotation by others.
-func (c *collection) reopen() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := c.hub.Reopen(ctx); err != nil {
-		c.log.Error("output not reopened, going on with the old one", "error", err)
-	} else {
-		c.log.Info("output reopened")
 	}
 }
 
@@ -445,7 +488,7 @@ func (c *collection) ledger() *collector.Ledger {
 	return collector.NewLedger(c.workers, c.hub.Counters())
 }
 
-// summary logs where everything ended.
+// summary logs where everything ended, in the words of the metrics.
 func (c *collection) summary() {
 	l := c.ledger()
 	d := &l.Workers.Decode
@@ -455,28 +498,29 @@ func (c *collection) summary() {
 		"datagrams_decoded", producer.Sum(d.Decoded[:]),
 		"datagrams_failed", producer.Sum(d.Failed[:]),
 		"datagrams_held", d.Held.Datagrams,
-		"datagrams_refused", l.Workers.Denied + l.Workers.Limited,
+		"datagrams_dropped_denied", l.Workers.Denied,
+		"datagrams_dropped_rate", l.Workers.Limited,
 		"datagrams_dropped_shutdown", l.Workers.Shutdown,
-		"dropped_by_kernel", l.Workers.SocketDropped,
+		"socket_dropped", l.Workers.SocketDropped,
 		"records_produced", l.Produced(),
-		"records_written", l.Acknowledged,
+		"records_acknowledged", l.Acknowledged,
 		"records_dropped", l.DroppedRecords(),
 		"records_spooled", l.Spooled,
-		"records_recovered", l.Recovered,
+		"spool_recovered_records", l.Recovered,
 		"records_in_flight", l.InFlight,
 		"sets_without_template", d.SetsWithoutTemplate,
 		"exporters", c.source.Exporters.Len(),
 	}
 	if captures := c.captures.Load(); captures != nil {
 		redirected, dropped := collector.SumCaptures(captures.Stats())
-		attrs = append(attrs, "frames_redirected", redirected, "frames_dropped", dropped+l.Workers.FramesMalformed)
+		attrs = append(attrs, "xdp_verdicts_redirect", redirected, "xdp_dropped", dropped+l.Workers.FramesMalformed)
 	}
 	for reason, n := range byReason(&d.Failed) {
-		attrs = append(attrs, "failed_"+reason, n)
+		attrs = append(attrs, "datagrams_failed_"+reason, n)
 	}
 	for _, drop := range l.Dropped {
 		if drop.Records > 0 {
-			attrs = append(attrs, "dropped_"+drop.Reason, drop.Records)
+			attrs = append(attrs, "records_dropped_"+drop.Reason, drop.Records)
 		}
 	}
 	c.log.Info("ledger", attrs...)
@@ -514,7 +558,7 @@ func (c *collection) watchdog(done <-chan struct{}) {
 			alive = alive && now.Sub(turned[i]) < standstill
 		}
 		if !alive {
-			c.log.Warn("a worker does not turn: no sign of life to the watchdog")
+			c.log.Warn("a worker's loop stands still, so systemd's watchdog is not notified")
 			continue
 		}
 		notifySystemd(c.log, daemon.SdNotifyWatchdog)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,15 +17,21 @@ import (
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/internal/state"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/names"
 )
 
 // newStore returns the template store that the configuration asks for.
-func newStore(cfg *config.Config) *template.Store {
+func newStore(cfg *config.Config) *producer.TemplateStore {
 	store := producer.NewStore(templateLimits(cfg))
+	usePorts(store, cfg.Templates.KeyPort)
+	return store
+}
+
+// usePorts sets the policy of ports by its name.
+func usePorts(store *producer.TemplateStore, policy string) {
 	store.UsePorts(map[string]template.Ports{
 		"off": template.PortsOff, "on": template.PortsOn, "auto": template.PortsAuto,
-	}[cfg.Templates.KeyPort])
-	return store
+	}[policy])
 }
 
 func templateLimits(cfg *config.Config) template.Limits {
@@ -44,11 +51,10 @@ func newHeld(cfg *config.Config) *producer.Held {
 	if cfg.Produce == "raw" {
 		return nil
 	}
-	return producer.NewHeld(pendingLimits(cfg))
+	return producer.NewHeld(pendingLimits(&cfg.Templates.Pending))
 }
 
-func pendingLimits(cfg *config.Config) producer.HeldLimits {
-	p := &cfg.Templates.Pending
+func pendingLimits(p *config.Pending) producer.HeldLimits {
 	return producer.HeldLimits{Bytes: p.Bytes, Sets: p.Sets, AgeNs: int64(p.Age)}
 }
 
@@ -101,9 +107,13 @@ func (c *collection) activity() uint64 {
 }
 
 // keep saves state, and forgets templates that are too old, until stopKeeping.
-func (c *collection) keep(store *template.Store) {
+func (c *collection) keep(store *producer.TemplateStore) {
 	if c.state != nil {
 		go c.state.Run()
+	}
+	if c.numbers != nil {
+		c.numbers.begun.Store(true)
+		go c.numbersFile.Run()
 	}
 	t := &c.cfg.Templates
 	if t.TTL == 0 {
@@ -126,15 +136,17 @@ func (c *collection) keep(store *template.Store) {
 	}()
 }
 
-// stopKeeping saves state once more. The workers have stopped.
-func (c *collection) stopKeeping(ctx context.Context) error {
+// stopKeeping saves state once more. ended tells that the workers have stopped.
+func (c *collection) stopKeeping(ctx context.Context, ended bool) error {
 	if c.sweep != nil {
 		close(c.sweep)
 	}
 	if c.state == nil {
 		return nil
 	}
-	if err := c.state.Stop(ctx); err != nil {
+	c.numbers.stopped.Store(ended)
+	errs := []error{c.state.Stop(ctx), c.numbersFile.Stop(ctx)}
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
 	return nil
@@ -144,7 +156,7 @@ const (
 	batchSlack = 64 << 10 // what a batch has beyond batch.size
 	baseBytes  = 48 << 20 // the program, its stacks, web server and metrics
 	// collectorShare is the part of what tables and batches may take that the
-	// garbage collector has beside it: the reciprocal. Without room it would run
+	// garbage collector has in addition: the reciprocal. Without room it would run
 	// all the time.
 	collectorShare = 3
 )
@@ -155,11 +167,13 @@ func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 	batch := int64(cfg.BatchSize) + batchSlack + int64(cfg.BatchSize)/64*4
 	limits := collector.TableLimits{
 		Templates: templateLimits(cfg),
-		Pending:   pendingLimits(cfg),
+		Pending:   pendingLimits(&cfg.Templates.Pending),
 		Exporters: cfg.Watch.MaxExporters,
 		Sockets:   max(workers, len(cfg.Listen)),
 		Workers:   workers,
 		Errors:    cfg.Watch.ErrorsDir != "",
+
+		OptionNames: names.DefaultBytes,
 	}
 	if cfg.Goflow2.Metrics == "on" && cfg.Addr != "" {
 		limits.Names = cfg.MetricsExporters
@@ -176,8 +190,8 @@ func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 		metrics.Cap{Part: "batches", Bytes: int64(workers) * int64(cfg.SinkDepth) * batch},
 		metrics.Cap{Part: "base", Bytes: baseBytes},
 	)
-	if cfg.Transport == "kafka" {
-		caps = append(caps, metrics.Cap{Part: "kafka", Bytes: kafkaCap(batch)})
+	if n := cfg.Output().Memory(batch); n > 0 {
+		caps = append(caps, metrics.Cap{Part: cfg.Transport, Bytes: n})
 	}
 	return append(caps, metrics.Cap{Part: "collector", Bytes: sumOf(caps) / collectorShare})
 }
@@ -188,7 +202,7 @@ func memoryCaps(cfg *config.Config, workers int) []metrics.Cap {
 // -memory.max was not set.
 func limitMemory(cfg *config.Config, workers int, log *slog.Logger) (limit int64, caps []metrics.Cap) {
 	caps = memoryCaps(cfg, workers)
-	asked := cfg.Sources["memory.max"] != "default"
+	asked := cfg.Asked("memory.max")
 	if !asked && os.Getenv("GOMEMLIMIT") != "" {
 		limit = debug.SetMemoryLimit(-1) // asks only
 		log.Info("memory limit of the environment", "GOMEMLIMIT", os.Getenv("GOMEMLIMIT"))
@@ -221,7 +235,7 @@ func sumOf(caps []metrics.Cap) int64 {
 // for; "" if they may not.
 func memoryFinding(cfg *config.Config, caps []metrics.Cap) string {
 	total := sumOf(caps)
-	if cfg.MemoryMax == 0 || total <= cfg.MemoryMax || cfg.Sources["memory.max"] == "default" {
+	if cfg.MemoryMax == 0 || total <= cfg.MemoryMax || !cfg.Asked("memory.max") {
 		return ""
 	}
 	var parts []string

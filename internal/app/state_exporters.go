@@ -7,9 +7,13 @@ import (
 	"io"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/weirflow/weir/internal/collector"
+	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/state"
+	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/names"
 )
 
 // savedExporter is an exporter in the file of state. Times are in Unix
@@ -62,6 +66,7 @@ func loadExporters(dec *json.Decoder, table *collector.Exporters) error {
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
 		return fmt.Errorf("%w: exporters are no array", state.ErrDamaged)
 	}
+	var list []collector.SavedExporter
 	for dec.More() {
 		var s savedExporter
 		if err := dec.Decode(&s); err != nil {
@@ -70,11 +75,107 @@ func loadExporters(dec *json.Decoder, table *collector.Exporters) error {
 		if !s.Exporter.IsValid() || s.Exporter.Zone() != "" || s.Exporter.Is4In6() {
 			return fmt.Errorf("%w: exporter %q is no address", state.ErrDamaged, s.Exporter)
 		}
-		table.Restore(&collector.SavedExporter{
+		list = append(list, collector.SavedExporter{
 			Addr: s.Exporter, FirstSeenNs: s.FirstSeen, LastSeenNs: s.LastSeen,
 			FirstUseNs: s.FirstUse, LastUseNs: s.LastUse, Silent: s.Silent,
 		})
 	}
+	collector.SortSaved(list)
+	for i := range list {
+		table.Restore(&list[i])
+	}
 	_, err := dec.Token()
 	return err
+}
+
+// withRecords adds what the configuration says about records to a producer's configuration.
+func withRecords(cfg producer.Config, r *config.Records, table *names.Table) producer.Config {
+	cfg.Discards, cfg.Names = r.Discards, table
+	for _, name := range r.Join {
+		kind, _ := names.ParseKind(name) // the configuration has checked it
+		cfg.Join = cfg.Join.With(kind)
+		if kind == names.Sampler {
+			cfg.Join = cfg.Join.With(names.SamplerMode)
+		}
+	}
+	return cfg
+}
+
+// savedNames are the names of a domain in the file of state.
+type savedNames struct {
+	Exporter netip.Addr                   `json:"exporter"`
+	Version  uint16                       `json:"version"`
+	Domain   uint32                       `json:"domain"`
+	Seen     int64                        `json:"seen"` // Unix nanoseconds
+	Names    map[string]map[uint64]string `json:"names,omitempty"`
+}
+
+// namesSection returns the section of what options data said about numbers.
+func namesSection(table *names.Table) state.Section {
+	return state.Section{
+		Name:    "names",
+		Changes: table.Changes,
+		Save:    func(w io.Writer) error { return saveNames(w, table) },
+		Load:    func(dec *json.Decoder) error { return loadNames(dec, table) },
+	}
+}
+
+// saveNames writes an array of domains, one a line.
+func saveNames(w io.Writer, table *names.Table) error {
+	out := bufio.NewWriter(w) // it keeps the first error
+	out.WriteByte('[')
+	first := true
+	table.Each(func(d *names.Domain) {
+		key := d.Key()
+		s := savedNames{
+			Exporter: netip.AddrFrom16(key.Exporter).Unmap(), Version: key.Version, Domain: key.Domain, Seen: d.SeenNs(),
+			Names: map[string]map[uint64]string{},
+		}
+		for k := range names.Kind(names.NumKinds) {
+			for _, e := range d.Names(k) {
+				if s.Names[k.String()] == nil {
+					s.Names[k.String()] = map[uint64]string{}
+				}
+				s.Names[k.String()][e.ID] = e.Name
+			}
+		}
+		text, err := json.Marshal(&s)
+		if err != nil || len(s.Names) == 0 {
+			return // there is nothing that JSON lacks
+		}
+		if !first {
+			out.WriteByte(',')
+		}
+		first = false
+		out.WriteByte('\n')
+		out.Write(text)
+	})
+	out.WriteByte(']')
+	return out.Flush()
+}
+
+// loadNames reads the array. What has no room is learned again.
+func loadNames(dec *json.Decoder, table *names.Table) error {
+	var all []savedNames
+	if err := dec.Decode(&all); err != nil {
+		return fmt.Errorf("%w: %w", state.ErrDamaged, err)
+	}
+	now := time.Now().UnixNano()
+	for i := range all {
+		s := &all[i]
+		if !s.Exporter.IsValid() || s.Exporter.Zone() != "" {
+			return fmt.Errorf("%w: exporter %q is no address", state.ErrDamaged, s.Exporter)
+		}
+		key := names.Key{Exporter: s.Exporter.As16(), Domain: s.Domain, Version: s.Version}
+		for kind, list := range s.Names {
+			k, ok := names.ParseKind(kind)
+			if !ok {
+				continue // of a later version
+			}
+			for id, name := range list {
+				table.Learn(&key, k, id, []byte(name), min(s.Seen, now))
+			}
+		}
+	}
+	return nil
 }

@@ -53,6 +53,8 @@ type Stats struct {
 		NotUDP              uint64 `json:"not_udp"`
 		CutShort            uint64 `json:"cut_short"`
 		Malformed           uint64 `json:"malformed"`
+		OverLimit           uint64 `json:"over_limit"`
+		InterfacesIgnored   uint64 `json:"interfaces_ignored"`
 		FragmentsIncomplete uint64 `json:"fragments_incomplete"`
 	} `json:"capture"`
 
@@ -70,6 +72,8 @@ func (d *decode) stats() *Stats {
 	s.Capture.NotUDP = d.captures.NonIP + d.captures.TCP + d.captures.OtherIP + d.captures.UnknownLink
 	s.Capture.CutShort = d.captures.Cut + d.captures.Truncated
 	s.Capture.Malformed = d.captures.Malformed
+	s.Capture.OverLimit = d.captures.OverLimit
+	s.Capture.InterfacesIgnored = d.captures.InterfacesIgnored
 	s.Capture.FragmentsIncomplete = d.captures.FragmentsIncomplete
 	s.Seconds = time.Since(d.started).Seconds()
 	return s

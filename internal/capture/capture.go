@@ -24,10 +24,11 @@ type Datagram struct {
 }
 
 // Stats counts what became of the packet records of a capture. Each record is
-// in exactly one of the counters from Datagrams to FragmentsIncomplete, so that
+// in exactly one of the counters from Datagrams to OverLimit, so that
 //
 //	Frames = Datagrams + NonIP + TCP + OtherIP + UnknownLink + Truncated +
-//	         Malformed + FragmentsWaiting + FragmentsUsed + FragmentsIncomplete
+//	         Malformed + FragmentsWaiting + FragmentsUsed + FragmentsIncomplete +
+//	         OverLimit
 //
 // The record that completes a fragmented datagram is counted by what the whole
 // datagram is; those before it are FragmentsUsed.
@@ -46,13 +47,18 @@ type Stats struct {
 	FragmentsUsed       uint64 // fragments whose datagram became whole with a later one
 	FragmentsIncomplete uint64 // fragments given up: too old, too many, contradicted, or the capture ended
 
+	// OverLimit counts frames of more than 1 MiB, and those of other interfaces than the
+	// first 4,096 of a section of pcapng; InterfacesIgnored counts the latter.
+	OverLimit         uint64
+	InterfacesIgnored uint64
+
 	Cut uint64 // of Datagrams: those with [Datagram.Cut]
 }
 
 // accounted is the right side of the equation in the comment of [Stats].
 func (s *Stats) accounted() uint64 {
 	return s.Datagrams + s.NonIP + s.TCP + s.OtherIP + s.UnknownLink + s.Truncated +
-		s.Malformed + s.FragmentsWaiting + s.FragmentsUsed + s.FragmentsIncomplete
+		s.Malformed + s.FragmentsWaiting + s.FragmentsUsed + s.FragmentsIncomplete + s.OverLimit
 }
 
 // ErrNotCapture says that the input does not begin as a capture does. The error

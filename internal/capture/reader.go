@@ -8,21 +8,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 )
 
 // Reader gives the UDP datagrams of one capture in file order. One goroutine at
 // a time may use it.
 type Reader struct {
-	name   string
-	source interface {
-		ZeroCopyReadPacketData() ([]byte, gopacket.CaptureInfo, error)
-	}
-	link    layers.LinkType // of a pcap file; a pcapng record says its own
-	mixed   bool            // the source is pcapng
+	name    string
+	source  source
 	closers []io.Closer
 
 	stats     Stats
@@ -86,20 +78,13 @@ func NewReader(name string, in io.Reader) (*Reader, error) {
 	}
 	switch head {
 	case magicMicrosBig, magicMicrosLittle, magicNanosBig, magicNanosLittle:
-		p, err := pcapgo.NewReader(buffered)
-		if err != nil {
+		if r.source, err = newPcapSource(buffered); err != nil {
 			return nil, r.headerError(err)
 		}
-		r.source, r.link = p, p.LinkType()
 	case magicPcapng:
-		p, err := pcapgo.NewNgReader(buffered, pcapgo.NgReaderOptions{
-			WantMixedLinkType:  true,
-			SkipUnknownVersion: true,
-		})
-		if err != nil {
+		if r.source, err = newNgSource(buffered, &r.stats); err != nil {
 			return nil, r.headerError(err)
 		}
-		r.source, r.mixed = p, true
 	default:
 		return nil, fmt.Errorf("read capture %q: %w", name, ErrNotCapture)
 	}
@@ -143,26 +128,23 @@ func (r *Reader) readError(err error) error {
 // be read on gives a [*DamagedError]. After an error Next returns it again.
 func (r *Reader) Next() (Datagram, error) {
 	for r.err == nil {
-		frame, info, err := r.source.ZeroCopyReadPacketData()
+		frame, err := r.source.next()
+		if err == errOverLimit {
+			r.stats.Frames++
+			r.stats.OverLimit++
+			continue
+		}
 		if err != nil {
-			r.finish(err, info)
+			r.finish(err)
 			break
 		}
 		r.stats.Frames++
-		link := r.link
-		if r.mixed {
-			link = linkOf(info)
-		}
-		var timeNs int64
-		if !info.Timestamp.IsZero() {
-			timeNs = info.Timestamp.UnixNano()
-		}
-		d, counter := r.parseLink(link, frame, timeNs)
+		d, counter := r.parseLink(frame.link, frame.data, frame.timeNs)
 		if counter != nil {
 			*counter++
 			continue
 		}
-		d.TimeNs = timeNs
+		d.TimeNs = frame.timeNs
 		r.stats.Datagrams++
 		if d.Cut {
 			r.stats.Cut++
@@ -172,27 +154,13 @@ func (r *Reader) Next() (Datagram, error) {
 	return Datagram{}, r.err
 }
 
-// linkOf returns the link type of a pcapng record.
-func linkOf(info gopacket.CaptureInfo) layers.LinkType {
-	if len(info.AncillaryData) > 0 {
-		if link, ok := info.AncillaryData[0].(layers.LinkType); ok {
-			return link
-		}
-	}
-	return 0xffff // of no link
-}
-
 // finish turns the source's error into the one that Next returns from now on.
-func (r *Reader) finish(err error, info gopacket.CaptureInfo) {
+func (r *Reader) finish(err error) {
 	r.fragments.giveUp()
-	switch {
-	case err != io.EOF:
-		r.err = r.readError(err)
-	case info.CaptureLength > 0: // the record's header was the last thing in the file
-		r.err = r.readError(io.ErrUnexpectedEOF)
-	default:
-		r.err = io.EOF
+	if err != io.EOF {
+		err = r.readError(err)
 	}
+	r.err = err
 }
 
 // Stats returns the counters so far. At the end of the capture the fragments

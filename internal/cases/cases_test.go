@@ -1,54 +1,132 @@
 package cases
 
 import (
+	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/names"
 )
 
-// TestValues reads testdata/values.txt and checks that its datagrams are decoded
-// without a fault. WEIR_CASES=1 lists the values that differ.
+// different are the cases whose flows are known to differ.
+var different = []string{}
+
+// TestValues compares the flows of the cases in testdata with those that are right, in
+// both forms of messages. Files whose names end in -compat have those of -compat goflow2,
+// those in -named those of a mapping that names all fields.
 func TestValues(t *testing.T) {
-	f, err := os.Open("testdata/values.txt")
+	known := map[string]bool{}
+	for _, name := range different {
+		known[name] = true
+	}
+	count := 0
+	names, _ := filepath.Glob("testdata/*.txt")
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := Read(f)
+		if f.Close(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		count += len(all)
+		for _, c := range all {
+			lines := c.check(t, programOf(t, name))
+			switch {
+			case known[c.Name] && lines == nil:
+				t.Errorf("%s: listed as different, and is not", c.Name)
+			case !known[c.Name] && lines != nil:
+				t.Errorf("%s: %s: %s", name, c.Name, strings.Join(lines, "; "))
+			}
+			delete(known, c.Name)
+		}
+	}
+	if count < 80 {
+		t.Errorf("%d cases", count)
+	}
+	for name := range known {
+		t.Errorf("%s: listed as different, but no case", name)
+	}
+}
+
+// programOf compiles the mapping that the cases of a file are of.
+func programOf(t *testing.T, file string) *producer.Program {
+	t.Helper()
+	var m *producer.Mapping
+	if strings.HasSuffix(file, "-named.txt") {
+		m = &producer.Mapping{Fields: producer.FieldNames()}
+	}
+	program, err := producer.NewProgram(m, producer.Settings{Compat: strings.HasSuffix(file, "-compat.txt")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	all, err := Read(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(all) < 30 {
-		t.Errorf("%d cases", len(all))
-	}
-	for _, c := range all {
-		p := producer.New(producer.Config{Format: producer.FormatJSON}, producer.NewStore(template.DefaultLimits()))
+	return program
+}
+
+// check decodes the datagrams of a case and returns what differs from its flows.
+func (c *Case) check(t *testing.T, program *producer.Program) (lines []string) {
+	t.Helper()
+	for _, format := range []producer.Format{producer.FormatJSON, producer.FormatBin} {
+		store := producer.NewStore(template.DefaultLimits())
+		store.UsePorts(template.PortsAuto)
+		p := producer.New(producer.Config{
+			Format: format, Programs: producer.NewPrograms(program), Discards: true,
+			Names: names.NewTable(names.DefaultBytes), Join: names.Kinds(1<<names.NumKinds - 1),
+			Held: producer.NewHeld(producer.HeldLimits{Bytes: 1 << 20, Sets: 100, AgeNs: 10e9}),
+		}, store)
 		batch := producer.NewBatch(0, 1<<20)
 		for _, d := range c.Datagrams {
-			r := p.Datagram(batch, producer.Meta{Source: d.Source, ReceivedNs: 1_700_000_001e9}, d.Payload)
-			if r.Reason != producer.ReasonNone && c.Name != "a record longer than its template" {
-				t.Errorf("%s: %v: %x", c.Name, r.Reason, d.Payload)
+			now := 1_700_000_001e9 + int64(d.At)
+			p.Expire(now, nil)
+			p.Release(batch, 1<<20, nil)
+			p.Datagram(batch, producer.Meta{Source: d.Source, ReceivedNs: now}, d.Payload)
+			p.Release(batch, 1<<20, nil)
+		}
+		p.Abandon(nil)
+		var faults []string
+		for reason, n := range p.Counters.Faults {
+			if n > 0 && producer.Reason(reason) != producer.ReasonNone {
+				faults = append(faults, producer.Reason(reason).String())
 			}
 		}
-		if os.Getenv("WEIR_CASES") != "" {
-			if batch.Records() != len(c.Flows) {
-				t.Logf("%s: %d flows, want %d", c.Name, batch.Records(), len(c.Flows))
-			}
-			for i := range min(batch.Records(), len(c.Flows)) {
-				lines, err := Differences(batch.Message(i), c.Flows[i])
-				if err != nil || lines != nil {
-					t.Logf("%s, flow %d: %s %v", c.Name, i, strings.Join(lines, "; "), err)
+		slices.Sort(faults)
+		slices.Sort(c.Faults)
+		if !slices.Equal(faults, c.Faults) {
+			lines = append(lines, fmt.Sprintf("faults %v, want %v", faults, c.Faults))
+		}
+		if batch.Records() != len(c.Flows) {
+			lines = append(lines, fmt.Sprintf("%d flows, want %d", batch.Records(), len(c.Flows)))
+		}
+		for i := range min(batch.Records(), len(c.Flows)) {
+			message := batch.Message(i)
+			if format == producer.FormatBin {
+				_, n := binary.Uvarint(message)
+				var parser producer.Parser
+				f, ok := parser.Parse(message[n:])
+				if !ok {
+					t.Errorf("%s, flow %d: no message: %x", c.Name, i, message)
+					continue
 				}
+				message = producer.AppendJSON(nil, f)
 			}
-		}
-		if batch.Records() == 0 || len(c.Flows) == 0 || c.Name == "" {
-			t.Errorf("%s: %d flows, %d wanted", c.Name, batch.Records(), len(c.Flows))
+			more, err := Differences(message, c.Flows[i])
+			if err != nil {
+				t.Error(err)
+			}
+			for _, line := range more {
+				lines = append(lines, fmt.Sprintf("flow %d of %v: %s", i, format, line))
+			}
 		}
 	}
+	return lines
 }
 
 func TestBytes(t *testing.T) {

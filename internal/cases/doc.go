@@ -16,6 +16,7 @@
 //	data ID VALUE...
 //	set ID HEX                             the body of a set
 //	sample NAME=VALUE...                   in, out, rate, expanded
+//	discard NAME=VALUE...                  in, out, reason: a sample of format 5
 //	header PROTOCOL FRAME HEX              raw header record of the sample
 //	record ENTERPRISE:FORMAT HEX           any other record of the sample
 //
@@ -23,6 +24,8 @@
 // where need be (cert:initialTCPFlags/2, 2636/137/4); a length of v is variable.
 // Values are written by the element's type: numbers, addresses, MAC addresses,
 // text in quotes, anything as x0a0b. Lines "data" with the id of the line before
-// go into the same set. Lines "flow" are the flows that the case must give, in
+// go into the same set. The header of v9 counts its records, or has count=N; behind=1 puts
+// a message into the datagram before it. "wait 2s" lets time pass, and "fault NAME" is a
+// reason that has to be counted. Lines "flow" are the flows that the case must give, in
 // order, with the fields that count. "# " begins a comment.
 package cases

@@ -23,6 +23,8 @@ const variable = 0xffff
 type sets struct {
 	v9                       bool
 	domain, time, uptime, no uint32
+	count                    uint32   // of the header of v9; 0: that of the records
+	behind                   uint32   // not 0: in the datagram before
 	all                      [][]byte // sets without header
 	ids                      []uint16
 	records                  int
@@ -46,7 +48,7 @@ func begin(words []string) (message, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m, numbers(options, map[string]*uint32{"time": &m.time, "uptime": &m.uptime, "sequence": &m.no})
+	return m, numbers(options, map[string]*uint32{"time": &m.time, "uptime": &m.uptime, "sequence": &m.no, "count": &m.count, "behind": &m.behind})
 }
 
 // numbers reads the values of options.
@@ -77,11 +79,15 @@ func (m *sets) add(p *parser, words []string) error {
 		if err != nil {
 			return err
 		}
-		p.templates[key] = fields
+		p.templates[key], p.templates[fmt.Sprint(p.source, key)] = fields, fields
 		m.template(id, fields, words[0] == "options")
 		return nil
 	case "data":
-		return m.data(id, p.templates[key], words[2:])
+		fields := p.templates[fmt.Sprint(p.source, key)]
+		if fields == nil { // the exporter had another port
+			fields = p.templates[key]
+		}
+		return m.data(id, fields, words[2:])
 	case "set":
 		b, err := unhex(words[2:])
 		m.append(id, b)
@@ -206,7 +212,10 @@ func (m *sets) bytes() []byte {
 		body = append(body, set...)
 	}
 	if m.v9 {
-		b := be.AppendUint16(be.AppendUint16(nil, 9), uint16(m.records))
+		if m.count == 0 {
+			m.count = uint32(m.records)
+		}
+		b := be.AppendUint16(be.AppendUint16(nil, 9), uint16(m.count))
 		for _, n := range []uint32{m.uptime, m.time, m.no, m.domain} {
 			b = be.AppendUint32(b, n)
 		}

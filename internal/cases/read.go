@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // Case is an export and what is right.
@@ -13,12 +14,14 @@ type Case struct {
 	Name      string
 	Datagrams []Datagram
 	Flows     []map[string]string // fields by their names in flow.proto
+	Faults    []string            // names of the reasons that are counted
 }
 
 // Datagram is what an exporter sends at once.
 type Datagram struct {
 	Source  netip.AddrPort
 	Payload []byte
+	At      time.Duration // after the first one
 }
 
 // Read reads cases. An error names the line.
@@ -45,16 +48,12 @@ func split(line string) (words []string, err error) {
 		if line[0] == '#' {
 			break
 		}
-		n := strings.IndexAny(line, " \t\"")
-		if n >= 0 && line[n] == '"' {
-			end := strings.IndexByte(line[n+1:], '"')
-			if end < 0 {
-				return nil, fmt.Errorf("no end of the quotes in %q", line)
-			}
-			n += end + 2
+		n, quoted := 0, false
+		for ; n < len(line) && (quoted || line[n] != ' ' && line[n] != '\t'); n++ {
+			quoted = quoted != (line[n] == '"')
 		}
-		if n < 0 {
-			n = len(line)
+		if quoted {
+			return nil, fmt.Errorf("no end of the quotes in %q", line)
 		}
 		words = append(words, line[:n])
 		line = line[n:]
@@ -66,6 +65,7 @@ func split(line string) (words []string, err error) {
 type parser struct {
 	cases     []Case
 	source    netip.AddrPort
+	at        time.Duration
 	message   message                    // what is being built, nil for none
 	templates map[string][]templateField // by protocol, domain and id
 }
@@ -81,7 +81,7 @@ func (p *parser) line(words []string) error {
 		p.end()
 		p.cases = append(p.cases, Case{Name: strings.Join(words[1:], " ")})
 		p.source = netip.MustParseAddrPort("192.0.2.1:2055")
-		p.templates = map[string][]templateField{}
+		p.templates, p.at = map[string][]templateField{}, 0
 		return nil
 	}
 	if len(p.cases) == 0 {
@@ -94,6 +94,15 @@ func (p *parser) line(words []string) error {
 		source, err := netip.ParseAddrPort(strings.Join(words[1:], " "))
 		p.source = source
 		return err
+	case "wait":
+		p.end()
+		d, err := time.ParseDuration(strings.Join(words[1:], " "))
+		p.at += d
+		return err
+	case "fault":
+		p.end()
+		c.Faults = append(c.Faults, words[1:]...)
+		return nil
 	case "v9", "ipfix", "sflow":
 		p.end()
 		m, err := begin(words)
@@ -102,7 +111,7 @@ func (p *parser) line(words []string) error {
 	case "hex":
 		p.end()
 		b, err := unhex(words[1:])
-		c.Datagrams = append(c.Datagrams, Datagram{p.source, b})
+		c.Datagrams = append(c.Datagrams, Datagram{p.source, b, p.at})
 		return err
 	case "flow":
 		p.end()
@@ -122,7 +131,13 @@ func (p *parser) end() {
 		return
 	}
 	c := &p.cases[len(p.cases)-1]
-	c.Datagrams = append(c.Datagrams, Datagram{p.source, p.message.bytes()})
+	d := Datagram{p.source, p.message.bytes(), p.at}
+	if m, ok := p.message.(*sets); ok && m.behind != 0 && len(c.Datagrams) > 0 {
+		last := &c.Datagrams[len(c.Datagrams)-1]
+		last.Payload = append(last.Payload, d.Payload...)
+	} else {
+		c.Datagrams = append(c.Datagrams, d)
+	}
 	p.message = nil
 }
 

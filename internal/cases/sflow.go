@@ -20,6 +20,7 @@ type sample struct {
 	in, out, rate, expanded uint32
 	inFormat, outFormat     uint32 // of the expanded form
 	source                  uint32
+	discard, reason         uint32   // of a discarded packet: 1, and why
 	records                 [][]byte // with their headers
 }
 
@@ -33,7 +34,7 @@ func beginSFlow(agent string, options map[string]string) (message, error) {
 }
 
 func (m *samples) add(_ *parser, words []string) error {
-	if words[0] == "sample" {
+	if words[0] == "sample" || words[0] == "discard" {
 		options, err := pairs(words[1:])
 		if err != nil {
 			return err
@@ -41,8 +42,11 @@ func (m *samples) add(_ *parser, words []string) error {
 		s := sample{rate: 1000, source: 1}
 		m.all = append(m.all, s)
 		last := &m.all[len(m.all)-1]
+		if words[0] == "discard" {
+			last.discard = 1
+		}
 		return numbers(options, map[string]*uint32{"in": &last.in, "out": &last.out, "rate": &last.rate, "expanded": &last.expanded,
-			"in_format": &last.inFormat, "out_format": &last.outFormat, "source": &last.source})
+			"in_format": &last.inFormat, "out_format": &last.outFormat, "source": &last.source, "reason": &last.reason})
 	}
 	if len(m.all) == 0 || len(words) < 2 {
 		return fmt.Errorf("%s without a sample", words[0])
@@ -106,6 +110,10 @@ func (m *samples) bytes() []byte {
 		if s.expanded != 0 {
 			format = 3
 			body = words32(uint32(i+1), 0, s.source, s.rate, 1000, 0, s.inFormat, s.in, s.outFormat, s.out, uint32(len(s.records)))
+		}
+		if s.discard != 0 {
+			format = 5
+			body = words32(uint32(i+1), 0, s.source, 0, s.in, s.out, s.reason, uint32(len(s.records)))
 		}
 		for _, r := range s.records {
 			body = append(body, r...)

@@ -19,6 +19,20 @@ type Admission struct {
 	burst   int64            // ns that a sender may be behind its turn, and make up for
 }
 
+// Gate holds the admission in force, for all workers. Set may be called by any goroutine;
+// workers take it up between datagrams.
+type Gate struct{ admission atomic.Pointer[Admission] }
+
+// NewGate returns a gate with a.
+func NewGate(a *Admission) *Gate {
+	g := &Gate{}
+	g.admission.Store(a)
+	return g
+}
+
+// Set replaces the admission in force.
+func (g *Gate) Set(a *Admission) { g.admission.Store(a) }
+
 // minBurst is the least number of datagrams that may come at once.
 const minBurst = 64
 
@@ -26,10 +40,16 @@ const minBurst = 64
 // taken to have been set back. Receive times of two workers differ by less.
 const setBack = int64(10 * time.Second)
 
+// recordsPerTurn and bytesPerTurn are what is written for a datagram at its turn.
+// One that becomes more takes as many more turns: otherwise the rate would not bound
+// what an exporter costs. A datagram of 1,500 bytes stays below both.
+const recordsPerTurn, bytesPerTurn = 256, 256 << 10
+
 // NewAdmission returns the rules: the longest prefix of both lists decides, deny
 // where both have it; with an empty allow list those of no prefix may send. rate
 // is the number of datagrams a second that an exporter may send, 0 for any; it
-// may send a tenth of that, or 64 if that is more, at once.
+// may send a tenth of that, or 64 if that is more, at once. One that becomes many
+// records, or much output, counts as several.
 func NewAdmission(allow, deny []netip.Prefix, rate int) *Admission {
 	a := &Admission{open: len(allow) == 0, any: len(allow)+len(deny) > 0}
 	for _, p := range allow {
@@ -85,4 +105,32 @@ func (a *Admission) admit(next *atomic.Int64, nowNs int64) bool {
 			return true
 		}
 	}
+}
+
+// charge has an exporter pay for a datagram, received at nowNs, of which more was
+// written than is for one turn: records, and bytes of them.
+func (a *Admission) charge(next *atomic.Int64, nowNs int64, records, bytes int) {
+	turns := int64(max(records/recordsPerTurn, bytes/bytesPerTurn))
+	if turns == 0 || a.spacing == 0 {
+		return
+	}
+	for {
+		was := next.Load()
+		due := max(was, nowNs-a.burst)
+		// Never so far ahead that the clock would be taken to have been set back.
+		due = max(due, min(due+turns*a.spacing, nowNs+setBack/2))
+		if due == was || next.CompareAndSwap(was, due) {
+			return
+		}
+	}
+}
+
+// owes says whether an exporter has yet to pay for what was charged, for a datagram
+// that was admitted elsewhere: the XDP program counts datagrams alone.
+func (a *Admission) owes(next *atomic.Int64, nowNs int64) bool {
+	if a.spacing == 0 {
+		return false
+	}
+	due := next.Load()
+	return due > nowNs+a.spacing && due <= nowNs+setBack
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,8 +59,9 @@ func TestAdversary(t *testing.T) {
 	}
 	has := map[string]bool{}
 	var report strings.Builder
-	for i := range adversaryRows {
-		row := &adversaryRows[i]
+	rows := slices.Concat(adversaryRows, portRows)
+	for i := range rows {
+		row := &rows[i]
 		has[row.table] = true
 		t.Run(row.table+"/"+row.operation, func(t *testing.T) { row.run(t, &report) })
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/weirflow/weir/decoders/sequence"
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/internal/retain"
 	"github.com/weirflow/weir/internal/udp"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
@@ -19,7 +20,7 @@ import (
 // those of a collector do.
 type adversary struct {
 	workers []*Worker
-	store   *template.Store
+	store   *producer.TemplateStore
 	table   *Exporters
 	nowNs   int64
 	since   int // datagrams since the workers looked after their other duties
@@ -72,13 +73,13 @@ func newAdversary(tb testing.TB, c adversaryConfig) *adversary {
 	room := producer.NewHeld(l.Pending)
 	var samples *ErrorSamples
 	if c.errors {
-		samples = NewErrorSamples(tb.TempDir(), 1<<30, a.store, slog.New(slog.DiscardHandler))
+		samples = NewErrorSamples(tb.TempDir(), 1<<30, retain.Limits{}, a.store, slog.New(slog.DiscardHandler))
 		tb.Cleanup(samples.Close)
 	}
 	for i := range l.Workers {
 		w, err := NewWorker(i, Config{BatchSize: producer.DefaultBatchSize, Linger: 1e9}, Parts{
 			CPU: -1, Lane: sink.NewLane(i, 4, producer.DefaultBatchSize), Notify: func() {},
-			Exporters: a.table, Admission: NewAdmission(nil, nil, c.rate), Errors: samples, Names: names,
+			Exporters: a.table, Gate: NewGate(NewAdmission(nil, nil, c.rate)), Errors: samples, Names: names,
 			Producer: producer.New(producer.Config{
 				Format: producer.FormatBin, Held: room, IgnoreWithdrawals: !c.withdraw,
 			}, a.store),

@@ -72,6 +72,13 @@ func fillSamplers(domains, n int) func(a *adversary) {
 	}
 }
 
+// fillAllSamplers has some addresses announce as many samplers as they may, and others
+// the rest.
+func fillAllSamplers(a *adversary) {
+	fillSamplers(97, 1024)(a)
+	fillSamplers(7000, 16)(a)
+}
+
 // fillExporters makes n exporters that send nothing of use.
 func fillExporters(n int) func(a *adversary) {
 	return func(a *adversary) {
@@ -206,7 +213,7 @@ var adversaryRows = []adversaryRow{
 		},
 	},
 	{
-		table: "domains", operation: "new port of a split domain with 1,024 samplers", strikes: 2000,
+		table: "domains", operation: "new port of an address with 1,024 samplers", strikes: 2000,
 		cfg: adversaryConfig{ports: template.PortsAuto},
 		fill: func(a *adversary) {
 			body := []byte{}
@@ -219,9 +226,9 @@ var adversaryRows = []adversaryRow{
 		strike: func(i int) []packet { return one(ported(2+i), message(1, 0, templates(256, 1, 8))) },
 	},
 	{
-		table: "domains", operation: "new one, many split ones that cannot go", strikes: 2000,
+		table: "domains", operation: "new one, many ports that cannot go", strikes: 2000,
 		cfg: adversaryConfig{ports: template.PortsAuto, templates: small(20_000)},
-		fill: func(a *adversary) { // each address is split, and its ports are used
+		fill: func(a *adversary) { // each address has three ports, which are used
 			a.each(40_000, func(i int) packet {
 				from := netip.AddrPortFrom(forged(i/3).Addr(), uint16(1+i%3))
 				return packet{from: from, data: message(1, 0, templates(256, 1, uint16(8+i%3)), dataSet(256, 1, 2, 3, 4))}
@@ -243,7 +250,7 @@ var adversaryRows = []adversaryRow{
 	},
 	{
 		table: "samplers", operation: "other rates", strikes: 100,
-		fill: fillSamplers(97, 1024),
+		fill: fillAllSamplers,
 		strike: func(i int) []packet {
 			body := []byte{}
 			for s := range 160 {
@@ -253,8 +260,19 @@ var adversaryRows = []adversaryRow{
 		},
 	},
 	{
+		table: "samplers", operation: "the rate that all agree on, one sampler at a time", strikes: 100,
+		fill: fillAllSamplers,
+		strike: func(i int) []packet { // of which all others are no longer
+			body := []byte{}
+			for s := range 160 {
+				body = append(body, rate(7, uint32(1000+160*i+s))...)
+			}
+			return one(forged(1), message(1, 0, dataSet(300, body...)))
+		},
+	},
+	{
 		table: "samplers", operation: "one more than there may be", strikes: 100,
-		fill: fillSamplers(98, 1024),
+		fill: fillAllSamplers,
 		strike: func(i int) []packet {
 			body := []byte{}
 			for s := range 160 {

@@ -27,10 +27,24 @@ type CaptureConfig struct {
 	RingSize    int
 	BusyPoll    time.Duration // 0: off
 	Require     bool          // a refusal at the start is an error
+	Links       Links         // nil: no attachment outlives the process
 	Listens     []netip.AddrPort
 	Allow, Deny []netip.Prefix
 	Rate        int
 	Logger      *slog.Logger
+}
+
+// Links keeps attachments of XDP programs over a restart, by the index of the interface:
+// descriptors of links that another process holds too.
+type Links interface {
+	// Take returns the link that a predecessor left, -1 if there is none. It is the
+	// caller's.
+	Take(index int) (fd int)
+	// Keep has a link outlive the process; Drop takes that back.
+	Keep(index, fd int)
+	Drop(index int)
+	// Outlives reports whether the link outlives the process if it ends now.
+	Outlives(index int) bool
 }
 
 // CaptureStats is what became of the frames of one interface since the start,

@@ -24,10 +24,10 @@ const (
 )
 
 // Captures keeps the interfaces attached: it opens a capture on each, gives the
-// workers their ends, looks after it, and opens it anew when it was lost. What
+// workers their ends, looks after it, and opens it again when it was lost. What
 // comes meanwhile goes to the sockets. Methods may be called by any goroutine.
 type Captures struct {
-	cfg     CaptureConfig
+	cfg     CaptureConfig // a reload changes Allow, Deny and Rate, with change and mu held
 	workers []*Worker
 	system  system
 	stop    context.CancelFunc
@@ -122,14 +122,15 @@ func (c *Captures) attach(one *capture) error {
 		RingSize:  c.cfg.RingSize,
 		BusyPoll:  c.cfg.BusyPoll,
 		Done:      c.done,
+		Links:     c.cfg.Links,
 
-		LargeChunks: remedy.largeChunks,
 		Load: func(t xdp.Target) (xdp.Program, error) {
 			p, err := bpf.Load(bpf.Config{
 				Workers: t.Workers,
 				Queues:  t.Queues,
 				Allow:   c.cfg.Allow,
 				Deny:    c.cfg.Deny,
+				Host:    t.Interface.Host,
 				RatePPS: uint32(c.cfg.Rate),
 				Frags:   t.Frags,
 
@@ -148,7 +149,7 @@ func (c *Captures) attach(one *capture) error {
 		}
 		if text := err.Error(); text != one.lastFail {
 			one.lastFail = text
-			one.log.Warn("not captured past the kernel's stack: its datagrams are received on the sockets", "error", err)
+			one.log.Warn("not captured by XDP: its datagrams are received on the sockets", "error", err)
 		}
 		return err
 	}
@@ -157,6 +158,9 @@ func (c *Captures) attach(one *capture) error {
 	one.opened++
 	c.mu.Unlock()
 	one.supervisor.opened(modeOf(open))
+	if why := open.NotAdopted(); why != nil {
+		one.log.Warn("the program of the last weir was not taken over: attached again, and some drivers lose frames while they attach", "error", why)
+	}
 	if why := open.PassedOver(); why != nil {
 		one.log.Info("a better mode was refused", "error", why)
 	}
@@ -167,8 +171,8 @@ func (c *Captures) attach(one *capture) error {
 		one.log.Info(fmt.Sprintf("frames longer than %d bytes are received on UDP sockets, because this kernel has no multi-buffer AF_XDP (XDP_USE_SG, Linux 6.6)", n),
 			"bytes", n, "mtu", open.Interface().MTU)
 	}
-	one.log.Info("capturing past the kernel's stack", "mode", modeOf(open), "queues", open.Queues(),
-		"workers", len(c.workers), "busy_polling", open.BusyPolling(), "huge_pages", open.HugePages(), "driver", open.Interface().Driver)
+	one.log.Info("capturing, bypassing the kernel network stack", "mode", modeOf(open), "queues", open.Queues(),
+		"workers", len(c.workers), "busy_polling", open.BusyPolling(), "huge_pages", open.HugePages(), "driver", open.Interface().Driver, "adopted", open.Adopted())
 	c.handOut()
 	return nil
 }
@@ -211,15 +215,20 @@ func (c *Captures) handOut() {
 }
 
 // detach ends a capture: the program passes all to the stack, the workers empty
-// their rings and let go, and it is closed.
-func (c *Captures) detach(one *capture) {
+// their rings and let go, and it is closed. With leave the program stays on the
+// interface for a successor, if there may be one.
+func (c *Captures) detach(one *capture, leave bool) {
 	c.change.Lock()
 	defer c.change.Unlock()
 	if one.open == nil {
 		return
 	}
 	open, program := one.open, one.program
-	if err := open.Detach(); err != nil {
+	end := open.Detach
+	if leave {
+		end = func() error { _, err := open.Leave(); return err }
+	}
+	if err := end(); err != nil {
 		one.log.Warn("xdp program not detached", "error", err)
 	}
 	c.mu.Lock()
@@ -306,7 +315,7 @@ func (c *Captures) healthy(one *capture, open *xdp.Capture, down *bool) bool {
 		return true
 	}
 	one.log.Warn("capture lost: its datagrams are received on the sockets until it is back", "error", err)
-	c.detach(one)
+	c.detach(one, false)
 	return false
 }
 
@@ -325,8 +334,56 @@ func (c *Captures) Stop() {
 	c.stop()
 	c.ended.Wait()
 	for _, one := range c.list {
-		c.detach(one)
+		c.detach(one, true)
 	}
+}
+
+// PrepareRules makes programs with other rules and another rate for the captures that are
+// open. commit has them take the place of the present ones on the same links, so that no
+// frame is decided on by both or none; undo closes them. One of the two must be called,
+// also after an error; until then no capture is opened or closed.
+func (c *Captures) PrepareRules(allow, deny []netip.Prefix, rate int) (commit, undo func(), err error) {
+	c.change.Lock()
+	made := map[*capture]*bpf.Replacement{}
+	drop := func() {
+		for _, r := range made {
+			_ = r.Close() // nothing uses it
+		}
+	}
+	undo = func() {
+		drop()
+		c.change.Unlock()
+	}
+	for _, one := range c.list {
+		if one.open == nil {
+			continue
+		}
+		r, err := one.program.Replacement(allow, deny, uint32(rate))
+		if err != nil {
+			return undo, undo, err
+		}
+		made[one] = r
+	}
+	commit = func() {
+		var lost []*capture
+		c.mu.Lock()
+		c.cfg.Allow, c.cfg.Deny, c.cfg.Rate = allow, deny, rate
+		for one, r := range made {
+			if err := one.open.Replace(r.XDP()); err != nil {
+				one.log.Warn("new rules not taken over in place: capturing again with them", "error", err)
+				_ = r.Close() // nothing uses it
+				lost = append(lost, one)
+				continue
+			}
+			one.program.Adopt(r)
+		}
+		c.mu.Unlock()
+		c.change.Unlock()
+		for _, one := range lost {
+			c.detach(one, false) // lookAfter opens it
+		}
+	}
+	return commit, undo, nil
 }
 
 // Stats returns what became of the frames of each interface.
@@ -365,6 +422,13 @@ func (c *Captures) Stats() []CaptureStats {
 		all = append(all, s)
 	}
 	return all
+}
+
+// Rated reports whether the programs limit the rate of exporters.
+func (c *Captures) Rated() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cfg.Rate != 0
 }
 
 // Limited calls f for the exporters of which datagrams were dropped by the rate

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/weirflow/weir/bpf"
 	"github.com/weirflow/weir/decoders/template"
 	pcap "github.com/weirflow/weir/internal/capture"
+	"github.com/weirflow/weir/internal/retain"
 	"github.com/weirflow/weir/internal/testnet"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/xdp"
@@ -56,6 +58,14 @@ func newCaptureLab(t *testing.T, queues, workers int, edit ...func(*rigConfig)) 
 	sender, receiver := n.AddHost("sender"), n.AddHost("receiver")
 	testnet.Veth(t, sender, "eth0", "10.1.0.1/24", "", receiver, "eth0", "10.1.0.2/24", "", queues)
 	l := &captureLab{t: t, receiver: receiver, port: netip.MustParseAddrPort("10.1.0.2:2055")}
+	to, err := receiver.Netlink().LinkByName("eth0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What frameOf makes is to this address: others are the stack's.
+	if err := receiver.Netlink().LinkSetHardwareAddr(to, net.HardwareAddr{2, 2, 2, 2, 2, 2}); err != nil {
+		t.Fatal(err)
+	}
 	link, err := sender.Netlink().LinkByName("eth0")
 	if err != nil {
 		t.Fatal(err)
@@ -333,7 +343,7 @@ var source1 = netip.AddrPortFrom(numberedAddr(1), 1)
 // over a socket after it the socket's.
 func TestErrorSamplesOfFrames(t *testing.T) {
 	dir := t.TempDir()
-	samples := NewErrorSamples(dir, 10, producer.NewStore(template.DefaultLimits()), slog.New(slog.DiscardHandler))
+	samples := NewErrorSamples(dir, 10, retain.Limits{}, producer.NewStore(template.DefaultLimits()), slog.New(slog.DiscardHandler))
 	l := newCaptureLab(t, 1, 1, func(cfg *rigConfig) { cfg.errors = samples })
 	c := l.capture(CaptureConfig{})
 	defer c.Stop()
@@ -451,5 +461,22 @@ func TestRedirectFailed(t *testing.T) {
 	}
 	if n := l.received(); n != good {
 		t.Errorf("%d received, want %d", n, good)
+	}
+}
+
+// TestRatedDuringReload: a page may be asked for while a reload changes the rate (for the
+// race detector).
+func TestRatedDuringReload(t *testing.T) {
+	c := &Captures{}
+	done := make(chan bool)
+	go func() { done <- c.Rated() }()
+	commit, _, err := c.PrepareRules(nil, nil, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit()
+	<-done
+	if !c.Rated() {
+		t.Error("the new rate is not in force")
 	}
 }

@@ -17,7 +17,7 @@ func StartCaptures(cfg CaptureConfig, _ []*Worker) (*Captures, error) {
 	if cfg.Require {
 		return nil, err
 	}
-	cfg.Logger.Warn("not captured past the kernel's stack: datagrams are received on the sockets", "error", err)
+	cfg.Logger.Warn("not captured by XDP: datagrams are received on the sockets", "error", err)
 	return &Captures{}, nil
 }
 
@@ -27,5 +27,13 @@ func (c *Captures) Stop() {}
 // Stats returns nothing.
 func (c *Captures) Stats() []CaptureStats { return nil }
 
+// Rated reports whether the programs limit the rate of exporters.
+func (c *Captures) Rated() bool { return false }
+
 // Limited calls nothing.
 func (c *Captures) Limited(int, func(exporter netip.Addr, n uint64)) {}
+
+// PrepareRules does nothing.
+func (c *Captures) PrepareRules(_, _ []netip.Prefix, _ int) (commit, undo func(), err error) {
+	return func() {}, func() {}, nil
+}

@@ -18,7 +18,7 @@ type LostHere struct {
 	Ring   uint64 `json:"ring"`
 }
 
-// ExporterDetail is what is known of an exporter.
+// ExporterDetail is what is known about an exporter.
 type ExporterDetail struct {
 	ExporterStats
 	FirstSeenNs int64
@@ -46,7 +46,7 @@ func (t *Exporters) After(addr netip.Addr, f func(netip.Addr)) {
 	}
 }
 
-// One returns what is known of an exporter, nil if it has no entry.
+// One returns what is known about an exporter, nil if it has no entry.
 func (t *Exporters) One(addr netip.Addr, nowNs int64) *ExporterDetail {
 	t.mu.RLock()
 	e := t.all[addr]
@@ -58,7 +58,7 @@ func (t *Exporters) One(addr netip.Addr, nowNs int64) *ExporterDetail {
 }
 
 func (t *Exporters) detail(e *Exporter, nowNs int64) *ExporterDetail {
-	d := &ExporterDetail{ExporterStats: e.stats(), Override: e.override, Streams: e.streams.Streams()}
+	d := &ExporterDetail{ExporterStats: e.stats(), Override: e.override.Load(), Streams: e.streams.Streams()}
 	t.mu.RLock()
 	d.FirstSeenNs, d.Silent = e.firstSeen, e.silent
 	d.DatagramRate, d.RecordRate = e.rates(nowNs)
@@ -79,6 +79,7 @@ func (t *Exporters) detail(e *Exporter, nowNs int64) *ExporterDetail {
 		return cmp.Or(
 			cmp.Compare(a.Key.Kind, b.Key.Kind),
 			cmp.Compare(a.Key.Domain, b.Key.Domain),
+			cmp.Compare(a.Key.Port, b.Key.Port),
 			cmp.Compare(a.Key.Source, b.Key.Source),
 		)
 	})

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 	pcap "github.com/weirflow/weir/internal/capture"
 	"github.com/weirflow/weir/internal/create"
+	"github.com/weirflow/weir/internal/retain"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -27,10 +29,11 @@ const errorQueue = 64
 // capture for each reason. A worker only copies the datagram; a goroutine writes
 // it. Workers and Stats may be called by any goroutine.
 type ErrorSamples struct {
-	dir   string
-	count int
-	store *template.Store
-	log   *slog.Logger
+	dir    string
+	count  int
+	limits atomic.Pointer[retain.Limits]
+	store  *producer.TemplateStore
+	log    *slog.Logger
 
 	left    [producer.NumReasons]atomic.Int32 // to keep
 	queue   chan errorSample
@@ -38,7 +41,10 @@ type ErrorSamples struct {
 	written atomic.Uint64
 	dropped atomic.Uint64 // the queue was full
 	failed  atomic.Uint64 // could not be written
-	said    time.Time     // when a failure was logged; the writer's own
+	deleted [retain.NumReasons]atomic.Uint64
+	// The writer's own: when a failure was logged, and which limits.
+	said      time.Time
+	announced retain.Limits
 }
 
 type errorSample struct {
@@ -49,16 +55,20 @@ type errorSample struct {
 }
 
 // ErrorSampleStats counts samples.
-type ErrorSampleStats struct{ Written, Dropped, Failed uint64 }
+type ErrorSampleStats struct {
+	Written, Dropped, Failed uint64
+	Deleted                  [retain.NumReasons]uint64 // captures
+}
 
 // NewErrorSamples keeps count datagrams of each reason in dir, which is made if it
-// is not there. What earlier runs left there counts, and stays. That the folder
-// cannot be used is logged and costs the samples only.
-func NewErrorSamples(dir string, count int, store *template.Store, log *slog.Logger) *ErrorSamples {
+// is not there. What earlier runs left there counts, and stays within keep, of which Bytes
+// and Age count. That the folder cannot be used is logged and costs the samples only.
+func NewErrorSamples(dir string, count int, keep retain.Limits, store *producer.TemplateStore, log *slog.Logger) *ErrorSamples {
 	s := &ErrorSamples{dir: dir, count: count, store: store, log: log, queue: make(chan errorSample, errorQueue)}
 	if err := create.Folder(dir, 0o750); err != nil {
 		log.Warn("samples of errors cannot be kept", "error", err)
 	}
+	s.limits.Store(&keep)
 	for i := range s.left {
 		s.left[i].Store(int32(max(count-s.has(producer.Reason(i)), 0)))
 	}
@@ -68,8 +78,15 @@ func NewErrorSamples(dir string, count int, store *template.Store, log *slog.Log
 
 // Stats returns what became of samples.
 func (s *ErrorSamples) Stats() ErrorSampleStats {
-	return ErrorSampleStats{s.written.Load(), s.dropped.Load(), s.failed.Load()}
+	st := ErrorSampleStats{Written: s.written.Load(), Dropped: s.dropped.Load(), Failed: s.failed.Load()}
+	for i := range st.Deleted {
+		st.Deleted[i] = s.deleted[i].Load()
+	}
+	return st
 }
+
+// SetLimits changes which captures are kept, within a minute.
+func (s *ErrorSamples) SetLimits(keep retain.Limits) { s.limits.Store(&keep) }
 
 // Close writes what waits. No worker runs any more.
 func (s *ErrorSamples) Close() {
@@ -122,25 +139,90 @@ func (s *ErrorSamples) keep(reasons *producer.Reasons, meta producer.Meta, local
 	}
 }
 
-// write writes samples until the queue is closed.
+// write writes samples until the queue is closed, and deletes old ones.
 func (s *ErrorSamples) write() {
-	for sample := range s.queue {
-		frames := s.frames(&sample)
-		sample.reasons.Each(func(r producer.Reason) {
-			if err := s.append(r, frames); err != nil {
-				s.failed.Add(1)
-				if time.Since(s.said) > time.Minute {
-					s.said = time.Now()
-					s.log.Warn("sample of an error not kept", "reason", r.String(), "error", err)
-				}
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	s.trim(time.Now())
+	for {
+		select {
+		case sample, ok := <-s.queue:
+			if !ok {
 				return
 			}
-			s.written.Add(1)
-		})
+			s.writeSample(&sample)
+			if s.limits.Load().Bytes > 0 {
+				s.trim(time.Now())
+			}
+		case now := <-tick.C:
+			s.trim(now)
+		}
 	}
 }
 
-// append writes frames behind those of a reason's capture. One that cannot take
+func (s *ErrorSamples) writeSample(sample *errorSample) {
+	frames := s.frames(sample)
+	sample.reasons.Each(func(r producer.Reason) {
+		if err := s.append(r, frames); err != nil {
+			s.fail("sample of an error not kept", "reason", r.String(), "error", err)
+			return
+		}
+		s.written.Add(1)
+	})
+}
+
+// fail counts a failure and logs it, once a minute at most.
+func (s *ErrorSamples) fail(what string, attrs ...any) {
+	s.failed.Add(1)
+	if time.Since(s.said) > time.Minute {
+		s.said = time.Now()
+		s.log.Warn(what, attrs...)
+	}
+}
+
+// trim deletes captures over the limits, oldest first: regular files named after a
+// reason. One that became too old is begun again.
+func (s *ErrorSamples) trim(now time.Time) {
+	keep := *s.limits.Load()
+	changed := keep != s.announced
+	s.announced = keep
+	if !keep.Any() {
+		return
+	}
+	if changed {
+		s.log.Info("samples of errors are deleted beyond a limit, oldest first", "folder", s.dir, "bytes", keep.Bytes, "age", keep.Age)
+	}
+	dir, err := create.OpenDir(s.dir)
+	if err != nil {
+		s.fail("samples of errors not looked at", "error", err)
+		return
+	}
+	defer dir.Close()
+	var files []retain.File
+	reasons := map[string]producer.Reason{}
+	for r := range producer.NumReasons {
+		name := filepath.Base(s.path(producer.Reason(r)))
+		if info, err := dir.Lstat(name); err == nil && info.Mode().IsRegular() {
+			reasons[name] = producer.Reason(r)
+			files = append(files, retain.File{Name: name, Time: info.ModTime(), Bytes: info.Size()})
+		}
+	}
+	slices.SortFunc(files, func(a, b retain.File) int { return a.Time.Compare(b.Time) })
+	keep.Trim(files, now, 0, func(f retain.File, why retain.Reason) bool {
+		if err := dir.Remove(f.Name); err != nil {
+			s.fail("capture of samples not deleted", "error", err)
+			return false
+		}
+		s.deleted[why].Add(1)
+		if why == retain.Age {
+			s.left[reasons[f.Name]].Store(int32(s.count))
+		}
+		s.log.Info("capture of samples deleted", "file", f.Name, "bytes", f.Bytes, "why", "errors.sample.keep."+why.String())
+		return true
+	})
+}
+
+// append writes frames after those of a reason's capture. One that cannot take
 // all of them is cut back to what it had.
 func (s *ErrorSamples) append(r producer.Reason, frames []byte) (err error) {
 	f, err := create.Own(s.path(r), 0o640)
@@ -207,7 +289,7 @@ func (s *ErrorSamples) templates(e *errorSample) []byte {
 	}
 	// The domain stands at the end of both headers.
 	key := template.Key{
-		Exporter: e.meta.Source.Addr().As16(), Version: version,
+		Exporter: e.meta.Source.Addr().As16(), Port: e.meta.Source.Port(), Version: version,
 		Domain: binary.BigEndian.Uint32(e.payload[length-4:]),
 	}
 	domain := s.store.Lookup(&key)

@@ -6,11 +6,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/weirflow/weir/decoders/template"
 	pcap "github.com/weirflow/weir/internal/capture"
+	"github.com/weirflow/weir/internal/retain"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -21,7 +24,7 @@ func TestErrorSamples(t *testing.T) {
 	store := producer.NewStore(template.DefaultLimits())
 	local := netip.MustParseAddrPort("192.0.2.99:2055")
 	for run := range 2 {
-		s := NewErrorSamples(dir, 3, store, slog.New(slog.DiscardHandler))
+		s := NewErrorSamples(dir, 3, retain.Limits{}, store, slog.New(slog.DiscardHandler))
 		for i := range 10 {
 			var r producer.Reasons
 			r.Add(producer.ReasonUnknownVersion)
@@ -66,7 +69,7 @@ func TestErrorSamplesFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	s := NewErrorSamples(filepath.Join(file, "below"), 1000, producer.NewStore(template.DefaultLimits()), slog.New(slog.NewTextHandler(&out, nil)))
+	s := NewErrorSamples(filepath.Join(file, "below"), 1000, retain.Limits{}, producer.NewStore(template.DefaultLimits()), slog.New(slog.NewTextHandler(&out, nil)))
 	var r producer.Reasons
 	r.Add(producer.ReasonUnknownVersion)
 	for range 1000 {
@@ -108,7 +111,7 @@ func TestErrorSamplesDoNotFollow(t *testing.T) {
 	if err := os.Link(victim, filepath.Join(dir, "datagram_truncated.pcap")); err != nil {
 		t.Fatal(err)
 	}
-	s := NewErrorSamples(dir, 3, producer.NewStore(template.DefaultLimits()), slog.New(slog.DiscardHandler))
+	s := NewErrorSamples(dir, 3, retain.Limits{}, producer.NewStore(template.DefaultLimits()), slog.New(slog.DiscardHandler))
 	var r producer.Reasons
 	r.Add(producer.ReasonUnknownVersion)
 	r.Add(producer.ReasonDatagramTruncated)
@@ -120,5 +123,66 @@ func TestErrorSamplesDoNotFollow(t *testing.T) {
 	}
 	if st := s.Stats(); st.Failed != 2 {
 		t.Errorf("%+v, want 2 that failed", st)
+	}
+}
+
+// TestErrorSamplesKeep: captures over the limits are deleted, the oldest first, and nothing
+// else is. A reason whose capture became too old is sampled again.
+func TestErrorSamplesKeep(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	put := func(name string, age time.Duration, size int) {
+		t.Helper()
+		if err := os.WriteFile(at(name), make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(at(name), now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("unknown_version.pcap", 3*time.Hour, 100)
+	put("datagram_truncated.pcap", 50*time.Minute, 600)
+	put("set_empty.pcap", 40*time.Minute, 700)
+	put("set_overrun.pcap", 30*time.Minute, 300)
+	put("mine.pcap", 300*time.Hour, 10_000)
+	put("set_length.pcap.old", 300*time.Hour, 10_000)
+	if err := os.Symlink(at("mine.pcap"), at("short_header.pcap")); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s := NewErrorSamples(dir, 3, retain.Limits{Bytes: 1000, Age: time.Hour}, producer.NewStore(template.DefaultLimits()), slog.New(slog.NewTextHandler(&log, nil)))
+	s.left[producer.ReasonUnknownVersion].Store(0)
+	s.left[producer.ReasonDatagramTruncated].Store(0)
+	s.Close()
+	s.trim(now)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want := []string{"mine.pcap", "set_empty.pcap", "set_length.pcap.old", "set_overrun.pcap", "short_header.pcap"}; !slices.Equal(names, want) {
+		t.Errorf("the folder has %q, want %q", names, want)
+	}
+	st := s.Stats()
+	if st.Deleted[retain.Age]+st.Deleted[retain.Bytes] != 2 || st.Failed != 0 {
+		t.Errorf("%+v", st)
+	}
+	put("unknown_version.pcap", 2*time.Hour, 1)
+	s.left[producer.ReasonUnknownVersion].Store(0)
+	s.trim(now)
+	if _, err := os.Lstat(at("unknown_version.pcap")); err == nil || s.left[producer.ReasonUnknownVersion].Load() != 3 {
+		t.Error("a capture that is too old is not begun again")
+	}
+	if s.left[producer.ReasonDatagramTruncated].Load() == 3 {
+		t.Error("a capture that was deleted for its bytes is begun again")
+	}
+	// Limits that a reload takes away are not announced as limits.
+	s.SetLimits(retain.Limits{})
+	s.trim(now)
+	if n := strings.Count(log.String(), "beyond a limit"); n != 1 {
+		t.Errorf("limits are announced %d times:\n%s", n, &log)
 	}
 }

@@ -25,13 +25,14 @@ type Exporter struct {
 	datagrams atomic.Uint64
 	bytes     atomic.Uint64
 	records   atomic.Uint64
-	next      atomic.Int64       // when its next datagram is due by the rate limit, in Unix ns
-	override  *producer.Override // sampling rates of the configuration, or nil
-	protocols atomic.Uint32      // a bit for each that was seen
-	gone      atomic.Bool        // evicted: what is counted has to be handed on
+	next      atomic.Int64                      // when its next datagram is due by the rate limit, in Unix ns
+	override  atomic.Pointer[producer.Override] // sampling rates of the configuration, or nil
+	protocols atomic.Uint32                     // a bit for each that was seen
+	gone      atomic.Bool                       // evicted: what is counted has to be handed on
 	streams   sequence.Set
 
 	addr       netip.Addr
+	born       uint64 // how many were added before it
 	failed     atomic.Uint64
 	incomplete atomic.Uint64
 	limited    atomic.Uint64
@@ -39,7 +40,9 @@ type Exporter struct {
 
 	watched
 
-	_ [40]byte // a whole number of cache lines
+	ignored [producer.NumIgnored]atomic.Uint64 // elements that were passed over, by kind
+
+	_ [24]byte // with the runtime's header of 8 bytes, a whole number of cache lines
 }
 
 func (e *Exporter) count(size int, res *producer.Result, nowNs int64) {
@@ -81,12 +84,14 @@ type ExporterStats struct {
 	Limited uint64
 	// Expired data sets waited for a template that did not come.
 	Expired uint64
+	// Ignored counts the elements of its records that are passed over, by kind.
+	Ignored [producer.NumIgnored]uint64
 	// Sequence is what its sequence numbers tell.
 	Sequence sequence.Counts
 }
 
 func (e *Exporter) stats() ExporterStats {
-	return ExporterStats{
+	s := ExporterStats{
 		Addr:       e.addr,
 		LastSeenNs: e.lastSeen.Load(),
 		Datagrams:  e.datagrams.Load(),
@@ -97,6 +102,20 @@ func (e *Exporter) stats() ExporterStats {
 		Limited:    e.limited.Load(),
 		Expired:    e.expired.Load(),
 		Sequence:   e.streams.Counts(),
+	}
+	for kind := range s.Ignored {
+		s.Ignored[kind] = e.ignored[kind].Load()
+	}
+	return s
+}
+
+// ignore counts the elements that a datagram's records have for nothing.
+func (e *Exporter) ignore(t *producer.Tally) {
+	if t.Ignored == [producer.NumIgnored]uint64{} {
+		return
+	}
+	for kind, n := range t.Ignored {
+		e.ignored[kind].Add(n)
 	}
 }
 
@@ -109,6 +128,9 @@ func (s *ExporterStats) add(o *ExporterStats) {
 	s.Incomplete += o.Incomplete
 	s.Limited += o.Limited
 	s.Expired += o.Expired
+	for kind, n := range o.Ignored {
+		s.Ignored[kind] += n
+	}
 	s.Sequence.Add(&o.Sequence)
 	s.LastSeenNs = max(s.LastSeenNs, o.LastSeenNs)
 }
@@ -123,6 +145,9 @@ func (e *Exporter) handOn(to *Exporter) {
 	to.incomplete.Add(e.incomplete.Swap(0))
 	to.limited.Add(e.limited.Swap(0))
 	to.expired.Add(e.expired.Swap(0))
+	for kind := range e.ignored {
+		to.ignored[kind].Add(e.ignored[kind].Swap(0))
+	}
 	counts := e.streams.Take()
 	to.streams.Put(&counts)
 	if seen := e.lastSeen.Load(); seen > to.lastSeen.Load() {
@@ -135,12 +160,17 @@ func (e *Exporter) handOn(to *Exporter) {
 type ExportersConfig struct {
 	// Max is the number of exporters that have entries of their own.
 	Max int
+	// Named is how many of them have metrics of their own: the limit that Stats is
+	// called with. 0 leaves it to the order in which they came.
+	Named int
 	// SilentAfter is after how long without a datagram an exporter counts as
 	// silent; 0 for never.
 	SilentAfter time.Duration
 	// Sampling are the sampling rates that the configuration sets.
 	Sampling []SamplingRule
-	// Logger is told of new, silent and returning exporters; nil for nobody.
+	// Templates is asked which addresses several exporters share; nil for nobody.
+	Templates *producer.TemplateStore
+	// Logger is told about new exporters and rates that change; nil for nobody.
 	Logger *slog.Logger
 }
 
@@ -158,10 +188,13 @@ type Exporters struct {
 	other    *Exporter
 	limit    int
 	cfg      ExportersConfig
-	sampling *samplingRules
-	table    *sequence.Table
-	notices  *notices
-	watch    watch
+	sampling *samplingRules // under mu
+	// silentAfter is SilentAfter of cfg, which a reload changes.
+	silentAfter atomic.Int64
+	named       atomic.Int64 // likewise Named
+	table       *sequence.Table
+	notices     *notices
+	watch       watch
 
 	overflowed atomic.Uint64 // look-ups that found no room
 	evicted    atomic.Uint64
@@ -170,9 +203,24 @@ type Exporters struct {
 	all   map[netip.Addr]*Exporter
 	slots []*Exporter // by number; nil where one was evicted
 	free  []int       // numbers of those
+	born  uint64      // exporters that were ever added
+	// walk is the walk of Stats that is under way, or nil.
+	walk *walk
+
+	walking sync.Mutex // one Stats at a time; taken before mu
 }
 
-// MaxStreams is how many sequences of numbers are followed beside so many
+// walk goes through the slots in pieces, so that workers can add exporters meanwhile.
+type walk struct {
+	born   uint64        // the first exporter that is left to the next walk: an address is met once
+	next   int           // the first slot that it has not come to
+	missed ExporterStats // of exporters that were evicted before it came to them
+}
+
+// walkPiece is how many slots are looked at with the table locked.
+const walkPiece = 128
+
+// MaxStreams is how many sequences of numbers are followed for so many
 // exporters.
 func MaxStreams(exporters int) int { return max(sequence.DefaultStreams, 2*exporters) }
 
@@ -184,7 +232,7 @@ func NewExporterTable(cfg ExportersConfig) *Exporters {
 	if cfg.Max == 0 {
 		cfg.Max = DefaultMaxExporters
 	}
-	return &Exporters{
+	t := &Exporters{
 		other:    &Exporter{},
 		limit:    cfg.Max,
 		cfg:      cfg,
@@ -193,6 +241,9 @@ func NewExporterTable(cfg ExportersConfig) *Exporters {
 		notices:  newNotices(cfg.Logger),
 		all:      map[netip.Addr]*Exporter{},
 	}
+	t.silentAfter.Store(int64(cfg.SilentAfter))
+	t.named.Store(int64(cfg.Named))
+	return t
 }
 
 // Get returns the exporter with that address. Where the table has no room, new
@@ -213,7 +264,9 @@ func (t *Exporters) Get(addr netip.Addr) *Exporter {
 		t.overflowed.Add(1)
 		return t.other
 	}
-	e = &Exporter{addr: addr, override: t.sampling.of(addr)}
+	e = &Exporter{addr: addr, born: t.born}
+	e.override.Store(t.sampling.of(addr))
+	t.born++
 	t.all[addr] = e
 	if n := len(t.free); n > 0 {
 		e.slot = t.free[n-1]
@@ -226,35 +279,73 @@ func (t *Exporters) Get(addr netip.Addr) *Exporter {
 	return e
 }
 
+// SetSampling replaces the sampling rates that the configuration sets. They count from the
+// next datagram of each exporter on.
+func (t *Exporters) SetSampling(rules []SamplingRule) {
+	sampling := newSamplingRules(rules)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sampling = sampling
+	for addr, e := range t.all {
+		e.override.Store(sampling.of(addr))
+	}
+}
+
+// SetSilentAfter changes after how long without a datagram an exporter counts as silent;
+// 0 turns that off. Exporters that are silent and would not be by the new value stop being
+// silent at the next Sweep, and do not count as returned.
+func (t *Exporters) SetSilentAfter(d time.Duration) { t.silentAfter.Store(int64(d)) }
+
+// SetNamed changes how many exporters have metrics of their own: ExportersConfig.Named.
+func (t *Exporters) SetNamed(n int) { t.named.Store(int64(n)) }
+
 const (
 	// candidates is how many exporters are looked at to find one that makes room,
 	// and useless how many of them that never sent a record are enough.
 	candidates, useless = 32, 4
+	// atOnce is how many are fetched from memory at a time: a part of candidates.
+	atOnce = 8
 )
 
 // makeRoom evicts the least useful of a few exporters, if there is one that may
 // be. The table is locked.
 func (t *Exporters) makeRoom(nowNs int64) bool {
 	var worst *Exporter
-	var worth worth
+	var least worth
 	found := 0
-	for i := 0; i < min(candidates, len(t.slots)) && found < useless; i++ {
-		e := t.slots[i]
-		if len(t.slots) > candidates {
-			e = t.slots[rand.IntN(len(t.slots))]
+	for looked := 0; looked < candidates && found < useless; looked += atOnce {
+		var few [atOnce]*Exporter
+		for i := range few {
+			at := looked + i
+			if len(t.slots) > candidates {
+				at = rand.IntN(len(t.slots))
+			}
+			if at < len(t.slots) {
+				few[i] = t.slots[at]
+			}
 		}
-		if e == nil {
-			continue
+		// Nothing of them is in the caches: what they are worth is read of all before two
+		// are compared, so that the processor waits for several at a time.
+		var worths [atOnce]worth
+		for i, e := range few {
+			if e != nil {
+				worths[i] = e.worth(nowNs)
+			}
 		}
-		w := e.worth(nowNs)
-		if worst == nil || w.less(worth) {
-			worst, worth = e, w
-		}
-		if w.class == classUseless {
-			found++
+		for i, e := range few {
+			if e == nil {
+				continue
+			}
+			w := worths[i]
+			if worst == nil || w.less(least) {
+				worst, least = e, w
+			}
+			if w.class == classUseless {
+				found++
+			}
 		}
 	}
-	if worst == nil || worth.class == classLive {
+	if worst == nil || least.class == classLive {
 		return false
 	}
 	t.evict(worst)
@@ -266,6 +357,10 @@ func (t *Exporters) evict(e *Exporter) {
 	delete(t.all, e.addr)
 	t.slots[e.slot] = nil
 	t.free = append(t.free, e.slot)
+	if t.walk != nil && e.slot >= t.walk.next && e.born < t.walk.born {
+		s := e.stats()
+		t.walk.missed.add(&s)
+	}
 	e.gone.Store(true)
 	e.streams.Release(t.table)
 	e.handOn(t.other)
@@ -290,26 +385,39 @@ func (t *Exporters) Len() int {
 
 // Stats returns the counters of the exporters with the first limit entries, as
 // a rule those that were first seen, and the sum of all others, whose Addr is
-// the zero Addr. An exporter that is in the sum never leaves it.
+// the zero Addr. What was counted in the sum never leaves it.
+// Workers that add an exporter wait for a piece of the walk at most. The sum is that of the
+// beginning and what was counted since, as far as the walk saw it: it never decreases.
 func (t *Exporters) Stats(limit int) (first []ExporterStats, other ExporterStats) {
-	// Nobody is to hand on what it counted meanwhile. Workers wait for the lock
-	// only to add an exporter.
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	n := min(limit, len(t.slots))
-	first = make([]ExporterStats, 0, n)
-	for _, e := range t.slots[:n] {
-		if e != nil {
-			first = append(first, e.stats())
-		}
-	}
+	t.walking.Lock()
+	defer t.walking.Unlock()
+	t.mu.Lock()
+	w := &walk{born: t.born}
+	t.walk = w
 	other = t.other.stats()
-	for _, e := range t.slots[n:] {
-		if e != nil {
+	slots := len(t.slots)
+	t.mu.Unlock()
+	first = make([]ExporterStats, 0, min(limit, slots))
+	for w.next < slots {
+		t.mu.Lock()
+		for end := min(w.next+walkPiece, slots); w.next < end; w.next++ {
+			e := t.slots[w.next]
+			if e == nil || e.born >= w.born {
+				continue
+			}
 			s := e.stats()
-			other.add(&s)
+			if w.next < limit {
+				first = append(first, s)
+			} else {
+				other.add(&s)
+			}
 		}
+		t.mu.Unlock()
 	}
+	t.mu.Lock()
+	t.walk = nil
+	t.mu.Unlock()
+	other.add(&w.missed)
 	return first, other
 }
 
@@ -328,6 +436,10 @@ func (t *Exporters) Has(addr netip.Addr) bool {
 	return ok
 }
 
+// Lost returns what is missing by the sequence numbers of all exporters, by where and in
+// which unit. It never decreases.
+func (t *Exporters) Lost() [sequence.NumPlaces][sequence.NumUnits]uint64 { return t.table.Lost() }
+
 // TableStats says how full the table is.
 type TableStats struct {
 	// Exporters have entries of their own; Max is how many may.
@@ -337,8 +449,9 @@ type TableStats struct {
 	// New, Silent and Returned count exporters that began to send, ended, and
 	// began again.
 	New, Silent, Returned uint64
-	// SilentNow is how many are silent at present.
-	SilentNow int
+	// SilentNow is how many are silent at present; ClockOff how many have a clock that is
+	// more than a minute from ours.
+	SilentNow, ClockOff int
 	// Streams are those of sequence numbers.
 	Streams sequence.Stats
 }
@@ -349,7 +462,48 @@ func (t *Exporters) TableStats() TableStats {
 		Exporters: t.Len(), Max: t.limit,
 		Evicted: t.evicted.Load(), Overflowed: t.overflowed.Load(),
 		New: t.watch.fresh.Load(), Silent: t.watch.silent.Load(), Returned: t.watch.returned.Load(),
-		SilentNow: int(t.watch.silentNow.Load()),
-		Streams:   t.table.Stats(),
+		SilentNow: t.Troubles().Silent, ClockOff: t.Troubles().ClockOff,
+		Streams: t.table.Stats(),
 	}
+}
+
+// The exporters of the first slots have metrics of their own (ExportersConfig.Named). A
+// thousand forged sources would take them all, and for ever: so an exporter that has sent
+// records for minutes takes the slot of one that has not.
+const (
+	// namedCandidates is how many of the first slots are looked at for it, and
+	// namedTries how often that is done in a sweep.
+	namedCandidates, namedTries = 8, 256
+)
+
+// name gives an exporter that is in use one of the first slots, if it has none and one of
+// a few is of an exporter that is not established. What the exporter has counted so far
+// stays in the sum of the others, and it counts from zero: so no sum decreases. It
+// reports whether it looked for a slot. The table is locked.
+func (t *Exporters) name(e *Exporter, nowNs int64) (looked bool) {
+	named := min(int(t.named.Load()), len(t.slots))
+	// A walk of Stats would meet those that change places twice, or never.
+	if e.slot < named || named == 0 || t.walk != nil || e.worth(nowNs).class != classLive {
+		return false
+	}
+	var least worth
+	at := -1
+	for range namedCandidates {
+		i := rand.IntN(named)
+		if t.slots[i] == nil {
+			continue // a new exporter will have it
+		}
+		if w := t.slots[i].worth(nowNs); w.class < classGone && (at < 0 || w.less(least)) {
+			at, least = i, w
+		}
+	}
+	if at < 0 {
+		return true
+	}
+	e.handOn(t.other)
+	e.records0, e.marks = 0, [marks]mark{{atNs: nowNs}}
+	other := t.slots[at]
+	t.slots[e.slot], t.slots[at] = other, e
+	e.slot, other.slot = at, e.slot
+	return true
 }

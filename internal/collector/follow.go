@@ -5,7 +5,7 @@ import (
 	"github.com/weirflow/weir/producer"
 )
 
-// follow hands what the datagram says of its sequence to the exporter's streams.
+// follow hands what the datagram says about its sequence to the exporter's streams.
 func (w *Worker) follow(s *sender, f *producer.Facts) {
 	if s.Exporter == w.parts.Exporters.other {
 		return // numbers of many exporters
@@ -18,7 +18,7 @@ func (w *Worker) follow(s *sender, f *producer.Facts) {
 		return
 	}
 	t := w.parts.Exporters.table
-	key := sequence.Key{Kind: f.Kind, Domain: f.Domain}
+	key := sequence.Key{Kind: f.Kind, Domain: f.Domain, Port: f.Port}
 	if f.Kind == sequence.SFlow {
 		key.Domain = t.Agent(f.Agent, f.SubAgent)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/weirflow/weir/producer"
 )
 
-// BenchmarkFollow is what the sequences of a datagram cost beside its decoding.
+// BenchmarkFollow is what the sequences of a datagram cost in addition to its decoding.
 func BenchmarkFollow(b *testing.B) {
 	for _, name := range []string{"nf5", "nf9", "ipfix", "sflow"} {
 		for _, follow := range []string{"decode", "follow"} {

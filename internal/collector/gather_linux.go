@@ -28,7 +28,7 @@ const (
 	// fewGather is how many datagrams may be expected at most where a worker gives its
 	// place in the scheduler up while they gather. Where more come, waiting for a place
 	// could cost some, and a nap's price is shared by many; but not beyond maxRawNap, where
-	// a nap gives the place up too, and is dearer.
+	// a sleep gives the place up too, and is more expensive.
 	fewGather = 128
 	// leastAlarm is the shortest nap for which that pays.
 	leastAlarm = 2 * time.Millisecond

@@ -31,6 +31,13 @@ func NewGoflow2Names(limit int) *Goflow2Names {
 	return &Goflow2Names{limit: limit, names: map[netip.Addr]struct{}{}}
 }
 
+// SetLimit changes the room. Exporters that are in the table stay.
+func (n *Goflow2Names) SetLimit(limit int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.limit = limit
+}
+
 // Has tells whether an exporter is in the table.
 func (n *Goflow2Names) Has(addr netip.Addr) bool {
 	n.mu.Lock()
@@ -69,10 +76,10 @@ type Goflow2 struct {
 	// The worker's own.
 	byAddr    map[netip.Addr]*Goflow2Exporter
 	sockets   int
-	socket    int // that the datagrams in hand came over
+	socket    int // that the current datagrams came over
 	datagrams uint64
 	locked    bool           // it has the lock
-	note      goflow2Note    // of the datagram in hand
+	note      goflow2Note    // of the current datagram
 	journal   []goflow2Entry // its capacity never changes
 
 	mu sync.Mutex

@@ -73,8 +73,10 @@ func (w *Worker) released(r *producer.Released) {
 	if s == nil {
 		return // it may not send any more
 	}
+	s.ignore(w.prod.Tally())
 	if r.Records > 0 {
 		s.records.Add(uint64(r.Records))
+		w.admission.charge(s.next, r.Meta.ReceivedNs, r.Records, 0)
 	}
 	if r.Expired {
 		s.expired.Add(1)

@@ -11,7 +11,7 @@ type Path uint8
 // Paths.
 const (
 	PathUDP Path = iota // over an ordinary socket
-	PathXDP             // past the kernel's stack
+	PathXDP             // bypassing the kernel network stack
 	// NumPaths is the number of paths.
 	NumPaths = int(iota)
 )
@@ -74,6 +74,7 @@ func NewLedger(workers []*Worker, counters *sink.Counters) *Ledger {
 		l.Workers.Limited += s.Limited
 		l.Workers.Shutdown += s.Shutdown
 		l.Workers.FramesMalformed += s.FramesMalformed
+		l.Workers.SocketDropped += w.parts.WaitedDrops
 		for i := range w.parts.Sockets {
 			// As of now: after the worker has ended, closing a socket learns more.
 			l.Workers.SocketDropped += w.SocketDrops(i)

@@ -27,7 +27,7 @@ var patient = producer.HeldLimits{Bytes: 64 << 20, Sets: 100_000, AgeNs: 600e9}
 
 var memoryRows = []memoryRow{
 	{
-		name: "domains", parts: []string{"templates", "recent"}, cfg: adversaryConfig{templates: few, exporters: 1000},
+		name: "domains", parts: []string{"templates", "recent"}, cfg: adversaryConfig{ports: template.PortsAuto, templates: few, exporters: 1000},
 		churn: func(a *adversary) {
 			a.each(100_000, func(i int) packet { return packet{from: forged(i), data: message(1, 0, templates(256, 1, uint16(i)))} })
 		},
@@ -35,13 +35,39 @@ var memoryRows = []memoryRow{
 	{
 		// Domains that have been in use for long refuse others, whose data would be pending.
 		name: "domains with data", parts: []string{"templates", "recent"},
-		cfg: adversaryConfig{templates: few, exporters: 1000, pending: producer.HeldLimits{Bytes: 64 << 10, Sets: 100, AgeNs: 1e9}},
+		cfg: adversaryConfig{ports: template.PortsAuto, templates: few, exporters: 1000, pending: producer.HeldLimits{Bytes: 64 << 10, Sets: 100, AgeNs: 1e9}},
 		churn: func(a *adversary) {
 			a.each(200_000, func(i int) packet { // first as many as are remembered, then those that come and go
 				if i < 100_000 {
 					i %= 9000
 				}
 				return packet{from: forged(i), data: message(1, 0, templates(256, 1, uint16(i)), dataSet(256, 1, 2, 3, 4))}
+			})
+		},
+	},
+	{
+		name: "domains by port", parts: []string{"templates", "recent"},
+		cfg: adversaryConfig{ports: template.PortsAuto, templates: few, exporters: 1000, pending: producer.HeldLimits{Bytes: 64 << 10, Sets: 100, AgeNs: 1e9}},
+		churn: func(a *adversary) { // few addresses with many ports, many with few
+			a.each(100_000, func(i int) packet {
+				return packet{from: portOf(i/20_000, i), data: message(1, 0, templates(256, 1, uint16(i)), dataSet(256, 1, 2, 3, 4))}
+			})
+			a.each(100_000, func(i int) packet {
+				return packet{from: portOf(100+i/4, i%4), data: message(1, 0, templates(256, 1, uint16(i)), dataSet(256, 1, 2, 3, 4))}
+			})
+		},
+	},
+	{
+		name: "streams by port", parts: []string{"sequences"}, cfg: adversaryConfig{ports: template.PortsAuto, exporters: 1000},
+		churn: func(a *adversary) {
+			a.each(1_000_000, func(i int) packet { return packet{from: portOf(i/4090, i), data: message(1, 0)} })
+		},
+	},
+	{
+		name: "pending by port", parts: []string{"pending"}, cfg: adversaryConfig{ports: template.PortsAuto, exporters: 1000, pending: patient},
+		churn: func(a *adversary) {
+			a.each(300_000, func(i int) packet {
+				return packet{from: portOf(i/30_000, i), data: message(7, 0, dataSet(999, 1, 2, 3, 4))}
 			})
 		},
 	},

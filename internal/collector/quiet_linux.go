@@ -193,23 +193,23 @@ func (j *judge) inRow(found bool, n int) bool {
 
 // remedy is what differs from the configuration since a driver did not do as it should.
 type remedy struct {
-	largeChunks, copying, generic bool
+	copying, generic bool
 }
 
-// after returns the remedy for a finding, and what it is in words; again says that it was
-// found before, and vain that to open the capture again as it was did not help.
+// after returns the remedy for a finding, and what it is in words, if anything is to be done
+// or said; again says that it was found before, and vain that to open the capture again as it
+// was did not help.
 func (r remedy) after(f finding, again, vain bool, cfg *CaptureConfig, mode string) (remedy, string) {
 	switch {
-	case f == lossy && !r.largeChunks:
-		r.largeChunks = true
-		return r, "UMEM frames of 4 KiB are used"
-	case f == lossy && !r.copying && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
+	case f == lossy && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
 		r.copying = true
 		return r, "zero-copy is not used"
 	case f == silent && vain && mode != ModeGeneric && cfg.Mode == xdp.Auto.String() && cfg.ZeroCopy != xdp.ZeroCopyOn.String():
 		r.generic = true
 		return r, "generic mode is used"
-	case f == lossy, f == partly && again:
+	case f == lossy:
+		return r, "it stays in use, as -xdp.zerocopy on asks; auto would do without"
+	case f == partly && again:
 		return r, ""
 	}
 	return r, "the program is attached again"
@@ -242,6 +242,7 @@ func (s *supervisor) opened(mode string) {
 type act struct {
 	what string // was found, and what is done
 	more bool   // the same was said before
+	keep bool   // there is no remedy: it is only said
 }
 
 // look takes an observation. It returns nil if there is nothing to do.
@@ -271,6 +272,9 @@ func (s *supervisor) look(now observation, at time.Time, cfg *CaptureConfig, mod
 	if done == "" {
 		s.given = true
 		return nil
+	}
+	if s.given = f == lossy && remedy == s.remedy; s.given {
+		return &act{what: s.judge.text(f) + ": " + done, keep: true}
 	}
 	a := &act{what: s.judge.text(f) + ": " + done, more: s.tries > 0 && remedy == s.remedy}
 	s.remedy = remedy
@@ -316,6 +320,9 @@ func (c *Captures) receives(one *capture, open *xdp.Capture) bool {
 	}
 	one.log.Log(context.Background(), level, do.what, "mode", modeOf(open), "driver", open.Interface().Driver,
 		"card", max(now.whole, now.frames), "program", now.seen, "received", now.received)
-	c.detach(one)
+	if do.keep {
+		return true
+	}
+	c.detach(one, false)
 	return false
 }

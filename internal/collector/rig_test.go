@@ -47,7 +47,7 @@ type rigConfig struct {
 	depth     int // batches
 	admission *Admission
 	exporters *Exporters
-	store     *template.Store
+	store     *producer.TemplateStore
 	programs  *producer.Programs // nil for no mapping
 	notify    func()
 	lane      *sink.Lane
@@ -82,7 +82,7 @@ func newRig(t *testing.T, cfg rigConfig) *rig {
 	}
 	r := &rig{t: t, lane: cfg.lane, exporters: cfg.exporters, ended: make(chan error, 1)}
 	parts := Parts{
-		CPU: -1, Lane: cfg.lane, Notify: cfg.notify, Exporters: cfg.exporters, Admission: cfg.admission, Errors: cfg.errors, Names: cfg.names,
+		CPU: -1, Lane: cfg.lane, Notify: cfg.notify, Exporters: cfg.exporters, Gate: NewGate(cfg.admission), Errors: cfg.errors, Names: cfg.names,
 		Producer: producer.New(producer.Config{Format: producer.FormatBin, Programs: cfg.programs}, cfg.store),
 		Logger:   slog.New(slog.DiscardHandler),
 	}

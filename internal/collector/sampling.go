@@ -61,7 +61,7 @@ func newSamplingRules(rules []SamplingRule) *samplingRules {
 	return s
 }
 
-// of returns what the rules say of an exporter, nil for nothing.
+// of returns what the rules say about an exporter, nil for nothing.
 func (s *samplingRules) of(addr netip.Addr) *producer.Override {
 	if !s.any {
 		return nil

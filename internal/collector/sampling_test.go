@@ -51,3 +51,26 @@ func TestSamplingRules(t *testing.T) {
 		t.Errorf("rules where there are none: %+v", o)
 	}
 }
+
+// TestSetSampling: rates that replace others count for exporters that are there and for new
+// ones.
+func TestSetSampling(t *testing.T) {
+	rule := func(prefix string, rate uint64) SamplingRule {
+		return SamplingRule{Exporters: netip.MustParsePrefix(prefix), Rate: rate}
+	}
+	table := NewExporterTable(ExportersConfig{Sampling: []SamplingRule{rule("192.0.2.0/24", 10)}})
+	a, b := table.Get(netip.MustParseAddr("192.0.2.1")), table.Get(netip.MustParseAddr("198.51.100.1"))
+	rate := func(e *Exporter) uint64 {
+		if o := e.override.Load(); o != nil {
+			return o.Rate
+		}
+		return 0
+	}
+	if rate(a) != 10 || rate(b) != 0 {
+		t.Errorf("at the start %d and %d", rate(a), rate(b))
+	}
+	table.SetSampling([]SamplingRule{rule("198.51.100.0/24", 20)})
+	if c := table.Get(netip.MustParseAddr("198.51.100.2")); rate(a) != 0 || rate(b) != 20 || rate(c) != 20 {
+		t.Errorf("then %d, %d and %d", rate(a), rate(b), rate(c))
+	}
+}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// sender is what a worker knows of a source address.
+// sender is what a worker knows about a source address.
 type sender struct {
 	*Exporter
 	next *atomic.Int64 // the exporter's, or its own where the exporter is shared
@@ -47,7 +47,7 @@ const (
 	askAgain = 10 * time.Second
 )
 
-// meeting is an address and what is known of it; nil is nobody.
+// meeting is an address and what is known about it; nil is nobody.
 type meeting struct {
 	addr netip.Addr
 	s    *sender
@@ -67,10 +67,7 @@ func metSlot(addr netip.Addr) uint64 {
 // add puts a sender into the table, in the place of the one with its address.
 func (t *senders) add(s *sender) {
 	if len(t.list) >= t.limit {
-		clear(t.all)
-		clear(t.met[:])
-		clear(t.list)
-		t.list = t.list[:0]
+		t.clear()
 	}
 	if old := t.all[s.source]; old != nil {
 		t.remove(old)
@@ -88,6 +85,14 @@ func (t *senders) add(s *sender) {
 	t.all[s.source] = s
 }
 
+// clear takes all senders out of the table.
+func (t *senders) clear() {
+	clear(t.all)
+	clear(t.met[:])
+	clear(t.list)
+	t.list = t.list[:0]
+}
+
 // remove takes a sender out of the table.
 func (t *senders) remove(s *sender) {
 	delete(t.all, s.source)
@@ -101,7 +106,7 @@ func (t *senders) remove(s *sender) {
 	t.list = t.list[:last]
 }
 
-// sender returns what is known of a source address, nil for one that may not
+// sender returns what is known about a source address, nil for one that may not
 // send. The worker keeps those that it has met in a table of its own.
 func (w *Worker) sender(addr netip.Addr) *sender {
 	m := &w.senders.met[metSlot(addr)]
@@ -122,7 +127,7 @@ func (w *Worker) look(addr netip.Addr) *sender {
 		ok = false
 	}
 	if !ok {
-		if !w.parts.Admission.allowed(addr) {
+		if !w.admission.allowed(addr) {
 			return nil
 		}
 		e := w.parts.Exporters.Get(addr)

@@ -32,7 +32,7 @@ type sources struct {
 	latency time.Duration
 	wakeFd  int // eventfd; written by any goroutine
 
-	// Where the datagram in hand is from: a frame, or a socket of that address.
+	// Where the current datagram is from: a frame, or a socket of that address.
 	reading *xdp.Receiver
 	frame   int
 	local   netip.AddrPort
@@ -70,7 +70,7 @@ func newSources(socks []*udp.Socket, latency time.Duration, roams bool) (*source
 	return s, nil
 }
 
-// layOut makes the poll set anew.
+// layOut builds the poll set again.
 func (s *sources) layOut() {
 	s.fds = append(s.fds[:0], unix.PollFd{Fd: int32(s.wakeFd), Events: unix.POLLIN})
 	for i, sock := range s.socks {
@@ -122,6 +122,13 @@ func (s *sources) adopt(w *Worker) {
 	}
 	s.frames, s.had = set.receivers, set
 	s.layOut()
+	if l := w.parts.Life; l != nil {
+		frames := 0
+		for _, r := range s.frames {
+			frames += r.RingSize() * len(r.Fds())
+		}
+		l.Rings.Store(uint64(frames))
+	}
 	close(set.taken)
 }
 
@@ -166,6 +173,10 @@ func (s *sources) turn(w *Worker) (int, error) {
 func (s *sources) take(w *Worker, i int) (int, error) {
 	w.goflow2.from(i)
 	sock := s.socks[i]
+	if sock.Kept() && w.late() { // it is left to the successor
+		s.ready[i] = false
+		return 0, nil
+	}
 	n, err := sock.TryReceive()
 	if err != nil {
 		return 0, err
@@ -187,16 +198,19 @@ func (s *sources) take(w *Worker, i int) (int, error) {
 	return n, nil
 }
 
-// sweep is turn for a worker that stops: it looks at every source.
+// sweep is turn for a worker that stops: it looks at every source, but for sockets
+// that a successor keeps.
 func (s *sources) sweep(w *Worker) (int, error) {
-	for i := range s.ready {
-		s.ready[i] = true
+	s.rounds = 0 // turn sets no socket ready by itself
+	for i, sock := range s.socks {
+		s.ready[i] = !sock.Kept()
 	}
 	return s.turn(w)
 }
 
 // finish refuses what arrives from now on and takes all that is in the rings and
-// sockets. A source that fails has nothing more to give.
+// sockets, but leaves alone sockets that a successor keeps. A source that fails has
+// nothing more to give.
 func (s *sources) finish(w *Worker) {
 	for _, r := range s.frames {
 		w.empty(r)
@@ -205,6 +219,9 @@ func (s *sources) finish(w *Worker) {
 	// It begins here: detaching the captures may have taken longer than the drain time.
 	end := time.Now().Add(drainTime)
 	for i, sock := range s.socks {
+		if sock.Kept() {
+			continue
+		}
 		if err := sock.Refuse(); err != nil {
 			w.log.Debug("socket still receives", "listen", sock.LocalAddr(), "error", err)
 		}
@@ -310,7 +327,7 @@ func (w *Worker) takeFrames(r *xdp.Receiver) int {
 	return n
 }
 
-// localAddr returns where the datagram in hand was sent to, as far as is known.
+// localAddr returns where the current datagram was sent to, as far as is known.
 func (s *sources) localAddr() netip.AddrPort {
 	if s.reading == nil {
 		return s.local

@@ -19,7 +19,7 @@ func newSources(socks []*udp.Socket, _ time.Duration, _ bool) (*sources, error) 
 func (s *sources) wake()  { s.sock.Wake() }
 func (s *sources) close() {}
 
-// localAddr returns where the datagram in hand was sent to, as far as is known.
+// localAddr returns where the current datagram was sent to, as far as is known.
 func (s *sources) localAddr() netip.AddrPort { return s.sock.LocalAddr() }
 
 // next takes what there is, waiting for it at most for limit, and returns how

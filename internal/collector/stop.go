@@ -16,7 +16,8 @@ const drainTime = time.Second
 func (w *Worker) EndBy(end time.Time) { w.endBy.CompareAndSwap(nil, &end) }
 
 // Stop makes Run empty the rings and sockets, seal its batch and return. What
-// arrives at a socket from then on is dropped by the kernel, which counts it.
+// arrives at a socket from then on is dropped by the kernel, which counts it. A
+// socket that a successor keeps (udp.Socket.Keep) is left as it is.
 func (w *Worker) Stop() {
 	w.EndBy(time.Now().Add(drainTime))
 	w.stopping.Store(true)
@@ -30,6 +31,10 @@ func (w *Worker) ready() bool {
 		w.seal()
 		w.prod.Refresh()
 	}
+	if a := w.parts.Gate.admission.Load(); a != w.admission { // other exporters may send
+		w.admission = a
+		w.senders.clear()
+	}
 	return !w.late()
 }
 
@@ -37,6 +42,23 @@ func (w *Worker) ready() bool {
 func (w *Worker) late() bool {
 	end := w.endBy.Load()
 	return end != nil && !time.Now().Before(*end)
+}
+
+// takeWaited takes what was received before the worker began.
+func (w *Worker) takeWaited() {
+	w.ready()
+	w.goflow2.from(0)
+	for i := range w.parts.Waited {
+		if w.late() {
+			w.discard(PathUDP, len(w.parts.Waited[i].Payload))
+		} else {
+			w.datagram(&w.parts.Waited[i])
+		}
+	}
+	for _, bytes := range w.parts.WaitedDropped {
+		w.discard(PathUDP, bytes)
+	}
+	w.parts.Waited, w.parts.WaitedDropped = nil, nil
 }
 
 // discard counts a datagram that was received when no time was left to decode
@@ -73,6 +95,26 @@ func (w *Worker) drain() error {
 		return fmt.Errorf("drain worker %d: %w", w.index, err)
 	}
 	return nil
+}
+
+// Abandon counts what waits in sockets as dropped by shutdown. It is for a worker that
+// has left them to a successor, which does not take them. Run has returned.
+func (w *Worker) Abandon() {
+	for _, s := range w.parts.Sockets {
+		// What cannot be received is in no counter, as what is sent to a closed socket.
+		_ = s.Refuse()
+		for end := time.Now().Add(drainTime); time.Now().Before(end); {
+			n, err := s.Receive(0)
+			if n == 0 || err != nil {
+				break
+			}
+			for i := range n {
+				w.discard(PathUDP, len(s.Datagram(i).Payload))
+			}
+		}
+	}
+	w.pollDrops()
+	w.publish(true)
 }
 
 // fail ends a worker whose sources have failed. What they still hold is counted

@@ -27,14 +27,17 @@ type TableLimits struct {
 	Sockets   int // of all workers
 	Workers   int
 	Errors    bool // samples of errors are kept
+	// OptionNames is the room for names from options data, 0 for none (package names has
+	// the tests of it).
+	OptionNames int64
 }
 
 // What an entry takes, in bytes, as measured.
 const (
-	domainSlots   = 208      // of a domain, in the store's table, and of its address there
+	domainSlots   = 384      // of a domain, in the store's tables, and of its address and its neighbours there
 	samplerBytes  = 128      // of a sampler's rate
 	pendingBytes  = 640      // of a data set that waits, without its bytes
-	exporterBytes = 960      // of an exporter, with what workers know of it
+	exporterBytes = 1024     // of an exporter, with what workers know about it
 	streamBytes   = 400      // of a sequence of numbers
 	waitingBytes  = 64 << 20 // of numbers that wait to be understood, and gaps
 	recentBytes   = 10 << 20 // of a worker: its table, and what it keeps of the store's
@@ -56,6 +59,9 @@ func Tables(l *TableLimits) []Table {
 		{"gaps", "sequences", waitingBytes},
 		{"recent", "recent", int64(l.Workers) * recentBytes},
 		{"notices", "recent", 0},
+	}
+	if l.OptionNames > 0 {
+		tables = append(tables, Table{"option names", "option names", l.OptionNames})
 	}
 	if l.Names > 0 {
 		each := nameBytes*int64(l.Workers) + nameSockets*int64(l.Sockets+l.Workers)

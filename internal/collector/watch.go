@@ -1,9 +1,9 @@
 package collector
 
 import (
-	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +23,7 @@ const (
 	marks     = 7
 )
 
-// watched is what Sweep knows of an exporter. It is guarded by the table's lock.
+// watched is what Sweep knows about an exporter. It is guarded by the table's lock.
 type watched struct {
 	slot      int // its number
 	announced bool
@@ -103,17 +103,67 @@ func (e *Exporter) worth(nowNs int64) worth {
 // watch counts what Sweep saw.
 type watch struct {
 	fresh, silent, returned atomic.Uint64
-	silentNow               atomic.Int64
+	troubles                atomic.Pointer[Troubles] // nil before the first sweep
+}
+
+// Troubles says how many exporters are in trouble, as of the last sweep, and which.
+type Troubles struct {
+	// Announced exporters have sent something that could be decoded.
+	Announced int
+	// Silent ones of them have sent nothing for -exporters.silent-after. Lately are a few
+	// that fell silent last, the last one first.
+	Silent int
+	Lately []netip.Addr
+	// ClockOff have a clock that is more than a minute from ours. Clocks are a few of them.
+	ClockOff int
+	Clocks   []netip.Addr
+}
+
+// namedMost is how many exporters Troubles names.
+const namedMost = 5
+
+// note takes note of an exporter that was looked at.
+func (t *Troubles) note(e *Exporter, last *[namedMost]int64) {
+	if e.announced {
+		t.Announced++
+	}
+	if e.streams.ClockOff() {
+		if t.ClockOff++; len(t.Clocks) < namedMost {
+			t.Clocks = append(t.Clocks, e.addr)
+		}
+	}
+	if !e.silent {
+		return
+	}
+	t.Silent++
+	at := len(t.Lately)
+	for at > 0 && last[at-1] < e.silentSeen {
+		at--
+	}
+	if at < namedMost {
+		t.Lately = slices.Insert(t.Lately, at, e.addr)
+		t.Lately = t.Lately[:min(len(t.Lately), namedMost)]
+		copy(last[at+1:], last[at:])
+		last[at] = e.silentSeen
+	}
+}
+
+// Troubles returns which exporters are in trouble. The lists are not changed.
+func (t *Exporters) Troubles() Troubles {
+	if now := t.watch.troubles.Load(); now != nil {
+		return *now
+	}
+	return Troubles{}
 }
 
 // Sweep is called once a second: it makes losses of what is missing, notes the
-// rates, and tells of new, silent and returning exporters. place is where what
+// rates, logs new exporters, and looks for silent ones and clocks that are off. place is where what
 // is lost now is taken to be lost.
 func (t *Exporters) Sweep(now time.Time, place sequence.Place) {
 	nowNs := now.UnixNano()
 	t.table.Sweep(nowNs, place, false)
 	const piece = 1024
-	silent := int64(0)
+	troubles, last, tries := &Troubles{}, [namedMost]int64{}, namedTries
 	for from := 0; ; from += piece {
 		t.mu.Lock()
 		if from >= len(t.slots) {
@@ -123,14 +173,22 @@ func (t *Exporters) Sweep(now time.Time, place sequence.Place) {
 		for _, e := range t.slots[from:min(from+piece, len(t.slots))] {
 			if e != nil {
 				t.look(e, nowNs)
-				if e.silent {
-					silent++
+				if tries > 0 && t.name(e, nowNs) {
+					tries--
 				}
+				troubles.note(e, &last)
 			}
 		}
 		t.mu.Unlock()
 	}
-	t.watch.silentNow.Store(silent)
+	t.watch.troubles.Store(troubles)
+	if s := t.cfg.Templates; s != nil {
+		for _, k := range s.Shares() {
+			if t.notices.may(noticePorts, nowNs) {
+				t.notices.tell(noticePorts, netip.AddrFrom16(k.Exporter).Unmap(), "port", k.Port, "domain", k.Domain)
+			}
+		}
+	}
 	t.notices.flush(now)
 }
 
@@ -164,36 +222,32 @@ func (t *Exporters) look(e *Exporter, nowNs int64) {
 			t.notices.tell(noticeNew, e.addr)
 		}
 	}
-	after := int64(t.cfg.SilentAfter)
-	if after == 0 || !e.announced {
+	if !e.announced {
 		return
 	}
-	switch quiet := nowNs-seen >= after; {
+	after := t.silentAfter.Load()
+	switch quiet := after != 0 && nowNs-seen >= after; {
 	case quiet && !e.silent:
 		e.silent, e.silentSeen = true, seen
 		t.watch.silent.Add(1)
-		if t.notices.may(noticeSilent, nowNs) {
-			t.notices.tell(noticeSilent, e.addr, "last_seen", time.Unix(0, seen).UTC().Format(time.RFC3339))
-		}
 	case e.silent && seen != e.silentSeen: // though it may be quiet again
 		e.silent = false
 		t.watch.returned.Add(1)
-		if t.notices.may(noticeBack, nowNs) {
-			t.notices.tell(noticeBack, e.addr)
-		}
+	case e.silent && !quiet: // a reload allows it to be quiet for longer
+		e.silent = false
 	}
 }
 
-// What is told of exporters.
+// What is reported about exporters.
 const (
 	noticeNew = iota
-	noticeSilent
-	noticeBack
 	noticeRate
+	noticePorts
 	numNotices
 )
 
-var noticeTexts = [numNotices]string{"new exporter", "exporter is silent", "exporter is back", "sampling rate changed"}
+var noticeTexts = [numNotices]string{"new exporter", "sampling rate changed",
+	"several exporters share an address: each source port needs templates of its own"}
 
 const (
 	// noticeBurst lines of a kind may come at once, then one every noticeEvery.
@@ -269,11 +323,7 @@ func (n *notices) flush(now time.Time) {
 	}
 	n.mu.Unlock()
 	for _, line := range queue {
-		level := slog.LevelInfo
-		if line.kind == noticeSilent {
-			level = slog.LevelWarn
-		}
-		n.log.Log(context.Background(), level, noticeTexts[line.kind], append([]any{"exporter", line.exporter}, line.attrs...)...)
+		n.log.Info(noticeTexts[line.kind], append([]any{"exporter", line.exporter}, line.attrs...)...)
 	}
 	for kind, count := range left {
 		if count > 0 {

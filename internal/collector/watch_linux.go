@@ -39,7 +39,7 @@ func stateOf(l netlink.Link) linkState {
 	}
 }
 
-// linkWatch tells of changes of interfaces.
+// linkWatch reports changes of interfaces.
 type linkWatch struct {
 	log   *slog.Logger
 	seen  map[string]linkState // by name; only run uses it

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/weirflow/weir/internal/life"
 	"github.com/weirflow/weir/internal/udp"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
@@ -76,11 +77,13 @@ type Worker struct {
 	openedAt time.Time       // when the open batch got its first record
 	behind   bool            // waited in vain since the last batch came back
 	senders  senders
-	goflow2  *Goflow2 // nil unless goflow2's metrics are wanted
-	counters Snapshot
-	stale    bool // the counters are newer than what was published
-	held     heldWork
-	polledAt time.Time
+	// admission is the one in force, of Parts.Gate.
+	admission *Admission
+	goflow2   *Goflow2 // nil unless goflow2's metrics are wanted
+	counters  Snapshot
+	stale     bool // the counters are newer than what was published
+	held      heldWork
+	polledAt  time.Time
 
 	mu        sync.Mutex // guards published
 	published Snapshot
@@ -92,6 +95,12 @@ type Parts struct {
 	// they belong to.
 	Sockets []*udp.Socket
 	Listens []string
+	// Waited are datagrams that were received before the worker begins, and
+	// WaitedDropped counts those that no memory or time was left for.
+	Waited        []udp.Datagram
+	WaitedDropped []int // payload bytes of each
+	// WaitedDrops is what the kernel dropped at the sockets that these came by.
+	WaitedDrops uint64
 	// CPU is the one to pin the worker to, -1 for none.
 	CPU      int
 	Producer *producer.Producer
@@ -99,10 +108,12 @@ type Parts struct {
 	Lane      *sink.Lane
 	Notify    func()
 	Exporters *Exporters
-	Admission *Admission
+	Gate      *Gate
 	Errors    *ErrorSamples // nil: none are kept
 	// Names has who gets goflow2's metrics, nil where they are not wanted.
-	Names  *Goflow2Names
+	Names *Goflow2Names
+	// Life is where the worker stores its counts for the next process; nil for nowhere.
+	Life   *life.Worker
 	Logger *slog.Logger
 }
 
@@ -142,19 +153,20 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 		return nil, fmt.Errorf("make worker %d: %w", index, err)
 	}
 	w := &Worker{
-		index:   index,
-		parts:   parts,
-		cfg:     cfg,
-		lane:    parts.Lane,
-		notify:  parts.Notify,
-		prod:    parts.Producer,
-		log:     parts.Logger,
-		done:    make(chan struct{}),
-		src:     src,
-		spare:   producer.NewBatch(index, 0),
-		free:    make([]*producer.Batch, 0, parts.Lane.Empty.Cap()),
-		senders: newSenders(parts.Exporters.limit),
-		goflow2: newGoflow2(parts.Names, len(parts.Sockets)),
+		index:     index,
+		parts:     parts,
+		cfg:       cfg,
+		lane:      parts.Lane,
+		notify:    parts.Notify,
+		prod:      parts.Producer,
+		log:       parts.Logger,
+		done:      make(chan struct{}),
+		src:       src,
+		spare:     producer.NewBatch(index, 0),
+		free:      make([]*producer.Batch, 0, parts.Lane.Empty.Cap()),
+		senders:   newSenders(parts.Exporters.limit),
+		admission: parts.Gate.admission.Load(),
+		goflow2:   newGoflow2(parts.Names, len(parts.Sockets)),
 	}
 	w.held.done = w.released
 	return w, nil
@@ -192,6 +204,7 @@ func (w *Worker) Run() error {
 	defer close(w.done)
 	defer w.publish(true)
 	defer w.goflow2.end()
+	w.takeWaited()
 	for !w.stopping.Load() {
 		n, err := w.src.next(w, w.wait())
 		if err != nil {
@@ -208,7 +221,7 @@ func (w *Worker) Close() { w.src.close() }
 
 // pollDrops asks the kernel what it dropped.
 func (w *Worker) pollDrops() {
-	total := uint64(0)
+	total := w.parts.WaitedDrops
 	for _, s := range w.parts.Sockets {
 		total += s.PollDrops()
 	}
@@ -253,8 +266,8 @@ func (w *Worker) datagram(d *udp.Datagram) {
 		w.counters.Denied++
 		return
 	}
-	meta := producer.Meta{Source: d.Src, ReceivedNs: d.ReceivedNs, Truncated: d.Truncated, Override: s.override}
-	if !w.parts.Admission.admit(s.next, d.ReceivedNs) {
+	meta := producer.Meta{Source: d.Src, ReceivedNs: d.ReceivedNs, Truncated: d.Truncated, Override: s.override.Load()}
+	if !w.admission.admit(s.next, d.ReceivedNs) {
 		w.limited(s, meta, d.Payload)
 		w.goflow2.dropped(s.goflow2, len(d.Payload))
 		return
@@ -272,16 +285,24 @@ func (w *Worker) frame(src netip.AddrPort, payload []byte, receivedNs int64) {
 		w.counters.Denied++
 		return
 	}
-	w.produce(s, producer.Meta{Source: src, ReceivedNs: receivedNs, Override: s.override}, payload)
+	meta := producer.Meta{Source: src, ReceivedNs: receivedNs, Override: s.override.Load()}
+	if w.admission.owes(s.next, receivedNs) {
+		w.limited(s, meta, payload)
+		w.goflow2.dropped(s.goflow2, len(payload))
+		return
+	}
+	w.produce(s, meta, payload)
 }
 
 // produce decodes a datagram into the open batch.
 func (w *Worker) produce(s *sender, meta producer.Meta, payload []byte) {
 	batch := w.open()
-	first := batch.Records() == 0
+	first, before := batch.Records() == 0, len(batch.Buf)
 	began := w.goflow2.begin()
 	res := w.prod.Datagram(batch, meta, payload)
+	w.admission.charge(s.next, meta.ReceivedNs, res.Records, len(batch.Buf)-before)
 	s.count(len(payload), &res, meta.ReceivedNs)
+	s.ignore(w.prod.Tally())
 	facts := w.prod.Facts()
 	w.follow(s, facts)
 	if facts.Faults.Any() && w.parts.Errors != nil {
@@ -388,4 +409,11 @@ func (w *Worker) publish(wait bool) {
 	w.counters.Decode = w.prod.Counters
 	w.published = w.counters
 	w.mu.Unlock()
+	if l := w.parts.Life; l != nil {
+		d := &w.counters.Decode
+		l.Received.Store(w.counters.Received[PathUDP] + w.counters.Received[PathXDP])
+		l.Produced.Store(producer.Sum(d.Records[:]))
+		l.Dropped.Store(w.counters.SinkBehind)
+		l.Held.Store(d.Held.Datagrams)
+	}
 }

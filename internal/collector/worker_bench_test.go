@@ -11,9 +11,9 @@ import (
 	"github.com/weirflow/weir/sink"
 )
 
-// BenchmarkWorker is what a worker does with a datagram, beside decoding it alone: what
+// BenchmarkWorker is what a worker does with a datagram, in addition to decoding it: what
 // is between them is looking the exporter up and counting. Cold is where other memory is
-// gone through in between, as if the worker had slept: what is dear then is how many
+// gone through in between, as if the worker had slept: what is expensive then is how many
 // places in memory a datagram needs.
 func BenchmarkWorker(b *testing.B) {
 	for _, name := range []string{"nf9", "nf5", "ipfix", "sflow"} {
@@ -32,7 +32,7 @@ func benchmarkWorker(b *testing.B, name, kind string) {
 	list := g.Take(512 * exporters)
 	lane := sink.NewLane(0, 4, producer.DefaultBatchSize)
 	w, err := NewWorker(0, Config{BatchSize: producer.DefaultBatchSize, Linger: 1e9}, Parts{
-		CPU: -1, Lane: lane, Notify: func() {}, Exporters: NewExporters(), Admission: NewAdmission(nil, nil, 0),
+		CPU: -1, Lane: lane, Notify: func() {}, Exporters: NewExporters(), Gate: NewGate(NewAdmission(nil, nil, 0)),
 		Producer: producer.New(producer.Config{Format: producer.FormatBin}, producer.NewStore(template.DefaultLimits())),
 		Names:    NewGoflow2Names(1000), Logger: slog.New(slog.DiscardHandler),
 	})

@@ -51,8 +51,9 @@ func TestLingerUnderTraffic(t *testing.T) {
 		time.Sleep(linger / 10)
 	}
 	r.waitReceived(sent)
-	if n := r.Snapshot().Sealed; n < 3 || n > 11 {
-		t.Errorf("%d batches sealed in %v, want about 10", n, time.Since(began))
+	n, took := int(r.Snapshot().Sealed), time.Since(began)
+	if most := int(took/linger) + 1; n < 2 || n > most {
+		t.Errorf("%d batches sealed in %v, want 2 to %d", n, took, most)
 	}
 }
 
@@ -160,17 +161,25 @@ func TestSinkBehind(t *testing.T) {
 
 // A sink that is behind for a moment costs nothing.
 func TestSinkBehindForAMoment(t *testing.T) {
-	r := newRig(t, rigConfig{Config: Config{BatchSize: 1 << 10}, depth: 2})
-	r.start()
-	r.send(v5(30))
-	r.send(v5(30))
-	r.waitReceived(2)
-	r.send(v5(30))
-	time.Sleep(sinkPatience / 5)
-	r.giveBack(r.take())
-	if s := r.waitReceived(3); s.SinkBehind != 0 || s.Sealed != 3 {
-		t.Errorf("%d records dropped, %d batches sealed", s.SinkBehind, s.Sealed)
+	for range 20 { // until the test gets a CPU in time
+		r := newRig(t, rigConfig{Config: Config{BatchSize: 1 << 10}, depth: 2})
+		r.start()
+		r.send(v5(30))
+		r.send(v5(30))
+		r.waitReceived(2)
+		began := time.Now()
+		r.send(v5(30))
+		time.Sleep(sinkPatience / 5)
+		r.giveBack(r.take())
+		if time.Since(began) >= sinkPatience {
+			continue // the worker may have given up
+		}
+		if s := r.waitReceived(3); s.SinkBehind != 0 || s.Sealed != 3 {
+			t.Errorf("%d records dropped, %d batches sealed", s.SinkBehind, s.Sealed)
+		}
+		return
 	}
+	t.Errorf("no batch was returned within %v: the machine is too busy", sinkPatience)
 }
 
 // Letting datagrams gather neither loses nor holds them back for longer than it
@@ -342,7 +351,7 @@ func TestSendersAreBounded(t *testing.T) {
 	// Those without an entry each have a limit of their own.
 	r.exporters.limit = 0
 	r.exporters.slots = nil
-	a, b := r.sender(numberedAddr(maxKnown+1)), r.sender(numberedAddr(maxKnown+2))
+	a, b := r.sender(numberedAddr(4*DefaultMaxExporters)), r.sender(numberedAddr(4*DefaultMaxExporters+1)) // which nobody has met
 	if a.Exporter != b.Exporter || a.next == b.next {
 		t.Error("two exporters without entries share a limit, or have counts of their own")
 	}
@@ -426,13 +435,13 @@ func TestLargeBatches(t *testing.T) {
 	r := newRig(t, rigConfig{depth: depth})
 	src := netip.MustParseAddrPort("192.0.2.1:2055")
 	for i := range depth {
-		d := message(1, uint32(i), dataSet(2, be(nil, 256, 1, 4, 1)...), dataSet(256, make([]byte, 40_000)...))
+		d := message(1, uint32(i), dataSet(2, be(nil, 256, 1, 4, 8)...), dataSet(256, make([]byte, 65_000)...))
 		r.datagram(&udp.Datagram{Src: src, Payload: d, ReceivedNs: 1})
 	}
 	kept := 0
 	for b, ok := r.lane.Full.Pop(); ok; b, ok = r.lane.Full.Pop() {
 		kept += b.Memory()
-		if b.Memory() < 500_000 {
+		if b.Memory() < 400_000 {
 			t.Errorf("a batch of %d bytes is not large", b.Memory())
 		}
 	}

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/weirflow/weir/internal/option"
+
 // Goflow2 says what is as goflow2 has it.
 type Goflow2 struct {
 	MetricsPath string // path of the metrics
@@ -7,7 +9,7 @@ type Goflow2 struct {
 }
 
 // options declares the options that are there for those who come from goflow2.
-func (g *Goflow2) options() []Option {
+func (g *Goflow2) options() []option.Option {
 	path := pathValue(&g.MetricsPath)
 	check := path.Check
 	path.Check = func() error {
@@ -15,19 +17,19 @@ func (g *Goflow2) options() []Option {
 		case "/metrics":
 			return nil
 		case "":
-			return &Problem{Text: "no path", Allowed: "a path that starts with /; -addr \"\" for no web server"}
+			return &option.Problem{Text: "no path", Allowed: "a path that starts with /; -addr \"\" for no web server"}
 		}
 		return check()
 	}
-	return []Option{
+	return []option.Option{
 		{
-			Name: "metrics.path", Group: GroupSee, Default: "/metrics", Shape: "path", Value: path,
+			Name: "metrics.path", Group: option.GroupSee, Default: "/metrics", Shape: "path", Value: path,
 			Help: "Path of the metrics for Prometheus.",
 		},
 		{
-			Name: "metrics.goflow2", Group: GroupSee, Default: "on", Shape: "on|off",
-			Value: ChoiceValue(&g.Metrics, Choices{Allowed: []string{"on", "off"}, Same: map[string]string{"true": "on", "false": "off"}}),
-			Help:  "Whether the metrics have goflow2's names too, beside weir's own, for dashboards made for it. metrics.exporters bounds their labels as well.",
+			Name: "metrics.goflow2", Group: option.GroupSee, Default: "on", Shape: "on|off",
+			Value: option.ChoiceValue(&g.Metrics, option.Choices{Allowed: []string{"on", "off"}, Same: map[string]string{"true": "on", "false": "off"}}),
+			Help:  "Whether /metrics has the metrics under goflow2's names too, for dashboards made for it. metrics.exporters bounds their labels as well.",
 		},
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/weirflow/weir/internal/option"
+	"github.com/weirflow/weir/sink/output"
 )
 
 // A Config is how weir is told to run. Parse fills it; after that nothing
@@ -29,23 +32,18 @@ type Config struct {
 
 	Produce             string // "sample" or "raw"
 	Mapping             Mapping
+	Records             Records
 	SamplingRateDefault uint64 // rate of exporters that announce none; 0 for none
 	Enrich              Enrich
 
-	Format                      string        // "json", "text" or "bin"
-	Transport                   string        // "file"
-	TransportFile               string        // path; "" is standard output
-	TransportFileSep            string        // bytes after every message, escapes already replaced
-	TransportFileRotateSize     int64         // bytes; 0 never rotates by size
-	TransportFileRotateInterval time.Duration // 0 never rotates by time
-	TransportFileCompress       string        // "none" or "zstd"
-	Templates                   Templates
-	MemoryMax                   int64 // bytes; 0 sets no limit
-	Kafka                       Kafka
-	Spool                       Spool
-	BatchSize                   int           // bytes at which a batch is sealed
-	Linger                      time.Duration // age at which a batch is sealed
-	SinkDepth                   int           // batches of a worker that may wait for the sink
+	Format    string                     // "json", "text" or "bin"
+	Transport string                     // name of the output, a key of Outputs
+	Outputs   map[string]output.Settings // settings of all outputs by name, chosen or not
+	Templates Templates
+	MemoryMax int64         // bytes; 0 sets no limit
+	BatchSize int           // bytes at which a batch is sealed
+	Linger    time.Duration // age at which a batch is sealed
+	SinkDepth int           // batches of a worker that may wait for the sink
 
 	Addr             string   // host:port of the web server; "" is none
 	AddrHosts        []string // names that the web server answers to, besides those of this host
@@ -53,6 +51,7 @@ type Config struct {
 	TemplatesPath    string   // path of the templates page; "" is none
 	MetricsExporters int      // exporters with metrics of their own
 	Goflow2          Goflow2
+	Handover         string // path of the Unix socket over which a new process takes over; "" for none
 	LogLevel         slog.Level
 	LogFormat        string // "normal" or "json"
 	Profile          Profile
@@ -68,6 +67,7 @@ type Config struct {
 	Notes []string
 
 	origins map[string]setting
+	more    []output.Kind // outputs in addition to those of the registry
 }
 
 // Parse builds the configuration from defaults, the YAML file that -config or
@@ -79,12 +79,14 @@ type Config struct {
 // Config whose Version is true, and looks at nothing else. Everything that is
 // wrong comes back at once as a *UsageError, which it leaves to the caller to
 // print.
-func Parse(args []string, environ []string, w io.Writer) (*Config, error) {
-	return parse(args, environ, w, net.DefaultResolver.LookupNetIP)
+//
+// more are outputs in addition to those of the registry.
+func Parse(args []string, environ []string, w io.Writer, more ...output.Kind) (*Config, error) {
+	return parse(args, environ, w, net.DefaultResolver.LookupNetIP, more...)
 }
 
-func parse(args, environ []string, w io.Writer, find lookup) (*Config, error) {
-	c := &Config{}
+func parse(args, environ []string, w io.Writer, find lookup, more ...output.Kind) (*Config, error) {
+	c := newConfig(more...)
 	t := c.table()
 	res, faults, err := t.load(args, environ, w)
 	if err != nil {
@@ -106,11 +108,7 @@ func parse(args, environ []string, w io.Writer, find lookup) (*Config, error) {
 		}
 	}
 	faults = append(faults, c.together(faults)...)
-	if c.Transport == "kafka" {
-		if err := c.Kafka.secrets(environ); err != nil {
-			faults = append(faults, c.faultsOf("transport.kafka.sasl", err)...)
-		}
-	}
+	faults = append(faults, c.secrets(environ)...)
 	if len(faults) > 0 {
 		return nil, usageError(faults)
 	}
@@ -120,7 +118,8 @@ func parse(args, environ []string, w io.Writer, find lookup) (*Config, error) {
 
 // Default returns the configuration that no file, variable or flag changed.
 func Default() *Config {
-	c := &Config{Sources: map[string]string{}}
+	c := newConfig()
+	c.Sources = map[string]string{}
 	for _, o := range c.options() {
 		if err := o.Value.Set(o.Default); err != nil {
 			panic(fmt.Sprintf("default of %s: %v", o.Name, err))
@@ -140,8 +139,8 @@ func (c *Config) Validate() error {
 	}
 	for i, l := range c.Listen {
 		if !l.Addr.Addr().IsValid() {
-			faults = append(faults, c.faultsOf("listen", &Problem{
-				Part: show(l.RawURI), Index: i, Text: "host " + show(l.Host) + " is not resolved", Allowed: allowedHost,
+			faults = append(faults, c.faultsOf("listen", &option.Problem{
+				Part: option.Show(l.RawURI), Index: i, Text: "host " + option.Show(l.Host) + " is not resolved", Allowed: allowedHost,
 			})...)
 		}
 	}
@@ -164,30 +163,14 @@ func (c *Config) faultsOf(name string, err error) []Fault {
 // together checks the options that must fit each other, unless what they
 // should be is not known because of another fault.
 func (c *Config) together(have []Fault) []Fault {
-	if concerns(have, "config") || concerns(have, "transport.file") {
+	if concerns(have, "config") {
 		return nil
 	}
-	out := rawFaults(c.Produce, c.Format, c.faultsOf)
-	const size, interval = "transport.file.rotate.size", "transport.file.rotate.interval"
-	const text = "standard output cannot be rotated"
-	const allowed = "this option together with -transport.file"
-	if c.TransportFile == "" && c.TransportFileRotateSize != 0 {
-		out = append(out, c.faultsOf(size, &Problem{Text: text, Allowed: allowed})...)
-	}
-	if c.TransportFile == "" && c.TransportFileRotateInterval != 0 {
-		out = append(out, c.faultsOf(interval, &Problem{Text: text, Allowed: allowed})...)
-	}
+	out := append(rawFaults(c.Produce, c.Format, c.faultsOf), c.Watch.faults(c.faultsOf)...)
 	if c.TemplatesPath != "" && c.TemplatesPath == c.Goflow2.MetricsPath && !concerns(have, "templates.path") {
-		out = append(out, c.faultsOf("metrics.path", &Problem{Text: "path is that of the templates too", Allowed: "another path than templates.path"})...)
+		out = append(out, c.faultsOf("metrics.path", &option.Problem{Text: "path is that of the templates too", Allowed: "another path than templates.path"})...)
 	}
-	rotates := c.TransportFileRotateSize != 0 || c.TransportFileRotateInterval != 0
-	if c.TransportFileCompress == "zstd" && !rotates && !concerns(have, size) && !concerns(have, interval) {
-		out = append(out, c.faultsOf("transport.file.compress", &Problem{
-			Text:    "compression applies to rotated files, and rotation is off",
-			Allowed: "zstd together with -" + size + " or -" + interval,
-		})...)
-	}
-	return out
+	return append(out, c.outputFaults(have)...)
 }
 
 // concerns tells whether a fault is about the option.
@@ -206,18 +189,7 @@ func (c *Config) addNotes() {
 			}
 		}
 	}
-	if note := sepNote(c.Format, c.TransportFileSep, c.Sources["transport.file.sep"]); note != "" && c.Transport == "file" {
-		c.Notes = append(c.Notes, note)
-	}
-}
-
-// sepNote notes a separator that was not asked for between messages that need
-// none.
-func sepNote(format, sep, source string) string {
-	if format == "bin" && sep != "" && source == "default" {
-		return `-format bin puts the default separator "\n" after every message, which begins with its length already; set -transport.file.sep "" for a stream without it`
-	}
-	return ""
+	c.Notes = append(c.Notes, c.outputNotes()...)
 }
 
 // A Setting is one line of the effective configuration.
@@ -226,7 +198,7 @@ type Setting struct{ Name, Value, Source string }
 // Settings returns the effective configuration in the order of the help.
 func (c *Config) Settings() []Setting { return settingsOf(c.options(), c.Sources) }
 
-func settingsOf(options []Option, sources map[string]string) []Setting {
+func settingsOf(options []option.Option, sources map[string]string) []Setting {
 	out := make([]Setting, 0, len(options))
 	for _, o := range options {
 		source := sources[o.Name]
@@ -258,9 +230,54 @@ func renderSettings(settings []Setting) string {
 
 // printable quotes a value that is empty, has spaces or would not show.
 func printable(v string) string {
-	quoted := show(v)
+	quoted := option.Show(v)
 	if v == "" || strings.ContainsAny(v, " ") || quoted != `"`+v+`"` && !strings.Contains(v, `\`) {
 		return quoted
 	}
 	return v
 }
+
+// Changed returns the names of the options that have another value in next, in the order
+// of the help.
+func (c *Config) Changed(next *Config) (names []string) {
+	options := c.options()
+	for _, o := range next.options() {
+		if had := find(options, o.Name); had != nil && had.Value.Get() != o.Value.Get() {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
+// Live reports whether a reload changes the option of that name.
+func (c *Config) Live(name string) bool {
+	o := find(c.options(), name)
+	return o != nil && o.Live
+}
+
+// Asked reports whether the option's value in force was given, and is not the default.
+func (c *Config) Asked(name string) bool {
+	return strings.TrimSuffix(c.Sources[name], pendingRestart) != "default"
+}
+
+// Retain gives the options of these names the values that they have in before, which are
+// in force until weir is started again.
+func (c *Config) Retain(before *Config, names []string) error {
+	for _, name := range names {
+		was, o := find(before.options(), name), find(c.options(), name)
+		if err := o.Value.Set(was.Value.Get()); err != nil {
+			return fmt.Errorf("keep the value of -%s: %w", name, err)
+		}
+		if name == "listen" {
+			c.Listen = before.Listen // with the addresses that names had
+		}
+		if c.Sources[name] = before.Sources[name]; !strings.HasSuffix(before.Sources[name], pendingRestart) {
+			c.Sources[name] += pendingRestart
+		}
+	}
+	return nil
+}
+
+// pendingRestart follows the source of a value that another one takes the place of at the
+// next start.
+const pendingRestart = " (changed: restart weir)"

@@ -13,6 +13,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirflow/weir/internal/option"
+	"github.com/weirflow/weir/sink/file"
+	"github.com/weirflow/weir/sink/kafka"
+	"github.com/weirflow/weir/sink/output"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -75,6 +80,9 @@ func mustParse(t *testing.T, args, environ []string) *Config {
 	return c
 }
 
+// fileOf returns the settings of the output to files.
+func fileOf(c *Config) *file.Settings { return c.Outputs["file"].(*file.Settings) }
+
 func TestDefaults(t *testing.T) {
 	c := mustParse(t, nil, nil)
 	want := &Config{
@@ -82,23 +90,25 @@ func TestDefaults(t *testing.T) {
 			{Scheme: "sflow", Addr: netip.MustParseAddrPort("[::]:6343"), Count: 1, RawURI: "sflow://:6343"},
 			{Scheme: "netflow", Addr: netip.MustParseAddrPort("[::]:2055"), Count: 1, RawURI: "netflow://:2055"},
 		},
-		Kafka: Kafka{
-			Brokers: []string{"127.0.0.1:9092", "[::1]:9092"}, Topic: "flow-messages", Version: "2.8.0", SASL: "none",
-			MaxMessageBytes: 1000000, FlushBytes: 104857600, Linger: 100 * time.Millisecond, Compression: "none",
-			Acks: "all", Idempotent: "auto", Message: "flow",
+		Outputs: map[string]output.Settings{
+			"file": &file.Settings{Separator: "\n", Compress: "none"},
+			"kafka": &kafka.Settings{
+				Cluster:         kafka.Cluster{Brokers: []string{"127.0.0.1:9092", "[::1]:9092"}, Topic: "flow-messages", Version: "2.8.0", SASL: "none"},
+				MaxMessageBytes: 1000000, FlushBytes: 104857600, Linger: 100 * time.Millisecond, Compression: "none",
+				Acks: "all", Idempotent: "auto", Message: "flow", Spool: kafka.SpoolSettings{MaxBytes: 8 << 30, Mode: "outage"},
+			},
 		},
 		Templates: Templates{
-			SweepInterval: time.Minute, KeyPort: "off", MaxDomains: 100_000, MaxPerDomain: 4096, MaxFields: 1024,
+			SweepInterval: time.Minute, KeyPort: "auto", MaxDomains: 100_000, MaxPerDomain: 4096, MaxFields: 1024,
 			MaxBytes: 128 << 20, MaxSamplers: 100_000, Pending: Pending{Bytes: 64 << 20, Age: 10 * time.Second, Sets: 100_000},
 			StateInterval: 10 * time.Second,
 		},
 		MemoryMax: 512 << 20,
-		Spool:     Spool{MaxBytes: 8 << 30, Mode: "outage"},
 		Watch:     Watch{MaxExporters: 100_000, SilentAfter: 5 * time.Minute, ErrorsCount: 16},
 		XDP:       XDP{Mode: "auto", ZeroCopy: "auto", RingSize: 2048},
 		Latency:   10 * time.Millisecond, ReceiveBuffer: 32 << 20, Produce: "sample", Mapping: Mapping{Compat: "none"}, Format: "json", Transport: "file",
-		TransportFileSep: "\n", TransportFileCompress: "none", BatchSize: 256 << 10,
-		Linger: 100 * time.Millisecond, SinkDepth: 64, Addr: "127.0.0.1:8080", TemplatesPath: "/templates",
+		BatchSize: 256 << 10,
+		Linger:    100 * time.Millisecond, SinkDepth: 64, Addr: "127.0.0.1:8080", TemplatesPath: "/templates",
 		MetricsExporters: 1000, Goflow2: Goflow2{MetricsPath: "/metrics", Metrics: "on"}, LogLevel: slog.LevelInfo, LogFormat: "normal",
 	}
 	sources := c.Sources
@@ -211,7 +221,7 @@ func TestValidate(t *testing.T) {
 	c.BatchSize = 1
 	c.Linger = time.Hour
 	c.SinkDepth = 0
-	c.TransportFileRotateSize = 1 << 20
+	fileOf(c).RotateSize = 1 << 20
 	c.CPUPin = []int{1, 1}
 	c.SamplingRateDefault = 1 << 40
 	c.TemplatesPath = "templates"
@@ -270,7 +280,15 @@ func TestTogether(t *testing.T) {
 		{[]string{"-transport.file.rotate.interval=1h"}, `-transport.file.rotate.interval "1h": ` + words},
 		{[]string{"-transport.file=x", "-transport.file.compress=zstd"}, `-transport.file.compress "zstd": compression applies to rotated files, and rotation is off; allowed: zstd together with -transport.file.rotate.size or -transport.file.rotate.interval`},
 		{[]string{"-transport.file=x", "-transport.file.compress=zstd", "-transport.file.rotate.size=1GB"}, ""},
-		{[]string{"-transport.file.compress=zstd", "-transport.file.rotate.size=x"}, `-transport.file.rotate.size "x": not a size; allowed: ` + sizeForms},
+		{[]string{"-transport.file.compress=zstd", "-transport.file.rotate.size=x"}, `-transport.file.rotate.size "x": not a size; allowed: ` + option.SizeForms},
+		{[]string{"-transport.file=x", "-transport.file.keep.free=10%", "-transport.file.keep.age=1h"}, `-transport.file.keep.age "1h": only rotated files are deleted, and rotation is off; allowed: this option together with -transport.file.rotate.size or -transport.file.rotate.interval
+-transport.file.keep.free "10%": only rotated files are deleted, and rotation is off; allowed: this option together with -transport.file.rotate.size or -transport.file.rotate.interval`},
+		{[]string{"-config=weir.yaml", "-transport.file=x", "-transport.file.keep.bytes=1GB"}, `-transport.file.keep.bytes "1GB": less than one rotated file, which would be deleted at once; allowed: -transport.file.rotate.size (1GiB) or more`},
+		{[]string{"-config=weir.yaml", "-transport.file=x", "-transport.file.keep.bytes=1GiB"}, ""},
+		{[]string{"-config=weir.yaml", "-transport.file=x", "-transport.file.keep.free=100%"}, `-transport.file.keep.free "100%": not a percentage in range; allowed: 0 (no limit), 1KiB to 1048576TiB, or 1% to 99% of the disk`},
+		{[]string{"-config=weir.yaml", "-transport.file=x", "-transport.file.keep.free=much"}, `-transport.file.keep.free "much": neither a size nor a percentage; allowed: 0 (no limit), 1KiB to 1048576TiB, or 1% to 99% of the disk`},
+		{[]string{"-config=weir.yaml", "-transport.file=x", "-transport.file.keep.free=1"}, `-transport.file.keep.free "1": out of range; allowed: 0 (no limit), 1KiB to 1048576TiB, or 1% to 99% of the disk`},
+		{[]string{"-errors.sample.keep.age=1h"}, `-errors.sample.keep.age "1h": no samples are kept; allowed: this option together with -errors.sample`},
 		// The file that cannot be read may well name the output.
 		{[]string{"-config=absent.yaml", "-transport.file.rotate.interval=1h"}, `-config "absent.yaml": cannot read the file: no such file or directory`},
 	} {
@@ -281,6 +299,28 @@ func TestTogether(t *testing.T) {
 		}
 		if got != tc.want {
 			t.Errorf("%q:\ngot  %s\nwant %s", tc.args, got, tc.want)
+		}
+	}
+}
+
+// TestKafkaFaults: what Kafka would refuse is wrong usage, by flag, value and what is allowed.
+func TestKafkaFaults(t *testing.T) {
+	for _, tc := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-transport.kafka.topic", "a b"}, `-transport.kafka.topic "a b": not a name of a topic; allowed: 1 to 249`},
+		{[]string{"-transport.kafka.version", "0.10.0"}, `-transport.kafka.version "0.10.0"`},
+		{[]string{"-transport.kafka.version", "2.0.0", "-transport.kafka.compression", "zstd"}, `-transport.kafka.compression "zstd"`},
+		{[]string{"-transport.kafka.acks", "1", "-transport.kafka.idempotent", "on"}, `-transport.kafka.idempotent "on"`},
+	} {
+		_, err := Parse(append([]string{"-transport", "kafka"}, tc.args...), nil, io.Discard)
+		var usage *UsageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%v: want %s, got: %v", tc.args, tc.want, err)
+		}
+		if _, err := Parse(tc.args, nil, io.Discard); err != nil {
+			t.Errorf("%v without -transport kafka: %v", tc.args, err)
 		}
 	}
 }

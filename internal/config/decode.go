@@ -3,6 +3,11 @@ package config
 import (
 	"io"
 	"log/slog"
+	"strings"
+
+	"github.com/weirflow/weir/internal/option"
+	"github.com/weirflow/weir/sink/file"
+	"github.com/weirflow/weir/sink/output"
 )
 
 // A Decode is how weir decode is told to run: capture files in, messages out.
@@ -14,14 +19,16 @@ type Decode struct {
 	Files               []string // capture files, in the order given; at least one
 	Port                int      // UDP destination port to decode; 0 is all
 	Repeat              int      // times that the files are decoded, at least 1
-	SamplingRateDefault uint64   // as in Config
-	Produce             string   // as in Config
+	KeyPort             string   // as in Templates
+	Pending             Pending
+	Records             Records
+	SamplingRateDefault uint64 // as in Config
+	Produce             string // as in Config
 	Mapping             Mapping
-	Format              string // "json", "text" or "bin"
-	TransportFile       string // path; "" is standard output
-	TransportFileSep    string // bytes after every message
-	DumpPlans           bool   // write what templates became in place of the messages
-	Stats               string // path of the statistics; "-" is standard error, "" is none
+	Format              string        // "json", "text" or "bin"
+	File                file.Settings // where to write; nothing is rotated
+	DumpPlans           bool          // write what templates became in place of the messages
+	Stats               string        // path of the statistics; "-" is standard error, "" is none
 	LogLevel            slog.Level
 	LogFormat           string // "normal" or "json"
 
@@ -32,7 +39,7 @@ type Decode struct {
 }
 
 // ParseDecode builds the configuration of weir decode from defaults,
-// environment and arguments. Flags may stand before, between and behind the
+// environment and arguments. Flags may stand before, between and after the
 // files. It returns like Parse.
 //
 // The output file is taken from the flag alone, not from the environment: in
@@ -45,7 +52,7 @@ func ParseDecode(args []string, environ []string, w io.Writer) (*Decode, error) 
 		Usage:   "weir decode [flags] file.pcap ...",
 		About:   "weir decode reads flow datagrams from pcap files and writes the messages that weir would have made of them.",
 		Options: d.options(),
-		Others:  (&Config{}).options(),
+		Others:  newConfig().options(),
 		Files:   true,
 		Examples: []Example{
 			{"weir decode flows.pcap", "Write the flows as JSON lines to standard output."},
@@ -73,9 +80,9 @@ func ParseDecode(args []string, environ []string, w io.Writer) (*Decode, error) 
 	if len(faults) > 0 {
 		return nil, usageError(faults)
 	}
-	if note := sepNote(d.Format, d.TransportFileSep, d.Sources["transport.file.sep"]); note != "" {
-		d.Notes = append(d.Notes, note)
-	}
+	d.Notes = append(d.Notes, d.File.Notes(&output.Given{
+		Chosen: true, Format: d.Format, Source: func(option string) string { return d.Sources[option] },
+	})...)
 	return d, nil
 }
 
@@ -84,41 +91,100 @@ func (d *Decode) Settings() []Setting { return settingsOf(d.options(), d.Sources
 
 // options declares the options of weir decode; those that weir has too are
 // declared there.
-func (d *Decode) options() []Option {
-	file := fileOption(&d.TransportFile)
-	file.NoEnv = true
-	options := []Option{
+func (d *Decode) options() []option.Option {
+	destination := d.File.DestinationOptions()
+	destination[0].NoEnv = true
+	keyPort, pending := keyPortOption(&d.KeyPort), pendingOption(&d.Pending)
+	keyPort.NoEnv, pending.NoEnv = true, true
+	options := []option.Option{
 		{
-			Name: "port", Group: GroupReceive, Default: "0", Shape: "n", NoEnv: true,
-			Value: IntValue(&d.Port, 0, 65535),
+			Name: "port", Group: option.GroupReceive, Default: "0", Shape: "n", NoEnv: true,
+			Value: option.IntValue(&d.Port, 0, 65535),
 			Help:  "UDP destination port of the datagrams to decode. 0 decodes all ports.",
 		},
 		{
-			Name: "repeat", Group: GroupReceive, Default: "1", Shape: "n", NoEnv: true,
-			Value: IntValue(&d.Repeat, 1, 1_000_000_000),
+			Name: "repeat", Group: option.GroupReceive, Default: "1", Shape: "n", NoEnv: true,
+			Value: option.IntValue(&d.Repeat, 1, 1_000_000_000),
 			Help:  "How many times to decode the files, to measure speed.",
 		},
 		produceOption(&d.Produce),
 		samplingOption(&d.SamplingRateDefault),
+		keyPort, pending,
 		formatOption(&d.Format),
-		file,
-		sepOption(&d.TransportFileSep),
+		destination[0],
+		destination[1],
 		{
-			Name: "dump-plans", Group: GroupSee, Default: "false", Shape: "true|false", NoEnv: true,
-			Value: SwitchValue(&d.DumpPlans),
-			Help:  "Write to standard output what each template became, in place of the flows: fields, offsets, and how they are written.",
+			Name: "dump-plans", Group: option.GroupSee, Default: "false", Shape: "true|false", NoEnv: true,
+			Value: option.SwitchValue(&d.DumpPlans),
+			Help:  "Write the decoding plan of each template to standard output instead of the flows: fields, offsets, and how they are written.",
 		},
 		{
-			Name: "stats", Group: GroupSee, Default: "", Shape: "path", NoEnv: true,
-			Value: TextValue(&d.Stats),
-			Help:  "File to write counts of what was decoded, produced and wrong to at the end, as one JSON object; - for standard error. Empty writes none.",
+			Name: "stats", Group: option.GroupSee, Default: "", Shape: "path", NoEnv: true,
+			Value: option.TextValue(&d.Stats),
+			Help:  "File for the counts at the end (decoded, produced, faults), as one JSON object; - for standard error. Empty writes none.",
 		},
 		levelOption(&d.LogLevel),
 		logFormatOption(&d.LogFormat),
 	}
-	options = append(options, d.Mapping.options()...)
+	options = append(append(options, d.Records.options()...), d.Mapping.options()...)
 	for i := range options {
 		options[i].NoFile = true
 	}
 	return options
+}
+
+// Records says what messages have beyond what records and samples say.
+type Records struct {
+	Join     []string // kinds of names that are added to flows
+	Discards bool     // messages of discarded packets of sFlow
+}
+
+// joinable are the kinds of names that -options.join knows.
+var joinable = []string{"interface", "vrf", "application", "sampler"}
+
+// options declares the options that weir and weir decode share.
+func (r *Records) options() []option.Option {
+	return []option.Option{
+		{
+			Name: "options.join", Group: option.GroupDecode, Default: "", Shape: "kind,...",
+			Value: joinValue(&r.Join),
+			Help:  "Names from options data to add to flows: interface (in_if_name, out_if_name), vrf (ingress_vrf_name, egress_vrf_name), application (application_name), sampler (sampler_name, sampler_mode). What a record says itself stays. Records of exporters that announce names take the generic path, which costs several times as much. Empty adds none.",
+		},
+		{
+			Name: "sflow.discards", Group: option.GroupDecode, Default: "false", Shape: "true|false",
+			Value: option.SwitchValue(&r.Discards),
+			Help:  "Make a message of each discarded packet that sFlow agents report (samples of format 5): drop_reason, dropped_bytes and dropped_packets, with bytes and packets 0. goflow2 makes none.",
+		},
+	}
+}
+
+// joinValue is a list of kinds of names.
+func joinValue(p *[]string) option.Value {
+	allowed := strings.Join(joinable, ", ")
+	return option.Value{
+		List: true,
+		Set:  func(s string) error { *p = option.Split(s); return nil },
+		Get:  func() string { return strings.Join(*p, ",") },
+		Check: func() error {
+			var faults option.Problems
+			seen := map[string]bool{}
+			for i, kind := range *p {
+				known := false
+				for _, name := range joinable {
+					known = known || name == kind
+				}
+				switch {
+				case !known:
+					faults = append(faults, &option.Problem{Part: option.Show(kind), Index: i, Text: "unknown kind of names", Allowed: allowed})
+				case seen[kind]:
+					faults = append(faults, &option.Problem{Part: option.Show(kind), Index: i, Text: "kind is there twice", Allowed: "each kind once"})
+				}
+				seen[kind] = true
+			}
+			if len(faults) > 0 {
+				return faults
+			}
+			return nil
+		},
+	}
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 // scanEnv picks the options out of the environment, in its order, and returns
@@ -18,7 +20,7 @@ func (t *Table) scanEnv(environ []string) (settings []setting, warnings []string
 	}
 	for _, kv := range environ {
 		env, value, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(env, EnvPrefix) {
+		if !strings.HasPrefix(env, option.EnvPrefix) {
 			continue
 		}
 		if name, ok := own[env]; ok {
@@ -30,7 +32,7 @@ func (t *Table) scanEnv(environ []string) (settings []setting, warnings []string
 		}
 		why := unknown("variable", "", env, known)
 		if old := findOldEnv(env); old != nil && old.to != "" {
-			why = "old name; set " + envName(old.to)
+			why = "old name; set " + option.EnvName(old.to)
 		} else if old != nil {
 			why = strings.ReplaceAll(old.inFile(), "remove it", "unset it")
 		}
@@ -40,7 +42,7 @@ func (t *Table) scanEnv(environ []string) (settings []setting, warnings []string
 }
 
 // envNames maps environment variables to the names of options.
-func envNames(options []Option) map[string]string {
+func envNames(options []option.Option) map[string]string {
 	m := make(map[string]string, len(options))
 	for _, o := range options {
 		if e := o.Env(); e != "" {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -89,62 +88,4 @@ func usageError(faults []Fault) error {
 		return nil
 	}
 	return &UsageError{Faults: faults}
-}
-
-// A Problem is what a [Value] finds wrong with a text: a Fault that does not
-// know yet where the text came from.
-type Problem struct {
-	// Part is the piece of the value that is wrong, for a value that has
-	// several; empty means the whole.
-	Part string
-	// Index is the number of the element of a list that is wrong, from 0.
-	Index int
-	// Text says what is wrong, Allowed what may be written instead.
-	Text, Allowed string
-}
-
-// Error returns the problem in one line.
-func (p *Problem) Error() string {
-	return Fault{Value: p.Part, Problem: p.Text, Allowed: p.Allowed}.Error()
-}
-
-// Problems are several; a Value returns them where one value can be wrong in
-// more than one place.
-type Problems []*Problem
-
-// Error returns the problems, one a line.
-func (ps Problems) Error() string {
-	lines := make([]string, len(ps))
-	for i, p := range ps {
-		lines[i] = p.Error()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// asProblems returns what a Value's Set or Check found as problems.
-func asProblems(err error) Problems {
-	var many Problems
-	var one *Problem
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &many):
-		return many
-	case errors.As(err, &one):
-		return Problems{one}
-	}
-	return Problems{{Text: err.Error()}}
-}
-
-// maxShown is the number of bytes of a value that messages show.
-const maxShown = 120
-
-// show quotes a value for a message, shortens it, and leaves out what looks like a
-// password.
-func show(v string) string {
-	v = Redact(v)
-	if len(v) > maxShown {
-		return fmt.Sprintf("%.*q...", maxShown, v)
-	}
-	return fmt.Sprintf("%q", v)
 }

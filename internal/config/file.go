@@ -1,41 +1,21 @@
 package config
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-)
 
-// maxFile is the largest configuration file that is read, in bytes.
-const maxFile = 1 << 20
+	"github.com/weirflow/weir/internal/option"
+	"github.com/weirflow/weir/internal/yamltree"
+)
 
 // readFile reads the YAML file that the setting names.
 func (t *Table) readFile(named setting) ([]setting, []Fault) {
-	fault := func(err error) []Fault {
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return []Fault{{Option: named.option, Name: named.name, Value: show(named.text), Problem: fmt.Sprintf("cannot read the file: %v", err)}}
-	}
-	f, err := os.Open(named.text)
+	data, err := yamltree.Read(named.text)
 	if err != nil {
-		return nil, fault(err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fault(err)
-	}
-	if len(data) > maxFile {
-		return nil, fault(fmt.Errorf("it is larger than %s", FormatSize(maxFile)))
+		return nil, []Fault{{Option: named.option, Name: named.name, Value: option.Show(named.text), Problem: fmt.Sprintf("cannot read the file: %v", err)}}
 	}
 	return t.parseYAML(named.text, data)
 }
@@ -43,36 +23,20 @@ func (t *Table) readFile(named setting) ([]setting, []Fault) {
 // parseYAML reads the settings of a YAML document and reports all faults.
 func (t *Table) parseYAML(file string, data []byte) ([]setting, []Fault) {
 	y := yamlReader{table: t, file: file, first: map[string]int{}}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, second yaml.Node
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return nil, nil
-	case err != nil:
-		return nil, []Fault{t.syntaxFault(file, err)}
-	}
-	switch err := dec.Decode(&second); {
-	case errors.Is(err, io.EOF):
-	case err != nil:
-		y.faults = append(y.faults, t.syntaxFault(file, err))
-	default:
-		y.fault(&second, "", "", "second document in the file", "one")
-	}
-	if len(doc.Content) > 0 {
-		y.root(doc.Content[0])
+	root := yamltree.Parse(data, func(line int, path, problem, allowed string) {
+		f := Fault{Where: file, Name: path, Problem: problem, Allowed: allowed, line: line}
+		if allowed == "" { // it is not YAML
+			f.Option = t.FileOption
+		}
+		if line > 0 {
+			f.Where += ":" + strconv.Itoa(line)
+		}
+		y.faults = append(y.faults, f)
+	})
+	if root != nil {
+		y.root(root)
 	}
 	return y.settings, y.faults
-}
-
-// syntaxFault moves the line number, which the YAML library has only in its
-// message, to where the other faults have theirs.
-func (t *Table) syntaxFault(file string, err error) Fault {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	where := file
-	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(text); m != nil {
-		where, text = file+":"+m[1], text[len(m[0]):]
-	}
-	return Fault{Option: t.FileOption, Where: where, Problem: "not YAML: " + HideQuoted(text)}
 }
 
 // yamlReader turns the tree of a document into settings.
@@ -100,9 +64,9 @@ func (y *yamlReader) fault(n *yaml.Node, name, value, problem, allowed string) {
 
 func (y *yamlReader) root(n *yaml.Node) {
 	switch {
-	case isNull(n):
+	case yamltree.IsNull(n):
 	case n.Kind != yaml.MappingNode:
-		y.fault(n, "", "", kindName(n)+" where the options should be", "option: value, one a line")
+		y.fault(n, "", "", yamltree.Kind(n)+" where the options should be", "option: value, one a line")
 	default:
 		y.mapping(n, "")
 	}
@@ -110,21 +74,18 @@ func (y *yamlReader) root(n *yaml.Node) {
 
 // mapping reads the keys below prefix, which is "" or ends with a dot.
 func (y *yamlReader) mapping(n *yaml.Node, prefix string) {
-	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" && key.ShortTag() != "!!merge" {
-			y.fault(key, strings.TrimSuffix(prefix, "."), "", kindName(key)+" where a key should be", "the names of options")
-			continue
-		}
-		path := prefix + key.Value
-		if line, ok := seen[key.Value]; ok {
-			y.fault(key, path, "", fmt.Sprintf("key appears twice, first in line %d", line), "each key once")
-			continue
-		}
-		seen[key.Value] = key.Line
-		y.entry(key, value, path)
+	const names = "the names of options"
+	fault := func(line int, path, problem, allowed string) {
+		y.fault(&yaml.Node{Line: line}, path, "", problem, allowed)
 	}
+	section := strings.TrimSuffix(prefix, ".")
+	yamltree.Pairs(n, section, names, fault, func(key, value *yaml.Node, path string) {
+		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" && key.ShortTag() != "!!merge" {
+			y.fault(key, section, "", yamltree.Kind(key)+" where a key should be", names)
+			return
+		}
+		y.entry(key, value, path)
+	})
 }
 
 // entry reads one key and its value.
@@ -137,9 +98,9 @@ func (y *yamlReader) entry(key, value *yaml.Node, path string) {
 		y.fault(value, path, "", "anchors and aliases are not supported", "the value itself")
 	case value.Kind == yaml.MappingNode && section:
 		y.mapping(value, path+".")
-	case o == nil && isNull(value):
+	case o == nil && yamltree.IsNull(value):
 	case o == nil:
-		y.fault(value, path, "", kindName(value)+" where a section should be", "keys below "+path)
+		y.fault(value, path, "", yamltree.Kind(value)+" where a section should be", "keys below "+path)
 	case y.first[o.Name] != 0:
 		y.fault(key, path, showNode(value), fmt.Sprintf("option %s is given twice, first in line %d", o.Name, y.first[o.Name]), "each option once")
 	default:
@@ -150,7 +111,7 @@ func (y *yamlReader) entry(key, value *yaml.Node, path string) {
 
 // lookup returns the option that path names, directly or by an inner key, and
 // whether names of options begin with path.
-func (y *yamlReader) lookup(path string) (o *Option, section bool) {
+func (y *yamlReader) lookup(path string) (o *option.Option, section bool) {
 	for i := range y.table.Options {
 		c := &y.table.Options[i]
 		switch {
@@ -166,7 +127,7 @@ func (y *yamlReader) lookup(path string) (o *Option, section bool) {
 }
 
 // value reads the value of an option: a scalar, or for a list a sequence.
-func (y *yamlReader) value(o *Option, n *yaml.Node, path string) {
+func (y *yamlReader) value(o *option.Option, n *yaml.Node, path string) {
 	s := setting{option: o.Name, name: path, file: y.file, line: n.Line}
 	switch {
 	case n.Kind == yaml.SequenceNode && o.Value.List:
@@ -183,7 +144,7 @@ func (y *yamlReader) value(o *Option, n *yaml.Node, path string) {
 		}
 		s.text = strings.Join(parts, ",")
 	case n.Kind == yaml.SequenceNode, n.Kind == yaml.MappingNode:
-		y.fault(n, path, "", kindName(n)+" where one value should be", o.Shape)
+		y.fault(n, path, "", yamltree.Kind(n)+" where one value should be", o.Shape)
 		return
 	default:
 		var ok bool
@@ -196,7 +157,7 @@ func (y *yamlReader) value(o *Option, n *yaml.Node, path string) {
 
 // element returns the text of an element of a list: a scalar, or a mapping where
 // the option takes one.
-func (y *yamlReader) element(o *Option, n *yaml.Node, path string) (string, bool) {
+func (y *yamlReader) element(o *option.Option, n *yaml.Node, path string) (string, bool) {
 	if n.Kind != yaml.MappingNode || o.Value.Entry == nil {
 		return y.scalar(o, n, path)
 	}
@@ -212,13 +173,13 @@ func (y *yamlReader) element(o *Option, n *yaml.Node, path string) (string, bool
 			return "", false
 		}
 		if strings.Contains(text, ",") {
-			y.fault(value, path+"."+key.Value, show(text), "a comma in a value", o.Shape)
+			y.fault(value, path+"."+key.Value, option.Show(text), "a comma in a value", o.Shape)
 			return "", false
 		}
 		fields[key.Value] = text
 	}
 	text, err := o.Value.Entry(fields)
-	for _, p := range asProblems(err) {
+	for _, p := range option.AsProblems(err) {
 		y.fault(n, path, p.Part, p.Text, p.Allowed)
 	}
 	return text, err == nil
@@ -226,16 +187,16 @@ func (y *yamlReader) element(o *Option, n *yaml.Node, path string) (string, bool
 
 // scalar returns the text of a scalar as it stands in the file, if the option
 // may have one of its type.
-func (y *yamlReader) scalar(o *Option, n *yaml.Node, path string) (string, bool) {
+func (y *yamlReader) scalar(o *option.Option, n *yaml.Node, path string) (string, bool) {
 	switch tag := n.ShortTag(); {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
 		y.fault(n, path, "", "anchors and aliases are not supported", "the value itself")
 	case n.Kind != yaml.ScalarNode:
-		y.fault(n, path, "", kindName(n)+" where one value should be", o.Shape)
+		y.fault(n, path, "", yamltree.Kind(n)+" where one value should be", o.Shape)
 	case tag == "!!null":
 		y.fault(n, path, "", "key without a value", o.Shape+`; "" for an empty text; or no such key, for the default`)
 	case tag != "!!str" && (n.Style&yaml.TaggedStyle != 0 || o.Value.Text):
-		y.fault(n, path, show(n.Value), "not a text but "+kindName(n), "the value in quotes")
+		y.fault(n, path, option.Show(n.Value), "not a text but "+yamltree.Kind(n), "the value in quotes")
 	default:
 		return n.Value, true
 	}
@@ -267,38 +228,11 @@ func (y *yamlReader) unknown(key, value *yaml.Node, path string) {
 	y.fault(key, path, "", unknown("key", "", path, known), "")
 }
 
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
-
 // showNode quotes a scalar for a message; other nodes have nothing short to
 // show.
 func showNode(n *yaml.Node) string {
-	if n.Kind != yaml.ScalarNode || isNull(n) {
+	if n.Kind != yaml.ScalarNode || yamltree.IsNull(n) {
 		return ""
 	}
-	return show(n.Value)
-}
-
-// kindName says in words what a node is.
-func kindName(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a sequence"
-	case yaml.AliasNode:
-		return "an alias"
-	}
-	switch n.ShortTag() {
-	case "!!bool":
-		return "a boolean"
-	case "!!int", "!!float":
-		return "a number"
-	case "!!timestamp":
-		return "a date"
-	case "!!null":
-		return "nothing"
-	case "!!str":
-		return "a text"
-	}
-	return "a value with a tag"
+	return option.Show(n.Value)
 }

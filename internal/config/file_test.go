@@ -6,6 +6,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/weirflow/weir/internal/option"
+	"github.com/weirflow/weir/internal/yamltree"
 )
 
 func TestFileForms(t *testing.T) {
@@ -17,14 +20,14 @@ func TestFileForms(t *testing.T) {
 		{"comment only", "# nothing\n", func(c *Config) bool { return c.Format == "json" }},
 		{"null document", "---\n~\n", func(c *Config) bool { return c.Format == "json" }},
 		{"empty sections", "batch:\ntemplates: {}\n", func(c *Config) bool { return c.BatchSize == 256<<10 }},
-		{"scalar beside dotted", "transport: file\ntransport.file: out\ntransport.file.sep: ''\n", func(c *Config) bool {
-			return c.Transport == "file" && c.TransportFile == "out" && c.TransportFileSep == ""
+		{"scalar and dotted", "transport: file\ntransport.file: out\ntransport.file.sep: ''\n", func(c *Config) bool {
+			return c.Transport == "file" && fileOf(c).Path == "out" && fileOf(c).Separator == ""
 		}},
 		{"inner keys", "transport:\n  type: file\n  file: {path: out, sep: '', rotate: {size: 1GB}}\n", func(c *Config) bool {
-			return c.TransportFile == "out" && c.TransportFileSep == "" && c.TransportFileRotateSize == 1e9 && c.Sources["transport.file"] == "weir.yaml:3"
+			return fileOf(c).Path == "out" && fileOf(c).Separator == "" && fileOf(c).RotateSize == 1e9 && c.Sources["transport.file"] == "weir.yaml:3"
 		}},
 		{"half dotted", "transport.file:\n  rotate.interval: 1h\n  path: out\n", func(c *Config) bool {
-			return c.TransportFileRotateInterval.Hours() == 1
+			return fileOf(c).RotateInterval.Hours() == 1
 		}},
 		{"listen as text", "listen: sflow://:1, netflow://:2\n", func(c *Config) bool {
 			return len(c.Listen) == 2 && c.Listen[1].RawURI == "netflow://:2" && c.Sources["listen"] == "weir.yaml:1"
@@ -38,8 +41,8 @@ func TestFileForms(t *testing.T) {
 		{"plain, quoted, numbers", "addr: :1\nbatch.size: 65536\nsink: {depth: '8'}\n", func(c *Config) bool {
 			return c.Addr == ":1" && c.BatchSize == 65536 && c.SinkDepth == 8
 		}},
-		{"separators", `transport.file.sep: "\t"`, func(c *Config) bool { return c.TransportFileSep == "\t" }},
-		{"separator in single quotes", `transport.file.sep: '\t\0'`, func(c *Config) bool { return c.TransportFileSep == "\t\x00" }},
+		{"separators", `transport.file.sep: "\t"`, func(c *Config) bool { return fileOf(c).Separator == "\t" }},
+		{"separator in single quotes", `transport.file.sep: '\t\0'`, func(c *Config) bool { return fileOf(c).Separator == "\t\x00" }},
 		{"byte order mark and CRLF", "\ufefflogfmt: json\r\nloglevel: warn\r\n", func(c *Config) bool { return c.LogFormat == "json" }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -62,14 +65,14 @@ func TestFileFaults(t *testing.T) {
 		{"duplicate section", "batch: {size: 4KiB}\nbatch: {linger: 1s}\n", `weir.yaml:2: batch: key appears twice, first in line 1; allowed: each key once`},
 		{"option in two spellings", "transport.file.sep: a\ntransport:\n  file:\n    sep: b\n", `weir.yaml:4: transport.file.sep "b": option transport.file.sep is given twice, first in line 1; allowed: each option once`},
 		{"option and inner key", "transport.type: file\ntransport: file\n", `weir.yaml:2: transport "file": option transport is given twice, first in line 1; allowed: each option once`},
-		{"wrong value", "a: 1\n# x\nbatch:\n  size: huge\n", `weir.yaml:1: a: unknown key` + "\n" + `weir.yaml:4: batch.size "huge": not a size; allowed: ` + sizeForms},
+		{"wrong value", "a: 1\n# x\nbatch:\n  size: huge\n", `weir.yaml:1: a: unknown key` + "\n" + `weir.yaml:4: batch.size "huge": not a size; allowed: ` + option.SizeForms},
 		{"null", "format:\n", `weir.yaml:1: format: key without a value; allowed: json|text|bin; "" for an empty text; or no such key, for the default`},
 		{"number for text", "transport.file: 12\n", `weir.yaml:1: transport.file "12": not a text but a number; allowed: the value in quotes`},
 		{"boolean for text", "transport.file: true\n", `weir.yaml:1: transport.file "true": not a text but a boolean; allowed: the value in quotes`},
 		{"date for text", "templates.path: 2020-01-01\n", `weir.yaml:1: templates.path "2020-01-01": not a text but a date; allowed: the value in quotes`},
 		{"boolean for choice", "format: true\n", `weir.yaml:1: format "true": unknown choice; allowed: json, text, bin (or pb)`},
 		{"float for number", "sink.depth: 1.5\n", `weir.yaml:1: sink.depth "1.5": not a whole number in range; allowed: a whole number from 2 to 4096`},
-		{"sequence for value", "format: [json]\n", `weir.yaml:1: format: a sequence where one value should be; allowed: json|text|bin`},
+		{"sequence for value", "format: [json]\n", `weir.yaml:1: format: a list where one value should be; allowed: json|text|bin`},
 		{"mapping for list", "listen: {a: b}\n", `weir.yaml:1: listen: a mapping where one value should be; allowed: uri,...`},
 		{"mapping in list", "listen:\n- a: b\n", `weir.yaml:2: listen: a mapping where one value should be; allowed: uri,...`},
 		{"null in list", "listen:\n- sflow://:1\n-\n", `weir.yaml:3: listen: key without a value; allowed: uri,...; "" for an empty text; or no such key, for the default`},
@@ -77,14 +80,14 @@ func TestFileFaults(t *testing.T) {
 		{"same address in list", "listen:\n- sflow://:1,sflow://:2\n- flow://:3\n- sflow://:2\n", `weir.yaml:4: listen "sflow://:2": same address as "sflow://:2"; allowed: each address once; ?count=N opens several sockets, and flow:// takes every protocol on one port`},
 		{"empty list", "listen: []\n", `weir.yaml:1: listen "": empty listen address; allowed: ` + allowedURI},
 		{"scalar for section", "batch: 4KiB\n", `weir.yaml:1: batch: a text where a section should be; allowed: keys below batch`},
-		{"sequence for section", "batch: [size]\n", `weir.yaml:1: batch: a sequence where a section should be; allowed: keys below batch`},
-		{"document is a list", "- a\n", `weir.yaml:1: a sequence where the options should be; allowed: option: value, one a line`},
+		{"sequence for section", "batch: [size]\n", `weir.yaml:1: batch: a list where a section should be; allowed: keys below batch`},
+		{"document is a list", "- a\n", `weir.yaml:1: a list where the options should be; allowed: option: value, one a line`},
 		{"document is a text", "format json\n", `weir.yaml:1: a text where the options should be; allowed: option: value, one a line`},
 		{"second document", "format: json\n---\nformat: bin\n", `weir.yaml:2: second document in the file; allowed: one`},
 		{"broken second document", "format: json\n---\na: [\n", `weir.yaml:3: not YAML: did not find expected node content`},
 		{"syntax", "a: b\n  c: d\n", `weir.yaml:2: not YAML: mapping values are not allowed in this context`},
 		{"number as key", "1: json\n", `weir.yaml:1: a number where a key should be; allowed: the names of options`},
-		{"sequence as key", "batch:\n  ? [a]\n  : b\n", `weir.yaml:2: batch: a sequence where a key should be; allowed: the names of options`},
+		{"sequence as key", "batch:\n  ? [a]\n  : b\n", `weir.yaml:2: batch: a list where a key should be; allowed: the names of options`},
 		{"alias", "transport.file: &a x\naddr: *a\n", "weir.yaml:1: transport.file: anchors and aliases are not supported; allowed: the value itself\nweir.yaml:2: addr: anchors and aliases are not supported; allowed: the value itself"},
 		{"alias in list", "listen: [&a 'sflow://:1', *a]\n", "weir.yaml:1: listen: anchors and aliases are not supported; allowed: the value itself"},
 		{"merge key", "<<: {format: bin}\n", `weir.yaml:1: <<: unknown key`},
@@ -109,12 +112,12 @@ func TestFileFaults(t *testing.T) {
 }
 
 func TestFileTooLarge(t *testing.T) {
-	inFolder(t, strings.Repeat("#", maxFile+1))
+	inFolder(t, strings.Repeat("#", yamltree.MaxFile+1))
 	_, err := Parse(nil, []string{"WEIR_CONFIG=weir.yaml"}, io.Discard)
 	if err == nil || err.Error() != `WEIR_CONFIG "weir.yaml": cannot read the file: it is larger than 1MiB` {
 		t.Error(err)
 	}
-	if err := os.Truncate("weir.yaml", maxFile); err != nil {
+	if err := os.Truncate("weir.yaml", yamltree.MaxFile); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Parse(nil, []string{"WEIR_CONFIG=weir.yaml"}, io.Discard); err != nil {
@@ -130,7 +133,7 @@ func FuzzYAML(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c := &Config{}
+		c := newConfig()
 		table := c.table()
 		settings, faults := table.parseYAML("f.yaml", data)
 		res := &Result{Sources: map[string]string{}, origins: map[string]setting{}}

@@ -3,6 +3,8 @@ package config
 import (
 	"strconv"
 	"strings"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 // flagScan is what the command line says.
@@ -15,7 +17,7 @@ type flagScan struct {
 }
 
 // scanFlags reads the command line in the syntax of the flag package, except
-// that it goes on behind a fault, to find all of them, and behind arguments
+// that it goes on after a fault, to find all of them, and after arguments
 // that are no flags.
 func (t *Table) scanFlags(args []string) flagScan {
 	var out flagScan
@@ -34,7 +36,7 @@ func (t *Table) scanFlags(args []string) flagScan {
 		name, value, hasValue := strings.Cut(strings.TrimPrefix(arg[1:], "-"), "=")
 		f := Fault{Name: "-" + name}
 
-		// take gives the flag its value, from behind = or from the next
+		// take gives the flag its value, from after = or from the next
 		// argument.
 		take := func() bool {
 			if hasValue {
@@ -55,7 +57,7 @@ func (t *Table) scanFlags(args []string) flagScan {
 			if hasValue {
 				b, err := strconv.ParseBool(value)
 				if err != nil {
-					f.Value, f.Problem, f.Allowed = show(value), "not a truth value", "true, false"
+					f.Value, f.Problem, f.Allowed = option.Show(value), "not a truth value", "true, false"
 					out.faults = append(out.faults, f)
 				}
 				*on = b
@@ -93,7 +95,7 @@ func (t *Table) scanFlags(args []string) flagScan {
 				continue
 			}
 			if on, err := strconv.ParseBool(value); old.onlyTrue && (err != nil || !on) {
-				f.Value, f.Problem = show(value), old.refusal
+				f.Value, f.Problem = option.Show(value), old.refusal
 				out.faults = append(out.faults, f)
 				continue
 			}
@@ -122,7 +124,7 @@ func (t *Table) scanFlags(args []string) flagScan {
 	return out
 }
 
-// isTruth says whether an argument behind a switch is its value.
+// isTruth says whether an argument after a switch is its value.
 func isTruth(arg string) bool { return arg == "true" || arg == "false" }
 
 // builtin returns the switch that every command has by that name.

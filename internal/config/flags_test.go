@@ -31,7 +31,7 @@ func TestFlagFaults(t *testing.T) {
 		}},
 		{[]string{"-netflow.templates", "x"}, []string{`-netflow.templates: ` + ownSaving}},
 		{[]string{"-format.protobuf.fixedlen=false", "-metrics.path=m", "-metrics.goflow2=maybe"}, []string{
-			`-metrics.path "m": path does not start with /; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /config, /exporters, /-/reload), or empty for no such page`,
+			`-metrics.path "m": path does not start with /; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /health, /config, /exporters, /-/reload), or empty for no such page`,
 			`-metrics.goflow2 "maybe": unknown choice; allowed: on (or true), off (or false)`,
 			`-format.protobuf.fixedlen "false": messages of -format bin always begin with their length; remove the flag, and have readers expect the length`,
 		}},
@@ -59,10 +59,10 @@ func TestFlagFaults(t *testing.T) {
 }
 
 // TestFlagValueWithDash pins the rule of the flag package that the argument
-// behind a flag is its value, whatever it looks like.
+// after a flag is its value, whatever it looks like.
 func TestFlagValueWithDash(t *testing.T) {
 	c := mustParse(t, []string{"-transport.file", "-format", "-transport.file.sep", "-"}, nil)
-	if c.TransportFile != "-format" || c.TransportFileSep != "-" || c.Format != "json" {
+	if fileOf(c).Path != "-format" || fileOf(c).Separator != "-" || c.Format != "json" {
 		t.Errorf("%+v", c)
 	}
 }
@@ -74,7 +74,7 @@ func TestDecode(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Join(d.Files, " ") != "a.pcap b.pcap -c.pcap" || d.Port != 2055 || d.Repeat != 3 || d.Format != "bin" ||
-		d.TransportFile != "" || d.TransportFileSep != "" || d.Stats != "-" || d.LogFormat != "json" {
+		d.File.Path != "" || d.File.Separator != "" || d.Stats != "-" || d.LogFormat != "json" {
 		t.Errorf("%+v", d)
 	}
 	if d.Sources["format"] != "WEIR_FORMAT" || d.Sources["transport.file"] != "default" || len(d.Notes) != 0 {

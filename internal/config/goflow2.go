@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 // goflow2Flags are the flags of goflow2: those of release v2.2.6, then those of
@@ -62,7 +64,7 @@ func Translate(line string) (*Translation, error) {
 	t := &Translation{}
 	words, redacted := redactWords(words)
 	if redacted {
-		t.Changes = append(t.Changes, "what looks like a password is written as "+hidden)
+		t.Changes = append(t.Changes, "what looks like a password is written as "+option.Hidden)
 	}
 	var out []string
 	found := false
@@ -129,7 +131,7 @@ func program(name string) string {
 
 // flags translates the flags of one command.
 func (t *Translation) flags(program string, args []string) (out []string) {
-	c, e := &Config{}, &Enricher{}
+	c, e := newConfig(), newEnricher()
 	options := c.options()
 	if program == "enricher" {
 		options = e.options()
@@ -174,7 +176,7 @@ func (t *Translation) flags(program string, args []string) (out []string) {
 }
 
 // flag translates one flag; name is "" for one that is left out.
-func (t *Translation) flag(options []Option, flag, value string) (text, name string) {
+func (t *Translation) flag(options []option.Option, flag, value string) (text, name string) {
 	o, old := find(options, flag), findOld(flag)
 	if o == nil && old != nil && old.to != "" {
 		if o = find(options, old.to); o != nil {
@@ -184,7 +186,7 @@ func (t *Translation) flag(options []Option, flag, value string) (text, name str
 	switch {
 	case o != nil:
 		if isSecret(o.Name) && (o.Value.Set(value) != nil || o.Value.Check() != nil) {
-			value = hidden
+			value = option.Hidden
 		}
 		return t.value(o.Name, value), o.Name
 	case old != nil && old.noEffect != "" && (!old.onlyTrue || isTrue(value)):
@@ -265,7 +267,7 @@ func (t *Translation) defaults(program string, values map[string]string) {
 	add("each socket has one worker on a thread of its own: count in -listen is their number; goflow2 has two workers a socket")
 	add("templates belong to the exporter's address, whatever its source port")
 	if values["addr"] != "" || !slices.Contains(sortedKeys(values), "addr") {
-		add("/metrics has weir's own names beside goflow2's; -metrics.goflow2=off leaves goflow2's out")
+		add("/metrics has weir's own names in addition to goflow2's; -metrics.goflow2=off leaves goflow2's out")
 	}
 }
 

@@ -90,7 +90,7 @@ func TestFates(t *testing.T) {
 // and that the list of them is complete.
 func TestNoFlagUnknown(t *testing.T) {
 	known := goflow2Flags()
-	table := (&Config{}).table()
+	table := newConfig().table()
 	for flag := range known {
 		if strings.HasPrefix(flag, "db.") || flag == "samplingrate" || flag == "v" {
 			continue // those of the enricher; built in

@@ -2,7 +2,10 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 // helpWidth is the column at which the help wraps.
@@ -14,7 +17,7 @@ func (t *Table) Help() string {
 	var b strings.Builder
 	writeWrapped(&b, "", t.About)
 	fmt.Fprintf(&b, "\nUsage: %s\n", t.Usage)
-	for _, g := range groups() {
+	for _, g := range t.groups() {
 		heading := false
 		for _, o := range t.Options {
 			if o.Group != g {
@@ -26,9 +29,9 @@ func (t *Table) Help() string {
 			}
 			fmt.Fprintf(&b, "  -%s %s\n", o.Name, o.Shape)
 			writeWrapped(&b, "        ", o.Help)
-			writeWrapped(&b, "        ", o.origin())
+			writeWrapped(&b, "        ", originOf(o))
 		}
-		if g == GroupRun {
+		if g == option.GroupRun {
 			if !heading {
 				fmt.Fprintf(&b, "\n%s\n", g)
 			}
@@ -52,8 +55,24 @@ func (t *Table) Help() string {
 	return b.String()
 }
 
-// origin says what the default is and which variable sets the option.
-func (o Option) origin() string {
+// groups returns the headings in order. Those of outputs follow the options of writing.
+func (t *Table) groups() (groups []option.Group) {
+	for _, g := range option.Groups() {
+		groups = append(groups, g)
+		if g != option.GroupWrite {
+			continue
+		}
+		for _, o := range t.Options {
+			if !slices.Contains(option.Groups(), o.Group) && !slices.Contains(groups, o.Group) {
+				groups = append(groups, o.Group)
+			}
+		}
+	}
+	return groups
+}
+
+// originOf says what the default is and which variable sets the option.
+func originOf(o option.Option) string {
 	def := "Default " + o.Default
 	switch {
 	case o.Default == "":

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 // The schemes of a listen address: what is expected in the datagrams.
 const (
 	SchemeSFlow   = "sflow"   // sFlow v5
-	SchemeNetFlow = "netflow" // NetFlow v1, v5, v7, v9 and IPFIX, by the version word
+	SchemeNetFlow = "netflow" // NetFlow v1, v5, v7, v8, v9 and IPFIX, by the version word
 	SchemeNFL     = "nfl"     // NetFlow v5 and its like, by the name of goflow2's older releases
 	SchemeFlow    = "flow"    // all of them, told apart datagram by datagram
 )
@@ -55,7 +57,7 @@ const (
 // address, its Index the element of the list.
 func ParseListen(list string) ([]Listen, error) {
 	var out []Listen
-	var all Problems
+	var all option.Problems
 	for i, uri := range strings.Split(list, ",") {
 		l, problems := parseListenURI(strings.TrimSpace(uri))
 		for _, p := range problems {
@@ -72,11 +74,11 @@ func ParseListen(list string) ([]Listen, error) {
 
 // parseListenURI reads one address and reports all of its faults. The pieces
 // are cut by hand, so that each fault can name its piece.
-func parseListenURI(uri string) (Listen, Problems) {
+func parseListenURI(uri string) (Listen, option.Problems) {
 	l := Listen{RawURI: uri, Count: 1}
-	var faults Problems
+	var faults option.Problems
 	bad := func(text, allowed string) {
-		faults = append(faults, &Problem{Part: show(uri), Text: text, Allowed: allowed})
+		faults = append(faults, &option.Problem{Part: option.Show(uri), Text: text, Allowed: allowed})
 	}
 	if uri == "" {
 		bad("empty listen address", allowedURI)
@@ -89,16 +91,16 @@ func parseListenURI(uri string) (Listen, Problems) {
 	}
 	l.Scheme = strings.ToLower(scheme)
 	if !slices.Contains([]string{SchemeSFlow, SchemeNetFlow, SchemeNFL, SchemeFlow}, l.Scheme) {
-		bad("unknown scheme "+show(scheme), allowedSchemes)
+		bad("unknown scheme "+option.Show(scheme), allowedSchemes)
 	}
 	if i := strings.IndexAny(rest, "#@"); i >= 0 {
-		bad("unexpected character "+show(rest[i:i+1]), allowedURI)
+		bad("unexpected character "+option.Show(rest[i:i+1]), allowedURI)
 		return l, faults
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	hostPort, path, _ := strings.Cut(rest, "/")
 	if path != "" {
-		bad("path "+show("/"+path)+" means nothing", allowedURI)
+		bad("path "+option.Show("/"+path)+" means nothing", allowedURI)
 	}
 	for _, p := range l.setHostPort(hostPort) {
 		bad(p.Text, p.Allowed)
@@ -110,8 +112,8 @@ func parseListenURI(uri string) (Listen, Problems) {
 }
 
 // setHostPort fills Host and Addr from host:port.
-func (l *Listen) setHostPort(s string) (faults Problems) {
-	bad := func(text, allowed string) { faults = append(faults, &Problem{Text: text, Allowed: allowed}) }
+func (l *Listen) setHostPort(s string) (faults option.Problems) {
+	bad := func(text, allowed string) { faults = append(faults, &option.Problem{Text: text, Allowed: allowed}) }
 	colon := strings.LastIndexByte(s, ':')
 	if colon < strings.LastIndexByte(s, ']') {
 		colon = -1
@@ -123,7 +125,7 @@ func (l *Listen) setHostPort(s string) (faults Problems) {
 		var err error
 		host = s[:colon]
 		if port, err = strconv.ParseUint(s[colon+1:], 10, 16); err != nil {
-			bad("port "+show(s[colon+1:])+" is not a port number", "0 to 65535, where 0 lets the kernel choose")
+			bad("port "+option.Show(s[colon+1:])+" is not a port number", "0 to 65535, where 0 lets the kernel choose")
 		}
 	}
 	addr := netip.Addr{}
@@ -135,21 +137,21 @@ func (l *Listen) setHostPort(s string) (faults Problems) {
 		inner := strings.Replace(strings.TrimSuffix(host[1:], "]"), "%25", "%", 1)
 		var err error
 		if addr, err = netip.ParseAddr(inner); err != nil || addr.Is4() || !strings.HasSuffix(host, "]") {
-			bad("host "+show(host)+" is not an IPv6 address in brackets", allowedHost)
+			bad("host "+option.Show(host)+" is not an IPv6 address in brackets", allowedHost)
 		}
 		host, addr = inner, addr.Unmap()
 	case strings.Contains(host, ":"):
-		bad("host "+show(host)+" has colons but no brackets", allowedHost)
+		bad("host "+option.Show(host)+" has colons but no brackets", allowedHost)
 	case host == "*":
 		bad(`host "*" is not an address; leave the host empty for all addresses`, allowedHost)
 	default:
 		var err error
 		if addr, err = netip.ParseAddr(host); err != nil && !isHostName(host) {
-			bad("host "+show(host)+" is neither an address nor a host name", allowedHost)
+			bad("host "+option.Show(host)+" is neither an address nor a host name", allowedHost)
 		}
 	}
 	if addr.IsMulticast() {
-		bad("host "+show(host)+" is a multicast address", allowedHost)
+		bad("host "+option.Show(host)+" is a multicast address", allowedHost)
 	}
 	l.Host = host
 	l.Addr = netip.AddrPortFrom(addr, uint16(port))
@@ -179,8 +181,8 @@ func isHostName(s string) bool {
 }
 
 // setParams fills Count and Notes from the query.
-func (l *Listen) setParams(query string) (faults Problems) {
-	bad := func(text, allowed string) { faults = append(faults, &Problem{Text: text, Allowed: allowed}) }
+func (l *Listen) setParams(query string) (faults option.Problems) {
+	bad := func(text, allowed string) { faults = append(faults, &option.Problem{Text: text, Allowed: allowed}) }
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		bad("parameters cannot be read", allowedParams)
@@ -189,31 +191,31 @@ func (l *Listen) setParams(query string) (faults Problems) {
 	for _, name := range sortedKeys(values) {
 		value := values[name][0]
 		if len(values[name]) > 1 {
-			bad("parameter "+show(name)+" is given twice", "each parameter once")
+			bad("parameter "+option.Show(name)+" is given twice", "each parameter once")
 			continue
 		}
 		switch name {
 		case "count":
 			n, err := strconv.Atoi(value)
 			if err != nil || n < 1 || n > MaxSockets {
-				bad("count "+show(value)+" is not a number of sockets", fmt.Sprintf("1 to %d", MaxSockets))
+				bad("count "+option.Show(value)+" is not a number of sockets", fmt.Sprintf("1 to %d", MaxSockets))
 				continue
 			}
 			l.Count = n
 		case "workers", "queue_size":
 			if _, err := strconv.ParseUint(value, 10, 63); err != nil {
-				bad(name+" "+show(value)+" is not a whole number", "0 and up, without effect")
+				bad(name+" "+option.Show(value)+" is not a whole number", "0 and up, without effect")
 				continue
 			}
 			l.Notes = append(l.Notes, name)
 		case "blocking":
 			if _, err := strconv.ParseBool(value); err != nil {
-				bad("blocking "+show(value)+" is not a truth value", "true or false, without effect")
+				bad("blocking "+option.Show(value)+" is not a truth value", "true or false, without effect")
 				continue
 			}
 			l.Notes = append(l.Notes, name)
 		default:
-			bad(unknown("parameter "+show(name), "", name, []string{"count", "workers", "blocking", "queue_size"}), allowedParams)
+			bad(unknown("parameter "+option.Show(name), "", name, []string{"count", "workers", "blocking", "queue_size"}), allowedParams)
 		}
 	}
 	return faults
@@ -241,14 +243,14 @@ func sortedKeys[V any](m map[string]V) []string {
 // checkListens refuses addresses that are there twice or were not made by
 // ParseListen.
 func checkListens(ls []Listen) error {
-	var faults Problems
+	var faults option.Problems
 	if len(ls) == 0 {
-		return &Problem{Text: "no listen address", Allowed: allowedURI}
+		return &option.Problem{Text: "no listen address", Allowed: allowedURI}
 	}
 	first := make(map[string]int, len(ls))
 	for i, l := range ls {
 		if l.Count < 1 || l.Count > MaxSockets {
-			faults = append(faults, &Problem{Part: show(l.RawURI), Index: i, Text: fmt.Sprintf("count %d is not a number of sockets", l.Count), Allowed: fmt.Sprintf("1 to %d", MaxSockets)})
+			faults = append(faults, &option.Problem{Part: option.Show(l.RawURI), Index: i, Text: fmt.Sprintf("count %d is not a number of sockets", l.Count), Allowed: fmt.Sprintf("1 to %d", MaxSockets)})
 		}
 		if l.Addr.Port() == 0 {
 			continue
@@ -258,7 +260,7 @@ func checkListens(ls []Listen) error {
 			key = fmt.Sprintf("%s:%d", strings.ToLower(l.Host), l.Addr.Port())
 		}
 		if j, ok := first[key]; ok {
-			faults = append(faults, &Problem{Part: show(l.RawURI), Index: i, Text: "same address as " + show(ls[j].RawURI), Allowed: "each address once; ?count=N opens several sockets, and flow:// takes every protocol on one port"})
+			faults = append(faults, &option.Problem{Part: option.Show(l.RawURI), Index: i, Text: "same address as " + option.Show(ls[j].RawURI), Allowed: "each address once; ?count=N opens several sockets, and flow:// takes every protocol on one port"})
 			continue
 		}
 		first[key] = i
@@ -270,8 +272,8 @@ func checkListens(ls []Listen) error {
 }
 
 // listenValue is a list of listen addresses.
-func listenValue(p *[]Listen) Value {
-	return Value{
+func listenValue(p *[]Listen) option.Value {
+	return option.Value{
 		List: true,
 		Set: func(s string) error {
 			ls, err := ParseListen(s)

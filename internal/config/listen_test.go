@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 func TestListen(t *testing.T) {
@@ -114,7 +116,7 @@ func FuzzParseListen(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		ls, err := ParseListen(s)
 		if err != nil {
-			var ps Problems
+			var ps option.Problems
 			if !errors.As(err, &ps) || len(ps) == 0 || ls != nil {
 				t.Fatalf("error %#v, listens %v", err, ls)
 			}

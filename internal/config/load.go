@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 // A Result is what Load found besides the values, which are in the variables
@@ -64,10 +66,10 @@ func (s setting) source() string {
 // faults turns what a Value found into faults at the setting's place.
 func (s setting) faults(err error) []Fault {
 	var out []Fault
-	for _, p := range asProblems(err) {
+	for _, p := range option.AsProblems(err) {
 		value := p.Part
 		if value == "" {
-			value = show(s.text)
+			value = option.Show(s.text)
 		}
 		if isSecret(s.option) {
 			value = ""

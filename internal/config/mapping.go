@@ -1,51 +1,55 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/weirflow/weir/internal/option"
+)
 
 // Mapping says how messages differ from the default.
 type Mapping struct {
 	File   string   // YAML in the form of goflow2; "" is none
-	Hash   []string // fields that keys are made of, beside those of the file
+	Hash   []string // fields that keys are made of, in addition to those of the file
 	Compat string   // "none" or "goflow2"
 }
 
 // options declares what decides on the form of messages, for weir and weir
 // decode alike.
-func (m *Mapping) options() []Option {
-	return []Option{
+func (m *Mapping) options() []option.Option {
+	return []option.Option{
 		{
-			Name: "mapping", Group: GroupDecode, Default: "", Shape: "file",
-			Value: TextValue(&m.File),
+			Name: "mapping", Live: true, Group: option.GroupDecode, Default: "", Shape: "file",
+			Value: option.TextValue(&m.File),
 			Help:  "Mapping file (YAML, as goflow2 has it): fields to add, and where they come from; columns, names and forms in json and text; fields of the key. Empty for none. A collector reads it again at SIGHUP and POST /-/reload.",
 		},
 		{
-			Name: "compat", Group: GroupDecode, Default: "none", Shape: "none|goflow2",
-			Value: ChoiceValue(&m.Compat, Choices{Allowed: []string{"none", "goflow2"}}),
-			Help:  "goflow2 writes the values that weir reads otherwise on purpose as goflow2 v2.2.6 does, its errors included; it costs speed.",
+			Name: "compat", Group: option.GroupDecode, Default: "none", Shape: "none|goflow2",
+			Value: option.ChoiceValue(&m.Compat, option.Choices{Allowed: []string{"none", "goflow2"}}),
+			Help:  "goflow2 writes all values as goflow2 v2.2.6 does, its errors included, where weir differs on purpose. It is slower.",
 		},
 		{
-			Name: "format.hash", Group: GroupWrite, Default: "", Shape: "field,...",
+			Name: "format.hash", Group: option.GroupWrite, Default: "", Shape: "field,...",
 			Value: fieldsValue(&m.Hash),
-			Help:  "Fields that the key of a message is made of, such as SamplerAddress,DstAS or sampler_address,dst_as. Empty for none but those of the mapping file.",
+			Help:  "Fields that the key of a message is made of, such as SamplerAddress,DstAS or sampler_address,dst_as. Empty uses those of the mapping file only.",
 		},
 	}
 }
 
 // fieldsValue is a list of names of fields, which are looked up later.
-func fieldsValue(p *[]string) Value {
-	return Value{
+func fieldsValue(p *[]string) option.Value {
+	return option.Value{
 		List:  true,
-		Set:   func(s string) error { *p = split(s); return nil },
+		Set:   func(s string) error { *p = option.Split(s); return nil },
 		Get:   func() string { return strings.Join(*p, ",") },
 		Check: func() error { return nil },
 	}
 }
 
 // produceOption declares what is made of a datagram.
-func produceOption(p *string) Option {
-	return Option{
-		Name: "produce", Group: GroupDecode, Default: "sample", Shape: "sample|raw",
-		Value: ChoiceValue(p, Choices{Allowed: []string{"sample", "raw"}}),
+func produceOption(p *string) option.Option {
+	return option.Option{
+		Name: "produce", Group: option.GroupDecode, Default: "sample", Shape: "sample|raw",
+		Value: option.ChoiceValue(p, option.Choices{Allowed: []string{"sample", "raw"}}),
 		Help:  "What to make of a datagram: sample writes one message per flow or sampled packet, raw one JSON object with all that is in it.",
 	}
 }
@@ -55,5 +59,5 @@ func rawFaults(produce, format string, at func(option string, err error) []Fault
 	if produce != "raw" || format == "json" {
 		return nil
 	}
-	return at("format", &Problem{Text: "raw output is JSON alone", Allowed: "json, or -produce sample"})
+	return at("format", &option.Problem{Text: "raw output is JSON alone", Allowed: "json, or -produce sample"})
 }

@@ -17,7 +17,7 @@ func TestMigratingDocument(t *testing.T) {
 	}
 	flag := regexp.MustCompile("`-([a-z0-9.-]+)")
 	left := map[string]bool{}
-	options := (&Config{}).options()
+	options := newConfig().options()
 	for line := range strings.Lines(string(text)) {
 		cells := strings.Split(line, "|")
 		if len(cells) < 4 || !strings.HasPrefix(strings.TrimSpace(cells[1]), "`-") {

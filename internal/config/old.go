@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/weirflow/weir/internal/option"
+)
 
 // An oldName is a flag of goflow2, or of its older releases, that is not an
 // option here. Exactly one of to, noEffect and refusal is set; with onlyTrue,
@@ -72,7 +76,7 @@ func (o *oldName) inFile() string {
 func findOldEnv(env string) *oldName {
 	olds := oldNames()
 	for i := range olds {
-		if o := &olds[i]; env == envName(o.name) || o.isPrefix && strings.HasPrefix(env, envName(o.name)+"_") {
+		if o := &olds[i]; env == option.EnvName(o.name) || o.isPrefix && strings.HasPrefix(env, option.EnvName(o.name)+"_") {
 			return o
 		}
 	}

@@ -1,70 +1,6 @@
 package config
 
-import "strings"
-
-// A Group is a heading of the help.
-type Group string
-
-// The groups, in the order of the help.
-const (
-	GroupReceive   Group = "Receive"
-	GroupDecode    Group = "Decode"
-	GroupTemplates Group = "Templates"
-	GroupWrite     Group = "Write"
-	GroupKafka     Group = "Kafka"
-	GroupSee       Group = "See"
-	GroupRun       Group = "Run"
-)
-
-func groups() []Group {
-	return []Group{GroupReceive, GroupDecode, GroupTemplates, GroupWrite, GroupKafka, GroupSee, GroupRun}
-}
-
-// An Option is one setting; flag, environment variable and YAML key follow
-// from its name.
-type Option struct {
-	// Name is the flag without its dash; lower case, dotted.
-	Name string
-	// Default is the value's text when no layer gives one.
-	Default string
-	// Group is the heading under which the help shows the option.
-	Group Group
-	// Shape stands for the value in the help: "size", "json|bin".
-	Shape string
-	// Help is one or more sentences.
-	Help string
-	// Value parses, prints and checks the variable.
-	Value Value
-	// Inner is the YAML key that stands for the option where its name
-	// holds a mapping, because other names begin with it.
-	Inner string
-	// NoEnv and NoFile take the option out of those layers.
-	NoEnv, NoFile bool
-}
-
-// EnvPrefix is what the names of environment variables begin with.
-const EnvPrefix = "WEIR_"
-
-// Env returns the name of the option's environment variable, or "" if it has
-// none.
-func (o Option) Env() string {
-	if o.NoEnv {
-		return ""
-	}
-	return envName(o.Name)
-}
-
-// Key returns the option's YAML key in its dotted form, or "" if it has none.
-func (o Option) Key() string {
-	if o.NoFile {
-		return ""
-	}
-	return o.Name
-}
-
-func envName(name string) string {
-	return EnvPrefix + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(name))
-}
+import "github.com/weirflow/weir/internal/option"
 
 // A Table is the options of one command and the words of its help.
 type Table struct {
@@ -75,10 +11,10 @@ type Table struct {
 	// Examples are lines "command  # what it does".
 	Examples []Example
 	// Options are the command's options, in the order of the help.
-	Options []Option
+	Options []option.Option
 	// Others are options of other commands: a flag of theirs is refused
 	// by saying so, a variable of theirs is no reason for a warning.
-	Others []Option
+	Others []option.Option
 	// FileOption is the name of the option that names the YAML file, or
 	// "" if the command reads none.
 	FileOption string
@@ -99,7 +35,7 @@ func (t *Table) names() []string {
 }
 
 // find returns the option called name.
-func find(options []Option, name string) *Option {
+func find(options []option.Option, name string) *option.Option {
 	for i := range options {
 		if options[i].Name == name {
 			return &options[i]

@@ -7,14 +7,16 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 // TestEveryOption holds each option to what the table promises: it is in the
 // help with its default and variable, and all its layers reach it.
 func TestEveryOption(t *testing.T) {
-	help := (&Config{}).table().Help()
+	help := newConfig().table().Help()
 	envs, keys := map[string]string{}, map[string]string{}
-	for _, o := range (&Config{}).options() {
+	for _, o := range newConfig().options() {
 		t.Run(o.Name, func(t *testing.T) {
 			if !regexp.MustCompile(`^[a-z]+([.-][a-z]+2?)*$`).MatchString(o.Name) {
 				t.Errorf("name %q", o.Name)
@@ -67,8 +69,11 @@ func TestEveryOption(t *testing.T) {
 			if strings.HasPrefix(o.Name, "transport.file.") {
 				needs = append(needs, "-transport.file=x")
 			}
-			if o.Name == "transport.file.compress" {
+			if o.Name == "transport.file.compress" || strings.HasPrefix(o.Name, "transport.file.keep.") {
 				needs = append(needs, "-transport.file.rotate.interval=1h")
+			}
+			if strings.HasPrefix(o.Name, "errors.sample.keep.") {
+				needs = append(needs, "-errors.sample=x")
 			}
 			layers := map[string]func() (*Config, error){
 				"flag": func() (*Config, error) { return Parse(append(needs, "-"+o.Name, text), nil, io.Discard) },
@@ -101,7 +106,7 @@ func TestEveryOption(t *testing.T) {
 }
 
 // other returns an allowed value of the option that is not its default.
-func other(o Option) string {
+func other(o option.Option) string {
 	switch o.Name {
 	case "listen":
 		return "flow://127.0.0.1:9995/?count=2"
@@ -119,6 +124,12 @@ func other(o Option) string {
 		return "24h"
 	case "transport.file.compress":
 		return "zstd"
+	case "transport.file.keep.free":
+		return "10%"
+	case "transport.file.keep.bytes", "errors.sample.keep.bytes":
+		return "3GiB"
+	case "transport.file.keep.age", "errors.sample.keep.age":
+		return "168h"
 	case "addr":
 		return "[::1]:1"
 	case "templates.path":
@@ -127,7 +138,7 @@ func other(o Option) string {
 		return "error"
 	case "logfmt":
 		return "json"
-	case "exporters.max", "errors.sample.count":
+	case "exporters.max", "errors.sample.count", "transport.file.keep.count":
 		return "77"
 	case "exporters.silent-after":
 		return "1m"
@@ -209,7 +220,7 @@ func other(o Option) string {
 }
 
 // spellings returns the forms in which the file can hold the option.
-func spellings(o Option, text string) map[string]string {
+func spellings(o option.Option, text string) map[string]string {
 	quoted := "'" + text + "'"
 	nested := func(path string) string {
 		var b strings.Builder
@@ -231,7 +242,7 @@ func spellings(o Option, text string) map[string]string {
 }
 
 func TestInnerKeysAreNoOptions(t *testing.T) {
-	options := (&Config{}).options()
+	options := newConfig().options()
 	for _, o := range options {
 		below := false
 		for _, p := range options {
@@ -247,7 +258,7 @@ func TestInnerKeysAreNoOptions(t *testing.T) {
 }
 
 func TestOldNames(t *testing.T) {
-	options := (&Config{}).options()
+	options := newConfig().options()
 	for _, old := range oldNames() {
 		if find(options, old.name) != nil {
 			t.Errorf("%s is an option", old.name)
@@ -271,7 +282,7 @@ func TestOldNames(t *testing.T) {
 }
 
 func TestExamples(t *testing.T) {
-	for _, e := range (&Config{}).table().Examples {
+	for _, e := range newConfig().table().Examples {
 		words := strings.Fields(strings.NewReplacer("'", "", `""`, "=").Replace(e.Line))
 		var args, env []string
 		for i, w := range words {
@@ -299,10 +310,10 @@ func TestValues(t *testing.T) {
 		{"-receive.buffer=0", ""},
 		{"-receive.buffer=1k", `"1k": out of range; allowed: 0 (the kernel's default) or 4KiB to 1073741823`},
 		{"-receive.buffer=2GiB", `"2GiB": out of range; allowed: 0 (the kernel's default) or 4KiB to 1073741823`},
-		{"-receive.buffer=-1", `"-1": not a size; allowed: ` + sizeForms},
-		{"-batch.size=9223372036854775807k", `"9223372036854775807k": size too large; allowed: ` + sizeForms},
-		{"-batch.size=", `"": not a size; allowed: ` + sizeForms},
-		{"-batch.size=KiB", `"KiB": not a size; allowed: ` + sizeForms},
+		{"-receive.buffer=-1", `"-1": not a size; allowed: ` + option.SizeForms},
+		{"-batch.size=9223372036854775807k", `"9223372036854775807k": size too large; allowed: ` + option.SizeForms},
+		{"-batch.size=", `"": not a size; allowed: ` + option.SizeForms},
+		{"-batch.size=KiB", `"KiB": not a size; allowed: ` + option.SizeForms},
 		{"-batch.linger=100", `"100": not a duration; allowed: 1ms to 1m, written with a unit such as 100ms, 10s, 5m or 1h`},
 		{"-batch.linger=0", `"0": out of range; allowed: 1ms to 1m`},
 		{"-transport.file=x -transport.file.rotate.interval=1ms", `"1ms": out of range; allowed: 0 (never) or 1s to 8784h`},
@@ -329,10 +340,11 @@ func TestValues(t *testing.T) {
 		{"-templates.key-port=maybe", `"maybe": unknown choice; allowed: off, on, auto`},
 		{"-memory.max=1", `"1": out of range; allowed: 0 (no limit) or 64MiB to 16TiB`},
 		{"-templates.path=", ""},
-		{"-templates.path=/metrics", `"/metrics": path is taken; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /config, /exporters, /-/reload), or empty for no such page`},
-		{"-templates.path=/config", `"/config": path is taken; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /config, /exporters, /-/reload), or empty for no such page`},
-		{"-metrics.path=/a/../b", `"/a/../b": path has empty, . or .. elements; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /config, /exporters, /-/reload), or empty for no such page`},
-		{"-templates.path=/{x}", `"/{x}": path has the character "{"; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /config, /exporters, /-/reload), or empty for no such page`},
+		{"-templates.path=/metrics", `"/metrics": path is taken; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /health, /config, /exporters, /-/reload), or empty for no such page`},
+		{"-templates.path=/health", `"/health": path is taken; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /health, /config, /exporters, /-/reload), or empty for no such page`},
+		{"-templates.path=/config", `"/config": path is taken; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /health, /config, /exporters, /-/reload), or empty for no such page`},
+		{"-metrics.path=/a/../b", `"/a/../b": path has empty, . or .. elements; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /health, /config, /exporters, /-/reload), or empty for no such page`},
+		{"-templates.path=/{x}", `"/{x}": path has the character "{"; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /health, /config, /exporters, /-/reload), or empty for no such page`},
 		{"-loglevel=WARN", ""},
 		{"-loglevel=warning", `"warning": unknown log level; allowed: debug, info, warn, error`},
 		{"-produce=raw", ""},
@@ -344,8 +356,8 @@ func TestValues(t *testing.T) {
 		{"-transport.kafka.brokers=a:1,b", `"b": not a broker's address; allowed: host:port, such as kafka1:9092,kafka2:9092`},
 		{"-transport.kafka.compression=lzma", `"lzma": unknown choice; allowed: none, gzip, snappy, lz4, zstd`},
 		{"-format=xml", `"xml": unknown choice; allowed: json, text, bin (or pb)`},
-		{`-transport.file.sep=a\x`, `"a\\x": unknown escape "\\x"; allowed: ` + escapeForms},
-		{`-transport.file.sep=\`, `"\\": backslash at the end; allowed: ` + escapeForms},
+		{`-transport.file.sep=a\x`, `"a\\x": unknown escape "\\x"; allowed: ` + option.EscapeForms},
+		{`-transport.file.sep=\`, `"\\": backslash at the end; allowed: ` + option.EscapeForms},
 		{"-format=" + strings.Repeat("x", 200), `"` + strings.Repeat("x", 120) + `"...: unknown choice; allowed: json, text, bin (or pb)`},
 	} {
 		args := strings.Fields(tc.args)
@@ -360,8 +372,8 @@ func TestValues(t *testing.T) {
 func TestSeparators(t *testing.T) {
 	for text, want := range map[string]string{``: "", `\n`: "\n", `\r\n\t`: "\r\n\t", `\0`: "\x00", `\\n`: `\n`, "\n": "\n", "--\t": "--\t"} {
 		c := mustParse(t, []string{"-transport.file.sep", text}, nil)
-		if c.TransportFileSep != want {
-			t.Errorf("%q: got %q, want %q", text, c.TransportFileSep, want)
+		if fileOf(c).Separator != want {
+			t.Errorf("%q: got %q, want %q", text, fileOf(c).Separator, want)
 		}
 	}
 }
@@ -371,23 +383,23 @@ func TestSizes(t *testing.T) {
 		"0": 0, "17": 17, "17B": 17, "64k": 64 << 10, "64KiB": 64 << 10, "64 kb": 64000, "512MiB": 512 << 20,
 		"1GB": 1e9, "1gib": 1 << 30, "2T": 2 << 40, "3TB": 3e12, " 5 M ": 5 << 20, "9223372036854775807": 1<<63 - 1,
 	} {
-		got, err := ParseSize(text)
+		got, err := option.ParseSize(text)
 		if err != nil || got != want {
 			t.Errorf("ParseSize(%q) = %d, %v; want %d", text, got, err, want)
 		}
-		if back, err := ParseSize(FormatSize(want)); err != nil || back != want {
-			t.Errorf("%d is printed as %s, which is %d, %v", want, FormatSize(want), back, err)
+		if back, err := option.ParseSize(option.FormatSize(want)); err != nil || back != want {
+			t.Errorf("%d is printed as %s, which is %d, %v", want, option.FormatSize(want), back, err)
 		}
 	}
 	for _, text := range []string{"", " ", "k", "1.5G", "-1", "+1", "1KBB", "0x10", "1_000", "9223372036854775808", "9000000T"} {
-		if n, err := ParseSize(text); err == nil {
+		if n, err := option.ParseSize(text); err == nil {
 			t.Errorf("ParseSize(%q) = %d", text, n)
 		}
 	}
 }
 
 func TestSuggestions(t *testing.T) {
-	known := (&Config{}).table().names()
+	known := newConfig().table().names()
 	for name, want := range map[string]string{
 		"fromat": "format", "listne": "listen", "file.sep": "transport.file.sep", "transport-file": "transport.file",
 		"LOGLEVEL": "loglevel", "log.level": "loglevel", "frobnicate": "", "": "", "versoin": "version",
@@ -399,14 +411,14 @@ func TestSuggestions(t *testing.T) {
 	}
 }
 
-// TestTable is a command with options of its own beside shared ones.
+// TestTable is a command with options of its own in addition to shared ones.
 func TestTable(t *testing.T) {
-	c, rounds, words := &Config{}, 0, ""
+	c, rounds, words := newConfig(), 0, ""
 	table := &Table{
 		Command: "weir try",
 		Options: append(c.options(),
-			Option{Name: "rounds", Default: "2", Group: GroupRun, Shape: "n", Help: "Rounds.", Value: IntValue(&rounds, 1, 9)},
-			Option{Name: "words", Group: GroupRun, Shape: "text", Help: "Words.", Value: TextValue(&words)}),
+			option.Option{Name: "rounds", Default: "2", Group: option.GroupRun, Shape: "n", Help: "Rounds.", Value: option.IntValue(&rounds, 1, 9)},
+			option.Option{Name: "words", Group: option.GroupRun, Shape: "text", Help: "Words.", Value: option.TextValue(&words)}),
 		FileOption: "config",
 		Files:      true,
 	}

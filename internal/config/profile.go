@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 // Profile says where profiles of the running process are served.
@@ -12,10 +14,10 @@ type Profile struct {
 }
 
 // options declares the options of profiling.
-func (p *Profile) options() []Option {
-	return []Option{
+func (p *Profile) options() []option.Option {
+	return []option.Option{
 		{
-			Name: "pprof", Group: GroupSee, Default: "", Shape: "host:port",
+			Name: "pprof", Group: option.GroupSee, Default: "", Shape: "host:port",
 			Value: loopbackValue(&p.Addr),
 			Help:  "Loopback address to serve profiles of the process on (net/http/pprof), such as 127.0.0.1:6060. Empty for none.",
 		},
@@ -23,9 +25,9 @@ func (p *Profile) options() []Option {
 }
 
 // loopbackValue is a host:port that only the host itself reaches, or empty.
-func loopbackValue(p *string) Value {
+func loopbackValue(p *string) option.Value {
 	const allowed = "127.0.0.1:port, [::1]:port or localhost:port, or empty for none"
-	v := TextValue(p)
+	v := option.TextValue(p)
 	v.Text = false
 	v.Check = func() error {
 		if *p == "" {
@@ -33,16 +35,16 @@ func loopbackValue(p *string) Value {
 		}
 		host, port, err := net.SplitHostPort(*p)
 		if err != nil {
-			return &Problem{Text: "not host:port", Allowed: allowed}
+			return &option.Problem{Text: "not host:port", Allowed: allowed}
 		}
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return &Problem{Text: "port " + show(port) + " is not a port number", Allowed: allowed}
+			return &option.Problem{Text: "port " + option.Show(port) + " is not a port number", Allowed: allowed}
 		}
 		if host == "localhost" {
 			return nil
 		}
 		if addr, err := netip.ParseAddr(host); err != nil || !addr.IsLoopback() {
-			return &Problem{Text: "host " + show(host) + " is no loopback address; profiles show what is in the process's memory", Allowed: allowed}
+			return &option.Problem{Text: "host " + option.Show(host) + " is no loopback address; profiles show what is in the process's memory", Allowed: allowed}
 		}
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 // planted is what must not be printed by anything.
@@ -61,7 +63,7 @@ func TestNoSecretIsPrinted(t *testing.T) {
 		}
 		parsed(where+" in YAML "+text[:min(len(text), 60)], []string{"-config", path}, nil)
 	}
-	for number, o := range (&Config{}).options() {
+	for number, o := range newConfig().options() {
 		values := plantedValues
 		if isSecret(o.Name) {
 			values = append([]string{planted, "base64/" + planted}, values...)
@@ -145,7 +147,7 @@ func TestRedactLeavesTheRest(t *testing.T) {
 		"", "127.0.0.1:9092,[::1]:9092", "netflow://:2055/?count=4&workers=2", "192.0.2.0/24=1000,192.0.2.1@3=500", "2001:db8::1@3=500,2001:db8::/32=7",
 		"/var/lib/weir/a@b", "64MiB,10s,100000", "src_addr,dst_addr", `\n`, "/etc/weir/passwd", "kafka1:9092,kafka2:9092", "flow-messages",
 	} {
-		if got := Redact(text); got != text {
+		if got := option.Redact(text); got != text {
 			t.Errorf("%q became %q", text, got)
 		}
 	}

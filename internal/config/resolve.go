@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
 // resolveTimeout bounds the look-up of all host names of the listen
@@ -19,7 +21,7 @@ type lookup func(ctx context.Context, network, host string) ([]netip.Addr, error
 // the first IPv4 address where there is one, else the first of all, as the net
 // package does when it is given a name to listen on. It returns the addresses
 // that are wrong, and a note for each name that had several.
-func resolveListens(ctx context.Context, ls []Listen, find lookup) (notes []string, faults Problems) {
+func resolveListens(ctx context.Context, ls []Listen, find lookup) (notes []string, faults option.Problems) {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	for i := range ls {
@@ -32,9 +34,9 @@ func resolveListens(ctx context.Context, ls []Listen, find lookup) (notes []stri
 			err = &net.DNSError{Err: "no addresses", Name: l.Host, IsNotFound: true}
 		}
 		if err != nil {
-			faults = append(faults, &Problem{
-				Part: show(l.RawURI), Index: i,
-				Text:    fmt.Sprintf("cannot resolve host %s: %v", show(l.Host), err),
+			faults = append(faults, &option.Problem{
+				Part: option.Show(l.RawURI), Index: i,
+				Text:    fmt.Sprintf("cannot resolve host %s: %v", option.Show(l.Host), err),
 				Allowed: allowedHost,
 			})
 			continue

@@ -1,114 +1,20 @@
 package config
 
 import (
-	"fmt"
 	"log/slog"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/weirflow/weir/internal/option"
 )
 
-// A Value ties an option to the variable that holds it.
-type Value struct {
-	// Set parses text into the variable. On an error, a *Problem or
-	// Problems, the variable keeps what it had.
-	Set func(text string) error
-	// Get prints the variable so that Set would give it back.
-	Get func() string
-	// Check tells whether the variable's value is allowed; Set does not
-	// check, so that values set from Go can be checked alike.
-	Check func() error
-	// List is true where the text is a comma separated list, which the
-	// file may hold as a sequence.
-	List bool
-	// Entry, of a list, turns an element that the file has as a mapping of keys
-	// to scalars into text. Its error is a *Problem. Nil allows none.
-	Entry func(fields map[string]string) (string, error)
-	// Switch is true for truth values, whose flag may stand alone.
-	Switch bool
-	// Text is true where any text is allowed, so that a value that YAML
-	// reads as a number, boolean or date has to be put in quotes.
-	Text bool
-}
-
-// TextValue is a text of any content.
-func TextValue(p *string) Value {
-	return Value{
-		Text:  true,
-		Set:   func(s string) error { *p = s; return nil },
-		Get:   func() string { return *p },
-		Check: func() error { return nil },
-	}
-}
-
-// escapedValue is a text in which the escapes of unescape count.
-func escapedValue(p *string) Value {
-	v := TextValue(p)
-	v.Set = func(s string) error {
-		u, err := unescape(s)
-		if err != nil {
-			return err
-		}
-		*p = u
-		return nil
-	}
-	v.Get = func() string { return escape(*p) }
-	return v
-}
-
-// Choices are the words that an option may have.
-type Choices struct {
-	// Allowed are the words.
-	Allowed []string
-	// Same maps other spellings to one of the words.
-	Same map[string]string
-	// Refused explains words that users may expect to work.
-	Refused map[string]string
-}
-
-func (c Choices) describe() string {
-	words := slices.Clone(c.Allowed)
-	for i, w := range words {
-		for other, same := range c.Same {
-			if same == w && other != "" {
-				words[i] += " (or " + other + ")"
-			}
-		}
-	}
-	return strings.Join(words, ", ")
-}
-
-// ChoiceValue is one of a few words, in lower case.
-func ChoiceValue(p *string, c Choices) Value {
-	return Value{
-		Set: func(s string) error {
-			if same, ok := c.Same[s]; ok {
-				s = same
-			}
-			*p = s
-			return nil
-		},
-		Get: func() string { return *p },
-		Check: func() error {
-			if slices.Contains(c.Allowed, *p) {
-				return nil
-			}
-			text := "unknown choice"
-			if why, ok := c.Refused[*p]; ok {
-				text = why
-			}
-			return &Problem{Text: text, Allowed: c.describe()}
-		},
-	}
-}
-
 // levelValue is a log level by name, in any case.
-func levelValue(p *slog.Level) Value {
+func levelValue(p *slog.Level) option.Value {
 	levels := []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
-	bad := &Problem{Text: "unknown log level", Allowed: "debug, info, warn, error"}
-	return Value{
+	bad := &option.Problem{Text: "unknown log level", Allowed: "debug, info, warn, error"}
+	return option.Value{
 		Set: func(s string) error {
 			for _, l := range levels {
 				if strings.EqualFold(s, l.String()) {
@@ -128,36 +34,14 @@ func levelValue(p *slog.Level) Value {
 	}
 }
 
-// IntValue is a whole number from lo to hi.
-func IntValue(p *int, lo, hi int) Value {
-	allowed := fmt.Sprintf("a whole number from %d to %d", lo, hi)
-	return Value{
-		Set: func(s string) error {
-			n, err := strconv.Atoi(s)
-			if err != nil {
-				return &Problem{Text: "not a whole number in range", Allowed: allowed}
-			}
-			*p = n
-			return nil
-		},
-		Get: func() string { return strconv.Itoa(*p) },
-		Check: func() error {
-			if *p < lo || *p > hi {
-				return &Problem{Text: "out of range", Allowed: allowed}
-			}
-			return nil
-		},
-	}
-}
-
 // rateValue is a sampling rate: 0 for none, or the N of 1:N in 32 bits.
-func rateValue(p *uint64) Value {
+func rateValue(p *uint64) option.Value {
 	const allowed = "0 for none, or N from 1 to 4294967295 for 1 packet in N"
-	return Value{
+	return option.Value{
 		Set: func(s string) error {
 			n, err := strconv.ParseUint(s, 10, 64)
 			if err != nil {
-				return &Problem{Text: "not a sampling rate", Allowed: allowed}
+				return &option.Problem{Text: "not a sampling rate", Allowed: allowed}
 			}
 			*p = n
 			return nil
@@ -165,88 +49,32 @@ func rateValue(p *uint64) Value {
 		Get: func() string { return strconv.FormatUint(*p, 10) },
 		Check: func() error {
 			if *p > 1<<32-1 {
-				return &Problem{Text: "out of range", Allowed: allowed}
+				return &option.Problem{Text: "out of range", Allowed: allowed}
 			}
 			return nil
-		},
-	}
-}
-
-// SizeValue is a number of bytes from lo to hi; zero is allowed too where
-// zeroMeans says what it stands for.
-func SizeValue[T int | int64](p *T, lo, hi int64, zeroMeans string) Value {
-	allowed := fmt.Sprintf("%s to %s", FormatSize(lo), FormatSize(hi))
-	if zeroMeans != "" {
-		allowed = fmt.Sprintf("0 (%s) or %s", zeroMeans, allowed)
-	}
-	return Value{
-		Set: func(s string) error {
-			n, err := ParseSize(s)
-			if err != nil {
-				return err
-			}
-			if int64(T(n)) != n {
-				return &Problem{Text: "out of range", Allowed: allowed}
-			}
-			*p = T(n)
-			return nil
-		},
-		Get: func() string { return FormatSize(int64(*p)) },
-		Check: func() error {
-			n := int64(*p)
-			if n == 0 && zeroMeans != "" || n >= lo && n <= hi {
-				return nil
-			}
-			return &Problem{Text: "out of range", Allowed: allowed}
-		},
-	}
-}
-
-// DurationValue is a duration from lo to hi; zero is allowed too where
-// zeroMeans says what it stands for.
-func DurationValue(p *time.Duration, lo, hi time.Duration, zeroMeans string) Value {
-	allowed := fmt.Sprintf("%s to %s", formatDuration(lo), formatDuration(hi))
-	if zeroMeans != "" {
-		allowed = fmt.Sprintf("0 (%s) or %s", zeroMeans, allowed)
-	}
-	return Value{
-		Set: func(s string) error {
-			d, err := time.ParseDuration(s)
-			if err != nil {
-				return &Problem{Text: "not a duration", Allowed: allowed + ", written with a unit such as 100ms, 10s, 5m or 1h"}
-			}
-			*p = d
-			return nil
-		},
-		Get: func() string { return formatDuration(*p) },
-		Check: func() error {
-			if *p == 0 && zeroMeans != "" || *p >= lo && *p <= hi {
-				return nil
-			}
-			return &Problem{Text: "out of range", Allowed: allowed}
 		},
 	}
 }
 
 // pathValue is the path of a page of the web server, or empty.
-func pathValue(p *string) Value {
-	const allowed = "a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /config, /exporters, /-/reload), or empty for no such page"
-	v := TextValue(p)
+func pathValue(p *string) option.Value {
+	const allowed = "a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /health, /config, /exporters, /-/reload), or empty for no such page"
+	v := option.TextValue(p)
 	v.Check = func() error {
 		s := *p
 		switch {
 		case s == "":
 			return nil
 		case s[0] != '/':
-			return &Problem{Text: "path does not start with /", Allowed: allowed}
-		case slices.Contains([]string{"/", "/metrics", "/__health", "/config", "/exporters", "/-/reload"}, strings.TrimSuffix(s, "/")), s == "/":
-			return &Problem{Text: "path is taken", Allowed: allowed}
+			return &option.Problem{Text: "path does not start with /", Allowed: allowed}
+		case slices.Contains([]string{"/", "/metrics", "/__health", "/health", "/config", "/exporters", "/-/reload"}, strings.TrimSuffix(s, "/")), s == "/":
+			return &option.Problem{Text: "path is taken", Allowed: allowed}
 		case path.Clean(s) != strings.TrimSuffix(s, "/"):
-			return &Problem{Text: "path has empty, . or .. elements", Allowed: allowed}
+			return &option.Problem{Text: "path has empty, . or .. elements", Allowed: allowed}
 		}
 		for _, r := range s {
 			if !isAlnum(r) && !strings.ContainsRune("-._~/", r) {
-				return &Problem{Text: "path has the character " + show(string(r)), Allowed: allowed}
+				return &option.Problem{Text: "path has the character " + option.Show(string(r)), Allowed: allowed}
 			}
 		}
 		return nil
@@ -259,8 +87,8 @@ func isAlnum(r rune) bool {
 }
 
 // cpusValue is a list of CPU numbers and ranges.
-func cpusValue(p *[]int) Value {
-	return Value{
+func cpusValue(p *[]int) option.Value {
+	return option.Value{
 		List: true,
 		Set: func(s string) error {
 			cpus, err := parseCPUs(s)

@@ -22,7 +22,7 @@ const maxGrowth = 200
 const mutatedDatagrams = 16
 
 // TestDamaged cuts datagrams of every capture at every byte, and turns every byte of
-// them over, and decodes the result as that of another exporter, beside the true
+// them over, and decodes the result as that of another exporter, together with the true
 // one. Nothing must come of it but what is counted: no panic, no output that is
 // not bounded by the datagram's length, and no change in what the true exporter's
 // datagrams give.
@@ -99,7 +99,7 @@ func (d *damage) run(t *testing.T, n, stride int) {
 			d.try(t, i, at, buf)
 		}
 		if got := give(d.good, d.batch, dg.Src, dg.Payload); !bytes.Equal(got, d.want[i]) {
-			t.Fatalf("datagram %d gives %d bytes beside damaged ones of another exporter, else %d", i, len(got), len(d.want[i]))
+			t.Fatalf("datagram %d gives %d bytes together with damaged ones of another exporter, else %d", i, len(got), len(d.want[i]))
 		}
 	}
 	c := &d.bad.Counters

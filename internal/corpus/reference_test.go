@@ -140,7 +140,7 @@ func reference(t *testing.T, dir, name, ending string) []node {
 	}
 }
 
-// clock is what a reference says of an exporter's clock.
+// clock is what a reference says about an exporter's clock.
 type clock struct {
 	v9       bool
 	exportNs int64
@@ -214,7 +214,7 @@ var plain = map[string]string{
 // fromTshark says which values a data record should have. A field that is twice
 // in a template has the last of its values; but where the capture has reverse
 // elements (RFC 5103), which tshark does not tell from the others and which
-// come behind them, the first.
+// come after them, the first.
 func fromTshark(rec node, c clock, reverse bool) expected {
 	e := expected{}
 	if at, ok := date(rec.get("sys_init_time").first()); ok {

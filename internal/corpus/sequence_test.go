@@ -13,7 +13,7 @@ import (
 	"github.com/weirflow/weir/producer"
 )
 
-// follower hands what captures say of sequences to a table, as a worker does.
+// follower hands what captures say about sequences to a table, as a worker does.
 type follower struct {
 	table *sequence.Table
 	sets  map[netip.Addr]*sequence.Set

@@ -49,7 +49,7 @@ func TestTraffic(t *testing.T) {
 }
 
 // traffic returns a capture of a minute of made-up traffic: TCP, UDP and ICMP
-// over IPv4 and IPv6, some behind VLAN tags and MPLS labels, some fragments.
+// over IPv4 and IPv6, some after VLAN tags and MPLS labels, some fragments.
 func traffic(t *testing.T) []byte {
 	t.Helper()
 	var out bytes.Buffer

@@ -67,7 +67,7 @@ func own(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	return f, nil
 }
 
-// explainLink says of an error whether it is because of a link.
+// explainLink says about an error whether it is because of a link.
 func explainLink(op, path string, err error) error {
 	if info, lerr := os.Lstat(path); lerr == nil && info.Mode()&fs.ModeSymlink != 0 && noFollow != 0 {
 		return foreign(op, path, "a symbolic link")

@@ -165,10 +165,55 @@ func TestPlantedMeanwhile(t *testing.T) {
 	if err := checkOpened(f, path, care); !errors.Is(err, ErrForeign) {
 		t.Errorf("the file of another user: %v, want %v", err, ErrForeign)
 	}
+	if err := CheckOpenedFd(int(f.Fd()), path, care); !errors.Is(err, ErrForeign) {
+		t.Errorf("the descriptor of another user's file: %v, want %v", err, ErrForeign)
+	}
 	if err := os.Chown(path, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := checkOpened(f, path, care); err != nil {
 		t.Errorf("our own file: %v", err)
+	}
+}
+
+// TestDir: what is no regular file is neither listed nor removed, a folder is the one that
+// was opened even if another took its name, and names do not lead out of it.
+func TestDir(t *testing.T) {
+	parent := t.TempDir()
+	dir, victim := filepath.Join(parent, "dir"), filepath.Join(parent, "victim")
+	if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(victim, []byte("precious"), 0o600),
+		os.WriteFile(filepath.Join(dir, "file"), nil, 0o600), os.Symlink(victim, filepath.Join(dir, "link")),
+		os.Mkdir(filepath.Join(dir, "folder"), 0o755), syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := OpenDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if names, err := d.Regular(); err != nil || len(names) != 1 || names[0] != "file" {
+		t.Errorf("regular files: %q, %v", names, err)
+	}
+	for _, name := range []string{"link", "folder", "fifo"} {
+		if err := d.Remove(name); !errors.Is(err, ErrForeign) {
+			t.Errorf("remove %s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"../victim", "missing"} {
+		if err := d.Remove(name); err == nil {
+			t.Errorf("remove %s: no error", name)
+		}
+	}
+	other := filepath.Join(parent, "other")
+	if err := errors.Join(os.Rename(dir, other), os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "file"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Remove("file"); err != nil {
+		t.Error(err)
+	}
+	for path, want := range map[string]bool{victim: true, filepath.Join(dir, "file"): true, filepath.Join(other, "file"): false, filepath.Join(other, "link"): true} {
+		if _, err := os.Lstat(path); (err == nil) != want {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
 }

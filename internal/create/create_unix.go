@@ -3,10 +3,13 @@
 package create
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -39,4 +42,17 @@ func checkOwner(path string, info fs.FileInfo) error {
 		return foreign("open", path, "a file with other names (hard links) in a folder that all may write to")
 	}
 	return nil
+}
+
+// CheckOpenedFd does for a descriptor without os.File what Output does after the open: it
+// checks the owner of what was opened with the flags that CheckOutput returned, as another
+// user may have put it there since. The descriptor stays open.
+func CheckOpenedFd(fd int, path string, care int) error {
+	// A descriptor of its own, so that closing f leaves fd as it is.
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	f := os.NewFile(uintptr(own), path)
+	return errors.Join(checkOpened(f, path, care), f.Close())
 }

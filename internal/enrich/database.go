@@ -95,7 +95,7 @@ func (k Kind) field() string {
 	return "country.iso_code"
 }
 
-// find returns what is known of an address, and the length of the prefix that
+// find returns what is known about an address, and the length of the prefix that
 // has the same answer.
 func (d *database) find(addr netip.Addr) (geo.Answer, int) {
 	res := d.reader.Lookup(addr)

@@ -91,7 +91,7 @@ func (f *file) use(db *database) {
 // Source returns what the caches ask.
 func (d *Databases) Source() *geo.Source { return &d.source }
 
-// Find returns what all databases know of an address, IPv4 never in mapped form,
+// Find returns what all databases know about an address, IPv4 never in mapped form,
 // and the length of the prefix around it that has the same answer. It does not
 // allocate.
 func (d *Databases) Find(addr netip.Addr) (geo.Answer, int) {
@@ -155,7 +155,7 @@ func (d *Databases) look(f *file) {
 	if err != nil {
 		if !f.missing {
 			f.missing = true
-			d.log.Warn("database cannot be looked at, going on with what was read of it", "kind", f.kind.String(), "error", err)
+			d.log.Warn("cannot look at the database file, still using what was read from it", "kind", f.kind.String(), "error", err)
 		}
 		return
 	}
@@ -171,7 +171,7 @@ func (d *Databases) look(f *file) {
 	if err != nil {
 		f.bad = s
 		f.refused.Add(1)
-		d.log.Error("new database refused, going on with the old one", "kind", f.kind.String(), "error", err)
+		d.log.Error("new database refused, still using the old one", "kind", f.kind.String(), "error", err)
 		return
 	}
 	f.bad = stamp{}

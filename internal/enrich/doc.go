@@ -15,5 +15,5 @@
 //
 // The journey of a message: [Rewriter] finds the addresses in the bytes of a
 // protobuf message without decoding it, takes out the fields that enrichment
-// replaces and appends them anew.
+// replaces and appends them again.
 package enrich

@@ -182,13 +182,13 @@ func TestReload(t *testing.T) {
 	if got := find(); got != 64999 {
 		t.Errorf("AS %d after a bad file, want the old one's", got)
 	}
-	if !out.has("going on with the old one") {
+	if !out.has("still using the old one") {
 		t.Error("the log does not say that the new file was refused")
 	}
 	if err := os.Remove(asn); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "word of the missing file", func() bool { return out.has("cannot be looked at") })
+	eventually(t, "word of the missing file", func() bool { return out.has("cannot look at the database file") })
 	if got := find(); got != 64999 {
 		t.Errorf("AS %d without a file, want the old one's", got)
 	}

@@ -115,7 +115,7 @@ func endOfWord(i, begin int) int {
 	return i
 }
 
-// appendJSON appends a JSON object with what is known of its addresses in it, and
+// appendJSON appends a JSON object with what is known about its addresses in it, and
 // all other members as they were. It returns dst and ErrObject for what is no
 // object.
 func (r *Rewriter) appendJSON(dst, text []byte) ([]byte, error) {

@@ -36,13 +36,13 @@ var ErrMessage = errors.New("not a protobuf message")
 // maxSpans is how often the fields that enrichment replaces may be in a message.
 const maxSpans = 16
 
-// A Rewriter adds to messages what a cache knows of their addresses. It is not
+// A Rewriter adds to messages what a cache knows about their addresses. It is not
 // for concurrent use.
 type Rewriter struct {
 	cache *geo.Cache
 	rate  uint64
 
-	src, dst []byte // addresses of the message in hand
+	src, dst []byte // addresses of the current message
 	spans    [maxSpans]span
 	n        int
 }
@@ -68,9 +68,9 @@ func (r *Rewriter) Begin() {
 }
 
 // Append appends a protobuf message, given without its length, to dst, enriched
-// and behind its length as a varint. The fields that are new stand at the end,
+// and after its length as a varint. The fields that are new stand at the end,
 // and are nowhere else in the message; all others, unknown ones too, are as they
-// were. What the databases do not know of an address stays as it was. For bytes
+// were. What the databases do not know about an address stays as it was. For bytes
 // that are no message it returns ErrMessage and dst. It does not allocate but
 // to grow dst; msg is not kept.
 func (r *Rewriter) Append(dst, msg []byte) ([]byte, error) {
@@ -108,7 +108,7 @@ func (r *Rewriter) Append(dst, msg []byte) ([]byte, error) {
 	return appendCountry(dst, fieldDstCountry, to.Country), nil
 }
 
-// replaces says whether a field of the message is written anew.
+// replaces says whether a field of the message is rewritten.
 func (r *Rewriter) replaces(field int, src, dst geo.Answer) bool {
 	switch field {
 	case fieldSamplingRate:

@@ -16,7 +16,7 @@ type Encoding uint8
 // Encodings.
 const (
 	Unknown Encoding = iota
-	Bin              // protobuf messages, each behind its length as a varint
+	Bin              // protobuf messages, each after its length as a varint
 	JSON             // objects, one a line
 )
 
@@ -121,7 +121,7 @@ func (s *Splitter) delimited(data []byte, eof bool) (msg []byte, n int, err erro
 // settle finds out from what is behind the first message whether there are line
 // ends; false if more has to be there for that. A line end could be the length
 // of a message of ten bytes too. But messages begin with their type: one of ten
-// bytes has the tag of the type at once, and not, as behind a line end, a length
+// bytes has the tag of the type at once, and not, as after a line end, a length
 // first.
 func (s *Splitter) settle(rest []byte, eof bool) bool {
 	const enough = 4 // line end, length, tag

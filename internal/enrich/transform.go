@@ -94,7 +94,7 @@ func (t *Transformer) append(dst []byte, encoding Encoding, msg []byte) ([]byte,
 	return producer.AppendCountriesJSON(t.plain.AppendJSON(dst, f), f), nil
 }
 
-// enrich adds to a flow what is known of its addresses.
+// enrich adds to a flow what is known about its addresses.
 func (r *Rewriter) enrich(f *producer.Flow) {
 	if r.rate != 0 {
 		f.SamplingRate = r.rate

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/internal/kafkatest"
+	"github.com/weirflow/weir/internal/weirtest"
 )
 
 // source is something to send to weir, the same each time.
@@ -46,7 +47,7 @@ func captures(t *testing.T) source {
 		t.Helper()
 		args := append([]string{"-keep-source", "-pps", "3000", "-to", to}, files...)
 		cmd := exec.Command(replayProgram, args...)
-		var errs text
+		var errs weirtest.Output
 		cmd.Stderr = &errs
 		out, err := cmd.Output()
 		var s struct {
@@ -175,7 +176,7 @@ func toFile(t *testing.T, s source) records {
 }
 
 // TestMistakes: each mistake is named within ten seconds, weir stays up and
-// keeps what it receives, and delivers it when the mistake is mended.
+// keeps what it receives, and delivers it when the mistake is fixed.
 func TestMistakes(t *testing.T) {
 	k, strict := cluster(t, 1), cluster(t, 3) // the one of 3 makes no topics
 	user := []string{"KAFKA_SASL_USER=" + k.User, "KAFKA_SASL_PASS=" + k.Password}

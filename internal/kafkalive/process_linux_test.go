@@ -13,12 +13,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/weirflow/weir/internal/testnet"
+	"github.com/weirflow/weir/internal/weirtest"
 )
 
 // patience is how long anything that must happen may take. Tests do not wait for
@@ -34,24 +34,6 @@ func eventually(t *testing.T, what string, limit time.Duration, cond func() bool
 	}
 }
 
-// text is what a program writes while it runs. Any goroutine may use it.
-type text struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *text) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *text) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // start starts a command on a host, or here if that is nil.
 func start(host *testnet.Host, cmd *exec.Cmd) error {
 	if host == nil {
@@ -65,7 +47,7 @@ type weir struct {
 	t      *testing.T
 	host   *testnet.Host // nil: this one
 	cmd    *exec.Cmd
-	log    text
+	log    weirtest.Output
 	done   chan struct{}
 	listen string // address of the socket
 	web    string // address of the web server
@@ -238,7 +220,7 @@ type gen struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	out  bytes.Buffer
-	errs text
+	errs weirtest.Output
 }
 
 // startGen has NetFlow v9 flows with numbers sent to an address.

@@ -95,7 +95,7 @@ func NewFake(t testing.TB, brokers int, topic string, partitions int) *Fake {
 	return f
 }
 
-// Make makes the topic anew, empty, with the lead spread over the brokers.
+// Make rebuilds the topic, empty, with the lead spread over the brokers.
 func (f *Fake) Make(partitions int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -43,13 +43,19 @@ var rules = []rule{
 	{"producer", []string{"producer", "decoders"}, impure},
 	{"sink/sinktest", []string{"sink", "producer", "ringbuf"}, nil},
 	{"internal/create", []string{}, []string{"github.com/prometheus"}},
-	{"sink", []string{"sink", "producer", "ringbuf", "internal/wake", "internal/create"}, []string{"github.com/prometheus"}},
+	{"internal/retain", []string{}, []string{"os", "net", "log", "github.com/prometheus"}},
+	{"sink", []string{"sink", "producer", "ringbuf", "internal/wake", "internal/create", "internal/option", "internal/retain"}, []string{"github.com/prometheus"}},
 	{"cmd", []string{"internal/app"}, nil},
-	{"internal/config", []string{"internal/config"}, []string{"github.com/prometheus"}},
+	{"internal/option", []string{}, []string{"os", "net", "log", "github.com/prometheus"}},
+	{"internal/yamltree", []string{"internal/option"}, []string{"net", "log", "github.com/prometheus"}},
+	{"internal/config", []string{"internal/config", "internal/option", "internal/yamltree", "sink"}, []string{"github.com/prometheus"}},
 	{"internal/udp", []string{"internal/udp"}, []string{"github.com/prometheus"}},
+	{"internal/handover", []string{}, []string{"github.com/prometheus"}},
+	{"internal/life", []string{"internal/create"}, []string{"github.com/prometheus"}},
+	{"internal/places", []string{"internal/collector", "producer", "sink", "decoders"}, []string{"os", "net/http", "github.com/prometheus"}},
 	{"internal/wake", []string{}, []string{"github.com/prometheus"}},
 	{"internal/capture", []string{"internal/capture"}, []string{"github.com/prometheus"}},
-	{"internal/collector", []string{"internal/create", "internal/udp", "internal/capture", "internal/wake", "producer", "sink", "decoders", "xdp", "bpf"}, []string{"github.com/prometheus"}},
+	{"internal/collector", []string{"internal/create", "internal/retain", "internal/udp", "internal/life", "internal/capture", "internal/wake", "producer", "sink", "decoders", "xdp", "bpf"}, []string{"github.com/prometheus"}},
 }
 
 // sources calls f for every Go file of the module.

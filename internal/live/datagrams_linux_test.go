@@ -87,6 +87,13 @@ func netflow7() []byte {
 	return append(b, make([]byte, 20+52)...)
 }
 
+// netflow8 returns a datagram of the AS scheme.
+func netflow8() []byte {
+	b := append([]byte{0, 8, 0, 1}, make([]byte, 24+28)...)
+	b[22], b[23] = 1, 2
+	return b
+}
+
 // netflow9 returns a NetFlow v9 datagram of sets.
 func netflow9(domain uint32, records int, sets ...[]byte) []byte {
 	b := be.AppendUint16(nil, 9)

@@ -79,6 +79,11 @@ func TestPipelines(t *testing.T) {
 				send(t, dial(t, host), d)
 			}
 			(&weir{child: c, host: host}).waitMetric(datagrams, "datagrams_received_total")
+			// An enricher that has not come to its signal handler yet would end without reading.
+			eventually(t, "all programs of the pipeline work", func() bool {
+				info, err := os.Stat(out)
+				return err == nil && info.Size() > 0
+			})
 			if err := syscall.Kill(-c.pid(), syscall.SIGINT); err != nil {
 				t.Fatal(err)
 			}
@@ -183,8 +188,8 @@ func TestEnrichReload(t *testing.T) {
 	}
 	eventually(t, "flows of the second database", seen(`"src_as":65000,`))
 	m := w.scrape()
-	if m.count("enrich_database_reloads_total", `database="asn"`, `outcome="taken"`) != 1 || m.sum("enrich_database_built_seconds") == 0 || m.sum("enrich_database_loaded_seconds") == 0 {
-		t.Error("the metrics do not tell of the new database")
+	if m.count("enrich_database_reloads_total", `database="asn"`, `outcome="taken"`) != 1 || m.sum("enrich_database_built_timestamp_seconds") == 0 || m.sum("enrich_database_loaded_timestamp_seconds") == 0 {
+		t.Error("the metrics do not show the new database")
 	}
 	w.stop()
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/state"
+	"github.com/weirflow/weir/producer"
 )
 
 // killRounds is how often TestKilledState kills weir, unless WEIR_KILLS says.
@@ -89,7 +90,7 @@ func TestKilledState(t *testing.T) {
 		must(os.Remove(file))
 	}
 	t.Logf("%d kills in %v: a kill cost the changes of %v at most", rounds, time.Since(began).Round(time.Second), l.oldest.Round(time.Millisecond))
-	if names, _ := filepath.Glob(l.path + ".*"); len(names) != 0 {
+	if names, _ := filepath.Glob(l.path + ".*-*"); len(names) != 0 {
 		t.Errorf("set aside: %v", names)
 	}
 }
@@ -122,7 +123,7 @@ func fdOf(t *testing.T, conn net.Conn) (n int) {
 	return n
 }
 
-// loadUntilKilled announces a template of this round and many others, beside
+// loadUntilKilled announces a template of this round and many others, sends
 // data, and kills weir.
 func (l *killLab) loadUntilKilled(w *weir, round int, after time.Duration) {
 	l.t.Helper()
@@ -159,9 +160,9 @@ func (l *killLab) loadUntilKilled(w *weir, round int, after time.Duration) {
 }
 
 // load reads the file as weir does, and returns its domains by key.
-func (l *killLab) load() map[template.Key]*template.Domain {
+func (l *killLab) load() map[template.Key]*producer.TemplateDomain {
 	l.t.Helper()
-	store := template.NewStore(template.DefaultLimits(), nil)
+	store := producer.NewStore(template.DefaultLimits())
 	f, err := os.Open(l.path)
 	if err != nil {
 		return nil
@@ -172,7 +173,7 @@ func (l *killLab) load() map[template.Key]*template.Domain {
 	if err := state.Read(f, info.Size(), []state.Section{state.Templates(store, slog.New(slog.DiscardHandler))}); err != nil {
 		l.t.Fatalf("the file does not load: %v", err)
 	}
-	all := map[template.Key]*template.Domain{}
+	all := map[template.Key]*producer.TemplateDomain{}
 	for _, d := range store.Domains() {
 		all[d.Key()] = d
 	}

@@ -62,16 +62,16 @@ func (w *weir) lastLedger() func(name string) int {
 func (w *weir) allAccounted(sent int) {
 	w.t.Helper()
 	n := w.lastLedger()
-	if got := n("datagrams_received") + n("dropped_by_kernel"); got != sent {
-		w.t.Errorf("%d datagrams received + %d dropped by the kernel of %d", n("datagrams_received"), n("dropped_by_kernel"), sent)
+	if got := n("datagrams_received") + n("socket_dropped"); got != sent {
+		w.t.Errorf("%d datagrams received + %d dropped by the kernel of %d", n("datagrams_received"), n("socket_dropped"), sent)
 	}
-	ended := n("datagrams_decoded") + n("datagrams_failed") + n("datagrams_held") + n("datagrams_refused") + n("datagrams_dropped_shutdown")
+	ended := n("datagrams_decoded") + n("datagrams_failed") + n("datagrams_held") + n("datagrams_dropped_denied") + n("datagrams_dropped_rate") + n("datagrams_dropped_shutdown")
 	if got := n("datagrams_received"); got != ended {
 		w.t.Errorf("%d datagrams received, %d ended somewhere", got, ended)
 	}
-	if n("records_produced") != n("records_written")+n("records_dropped") || n("records_in_flight") != 0 {
+	if n("records_produced") != n("records_acknowledged")+n("records_dropped") || n("records_in_flight") != 0 {
 		w.t.Errorf("%d records produced, %d written + %d dropped + %d in flight",
-			n("records_produced"), n("records_written"), n("records_dropped"), n("records_in_flight"))
+			n("records_produced"), n("records_acknowledged"), n("records_dropped"), n("records_in_flight"))
 	}
 }
 
@@ -124,13 +124,13 @@ func TestEveryPage(t *testing.T) {
 	w.signal(syscall.SIGTERM)
 	for look() && !t.Failed() {
 	}
-	if code, took := w.waitEnd(); code != 0 || took > 5*time.Second {
+	if code, took := w.waitEnd(); code != 0 || took > stopLimit {
 		t.Errorf("ended with code %d after %v", code, took)
 	}
 	stop()
 	n := w.lastLedger()
-	if got := n("frames_redirected"); got == 0 || got > n("datagrams_received")+n("frames_dropped") {
-		t.Errorf("%d frames redirected, %d datagrams received and %d frames dropped", got, n("datagrams_received"), n("frames_dropped"))
+	if got := n("xdp_verdicts_redirect"); got == 0 || got > n("datagrams_received")+n("xdp_dropped") {
+		t.Errorf("%d frames redirected, %d datagrams received and %d frames dropped", got, n("datagrams_received"), n("xdp_dropped"))
 	}
 	if !enough() {
 		t.Errorf("%d pages, %d reloads", pages, w.out.count("mapping reloaded"))
@@ -151,9 +151,11 @@ func TestStopAccounts(t *testing.T) {
 			path := fifo(t)
 			readSlowly(t, path, pause)
 			w := startWeirTo(t, host, path, "-batch.size", "16KiB", "-sink.depth", "4", "-receive.buffer", "32MiB")
+			w.hold() // so that all of them wait when it stops
 			send(t, dial(t, host), numbered(datagrams)...)
 			w.signal(syscall.SIGTERM)
-			if _, took := w.waitEnd(); took > 5*time.Second {
+			w.signal(syscall.SIGCONT)
+			if _, took := w.waitEnd(); took > stopLimit {
 				t.Errorf("the stop took %v", took)
 			}
 			w.allAccounted(datagrams)
@@ -207,15 +209,15 @@ func TestStopAccountsFrames(t *testing.T) {
 				l.send(pieces...)
 			}
 			w.signal(syscall.SIGTERM)
-			if _, took := w.waitEnd(); took > 5*time.Second {
+			if _, took := w.waitEnd(); took > stopLimit {
 				t.Errorf("the stop took %v", took)
 			}
 			n := w.lastLedger()
-			if got := n("frames_redirected"); got != datagrams {
+			if got := n("xdp_verdicts_redirect"); got != datagrams {
 				t.Errorf("%d frames redirected of %d", got, datagrams)
 			}
 			// Of both kinds as many were sent; the frames dropped were not received.
-			w.allAccounted(2*datagrams - n("frames_dropped"))
+			w.allAccounted(2*datagrams - n("xdp_dropped"))
 		})
 	}
 }

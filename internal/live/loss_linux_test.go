@@ -47,8 +47,10 @@ type exporterEntry struct {
 	Lost             struct {
 		Network map[string]uint64
 		Here    struct {
-			Limit  uint64 `json:"limit_datagrams"`
-			Decode uint64 `json:"decode_datagrams"`
+			Restart map[string]uint64
+			Socket  map[string]uint64
+			Limit   uint64 `json:"limit_datagrams"`
+			Decode  uint64 `json:"decode_datagrams"`
 		}
 	}
 	Reordered, Duplicates, Restarts uint64
@@ -76,7 +78,7 @@ func (w *weir) exporters() *exportersPage {
 // protocols send, and compares what weir reports of each with the truth.
 func TestInjectedLoss(t *testing.T) {
 	host := newHost(t)
-	w := startWeir(t, host, "-format", "bin", "-transport.file", "/dev/null")
+	w := startWeir(t, host, "-format", "bin", "-transport.file", "/dev/null", "-receive.buffer", "64MiB")
 	capture := filepath.Join(t.TempDir(), "mix.pcap")
 	if out, err := exec.Command(buildTool(t, "bench/gen"), "-workload", "mix", "-exporters", "8", "-count", "24000", "-write", capture, "-quiet").CombinedOutput(); err != nil {
 		t.Fatalf("gen: %v\n%s", err, out)
@@ -181,13 +183,12 @@ func TestExporterLife(t *testing.T) {
 		t.Errorf("overrides hold for %d records", m.count("records_sampling_total", `source="override"`))
 	}
 	w.waitMetric(3, "exporters_silent_changes_total", `change="silent"`)
-	w.waitFor("exporter is silent")
+	w.waitFor("place=exporter_silent loss=begins exporters=")
 	if p := w.exporters(); p.Totals.Exporters != 4 || p.Totals.Silent != 3 || !p.List[0].Silent {
 		t.Errorf("%+v", p)
 	}
 	send(t, plain, d)
 	w.waitMetric(1, "exporters_silent_changes_total", `change="returned"`)
-	w.waitFor("exporter is back")
 	w.stop()
 }
 
@@ -222,7 +223,7 @@ func TestForgedExporters(t *testing.T) {
 	}
 }
 
-// TestErrorSamples: what cannot be decoded is kept, and weir decode says of it what
+// TestErrorSamples: what cannot be decoded is kept, and weir decode says about it what
 // weir said.
 func TestErrorSamples(t *testing.T) {
 	host := newHost(t)

@@ -43,7 +43,7 @@ func TestMappingReload(t *testing.T) {
 	put(columns("dst_prot"))
 	w.signal(syscall.SIGHUP)
 	w.waitFor("map.yaml:2: formatter.fields[0] \\\"dst_prot\\\": unknown field")
-	w.waitFor("going on with the old one")
+	w.waitFor("configuration not reloaded, nothing is changed")
 	send()
 	m := w.settle(sent)
 	m.lossless(t)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/internal/testnet"
+	"github.com/weirflow/weir/internal/weirtest"
 )
 
 // Addresses of the lab.
@@ -132,39 +133,12 @@ func (w *weir) tryScrape() (metrics, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := metrics{}
-	for line := range strings.Lines(body) {
-		line = strings.TrimSpace(line)
-		at := strings.LastIndexByte(line, ' ')
-		if at < 0 || line[0] == '#' {
-			continue
-		}
-		if m[line[:at]], err = strconv.ParseFloat(line[at+1:], 64); err != nil {
-			return nil, fmt.Errorf("%q: %w", line, err)
-		}
-	}
-	return m, nil
+	return weirtest.ParseMetrics(body)
 }
 
 // sum adds up all series of a metric that have these labels, each written as
 // exported: reason="none".
-func (m metrics) sum(name string, labels ...string) float64 {
-	total := 0.0
-series:
-	for series, v := range m {
-		family, rest, _ := strings.Cut(series, "{")
-		if family != "weir_"+name {
-			continue
-		}
-		for _, l := range labels {
-			if !strings.Contains(rest, l) {
-				continue series
-			}
-		}
-		total += v
-	}
-	return total
-}
+func (m metrics) sum(name string, labels ...string) float64 { return weirtest.Sum(m, name, labels...) }
 
 // count is sum for numbers that are whole.
 func (m metrics) count(name string, labels ...string) int { return int(m.sum(name, labels...)) }
@@ -202,15 +176,24 @@ func (w *weir) settle(n int) metrics {
 // as settle.
 func (w *weir) rest() metrics {
 	w.t.Helper()
-	last := -1
+	return w.settle(w.quiet())
+}
+
+// quiet waits until no datagram was received for ten looks, which are 50 ms apart, or two
+// that took seconds, and returns how many were. A worker that waits for a CPU on a busy
+// machine is not taken for one that has nothing to receive.
+func (w *weir) quiet() int {
+	w.t.Helper()
+	last, same, since := -1, 0, time.Now()
 	eventually(w.t, "nothing more is received", func() bool {
-		n := w.scrape().count("datagrams_received_total")
-		same := n == last
-		last = n
+		n := w.received()
+		if same++; n != last {
+			last, same, since = n, 0, time.Now()
+		}
 		time.Sleep(50 * time.Millisecond)
-		return same
+		return same == 10 || same >= 2 && time.Since(since) > 5*time.Second
 	})
-	return w.settle(last)
+	return last
 }
 
 // balance waits until the books of a running weir balance, and fails if they do

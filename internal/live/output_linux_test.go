@@ -116,7 +116,8 @@ func TestReopen(t *testing.T) {
 	var files []string
 	enough := 0 // when to end; set after the last turn
 	sent := loadWhile(t, dial(t, host), func(sent int) bool {
-		if sent%25 == 24 && len(files) < turns && w.out.count("output reopened") == len(files) {
+		// Not an empty one: a worker may wait for a CPU longer than the loop takes.
+		if sent%25 == 24 && len(files) < turns && w.out.count("output reopened") == len(files) && countLines(w.file) > 0 {
 			moved := fmt.Sprintf("%s.%d", w.file, len(files))
 			if err := os.Rename(w.file, moved); err != nil {
 				t.Fatal(err)
@@ -207,7 +208,7 @@ func TestStdoutGone(t *testing.T) {
 	}
 	r.Close()
 	send(t, conn, netflow5(30, 30))
-	if code, took := w.waitEnd(); code != 1 || took > 5*time.Second {
+	if code, took := w.waitEnd(); code != 1 || took > stopLimit {
 		t.Errorf("ended with code %d after %v, want 1", code, took)
 	}
 	for _, want := range []string{"weir: write flows: ", "records_dropped=30", "dropped_closed=30"} {

@@ -43,7 +43,7 @@ func TestOpenVSwitch(t *testing.T) {
 			w := startWeir(t, l.collector)
 			vsctl := startOpenVSwitch(t, l.exporter)
 			vsctl(tc.export...)
-			inject(t, l.outside, "mon0", frames(tc.traffic))
+			inject(t, l.outside, "mon0", frames(tc.traffic), l.exporter)
 			views := 1
 			if tc.leaving {
 				views = 2

@@ -35,21 +35,21 @@ func TestPmacctd(t *testing.T) {
 			l := newLab(t)
 			w := startWeir(t, l.collector)
 			p := startPmacctd(t, l, tc.plugin...)
-			inject(t, l.outside, "mon0", frames(tc.traffic))
+			inject(t, l.outside, "mon0", frames(tc.traffic), l.exporter)
 			fill := filler
 			fill.packets = 0
 			if tc.typ == "SFLOW_5" {
 				// sfprobe may keep its last samples until others fill up
 				// the datagram.
 				fill.packets = 12
-				inject(t, l.outside, "mon0", frames([]conversation{fill}))
+				inject(t, l.outside, "mon0", frames([]conversation{fill}), l.exporter)
 			}
 			// A plugin may miss that the first packets wait for it; the next one wakes it.
 			nudge, nudged := filler, time.Now()
 			nudge.packets = 1
 			w.waitPacketsWith(packets(tc.traffic), func() {
 				if time.Since(nudged) > 2*time.Second {
-					inject(t, l.outside, "mon0", frames([]conversation{nudge}))
+					inject(t, l.outside, "mon0", frames([]conversation{nudge}), l.exporter)
 					fill.packets++
 					nudged = time.Now()
 				}

@@ -31,8 +31,8 @@ func TestSoftflowd(t *testing.T) {
 				l := newLab(t)
 				w := startWeir(t, l.collector)
 				s := startSoftflowd(t, l, "-v", version.flag, "-n", hostPort(end.to, 2055))
-				inject(t, l.outside, "mon0", frames(version.traffic))
-				inject(t, l.outside, "mon0", frames([]conversation{filler}))
+				inject(t, l.outside, "mon0", frames(version.traffic), l.exporter)
+				inject(t, l.outside, "mon0", frames([]conversation{filler}), l.exporter)
 				sum := s.finish(packets(version.traffic))
 				fill := filler
 				fill.packets = sum.packets - packets(version.traffic)
@@ -54,13 +54,51 @@ func TestSoftflowd(t *testing.T) {
 	}
 }
 
+// TestSoftflowdBidirectional: with -b softflowd sends both directions of a flow in one
+// record (RFC 5103). weir writes a message of each, and their packets and bytes are those
+// that were sent, by flow and in sum.
+func TestSoftflowdBidirectional(t *testing.T) {
+	t.Parallel()
+	needProgram(t, "softflowd", "softflowd")
+	l := newLab(t)
+	w := startWeir(t, l.collector)
+	s := startSoftflowd(t, l, "-v", "10", "-b", "-n", hostPort(collector4, 2055))
+	traffic := bothFamilies()
+	inject(t, l.outside, "mon0", frames(traffic), l.exporter)
+	inject(t, l.outside, "mon0", frames([]conversation{filler}), l.exporter)
+	sum := s.finish(packets(traffic))
+	fill := filler
+	fill.packets = sum.packets - packets(traffic)
+
+	m := w.settle(sum.datagrams)
+	w.stop()
+	m.lossless(t)
+	records := readLines(t, w.file)
+	checkCommon(t, records, "IPFIX", exporter4)
+	want := sent(append(slices.Clone(traffic), fill), 0)
+	sameFlows(t, byFlow(t, records), want)
+	var got, all totals
+	for _, r := range records {
+		got.packets, got.bytes = got.packets+uint64(r.Packets), got.bytes+uint64(r.Bytes)
+	}
+	for _, f := range want {
+		all.packets, all.bytes = all.packets+f.packets, all.bytes+f.bytes
+	}
+	if got != all {
+		t.Errorf("%+v in all messages, sent %+v", got, all)
+	}
+	if n := len(records); n != len(want) || m.count("records_produced_total") != n {
+		t.Errorf("%d lines, %d records produced, want %d", n, m.count("records_produced_total"), len(want))
+	}
+}
+
 // softflowd is a running exporter.
 type softflowd struct {
 	*child
 	control func(command string) string
 }
 
-// exported is what softflowd says of its work.
+// exported is what softflowd says about its work.
 type exported struct{ packets, records, datagrams, failures, lost int }
 
 // startSoftflowd starts softflowd on the exporter's mon0 and waits until it

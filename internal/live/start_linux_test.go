@@ -202,7 +202,7 @@ func TestCheck(t *testing.T) {
 	if code != 1 {
 		t.Errorf("bad configuration: code %d, want 1", code)
 	}
-	for _, want := range []string{"FAIL", "127.0.0.1:2055", "address already in use", filepath.Join(dir, "none"), "CPU 1000", "weir would not start: 3 to mend"} {
+	for _, want := range []string{"FAIL", "127.0.0.1:2055", "address already in use", filepath.Join(dir, "none"), "would not be pinned to CPU 1000", "weir would not start: 2 errors"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in %s", want, stdout)
 		}

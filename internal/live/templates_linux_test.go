@@ -18,7 +18,7 @@ func optionsRecord(sampler uint16, rate uint32) []byte {
 	return be.AppendUint32(be.AppendUint16(nil, sampler), rate)
 }
 
-// stirTemplates moves all that there is to say of templates, of data that waits
+// stirTemplates moves all that there is to say about templates, of data that waits
 // for them and of saved state.
 func stirTemplates(t *testing.T, note *moved) {
 	host := newHost(t)
@@ -26,8 +26,8 @@ func stirTemplates(t *testing.T, note *moved) {
 	must(os.Mkdir(dir, 0o755))
 	path := filepath.Join(dir, "templates.json")
 	must(os.WriteFile(path, []byte("not of weir"), 0o600))
-	w := startWeir(t, host, "-templates.json.path", path, "-templates.ttl", "1s", "-templates.sweep-interval", "1s",
-		"-templates.key-port", "auto", "-templates.max-domains", "5", "-templates.pending", "1MiB,1500ms,3")
+	w := startWeir(t, host, "-templates.json.path", path, "-templates.ttl", "4s", "-templates.sweep-interval", "1s",
+		"-templates.key-port", "auto", "-templates.max-domains", "5", "-templates.pending", "1MiB,5s,3")
 	look := func(n int, name string, labels ...string) {
 		t.Helper()
 		m := w.waitMetric(n, name, labels...)
@@ -42,28 +42,39 @@ func stirTemplates(t *testing.T, note *moved) {
 	look(3, "sets_held")
 	look(1, "sets_held_total", "overflow")
 	send(t, conn, ipfix(1, set(setIPFIXTemplate, flowTemplate(256)), set(setIPFIXOptions, optionsTemplate(300)), set(300, optionsRecord(1, 100))))
-	look(2, "sets_held_total", "released")
-	look(1, "sets_held_total", "expired")
 	look(1, "templates_samplers")
+	look(2, "sets_held_total", "released")
+	// A new port takes over once the first is silent.
+	send(t, dial(t, host), ipfix(1, set(256, flowRecord(5))))
+	look(1, "templates_taken_over_total")
+	look(1, "sets_held_total", "expired")
 	look(1, "state_saves_total", "saved")
+
+	// A field that weir has none for.
+	send(t, conn, ipfix(4, set(setIPFIXTemplate, words(256, 2, 1, 4, 30000, 2)), set(256, words(0, 5, 7))))
+	look(1, "elements_ignored_total", "unknown")
 
 	// The other port announces something else.
 	send(t, conn, ipfix(2, set(setIPFIXTemplate, flowTemplate(256))))
 	w.waitMetric(3, "templates_announced_total", "added")
-	send(t, other, ipfix(2, set(setIPFIXTemplate, words(256, 1, 1, 4))))
+	send(t, other, ipfix(2, set(setIPFIXTemplate, words(256, 2, 1, 4, 32000, 4)), set(256, make([]byte, 8))))
 	look(1, "templates_split_total")
+	look(1, "elements_ignored_total", "unknown")
+	// A name of an interface.
+	send(t, conn, ipfix(2, set(setIPFIXOptions, words(301, 2, 1, 10, 4, 82, 4)), set(301, words(0, 3, 0x6765, 0x2d30))))
+	look(1, "options_names", "interface")
 	look(1, "templates_expired_total")
 	for domain := range uint32(20) {
 		send(t, conn, ipfix(100+domain, set(setIPFIXTemplate, flowTemplate(256))))
 	}
 	look(1, "templates_evicted_total", "domains")
 
-	must(os.RemoveAll(dir))
+	must(os.Rename(dir, dir+".gone")) // at once, though weir writes there
 	send(t, conn, ipfix(3, set(setIPFIXTemplate, flowTemplate(256))))
 	look(1, "state_saves_total", "failed")
 	must(os.Mkdir(dir, 0o755))
-	w.waitFor("state saved again")
-	if n := w.out.count("state not saved"); n != 1 {
+	w.waitFor(`state saved again" path=` + path + "\n")
+	if n := w.out.count(`state not saved: trying again until it is" path=` + path + " "); n != 1 {
 		t.Errorf("%d lines say that state is not saved, want 1", n)
 	}
 	w.stop()
@@ -110,7 +121,7 @@ func TestHeld(t *testing.T) {
 	send(t, data, ipfix(7, set(400, flowRecord(1))))
 	w.waitMetric(1, "sets_held")
 	w.stop()
-	for _, want := range []string{"datagrams_held=0 ", "failed_template_missing=1", "sets_without_template=1 "} {
+	for _, want := range []string{"datagrams_held=0 ", "datagrams_failed_template_missing=1", "sets_without_template=1 "} {
 		if !strings.Contains(w.out.String(), want) {
 			t.Errorf("no %q in the last words", want)
 		}
@@ -176,7 +187,7 @@ func TestStateOfSystemd(t *testing.T) {
 	}
 }
 
-// TestTemplatesPage: the page has goflow2's form, and what weir knows beside it.
+// TestTemplatesPage: the page has goflow2's form, and what weir adds to it.
 func TestTemplatesPage(t *testing.T) {
 	t.Parallel()
 	host := newHost(t)
@@ -212,7 +223,7 @@ func TestTemplatesPage(t *testing.T) {
 		t.Fatalf("%v: %s", err, page)
 	}
 	// Version, domain and id in one number.
-	of := all["127.0.0.1"]
+	of := all[conn.LocalAddr().String()]
 	if len(of) != 4 || len(all) != 1 {
 		t.Fatalf("page: %s", page)
 	}

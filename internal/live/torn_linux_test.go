@@ -159,7 +159,7 @@ func TestStoppedReader(t *testing.T) {
 	send(t, dial(t, host), numbered(datagrams)...)
 	w.waitMetric(datagrams, "datagrams_received_total")
 	w.signal(syscall.SIGTERM)
-	if _, took := w.waitEnd(); took > 5*time.Second {
+	if _, took := w.waitEnd(); took > stopLimit {
 		t.Errorf("the stop took %v", took)
 	}
 	text := make([]byte, 1<<20)
@@ -173,7 +173,7 @@ func TestStoppedReader(t *testing.T) {
 	}
 	lines := strings.Count(string(text[:n]), "\n")
 	w.allAccounted(datagrams)
-	if written := w.lastLedger()("records_written"); written != lines || lines == 0 {
+	if written := w.lastLedger()("records_acknowledged"); written != lines || lines == 0 {
 		t.Errorf("%d lines were written, %d are counted", lines, written)
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +27,7 @@ type conversation struct {
 	proto    layers.IPProtocol
 	src, dst string // address and port
 	packets  int
-	payload  int // bytes behind the TCP, UDP or ICMP header, of each packet
+	payload  int // bytes after the TCP, UDP or ICMP header, of each packet
 }
 
 // conversations4 are IPv4 flows: short and long ones, both directions of one,
@@ -133,7 +136,7 @@ func must(err error) {
 // names of protocols as weir writes them.
 var protoNames = map[layers.IPProtocol]string{layers.IPProtocolUDP: "UDP", layers.IPProtocolTCP: "TCP", layers.IPProtocolICMPv4: "ICMP"}
 
-// sent returns what an exporter must say of the conversations. Each packet
+// sent returns what an exporter must say about the conversations. Each packet
 // counts from its IP header on, plus extra bytes for what the exporter counts
 // beyond.
 func sent(conversations []conversation, extra int) map[key]totals {
@@ -170,10 +173,14 @@ func frames(conversations []conversation) [][]byte {
 	return out
 }
 
-// inject puts frames on an interface of a host, slowly enough for the queue at
-// its other end.
-func inject(t *testing.T, host *testnet.Host, name string, list [][]byte) {
+// inject puts frames on an interface of a host. It waits for the packet sockets of reader,
+// the host at the other end, so that none of their queues overflows however seldom the
+// exporter gets a CPU. Exporters that read by mapped rings have no such queue: for them it
+// sends slowly.
+func inject(t *testing.T, host *testnet.Host, name string, list [][]byte, reader *testnet.Host) {
 	t.Helper()
+	// A quarter of the default receive buffer.
+	const room = 212992 / 4
 	link, err := host.Netlink().LinkByName(name)
 	if err != nil {
 		t.Fatalf("find %s: %v", name, err)
@@ -188,6 +195,11 @@ func inject(t *testing.T, host *testnet.Host, name string, list [][]byte) {
 		for i, frame := range list {
 			if i%16 == 15 {
 				time.Sleep(2 * time.Millisecond)
+				for deadline := time.Now().Add(patience); unreadBytes(t, reader) > room; time.Sleep(time.Millisecond) {
+					if time.Now().After(deadline) {
+						return fmt.Errorf("send frame %d: the exporter does not read", i)
+					}
+				}
 			}
 			if err := unix.Sendto(fd, frame, 0, to); err != nil {
 				return fmt.Errorf("send frame %d: %w", i, err)
@@ -198,6 +210,29 @@ func inject(t *testing.T, host *testnet.Host, name string, list [][]byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// unreadBytes returns how much memory the frames take that wait in the packet sockets of a
+// host (the column Rmem of /proc/net/packet).
+func unreadBytes(t *testing.T, host *testnet.Host) (total int) {
+	t.Helper()
+	err := host.Do(func() error {
+		text, err := os.ReadFile("/proc/thread-self/net/packet")
+		for i, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+			if f := strings.Fields(line); i > 0 && len(f) > 6 {
+				n, err := strconv.Atoi(f[6])
+				if err != nil {
+					return fmt.Errorf("read %q: %w", line, err)
+				}
+				total += n
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return total
 }
 
 func networkOrder(v uint16) uint16 {

@@ -31,7 +31,7 @@ var changes = []change{
 	}, "interface is up again", 1},
 	{"MTU", func(l *xdpLab) { l.setMTU(l.collector, 3000) }, "network interface has changed", 2},
 	{"program detached", (*xdpLab).detachProgram, "XDP program is detached", 2},
-	{"made anew", func(l *xdpLab) {
+	{"created again", func(l *xdpLab) {
 		l.disconnect()
 		l.connect()
 	}, "no such network interface", 2},
@@ -108,7 +108,7 @@ func TestXDPChanges(t *testing.T) {
 				w.settleBoth(before)
 
 				stop := func() int { return 0 }
-				if c.name != "made anew" { // its socket is gone with the interface
+				if c.name != "created again" { // its socket is gone with the interface
 					stop = l.stream(2, l.onePerDatagram(before))
 				}
 				c.do(l)
@@ -118,15 +118,14 @@ func TestXDPChanges(t *testing.T) {
 					return m.mode("eth0") == mode && m.count("capture_opened_total") == c.opened
 				})
 				base := w.scrape().path("xdp")
-				if c.name == "made anew" {
+				if c.name == "created again" {
 					stop = l.stream(2, l.onePerDatagram(before))
 				}
 				w.waitMetric(base+100, "datagrams_received_total", `path="xdp"`)
 				meanwhile := stop()
 
 				// From now on nothing is lost.
-				quiet(w)
-				m := w.settleBoth(w.received())
+				m := w.settleBoth(w.quiet())
 				const after = 500
 				frames = frames[:0]
 				for i := range after {
@@ -137,7 +136,7 @@ func TestXDPChanges(t *testing.T) {
 				if n := last.path("xdp") - m.path("xdp"); n != after {
 					t.Errorf("%d datagrams by AF_XDP in the end, want %d", n, after)
 				}
-				if c.opened == 2 && c.name != "made anew" && last.path("udp") == 0 {
+				if c.opened == 2 && c.name != "created again" && last.path("udp") == 0 {
 					t.Error("nothing came over UDP meanwhile")
 				}
 				w.stop()
@@ -158,21 +157,6 @@ func TestXDPChanges(t *testing.T) {
 	}
 }
 
-// quiet waits until no more datagrams come.
-func quiet(w *weir) {
-	w.t.Helper()
-	last := -1
-	eventually(w.t, "no more datagrams come", func() bool {
-		now := w.received()
-		same := now == last
-		last = now
-		if !same {
-			time.Sleep(50 * time.Millisecond)
-		}
-		return same
-	})
-}
-
 // TestXDPStop: what weir has received under load when it is told to stop is in its
 // output, and the interface is left clean.
 func TestXDPStop(t *testing.T) {
@@ -185,13 +169,13 @@ func TestXDPStop(t *testing.T) {
 			stop := l.stream(burst, l.onePerDatagram(0))
 			w.waitMetric(3000, "datagrams_received_total", `path="xdp"`)
 			w.signal(syscall.SIGTERM)
-			if code, took := w.waitEnd(); code != 0 || took > 5*time.Second {
-				t.Errorf("ended with code %d after %v, want 0 within 5s", code, took)
+			if code, took := w.waitEnd(); code != 0 || took > stopLimit {
+				t.Errorf("ended with code %d after %v, want 0 within %v", code, took, stopLimit)
 			}
 			sent := stop()
 			l.noProgram()
 			received := lastWord(w, "datagrams_received")
-			for what, n := range map[string]int{"datagrams_decoded": received, "records_written": received,
+			for what, n := range map[string]int{"datagrams_decoded": received, "records_acknowledged": received,
 				"records_produced": received, "records_dropped": 0, "records_in_flight": 0} {
 				if got := lastWord(w, what); got != n {
 					t.Errorf("%s=%d, want %d", what, got, n)

@@ -3,6 +3,7 @@ package live
 import (
 	"bytes"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,9 +160,26 @@ func TestXDPRate(t *testing.T) {
 					t.Errorf("%s %v, want %d", series, m[series], want)
 				}
 			}
+			// goflow2's dashboards see the drops of both paths.
+			for exporter, want := range map[string]int{"10.2.0.1": sent - byXDP, "10.2.0.2": dropped} {
+				if got := m.goflow2Dropped(exporter); got != want {
+					t.Errorf("goflow2_flow_dropped_packets_total of %s: %d, want %d", exporter, got, want)
+				}
+			}
 			w.stop()
 		})
 	}
+}
+
+// goflow2Dropped returns goflow2's count of what was dropped of an exporter.
+func (m metrics) goflow2Dropped(exporter string) int {
+	sum := 0.0
+	for series, n := range m {
+		if strings.HasPrefix(series, "goflow2_flow_dropped_packets_total{") && strings.Contains(series, `remote_ip="`+exporter+`"`) {
+			sum += n
+		}
+	}
+	return int(sum)
 }
 
 // TestXDPMixedLedger: while weir is held still, its rings and its receive buffer
@@ -173,7 +191,7 @@ func TestXDPMixedLedger(t *testing.T) {
 			t.Parallel()
 			l := newXDPLab(t, 1)
 			w := startXDP(l, "-xdp.mode", mode, "-xdp.workers", "1", "-xdp.ring", "64", "-receive.buffer", "64KiB")
-			w.signal(unix.SIGSTOP)
+			w.hold()
 			const datagrams = 500
 			for i := range datagrams {
 				payload := netflow5(i*recordsPerDatagram, recordsPerDatagram)
@@ -193,11 +211,12 @@ func TestXDPMixedLedger(t *testing.T) {
 				t.Errorf("redirected %d, received %d and %d, dropped %v and %d", m.verdict("redirect"), m.path("xdp"), m.path("udp"),
 					seriesOf(m, "xdp_dropped_total"), m.count("socket_dropped_total"))
 			}
+			received := w.received()
+			// One scrape looks at the ring before it looks at what was received of it.
+			m = w.settleBoth(received)
 			if high, size := m.count("xdp_ring_high_water"), m.count("xdp_ring_size"); high != 64 || size != 64 {
 				t.Errorf("the ring was filled to %d of %d, want 64 of 64", high, size)
 			}
-			received := w.received()
-			w.settleBoth(received)
 			w.stop()
 			if n := countLines(w.file); n != received*recordsPerDatagram {
 				t.Errorf("%d lines of %d datagrams", n, received)

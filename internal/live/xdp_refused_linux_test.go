@@ -23,7 +23,7 @@ type refusedXDP struct {
 	args    []string
 	prepare func(t *testing.T, l *xdpLab) // before weir is started
 	asUser  func(cmd *testnet.Cmd)        // nil: as root
-	words   []string                      // in what weir says of it
+	words   []string                      // in what weir says about it
 }
 
 // nobody has a program run without root's rights, but for some capabilities.
@@ -154,7 +154,7 @@ func TestXDPRefused(t *testing.T) {
 					t.Errorf("no %q in what weir wrote", want)
 				}
 			}
-			if n := w.out.count("not captured past the kernel's stack"); n != 1 {
+			if n := w.out.count("not captured by XDP"); n != 1 {
 				t.Errorf("%d lines that it is not captured, want one", n)
 			}
 			const datagrams = 100

@@ -107,6 +107,28 @@ var shapes = []shape{
 		be.PutUint16(udp[4:], uint16(len(udp)+1))
 		return frame
 	})},
+	{"another host's MAC", "pass_other_mac", "", damaged(func(frame []byte) []byte { frame[5] ^= 1; return frame })},
+	{"broadcast MAC", "pass_other_mac", "udp", damaged(func(frame []byte) []byte { copy(frame, "\xff\xff\xff\xff\xff\xff"); return frame })},
+	// The lab has the stack take loopback and own sources: it decides.
+	{"loopback source", "pass_martian", "udp", sourced("127.0.0.1")},
+	{"source in network 0", "pass_martian", "udp", sourced("0.1.2.3")},
+	{"multicast source", "pass_martian", "", sourced("239.1.2.3")},
+	{"broadcast source", "pass_martian", "", sourced("255.255.255.255")},
+	{"own address as source", "pass_martian", "udp", sourced(collectorPort4.Addr().String())},
+	{"IPv6 multicast source", "pass_martian", "", sourced("ff05::1")},
+	{"IPv6 loopback source", "pass_martian", "", sourced("::1")},
+}
+
+// sourced makes datagrams from an address.
+func sourced(address string) func(*xdpLab, []byte) [][]byte {
+	src := netip.AddrPortFrom(netip.MustParseAddr(address), 4000)
+	dst := collectorPort4
+	if src.Addr().Is6() {
+		dst = collectorPort6
+	}
+	return func(l *xdpLab, payload []byte) [][]byte {
+		return one(l.ethernet(ipPacket(src.Addr(), dst.Addr(), unix.IPPROTO_UDP, udpDatagram(src, dst, payload))))
+	}
 }
 
 // TestXDPShapes: each kind of frame has its verdict, exactly, and each datagram

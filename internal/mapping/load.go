@@ -1,25 +1,18 @@
 package mapping
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/option"
+	"github.com/weirflow/weir/internal/yamltree"
 	"github.com/weirflow/weir/producer"
 )
-
-// maxFile is the largest file that is read, in bytes.
-const maxFile = 1 << 20
 
 // Load reads the mapping file and compiles it. An empty name is no mapping. The
 // notes are settings that work here and do nothing in goflow2, and fields of weir that
@@ -28,10 +21,10 @@ const maxFile = 1 << 20
 func Load(name string, s producer.Settings) (p *producer.Program, notes []string, err error) {
 	r := &reader{file: name, lines: map[string]int{}}
 	if name != "" {
-		data, err := read(name)
+		data, err := yamltree.Read(name)
 		if err != nil {
 			return nil, nil, &config.UsageError{Faults: []config.Fault{{
-				Option: "mapping", Name: "-mapping", Value: config.Show(name), Problem: fmt.Sprintf("cannot read the file: %v", err),
+				Option: "mapping", Name: "-mapping", Value: option.Show(name), Problem: fmt.Sprintf("cannot read the file: %v", err),
 			}}}
 		}
 		r.parse(data)
@@ -53,23 +46,6 @@ func Load(name string, s producer.Settings) (p *producer.Program, notes []string
 		r.notes = append(r.notes, fmt.Sprintf("%s:%d: %s %s: %s", r.file, r.lines[n.Path], n.Path, strconv.Quote(n.Value), n.Text))
 	}
 	return p, r.notes, nil
-}
-
-func read(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("it is larger than %s", config.FormatSize(maxFile))
-	}
-	return data, err
 }
 
 // fault is one thing wrong and its line, for order.
@@ -97,35 +73,14 @@ func (r *reader) fault(line int, path, value, problem, allowed string) {
 }
 
 func (r *reader) parse(data []byte) {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, second yaml.Node
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		return
-	case err != nil:
-		r.syntax(err)
-		return
-	}
-	if len(doc.Content) > 0 {
-		r.root(doc.Content[0])
-	}
-	switch err := dec.Decode(&second); {
-	case errors.Is(err, io.EOF):
-	case err != nil:
-		r.syntax(err)
-	default:
-		r.fault(second.Line, "", "", "second document in the file", "one")
+	if root := yamltree.Parse(data, r.treeFault); root != nil {
+		r.root(root)
 	}
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
-
-// syntax moves the line number, which the YAML library has only in its message,
-// to where the other faults have theirs.
-func (r *reader) syntax(err error) {
-	m := yamlLine.FindStringSubmatch(err.Error())
-	line, _ := strconv.Atoi(m[1]) // digits or nothing
-	r.fault(line, "", "", "not YAML: "+config.HideQuoted(err.Error()[len(m[0]):]), "")
+// treeFault is a [yamltree.Fault].
+func (r *reader) treeFault(line int, path, problem, allowed string) {
+	r.fault(line, path, "", problem, allowed)
 }
 
 // problems turns what the compiler found into faults, unless the same place has
@@ -144,7 +99,7 @@ func (r *reader) problems(err error, s producer.Settings) {
 		}
 		if n, ok := hashIndex(p.Path); ok {
 			r.faults = append(r.faults, fault{config.Fault{
-				Option: "format.hash", Name: "-format.hash", Value: config.Show(s.Hash[n]), Problem: p.Text, Allowed: p.Allowed,
+				Option: "format.hash", Name: "-format.hash", Value: option.Show(s.Hash[n]), Problem: p.Text, Allowed: p.Allowed,
 			}, 0})
 			continue
 		}
@@ -158,7 +113,7 @@ func (r *reader) problems(err error, s producer.Settings) {
 		}
 		value := p.Value
 		if value != "" {
-			value = config.Show(value)
+			value = option.Show(value)
 		}
 		r.fault(line, p.Path, value, p.Text, p.Allowed)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/yamltree"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -74,9 +75,9 @@ func TestFaults(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"formater: {}\n", "map.yaml:1: formater: unknown key; allowed: formatter, ipfix, netflowv9, sflow"},
 		{"formatter:\n  field: [type]\n", "map.yaml:2: formatter.field: unknown key; allowed: fields, key, protobuf, rename, render"},
-		{"formatter:\n  fields:\n    - type\n    - typ\n", "map.yaml:4: formatter.fields[1] \"typ\": unknown field; allowed: a field of FlowMessage or of formatter.protobuf: as_path, "},
+		{"formatter:\n  fields:\n    - type\n    - typ\n", "map.yaml:4: formatter.fields[1] \"typ\": unknown field; allowed: a field of FlowMessage or of formatter.protobuf: acl_name, "},
 		{"formatter:\n  fields: [type, Type]\n  rename: {type: Type}\n", "formatter.fields[1] \"Type\": field is called \"Type\", as entry 1 is"},
-		{"formatter:\n  fields: type\n", "map.yaml:2: formatter.fields: a value where a list should be"},
+		{"formatter:\n  fields: type\n", "map.yaml:2: formatter.fields: a text where a list should be"},
 		{"formatter: []\n", "map.yaml:1: formatter: a list where a mapping should be; allowed: the keys fields, "},
 		{"- formatter\n", "map.yaml:1: a list where a mapping should be"},
 		{"formatter:\n  key: [icmp_name]\n", "map.yaml:2: formatter.key[0] \"icmp_name\": unknown field"},
@@ -249,7 +250,7 @@ func TestUnreadable(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "-mapping") || !strings.Contains(err.Error(), "no such file") {
 		t.Error(err)
 	}
-	large := write(t, strings.Repeat("#", maxFile+1))
+	large := write(t, strings.Repeat("#", yamltree.MaxFile+1))
 	if _, _, err := Load(large, producer.Settings{}); err == nil || !strings.Contains(err.Error(), "larger than 1MiB") {
 		t.Error(err)
 	}

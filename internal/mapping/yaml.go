@@ -9,44 +9,18 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/weirflow/weir/decoders/elements"
-	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/option"
+	"github.com/weirflow/weir/internal/yamltree"
 	"github.com/weirflow/weir/producer"
 )
 
 // A visit reads the value of a key.
 type visit func(n *yaml.Node, path string)
 
-// resolve follows aliases. The library refuses those that hold themselves.
-func resolve(n *yaml.Node) *yaml.Node {
-	for range 16 {
-		if n.Kind != yaml.AliasNode {
-			return n
-		}
-		n = n.Alias
-	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Line: n.Line}
-}
-
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
-
-// kindName says in words what a node is.
-func kindName(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "a mapping"
-	case yaml.SequenceNode:
-		return "a list"
-	}
-	if isNull(n) {
-		return "nothing"
-	}
-	return "a value"
-}
-
 // section reads a mapping whose keys are known.
 func (r *reader) section(n *yaml.Node, path string, keys map[string]visit) {
-	n = resolve(n)
-	if isNull(n) {
+	n = yamltree.Resolve(n)
+	if yamltree.IsNull(n) {
 		return
 	}
 	var known []string
@@ -56,7 +30,7 @@ func (r *reader) section(n *yaml.Node, path string, keys map[string]visit) {
 	slices.Sort(known)
 	allowed := strings.Join(known, ", ")
 	if n.Kind != yaml.MappingNode {
-		r.fault(n.Line, path, "", kindName(n)+" where a mapping should be", "the keys "+allowed)
+		r.fault(n.Line, path, "", yamltree.Kind(n)+" where a mapping should be", "the keys "+allowed)
 		return
 	}
 	r.pairs(n, path, func(key string, value *yaml.Node, at string, line int) {
@@ -68,53 +42,38 @@ func (r *reader) section(n *yaml.Node, path string, keys map[string]visit) {
 	})
 }
 
-// pairs calls f for each key of a mapping.
+// pairs calls f for each key of a mapping. line is that of the key.
 func (r *reader) pairs(n *yaml.Node, path string, f func(key string, value *yaml.Node, at string, line int)) {
-	seen := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := resolve(n.Content[i]), resolve(n.Content[i+1])
-		if key.Kind != yaml.ScalarNode {
-			r.fault(key.Line, path, "", kindName(key)+" where a key should be", "a name")
-			continue
-		}
-		at := key.Value
-		if path != "" {
-			at = path + "." + key.Value
-		}
-		if first, twice := seen[key.Value]; twice {
-			r.fault(key.Line, at, "", fmt.Sprintf("key appears twice, first in line %d", first), "each key once")
-			continue
-		}
-		seen[key.Value] = key.Line
-		line := n.Content[i].Line
-		if value.Kind == yaml.ScalarNode && n.Content[i+1].Kind == yaml.ScalarNode && value.Line > 0 {
+	yamltree.Pairs(n, path, "a name", r.treeFault, func(key, value *yaml.Node, at string) {
+		line, to := key.Line, yamltree.Resolve(value)
+		if value.Kind == yaml.ScalarNode && value.Line > 0 {
 			line = value.Line
 		}
 		r.lines[at] = line
-		f(key.Value, value, at, n.Content[i].Line)
-	}
+		f(yamltree.Resolve(key).Value, to, at, key.Line)
+	})
 }
 
 // list reads the elements of a list.
 func (r *reader) list(n *yaml.Node, path string, each visit) {
-	if isNull(n) {
+	if yamltree.IsNull(n) {
 		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		r.fault(n.Line, path, "", kindName(n)+" where a list should be", "elements that begin with -")
+		r.fault(n.Line, path, "", yamltree.Kind(n)+" where a list should be", "elements that begin with -")
 		return
 	}
 	for i, item := range n.Content {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		r.lines[at] = item.Line
-		each(resolve(item), at)
+		each(yamltree.Resolve(item), at)
 	}
 }
 
 // scalar returns the text of a value.
 func (r *reader) scalar(n *yaml.Node, path, allowed string) (string, bool) {
-	if n.Kind != yaml.ScalarNode || isNull(n) {
-		r.fault(n.Line, path, "", kindName(n)+" where one value should be", allowed)
+	if n.Kind != yaml.ScalarNode || yamltree.IsNull(n) {
+		r.fault(n.Line, path, "", yamltree.Kind(n)+" where one value should be", allowed)
 		return "", false
 	}
 	return n.Value, true
@@ -139,7 +98,7 @@ func (r *reader) number(lo, hi int64, to func(int64)) visit {
 		}
 		v, err := strconv.ParseInt(strings.ReplaceAll(s, "_", ""), 0, 64)
 		if err != nil || v < lo || v > hi {
-			r.fault(n.Line, path, config.Show(s), "not a number in range", allowed)
+			r.fault(n.Line, path, option.Show(s), "not a number in range", allowed)
 			return
 		}
 		to(v)
@@ -154,11 +113,11 @@ func (r *reader) truth(to *bool) visit {
 			return
 		}
 		if n.ShortTag() != "!!bool" {
-			r.fault(n.Line, path, config.Show(s), "not a truth value", "true, false")
+			r.fault(n.Line, path, option.Show(s), "not a truth value", "true, false")
 			return
 		}
 		if err := n.Decode(to); err != nil {
-			r.fault(n.Line, path, config.Show(s), "not a truth value", "true, false")
+			r.fault(n.Line, path, option.Show(s), "not a truth value", "true, false")
 		}
 	}
 }
@@ -171,7 +130,7 @@ func (r *reader) choice(words []string, to func(string)) visit {
 		switch {
 		case !ok:
 		case !slices.Contains(words, s):
-			r.fault(n.Line, path, config.Show(s), "unknown choice", allowed)
+			r.fault(n.Line, path, option.Show(s), "unknown choice", allowed)
 		default:
 			to(s)
 		}
@@ -210,11 +169,11 @@ func (r *reader) formatter(n *yaml.Node, path string) {
 	m.Rename, m.Render = map[string]string{}, map[string]producer.Renderer{}
 	table := func(each func(key string, value *yaml.Node, at string)) visit {
 		return func(n *yaml.Node, path string) {
-			if isNull(n) {
+			if yamltree.IsNull(n) {
 				return
 			}
 			if n.Kind != yaml.MappingNode {
-				r.fault(n.Line, path, "", kindName(n)+" where a mapping should be", "field: value, one a line")
+				r.fault(n.Line, path, "", yamltree.Kind(n)+" where a mapping should be", "field: value, one a line")
 				return
 			}
 			r.pairs(n, path, func(key string, value *yaml.Node, at string, _ int) { each(key, value, at) })
@@ -329,7 +288,7 @@ func (r *reader) element(e *producer.ElementRule, named *bool, v9 bool) visit {
 		}
 		found, err := elements.Parse(n.Value, v9)
 		if err != nil {
-			r.fault(n.Line, path, config.Show(n.Value), err.Error(), "a number from 0 to 65535 or a name of IANA's registry")
+			r.fault(n.Line, path, option.Show(n.Value), err.Error(), "a number from 0 to 65535 or a name of IANA's registry")
 			return
 		}
 		*named, e.ID, e.PEN = true, found.ID, found.PEN

@@ -3,8 +3,8 @@ package metrics
 import "github.com/prometheus/client_golang/prometheus"
 
 var (
-	enrichBuilt   = desc("enrich_database_built_seconds", "When the database in use was made, in Unix seconds.", "database")
-	enrichLoaded  = desc("enrich_database_loaded_seconds", "When the database in use was read, in Unix seconds.", "database")
+	enrichBuilt   = desc("enrich_database_built_timestamp_seconds", "When the database in use was made, in Unix seconds.", "database")
+	enrichLoaded  = desc("enrich_database_loaded_timestamp_seconds", "When the database in use was read, in Unix seconds.", "database")
 	enrichReloads = desc("enrich_database_reloads_total", "New database files, by whether they were taken or refused.", "database", "outcome")
 )
 

@@ -10,13 +10,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/producer"
 )
 
-// maxTemplateSeries is how many templates an exporter may have metrics of, on
-// average: what -metrics.exporters allows for times this is the number of all.
+// maxTemplateSeries is how many templates an exporter may have metrics of in any case:
+// what -metrics.exporters allows for times this is the number of all.
 const maxTemplateSeries = 16
 
 func goflow2Desc(name, help string, labels ...string) *prometheus.Desc {
@@ -51,7 +50,7 @@ var gfAll = []*prometheus.Desc{
 // NetFlow.
 var gfVersions = [producer.NumProtocols]string{
 	producer.ProtocolNetFlowV1: "1", producer.ProtocolNetFlowV5: "5", producer.ProtocolNetFlowV7: "7",
-	producer.ProtocolNetFlowV9: "9", producer.ProtocolIPFIX: "10",
+	producer.ProtocolNetFlowV8: "8", producer.ProtocolNetFlowV9: "9", producer.ProtocolIPFIX: "10",
 }
 
 var gfSetTypes = [producer.NumSetKinds]string{
@@ -112,9 +111,26 @@ func (c *goflow2Collector) Collect(ch chan<- prometheus.Metric) {
 	for i, w := range c.src.Workers {
 		c.worker(&s, w, places[i], places)
 	}
+	c.frames(&s, places)
 	e := emitter(ch)
 	s.emit(e)
 	c.templates(e)
+}
+
+// frames adds what the XDP programs dropped over the rate limit, as sent to the first
+// listen address: the programs count by exporter alone.
+func (c *goflow2Collector) frames(s *goflow2Sums, places [][]place) {
+	captures := c.src.Captures.Load()
+	if captures == nil {
+		return
+	}
+	var first place
+	if i := slices.IndexFunc(places, func(own []place) bool { return len(own) > 0 }); i >= 0 {
+		first = places[i][0]
+	}
+	captures.Limited(c.src.ExporterLimit(), func(exporter netip.Addr, n uint64) {
+		at(s.dropped, socketKey{remote: remoteName(exporter), ip: first.ip, port: first.port})[0] += n
+	})
 }
 
 // place is a socket in the terms of the labels.
@@ -312,36 +328,70 @@ func (e emitter) summary(desc *prometheus.Desc, d *collector.Distribution, unit 
 }
 
 // templates sends how often each template was announced. Those of exporters
-// without a name, and those beyond the limit, are one.
+// without a name, and those beyond their exporter's share, are one.
 func (c *goflow2Collector) templates(e emitter) {
 	type key struct{ router, version, domain, id, kind string }
 	sums := map[key]uint64{}
-	limit := c.src.ExporterLimit * maxTemplateSeries
-	add := func(d *template.Domain, named bool) {
+	// add adds the templates of a domain, the first named of them under their names. It
+	// returns how many that were.
+	add := func(d *producer.TemplateDomain, named int) (n int) {
 		k := d.Key()
 		for _, t := range d.Templates() {
 			at := key{OtherExporters, strconv.Itoa(int(t.Version)), OtherExporters, OtherExporters, "template"}
 			if t.Options {
 				at.kind = "options_template"
 			}
-			if named && len(sums) < limit {
+			if n < named {
+				n++
 				at.router, at.domain, at.id = netip.AddrFrom16(k.Exporter).Unmap().String(), strconv.FormatUint(uint64(k.Domain), 10), strconv.Itoa(int(t.ID))
 			}
 			sums[at] += t.Announced()
 		}
+		return n
 	}
 	// Those with a name in their order, so that at each scrape the same are within
-	// the limit. There may be a hundred thousand others.
-	for _, d := range c.src.Templates.DomainsIf(func(d *template.Domain) bool {
+	// their share. There may be a hundred thousand others.
+	domains := c.src.Templates.DomainsIf(func(d *producer.TemplateDomain) bool {
 		named := c.src.Names.Has(netip.AddrFrom16(d.Key().Exporter).Unmap())
 		if !named {
-			add(d, false)
+			add(d, 0)
 		}
 		return named
-	}) {
-		add(d, true)
+	})
+	var exporters [][]*producer.TemplateDomain
+	var counts []int
+	for i, d := range domains {
+		if i == 0 || d.Key().Exporter != domains[i-1].Key().Exporter {
+			exporters, counts = append(exporters, nil), append(counts, 0)
+		}
+		last := len(exporters) - 1
+		exporters[last] = append(exporters[last], d)
+		counts[last] += len(d.Templates())
+	}
+	for i, share := range templateShares(counts, c.src.ExporterLimit()*maxTemplateSeries) {
+		for _, d := range exporters[i] {
+			share -= add(d, share)
+		}
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(sums), func(a, b key) int { return cmp.Compare(a.router+a.id, b.router+b.id) }) {
 		e.count(gfNFTemplates, sums[k], k.router, k.version, k.domain, k.id, k.kind)
 	}
+}
+
+// templateShares returns how many of their templates exporters with so many may have
+// metrics of, limit together: each maxTemplateSeries, and beyond that an eighth of what
+// all of them leave, and of what those before it left. So one that announces thousands
+// takes no other's.
+func templateShares(counts []int, limit int) []int {
+	shares := make([]int, len(counts))
+	for i, n := range counts {
+		shares[i] = min(n, maxTemplateSeries, limit)
+		limit -= shares[i]
+	}
+	for i, n := range counts {
+		more := min(n-shares[i], limit/8)
+		shares[i] += more
+		limit -= more
+	}
+	return shares
 }

@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -11,14 +12,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/names"
 	"github.com/weirflow/weir/sink"
-	"github.com/weirflow/weir/sink/file"
-	"github.com/weirflow/weir/sink/kafka"
-	"github.com/weirflow/weir/sink/spool"
+	"github.com/weirflow/weir/sink/output"
 )
 
 // OtherExporters is the exporter label of all exporters beyond the limit.
@@ -29,16 +28,21 @@ type Source struct {
 	Workers   []*collector.Worker
 	Sink      *sink.Counters
 	Exporters *collector.Exporters
-	Templates *template.Store
-	// ExporterLimit is the number of exporters that have labels of their
+	Templates *producer.TemplateStore
+	// OptionNames are what options data said about numbers; nil for nothing.
+	OptionNames *names.Table
+	// ExporterLimit returns the number of exporters that have labels of their
 	// own.
-	ExporterLimit int
-	// Version is the program's.
-	Version string
-	// Kafka, Spool and File are nil where there is none.
-	Kafka *kafka.Sink
-	Spool *spool.Log
-	File  *file.File
+	ExporterLimit func() int
+	// Reloads returns what became of reloads of the configuration.
+	Reloads func() Reloads
+	// Build says which weir this is.
+	Build Build
+	// Format is that of the messages.
+	Format string
+	// Kinds are the outputs that there are; Output is the one that is open.
+	Kinds  []output.Kind
+	Output *output.Output
 	// Databases is nil where flows are not enriched.
 	Databases *enrich.Databases
 	// Names has who gets goflow2's metrics, nil where they are not wanted.
@@ -50,8 +54,14 @@ type Source struct {
 	Captures *atomic.Pointer[collector.Captures]
 }
 
+// Build says which weir this is.
+type Build struct{ Version, Revision, Go, OS, Arch string }
+
 // Collector implements prometheus.Collector.
 type Collector struct{ src Source }
+
+// NewCollector returns a collector of what src has.
+func NewCollector(src Source) *Collector { return &Collector{src: src} }
 
 // NewRegistry returns a registry with weir's metrics, those of the Go runtime
 // and those of the process.
@@ -61,7 +71,7 @@ func NewRegistry(src Source) *prometheus.Registry {
 		r.MustRegister(&goflow2Collector{src: src})
 	}
 	r.MustRegister(
-		&Collector{src: src},
+		NewCollector(src),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -73,17 +83,18 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	buildInfo = desc("build_info", "The version of weir; always 1.", "version")
+	buildInfo = desc("build_info", "Which weir this is; always 1.", "version", "revision", "goversion", "goos", "goarch")
 
 	received      = desc("datagrams_received_total", "Datagrams received, by the path that they came over.", "path")
 	receivedBytes = desc("datagrams_received_bytes_total", "Payload bytes of the datagrams received.", "path")
 	socketDropped = desc("socket_dropped_total", "Datagrams that the kernel dropped because the socket's receive buffer was full.", "listen", "worker")
-	datagrams     = desc("datagrams_total", "Where each datagram ended: decoded, failed because nothing of it could be used, or dropped before it was looked at. The reason of a failure is the first thing that was wrong with it.", "outcome", "reason")
+	datagrams     = desc("datagrams_total", "Where each datagram ended: decoded, failed because nothing of it could be used, or dropped before decoding. The reason of a failure is the first fault in the datagram.", "outcome", "reason")
 	byProtocol    = desc("protocol_datagrams_total", "Datagrams received, by protocol.", "protocol")
-	faults        = desc("decode_faults_total", "Pieces of datagrams that were not as they should be, by reason. One datagram may have many.", "reason")
+	faults        = desc("decode_faults_total", "Malformed or unusable parts of datagrams, by reason. One datagram may have many.", "reason")
 
 	produced    = desc("records_produced_total", "Flow records decoded and encoded, by protocol.", "protocol")
-	sinkRecords = desc("records_sink_total", "Where each record is: acknowledged by the output, dropped, or spooled, which are those that wait on disk now and become fewer again.", "outcome")
+	encoded     = desc("records_encoded_total", "Flow records by the path by which they became messages. generic is the slowest.", "format", "path")
+	sinkRecords = desc("records_sink_total", "Where each record is: acknowledged by the output, or dropped. spooled is the gauge weir_records_spooled under an old name, and goes with the next version.", "outcome")
 	dropped     = desc("records_dropped_total", "Records that were lost on the way to the output, by reason.", "reason")
 	inFlight    = desc("records_in_flight", "Records on their way to the output.")
 	sinkBytes   = desc("sink_bytes_total", "Bytes that the output took.")
@@ -92,16 +103,16 @@ var (
 	options     = desc("options_records_total", "Records of options data, which are no flows.")
 	noTemplate  = desc("sets_without_template_total", "Data sets whose template was not known.")
 	announced   = desc("templates_announced_total", "Template records received, by what they changed.", "change")
-	otherSample = desc("sflow_samples_total", "sFlow samples that are no flows, by kind.", "kind")
+	otherSample = desc("sflow_samples_total", "sFlow samples other than flow samples, by kind.", "kind")
 
-	exporters         = desc("exporters", "Exporters that were heard of.")
+	exporters         = desc("exporters", "Exporters with an entry.")
 	exporterDatagrams = desc("exporter_datagrams_total", "Datagrams received, by exporter.", "exporter")
 	exporterBytes     = desc("exporter_bytes_total", "Payload bytes received, by exporter.", "exporter")
 	exporterRecords   = desc("exporter_records_total", "Flow records produced, by exporter.", "exporter")
 	exporterFailed    = desc("exporter_datagrams_failed_total", "Datagrams of which nothing could be used, by exporter.", "exporter")
-	exporterPartly    = desc("exporter_datagrams_incomplete_total", "Decoded datagrams of which some piece was wrong, by exporter.", "exporter")
+	exporterPartly    = desc("exporter_datagrams_incomplete_total", "Decoded datagrams with a faulty part, by exporter.", "exporter")
 	exporterLimited   = desc("exporter_limited_total", "Datagrams dropped by -exporters.rate on the sockets, by exporter.", "exporter")
-	exporterSeen      = desc("exporter_last_seen_seconds", "When the exporter's last datagram was received, in Unix seconds.", "exporter")
+	exporterSeen      = desc("exporter_last_seen_timestamp_seconds", "When the exporter's last datagram was received, in Unix seconds.", "exporter")
 )
 
 var (
@@ -109,25 +120,29 @@ var (
 	captureOpened = desc("capture_opened_total", "How often the capture of an interface was opened.", "interface")
 	xdpVerdicts   = desc("xdp_verdicts_total", "Frames by what the XDP program decided.", "verdict")
 	xdpDropped    = desc("xdp_dropped_total", "Frames that the XDP program redirected and that were lost before a worker had them, by reason.", "reason")
-	xdpWaiting    = desc("xdp_frames_waiting", "Frames that the XDP program redirected and that no worker has counted yet: they are in a ring, or on their way to it, or in the worker's batch at work.")
+	xdpWaiting    = desc("xdp_frames_waiting", "Frames that the XDP program redirected and that no worker has counted yet: they are in a ring, on their way to it, or in the batch that a worker processes.")
 	xdpLimited    = desc("xdp_exporter_limited_total", "Datagrams dropped by -exporters.rate in the XDP program, by exporter.", "exporter")
-	ringHigh      = desc("xdp_ring_high_water", "The most entries that waited in a ring.", "interface", "ring")
+	ringHigh      = desc("xdp_ring_high_water", "Highest number of entries that waited in a ring.", "interface", "ring")
 	ringSize      = desc("xdp_ring_size", "Entries that a ring holds.", "interface", "ring")
 )
 
 var all = []*prometheus.Desc{
 	captureMode, captureOpened, xdpVerdicts, xdpDropped, xdpWaiting, xdpLimited, ringHigh, ringSize, exporterLimited,
-	outputRepairs, outputRepaired,
 	buildInfo, received, receivedBytes, socketDropped, datagrams, byProtocol, faults,
-	produced, sinkRecords, dropped, inFlight, sinkBytes, batches,
+	produced, encoded, sinkRecords, dropped, inFlight, sinkBytes, batches,
 	options, noTemplate, announced, otherSample,
 	exporters, exporterDatagrams, exporterBytes, exporterRecords, exporterFailed, exporterPartly, exporterSeen,
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range slices.Concat(all, templateDescs, kafkaDescs, exporterDescs, enrichDescs) {
+	for _, d := range slices.Concat(all, templateDescs, exporterDescs, enrichDescs, reloadDescs, slices.Collect(maps.Values(renamed))) {
 		ch <- d
+	}
+	for _, k := range c.src.Kinds {
+		for _, m := range k.Metrics {
+			ch <- outputDesc(m)
+		}
 	}
 }
 
@@ -139,6 +154,9 @@ func (e emitter) count(d *prometheus.Desc, n uint64, labels ...string) {
 }
 
 func (e emitter) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	if old := renamed[d]; old != nil {
+		e <- prometheus.MustNewConstMetric(old, prometheus.GaugeValue, v, labels...)
+	}
 	e <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 }
 
@@ -148,7 +166,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	l := collector.NewLedger(c.src.Workers, c.src.Sink)
 	w := &l.Workers
 
-	e.gauge(buildInfo, 1, c.src.Version)
+	b := &c.src.Build
+	e.gauge(buildInfo, 1, b.Version, b.Revision, b.Go, b.OS, b.Arch)
 	for i := range w.Received {
 		e.count(received, w.Received[i], collector.Path(i).String())
 		e.count(receivedBytes, w.ReceivedBytes[i], collector.Path(i).String())
@@ -161,12 +180,15 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 			e.count(socketDropped, worker.SocketDrops(j), listen, strconv.Itoa(i))
 		}
 	}
+	c.reloads(e)
 	c.decoding(e, &w.Decode)
 
 	e.count(sinkRecords, l.Acknowledged, "acknowledged")
 	e.count(sinkRecords, l.DroppedRecords(), "dropped")
 	e.count(sinkRecords, l.Spooled, "spooled")
-	c.kafka(e, l.Recovered, l.Spooled)
+	if collect := c.src.Output.Collect; collect != nil {
+		collect(outputEmitter{e}, l.Spooled, l.Recovered)
+	}
 	for _, d := range l.Dropped {
 		e.count(dropped, d.Records, d.Reason)
 	}
@@ -174,18 +196,18 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	e.count(sinkBytes, l.SinkBytes)
 	e.count(batches, w.Sealed)
 
-	c.repairs(e)
 	c.templates(e, &w.Decode.Held)
-	c.exporters(e)
+	names := c.exporters(e)
 	c.exporterTable(e, &w.Decode)
 	c.databases(e)
 	if captures := c.src.Captures.Load(); captures != nil {
-		c.captures(e, captures, w)
+		c.captures(e, captures, w, names)
 	}
 }
 
-// captures exports what the captures of interfaces did.
-func (c *Collector) captures(e emitter, captures *collector.Captures, w *collector.Snapshot) {
+// captures exports what the captures of interfaces did. names are the exporters that have
+// metrics of their own.
+func (c *Collector) captures(e emitter, captures *collector.Captures, w *collector.Snapshot, names []string) {
 	verdicts, drops := map[string]uint64{}, map[string]uint64{}
 	stats := captures.Stats()
 	for _, s := range stats {
@@ -218,25 +240,26 @@ func (c *Collector) captures(e emitter, captures *collector.Captures, w *collect
 	redirected, dropped := collector.SumCaptures(stats)
 	dropped += w.FramesMalformed
 	e.gauge(xdpWaiting, float64(collector.FramesWaiting(redirected, w.Received[collector.PathXDP], dropped)))
-	captures.Limited(c.src.ExporterLimit, func(exporter netip.Addr, n uint64) {
-		e.count(xdpLimited, n, exporter.String())
-	})
+	if !captures.Rated() {
+		return
+	}
+	limited := map[string]uint64{}
+	for _, name := range names {
+		limited[name] = 0
+	}
+	captures.Limited(c.src.ExporterLimit(), func(exporter netip.Addr, n uint64) { limited[exporter.String()] = n })
+	for name, n := range limited {
+		e.count(xdpLimited, n, name)
+	}
 }
 
 func (c *Collector) decoding(e emitter, d *producer.Counters) {
-	// What has a reason appears once it was seen; none is there from the
-	// start, so that rates have a first value.
-	for i := range d.Decoded {
-		r := producer.Reason(i)
-		if r == producer.ReasonNone || d.Decoded[i] > 0 {
-			e.count(datagrams, d.Decoded[i], "decoded", r.String())
-		}
-		if r != producer.ReasonNone && d.Failed[i] > 0 {
-			e.count(datagrams, d.Failed[i], "failed", r.String())
-		}
-		if r != producer.ReasonNone && d.Faults[i] > 0 {
-			e.count(faults, d.Faults[i], r.String())
-		}
+	// Every reason is there from the start, since a rate needs the value before the first.
+	e.count(datagrams, d.Decoded[producer.ReasonNone], "decoded", producer.ReasonNone.String())
+	for r := range producer.EachReason {
+		e.count(datagrams, d.Decoded[r], "decoded", r.String())
+		e.count(datagrams, d.Failed[r], "failed", r.String())
+		e.count(faults, d.Faults[r], r.String())
 	}
 	for i := range d.Datagrams {
 		p := producer.Protocol(i)
@@ -244,6 +267,9 @@ func (c *Collector) decoding(e emitter, d *producer.Counters) {
 		if p != producer.ProtocolUnknown {
 			e.count(produced, d.Records[i], p.String())
 		}
+	}
+	for i := range d.Encoded {
+		e.count(encoded, d.Encoded[i], c.src.Format, producer.Path(i).String())
 	}
 	e.count(options, d.OptionsRecords)
 	e.count(noTemplate, d.SetsWithoutTemplate)
@@ -256,12 +282,16 @@ func (c *Collector) decoding(e emitter, d *producer.Counters) {
 	e.count(otherSample, d.UnknownSamples, "unknown")
 }
 
-func (c *Collector) exporters(e emitter) {
-	first, other := c.src.Exporters.Stats(c.src.ExporterLimit)
+// exporters exports what exporters did, and returns the names of those that have metrics
+// of their own.
+func (c *Collector) exporters(e emitter) (names []string) {
+	first, other := c.src.Exporters.Stats(c.src.ExporterLimit())
 	for i := range first {
-		emitExporter(e, first[i].Addr.String(), &first[i])
+		names = append(names, first[i].Addr.String())
+		emitExporter(e, names[i], &first[i])
 	}
 	emitExporter(e, OtherExporters, &other)
+	return names
 }
 
 func emitExporter(e emitter, name string, s *collector.ExporterStats) {
@@ -272,6 +302,9 @@ func emitExporter(e emitter, name string, s *collector.ExporterStats) {
 	e.count(exporterPartly, s.Incomplete, name)
 	e.count(exporterLimited, s.Limited, name)
 	e.count(exporterExpired, s.Expired, name)
+	for kind, n := range s.Ignored {
+		e.count(exporterIgnored, n, name, producer.IgnoredNames[kind])
+	}
 	emitSequence(e, name, s)
 	if s.LastSeenNs != 0 {
 		e.gauge(exporterSeen, float64(s.LastSeenNs)/1e9, name)

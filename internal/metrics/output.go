@@ -1,16 +1,30 @@
 package metrics
 
-var (
-	outputRepairs  = desc("output_repairs_total", "Output files that an earlier run had left unfinished and that were cut after their last whole message, or set aside.")
-	outputRepaired = desc("output_repaired_bytes_total", "Bytes that were cut off or set aside by that.")
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/weirflow/weir/sink/output"
 )
 
-// repairs exports what was done to files that an earlier run had not finished.
-func (c *Collector) repairs(e emitter) {
-	if c.src.File == nil {
-		return
-	}
-	r := c.src.File.Repairs()
-	e.count(outputRepairs, r.Files)
-	e.count(outputRepaired, r.Bytes)
+// outputDesc returns the description of a metric of an output. Equal descriptions need not
+// be the same value.
+func outputDesc(m *output.Metric) *prometheus.Desc { return desc(m.Name, m.Help, m.Labels...) }
+
+// outputEmitter sends the metrics of an output.
+type outputEmitter struct{ to emitter }
+
+func (e outputEmitter) Count(m *output.Metric, n uint64, labels ...string) {
+	e.to.count(outputDesc(m), n, labels...)
+}
+
+func (e outputEmitter) Total(m *output.Metric, v float64, labels ...string) {
+	e.to <- prometheus.MustNewConstMetric(outputDesc(m), prometheus.CounterValue, v, labels...)
+}
+
+func (e outputEmitter) Gauge(m *output.Metric, v float64, labels ...string) {
+	e.to.gauge(outputDesc(m), v, labels...)
+}
+
+func (e outputEmitter) Histogram(m *output.Metric, h output.Histogram, labels ...string) {
+	e.to <- prometheus.MustNewConstHistogram(outputDesc(m), h.Count, h.Sum, h.Buckets, labels...)
 }

@@ -5,13 +5,19 @@ import (
 
 	"github.com/weirflow/weir/internal/state"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/names"
 )
 
-// Kept is what is known of saved state and of memory.
+// Kept is what is known about saved state and about memory.
 type Kept struct {
-	State     *state.File // nil where nothing is saved
-	MemoryMax int64       // bytes; 0 for no limit
-	Caps      []Cap
+	State  *state.File // nil where nothing is saved
+	Memory func() *Memory
+}
+
+// Memory is what the process may take of the memory.
+type Memory struct {
+	Max  int64 // bytes; 0 for no limit
+	Caps []Cap
 }
 
 // Cap is what a part of the process may take of the memory.
@@ -27,25 +33,30 @@ var (
 	templateSamplers = desc("templates_samplers", "Sampling rates that are known by sampler.")
 	templatesEvicted = desc("templates_evicted_total", "What made room for others because a limit of -templates was reached.", "what")
 	templatesExpired = desc("templates_expired_total", "Templates that were forgotten because of -templates.ttl.")
-	templatesSplit   = desc("templates_split_total", "Observation domains that -templates.key-port auto found to be of several ports.")
+	templatesSplit   = desc("templates_split_total", "Observation domains of which two source ports of an address were found to send at one time, with -templates.key-port auto.")
+	templatesTaken   = desc("templates_taken_over_total", "Templates that a new source port of an address took over from others that had been silent, with -templates.key-port auto.")
+
+	optionNames        = desc("options_names", "Names that options data announced, by kind: see -options.join.", "kind")
+	optionNamesRefused = desc("options_names_refused_total", "Names in options data that found no room.")
 
 	heldDatagrams   = desc("datagrams_held", "Datagrams that wait for a template, and are neither decoded nor failed yet.")
 	heldSets        = desc("sets_held", "Data sets that wait for their template.")
 	heldBytes       = desc("sets_held_bytes", "Bytes of the data sets that wait for their template.")
 	heldEnded       = desc("sets_held_total", "Data sets that had to wait for their template, by what became of them: released when it came, or expired; overflow found no room to wait.", "outcome")
+	exporterIgnored = desc("elements_ignored_total", "Elements of data records that weir passes over, by exporter and kind: reverse (of the other direction, without a field), list (structured data), unknown (without a name).", "exporter", "kind")
 	exporterExpired = desc("exporter_sets_expired_total", "Data sets that waited for a template that did not come, by exporter.", "exporter")
 
 	stateSaves  = desc("state_saves_total", "How often state was saved, by outcome.", "outcome")
 	stateAside  = desc("state_set_aside_total", "Files of saved state that could not be used at the start.")
 	stateBytes  = desc("state_bytes", "Size of the file of saved state.")
-	stateSaved  = desc("state_saved_seconds", "When state was saved last, in Unix seconds.")
+	stateSaved  = desc("state_saved_timestamp_seconds", "When state was saved last, in Unix seconds.")
 	memoryMax   = desc("memory_max_bytes", "The limit of -memory.max; 0 for none.")
 	memoryParts = desc("memory_cap_bytes", "What parts of the process may take of the memory at most.", "part")
 )
 
 var templateDescs = []*prometheus.Desc{
-	templates, templateDomains, templateBytes, templateSamplers, templatesEvicted, templatesExpired, templatesSplit,
-	heldDatagrams, heldSets, heldBytes, heldEnded, exporterExpired,
+	templates, templateDomains, templateBytes, templateSamplers, optionNames, optionNamesRefused, templatesEvicted, templatesExpired, templatesSplit, templatesTaken,
+	heldDatagrams, heldSets, heldBytes, heldEnded, exporterExpired, exporterIgnored,
 	stateSaves, stateAside, stateBytes, stateSaved, memoryMax, memoryParts,
 }
 
@@ -59,8 +70,15 @@ func (c *Collector) templates(e emitter, h *producer.HeldCounters) {
 	e.gauge(templateSamplers, float64(t.Samplers))
 	e.count(templatesEvicted, t.Evicted, "domains")
 	e.count(templatesEvicted, t.EvictedTemplates, "templates")
+	if table := c.src.OptionNames; table != nil {
+		for k := range names.Kind(names.NumKinds) {
+			e.gauge(optionNames, float64(table.Len(k)), k.String())
+		}
+		e.count(optionNamesRefused, table.Refused())
+	}
 	e.count(templatesExpired, t.Expired)
 	e.count(templatesSplit, t.Split)
+	e.count(templatesTaken, t.TakenOver)
 
 	e.gauge(heldDatagrams, float64(h.Datagrams))
 	e.gauge(heldSets, float64(h.Sets))
@@ -79,8 +97,9 @@ func (c *Collector) templates(e emitter, h *producer.HeldCounters) {
 			e.gauge(stateSaved, float64(s.Saved.UnixMilli())/1e3)
 		}
 	}
-	e.gauge(memoryMax, float64(c.src.Kept.MemoryMax))
-	for _, m := range c.src.Kept.Caps {
+	memory := c.src.Kept.Memory()
+	e.gauge(memoryMax, float64(memory.Max))
+	for _, m := range memory.Caps {
 		e.gauge(memoryParts, float64(m.Bytes), m.Part)
 	}
 }

@@ -42,7 +42,7 @@ func WriteCountry(path string, networks map[string]string) error {
 	})
 }
 
-// write writes a file beside path and moves it there, as updaters do.
+// write writes a file next to path and moves it there, as updaters do.
 func write[V any](path, kind string, networks map[string]V, record func(V) mmdbtype.Map) error {
 	tree, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind, RecordSize: 28, IncludeReservedNetworks: true})
 	if err != nil {

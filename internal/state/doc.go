@@ -1,6 +1,6 @@
 // Package state keeps in one file what a collector has to know again after a
 // restart: the templates and sampling rates that exporters announced, and what
-// is known of the exporters themselves.
+// is known about the exporters themselves.
 //
 // The file is one JSON object with named sections. Each [Section] writes and
 // reads its own value; [File] knows when, and how to do it so that a crash at

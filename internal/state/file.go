@@ -199,8 +199,9 @@ func skip(dec *json.Decoder) error {
 	return dec.Decode(&v)
 }
 
-// write replaces the file by what the sections hold now: whole, or not at all.
-func write(path string, sections []Section, now time.Time) (size int64, err error) {
+// write replaces the file by what the sections hold now: whole, or not at all. With
+// durable it is on the disk afterwards.
+func write(path string, sections []Section, now time.Time, durable bool) (size int64, err error) {
 	dir, base := filepath.Split(path)
 	f, err := create.Temp(filepath.Clean(dir), "."+base+tempPattern)
 	if err != nil {
@@ -219,14 +220,19 @@ func write(path string, sections []Section, now time.Time) (size int64, err erro
 	if size, err = f.Seek(0, io.SeekCurrent); err != nil {
 		return 0, err
 	}
-	if err := f.Sync(); err != nil {
-		return 0, err
+	if durable {
+		if err := f.Sync(); err != nil {
+			return 0, err
+		}
 	}
 	if err := f.Close(); err != nil {
 		return 0, err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
 		return 0, err
+	}
+	if !durable {
+		return size, nil
 	}
 	return size, syncDir(filepath.Clean(dir))
 }

@@ -26,6 +26,9 @@ type Config struct {
 	// Activity returns a number that changes while there is something to save
 	// that is no change of any section. It may be nil.
 	Activity func() uint64
+	// Unsynced leaves it to the kernel when the file is on the disk: for content that
+	// the end of the machine may take.
+	Unsynced bool
 	Logger   *slog.Logger
 }
 
@@ -216,7 +219,7 @@ func (f *File) activity() uint64 {
 
 // save writes the file. Trouble is logged when it begins and when it is over.
 func (f *File) save(now time.Time) bool {
-	size, err := write(f.cfg.Path, f.sections, now)
+	size, err := write(f.cfg.Path, f.sections, now, !f.cfg.Unsynced)
 	if err != nil {
 		f.failures.Add(1)
 		if !f.failed {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer"
 )
 
 // words returns 16-bit numbers in network byte order.
@@ -32,7 +33,7 @@ func words(list ...uint16) []byte {
 }
 
 // put announces a template to a domain.
-func put(d *template.Domain, version uint16, options bool, record []byte) {
+func put(d *producer.TemplateDomain, version uint16, options bool, record []byte) {
 	var defs template.Definitions
 	defs.Init(record, version, options)
 	if more, ok := defs.Next(); !more || !ok {
@@ -42,8 +43,8 @@ func put(d *template.Domain, version uint16, options bool, record []byte) {
 }
 
 // filled returns a store with something of everything.
-func filled(exporters int) *template.Store {
-	s := template.NewStore(template.DefaultLimits(), nil)
+func filled(exporters int) *producer.TemplateStore {
+	s := producer.NewStore(template.DefaultLimits())
 	for i := range exporters {
 		k := template.Key{Version: template.V9, Domain: uint32(i)}
 		copy(k.Exporter[10:], []byte{0xff, 0xff, 192, 0, byte(i >> 8), byte(i)})
@@ -71,7 +72,7 @@ func filled(exporters int) *template.Store {
 }
 
 // saved returns what a store holds.
-func saved(s *template.Store) []template.Saved {
+func saved(s *producer.TemplateStore) []template.Saved {
 	var all []template.Saved
 	for _, d := range s.Domains() {
 		var v template.Saved
@@ -162,7 +163,7 @@ func TestRoundTrip(t *testing.T) {
 	if err := json.Unmarshal(data, &whole); err != nil {
 		t.Fatalf("not JSON: %v\n%s", err, data)
 	}
-	again := template.NewStore(template.DefaultLimits(), nil)
+	again := producer.NewStore(template.DefaultLimits())
 	text := &section{name: "other"}
 	// In another order, and with one that is not in the file.
 	if err := read(data, Templates(again, discard), (&section{name: "new"}).section(), text.section()); err != nil {
@@ -175,7 +176,7 @@ func TestRoundTrip(t *testing.T) {
 	if err := read(data, text.section()); err != nil {
 		t.Error(err)
 	}
-	empty := template.NewStore(template.DefaultLimits(), nil)
+	empty := producer.NewStore(template.DefaultLimits())
 	if err := read(encode(t, Templates(empty, discard)), Templates(again, discard)); err != nil {
 		t.Error(err)
 	}
@@ -186,7 +187,7 @@ func TestDamage(t *testing.T) {
 	discard := slog.New(slog.DiscardHandler)
 	data := encode(t, Templates(filled(3), discard))
 	load := func(data []byte) error {
-		return read(data, Templates(template.NewStore(template.DefaultLimits(), nil), discard))
+		return read(data, Templates(producer.NewStore(template.DefaultLimits()), discard))
 	}
 	if err := load(data); err != nil {
 		t.Fatal(err)
@@ -249,7 +250,7 @@ func TestSetAside(t *testing.T) {
 					t.Fatal(err)
 				}
 				var l log
-				store := template.NewStore(template.DefaultLimits(), nil)
+				store := producer.NewStore(template.DefaultLimits())
 				f := New(Config{Path: path, Logger: slog.New(slog.NewTextHandler(&l, nil))})
 				f.Register(Templates(store, discard))
 				f.Load()
@@ -384,7 +385,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, data := range [][]byte{data, resum(data)} {
 			for _, ports := range []template.Ports{template.PortsOff, template.PortsOn, template.PortsAuto} {
-				store := template.NewStore(limits, nil)
+				store := producer.NewStore(limits)
 				store.UsePorts(ports)
 				if read(data, Templates(store, discard)) != nil {
 					continue
@@ -392,7 +393,7 @@ func FuzzRead(f *testing.F) {
 				if got := store.Totals(); got.Domains > limits.Domains || got.Bytes > limits.Bytes || got.Samplers > limits.Samplers {
 					t.Fatalf("over the limits: %+v", got)
 				}
-				again := template.NewStore(limits, nil)
+				again := producer.NewStore(limits)
 				again.UsePorts(ports)
 				if err := read(encode(t, Templates(store, discard)), Templates(again, discard)); err != nil {
 					t.Fatalf("what was loaded does not load again: %v", err)

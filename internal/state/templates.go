@@ -10,10 +10,11 @@ import (
 	"strconv"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer"
 )
 
 // Templates returns the section of the templates and sampling rates of a store.
-func Templates(store *template.Store, log *slog.Logger) Section {
+func Templates(store *producer.TemplateStore, log *slog.Logger) Section {
 	return Section{
 		Name:    "templates",
 		Save:    func(w io.Writer) error { return saveTemplates(w, store) },
@@ -28,7 +29,6 @@ type savedDomain struct {
 	Version  uint16          `json:"version"`
 	Domain   uint32          `json:"domain"`
 	Port     uint16          `json:"port"`
-	Split    bool            `json:"split"`
 	FirstUse int64           `json:"first_use"`
 	LastUse  int64           `json:"last_use"`
 	Rate     uint64          `json:"rate"`
@@ -60,12 +60,12 @@ func (h *hexBytes) UnmarshalText(text []byte) error {
 }
 
 // saveTemplates writes an array of domains, one a line.
-func saveTemplates(w io.Writer, store *template.Store) error {
+func saveTemplates(w io.Writer, store *producer.TemplateStore) error {
 	b := []byte{'['}
 	var v template.Saved
 	first := true
 	var failed error
-	store.Each(func(d *template.Domain) {
+	store.Each(func(d *producer.TemplateDomain) {
 		d.Save(&v)
 		if !first {
 			b = append(b, ',')
@@ -92,9 +92,6 @@ func appendDomain(b []byte, v *template.Saved) []byte {
 	b = strconv.AppendUint(b, uint64(v.Key.Version), 10)
 	b = appendNumber(b, "domain", uint64(v.Key.Domain))
 	b = appendNumber(b, "port", uint64(v.Key.Port))
-	if v.Split {
-		b = append(b, `,"split":true`...)
-	}
 	b = appendTime(b, "first_use", v.FirstUseNs)
 	b = appendTime(b, "last_use", v.LastUseNs)
 	b = appendNumber(b, "rate", v.Rate)
@@ -155,7 +152,7 @@ func appendTime(b []byte, name string, ns int64) []byte {
 }
 
 // loadTemplates reads the array of domains.
-func loadTemplates(dec *json.Decoder, store *template.Store, log *slog.Logger) error {
+func loadTemplates(dec *json.Decoder, store *producer.TemplateStore, log *slog.Logger) error {
 	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
 		return fmt.Errorf("%w: templates are no array", ErrDamaged)
 	}
@@ -187,8 +184,8 @@ func (d *savedDomain) saved() (*template.Saved, error) {
 		return nil, fmt.Errorf("exporter %q is no address", d.Exporter)
 	}
 	v := &template.Saved{
-		Key:   template.Key{Exporter: d.Exporter.As16(), Domain: d.Domain, Port: d.Port, Version: d.Version},
-		Split: d.Split, FirstUseNs: d.FirstUse, LastUseNs: d.LastUse, Rate: d.Rate, BootMs: d.BootMs,
+		Key:        template.Key{Exporter: d.Exporter.As16(), Domain: d.Domain, Port: d.Port, Version: d.Version},
+		FirstUseNs: d.FirstUse, LastUseNs: d.LastUse, Rate: d.Rate, BootMs: d.BootMs,
 	}
 	for _, s := range d.Samplers {
 		v.Samplers = append(v.Samplers, template.SavedSampler{ID: s[0], Rate: s[1]})

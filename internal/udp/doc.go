@@ -19,6 +19,10 @@
 // Before a socket is closed for good, [Socket.Refuse] makes the kernel drop, and count,
 // what still arrives, so that what is in the queue is finite and can be counted.
 //
+// A socket can outlive its process: another one that holds a descriptor of it makes a
+// Socket of that by [Adopt]. What waits in the queue meanwhile is not lost. [Socket.Keep]
+// marks a socket for which there is such a process.
+//
 // One goroutine, best locked to its thread, calls Receive, Datagram and
 // PollDrops. Wake, Close, KernelDrops, ReceiveBuffer and LocalAddr may be called
 // from any.

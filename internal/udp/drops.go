@@ -7,16 +7,16 @@ import "sync/atomic"
 // old as the datagram, and by asking, where it is of now. Only the receiving
 // goroutine observes; anyone may load the total.
 type dropCounter struct {
-	last  uint32 // newest value seen; a new socket's counter starts at zero
+	last  atomic.Uint32 // newest value seen; a new socket's counter starts at zero
 	total atomic.Uint64
 }
 
 // observe adds what the kernel dropped since the newest value seen. A value
-// behind that one came with a datagram queued before it, and adds nothing. The
+// after that one came with a datagram queued before it, and adds nothing. The
 // counter may wrap as long as two observations are less than 2^31 drops apart.
 func (d *dropCounter) observe(value uint32) {
-	if delta := int32(value - d.last); delta > 0 {
+	if delta := int32(value - d.last.Load()); delta > 0 {
 		d.total.Add(uint64(delta))
-		d.last = value
+		d.last.Store(value)
 	}
 }

@@ -19,6 +19,7 @@ type Socket struct {
 	fd      int // nonblocking UDP socket
 	wake    int // nonblocking eventfd, written by Wake
 	local   netip.AddrPort
+	cookie  uint64
 	asked   int
 	granted int
 
@@ -28,6 +29,8 @@ type Socket struct {
 	poll    [2]unix.PollFd // socket, eventfd
 	timeout unix.Timespec  // ppoll counts it down
 	drops   dropCounter
+
+	kept atomic.Bool // see Keep
 
 	state  atomic.Uint32 // stateBusy and stateClosed
 	closed chan struct{} // closed when the descriptors are
@@ -57,28 +60,38 @@ func listen(cfg Config, open func(domain, typ, proto int) (int, error)) (*Socket
 	if err != nil {
 		return nil, newListenError(cfg.Addr, err)
 	}
-	s := &Socket{fd: fd, wake: -1, drained: true, closed: make(chan struct{})}
-	if err := s.setUp(cfg); err != nil {
-		unix.Close(s.fd)
-		if s.wake >= 0 {
-			unix.Close(s.wake)
-		}
+	s, err := newSocket(fd, cfg, false)
+	if err != nil {
 		return nil, newListenError(cfg.Addr, err)
 	}
 	return s, nil
 }
 
+// newSocket makes a Socket of a bound descriptor, which it closes on error.
+func newSocket(fd int, cfg Config, adopted bool) (*Socket, error) {
+	s := &Socket{fd: fd, wake: -1, drained: true, closed: make(chan struct{})}
+	if err := s.setUp(cfg, adopted); err != nil {
+		unix.Close(s.fd)
+		if s.wake >= 0 {
+			unix.Close(s.wake)
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
 // setUp makes the rest of a bound socket.
-func (s *Socket) setUp(cfg Config) error {
+func (s *Socket) setUp(cfg Config, adopted bool) error {
 	var err error
 	if s.local, err = localAddr(s.fd); err != nil {
 		return err
 	}
+	s.cookie = CookieOf(s.fd)
 	if s.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
 		return fmt.Errorf("create eventfd: %w", err)
 	}
 	s.asked = cfg.ReceiveBuffer
-	if s.granted, err = setReceiveBuffer(s.fd, cfg); err != nil {
+	if s.granted, err = setReceiveBuffer(s.fd, cfg, adopted); err != nil {
 		return err
 	}
 	s.poll = [2]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(s.wake), Events: unix.POLLIN}}
@@ -264,7 +277,8 @@ func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
 
 // Close closes the socket. A Receive in progress is woken, and Close waits until
 // it has returned. The datagrams of the last Receive stay readable. What is
-// still in the kernel's queue is lost: receive until nothing comes before.
+// still in the kernel's queue is lost unless another descriptor of the socket is
+// open: receive until nothing comes before.
 func (s *Socket) Close() error {
 	before := s.state.Or(stateClosed)
 	switch {

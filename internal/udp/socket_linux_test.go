@@ -151,7 +151,8 @@ func TestDropCounter(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d := dropCounter{last: test.last}
+			var d dropCounter
+			d.last.Store(test.last)
 			for _, v := range test.values {
 				d.observe(v)
 			}

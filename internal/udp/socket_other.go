@@ -23,6 +23,7 @@ type Socket struct {
 	last    Datagram
 	n       int
 	woken   atomic.Bool
+	kept    atomic.Bool
 	busy    atomic.Bool
 }
 
@@ -152,3 +153,40 @@ func (s *Socket) Close() error {
 	}
 	return nil
 }
+
+// Adopt is not supported.
+func Adopt(fd int, cfg Config) (*Socket, error) {
+	return nil, fmt.Errorf("adopt socket: %w", errors.ErrUnsupported)
+}
+
+// Fits returns an error: no socket can be adopted.
+func Fits(fd int, cfg Config) error { return ErrUnfit }
+
+// AdoptAny is not supported.
+func AdoptAny(fd int) (*Socket, error) {
+	return nil, fmt.Errorf("adopt socket: %w", errors.ErrUnsupported)
+}
+
+// Keep marks the socket as one that a successor keeps.
+func (s *Socket) Keep() { s.kept.Store(true) }
+
+// Kept reports whether Keep was called.
+func (s *Socket) Kept() bool { return s.kept.Load() }
+
+// CookieOf returns 0: there is no such number.
+func CookieOf(int) uint64 { return 0 }
+
+// Cookie returns 0: there is no such number.
+func (s *Socket) Cookie() uint64 { return 0 }
+
+// DropsFrom does nothing: drops are not known.
+func (s *Socket) DropsFrom(uint32) {}
+
+// DropsSeen returns 0.
+func (s *Socket) DropsSeen() uint32 { return 0 }
+
+// Refuse is not supported: the socket receives on.
+func (s *Socket) Refuse() error { return errors.ErrUnsupported }
+
+// Fd returns -1: package net keeps the descriptor to itself.
+func (s *Socket) Fd() int { return -1 }

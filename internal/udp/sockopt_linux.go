@@ -107,9 +107,16 @@ func localAddr(fd int) (netip.AddrPort, error) {
 // setReceiveBuffer sizes the kernel's queue and returns what was granted, in the
 // measure of what was asked. SO_RCVBUFFORCE (needs CAP_NET_ADMIN) goes over the
 // system's limit, SO_RCVBUF is silently capped by it. Both store twice the value,
-// and that is what is read back: socket(7).
-func setReceiveBuffer(fd int, cfg Config) (granted int, err error) {
-	if asked := cfg.ReceiveBuffer; asked != 0 {
+// and that is what is read back: socket(7). The queue of an adopted socket stays if it is
+// larger already, as one that a service manager made.
+func setReceiveBuffer(fd int, cfg Config, adopted bool) (granted int, err error) {
+	have := 0
+	if adopted {
+		if have, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err != nil {
+			return 0, fmt.Errorf("get SO_RCVBUF: %w", err)
+		}
+	}
+	if asked := cfg.ReceiveBuffer; asked > have/2 {
 		err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, asked)
 		if err != nil {
 			err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, asked)

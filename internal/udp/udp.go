@@ -84,6 +84,9 @@ type Datagram struct {
 	Truncated bool
 }
 
+// ErrUnfit says that a socket is not one that [Listen] would have made.
+var ErrUnfit = errors.New("socket does not fit")
+
 // ErrBusy says that two goroutines called Receive at once.
 var ErrBusy = errors.New("another goroutine is receiving")
 

@@ -25,8 +25,9 @@ const (
 type Report struct {
 	Step   string `json:"step"` // empty at the end of all steps
 	Result Result `json:"result"`
-	Text   string `json:"text"`          // for the cell of the table: the mode, a count, the reason
-	Log    string `json:"log,omitempty"` // what explains a failure
+	Text   string `json:"text"`           // for the cell of the table: the mode, a count, the reason
+	Log    string `json:"log,omitempty"`  // what explains a failure
+	Note   string `json:"note,omitempty"` // what is to be told though nothing has failed
 }
 
 // Steps of the scenario, in their order. Each is a column of the table.
@@ -104,15 +105,15 @@ func Read(r io.Reader, steps []string) (reports []Report, ended bool) {
 		}
 		switch _, twice := seen[one.Step]; {
 		case twice:
-			one = Report{one.Step, Failed, "reported twice", one.Log}
+			one = Report{one.Step, Failed, "reported twice", one.Log, one.Note}
 		case junk != "":
-			one = Report{one.Step, Failed, junk, one.Log}
+			one = Report{one.Step, Failed, junk, one.Log, one.Note}
 		case one.Result != OK && one.Result != Failed && one.Result != Refused:
-			one = Report{one.Step, Failed, fmt.Sprintf("unknown result %q", one.Result), one.Log}
+			one = Report{one.Step, Failed, fmt.Sprintf("unknown result %q", one.Result), one.Log, one.Note}
 		case one.Result == Refused && !slices.Contains(MayRefuse, one.Step):
-			one = Report{one.Step, Failed, "refused: " + one.Text, one.Log}
+			one = Report{one.Step, Failed, "refused: " + one.Text, one.Log, one.Note}
 		case one.Text == "":
-			one = Report{one.Step, Failed, "no text: " + string(one.Result), one.Log}
+			one = Report{one.Step, Failed, "no text: " + string(one.Result), one.Log, one.Note}
 		}
 		junk = ""
 		seen[one.Step] = one

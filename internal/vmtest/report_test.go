@@ -33,13 +33,13 @@ func TestRead(t *testing.T) {
 
 func TestWriteRead(t *testing.T) {
 	var b strings.Builder
-	for _, r := range []Report{{"a", OK, "native", "one\ntwo"}, {}} {
+	for _, r := range []Report{{"a", OK, "native", "one\ntwo", "three"}, {}} {
 		if err := r.Write(&b); err != nil {
 			t.Fatal(err)
 		}
 	}
 	reports, ended := Read(strings.NewReader(b.String()), []string{"a"})
-	if len(reports) != 1 || reports[0] != (Report{"a", OK, "native", "one\ntwo"}) || !ended {
+	if len(reports) != 1 || reports[0] != (Report{"a", OK, "native", "one\ntwo", "three"}) || !ended {
 		t.Errorf("%+v, %v", reports, ended)
 	}
 }

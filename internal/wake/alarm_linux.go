@@ -38,7 +38,7 @@ func NewAlarm(arm func() (enough bool), bells []int) (*Alarm, error) {
 		return nil, fmt.Errorf("create timer: %w", err)
 	}
 	a := &Alarm{timer: timer, arm: arm}
-	if len(bells) == 0 { // a nest is a little dearer
+	if len(bells) == 0 { // a nest costs a little more
 		a.file = os.NewFile(uintptr(timer), "timer")
 	} else if a.nest, err = true, a.makeNest(bells); err != nil {
 		a.Close()

@@ -32,7 +32,7 @@ type conns struct {
 	refused atomic.Uint64 // new connections that found all others at work
 }
 
-// connection is what is known of one. It is guarded by the mutex of conns.
+// connection is what is known about one. It is guarded by the mutex of conns.
 type connection struct {
 	atWork bool // a page is being made for it
 	since  time.Time

@@ -19,7 +19,7 @@ func register(r prometheus.Registerer, pages map[string]*works, c *conns) error 
 	var errs []error
 	for page, n := range refused {
 		errs = append(errs, r.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "weir_http_refused_total", Help: "Requests and connections answered 503 because too many were at work, by page.",
+			Name: "weir_http_refused_total", Help: "Requests and connections answered 503 because too many were in progress, by page.",
 			ConstLabels: prometheus.Labels{"page": page},
 		}, func() float64 { return float64(n.Load()) })))
 	}

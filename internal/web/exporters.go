@@ -11,17 +11,23 @@ import (
 	"github.com/weirflow/weir/decoders/sequence"
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
+	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/names"
 )
 
 // Exporters is what /exporters reads.
 type Exporters struct {
 	Table *collector.Exporters
+	// Names are those that options data announced; nil for none.
+	Names *names.Table
+	// DefaultRate is the sampling rate of flows whose exporter announces none, 0 for none.
+	DefaultRate uint64
 	// LostHere returns what was lost on this host, of whichever exporters.
 	LostHere func() collector.LostHere
 }
 
 // exportersHandler lists the exporters as JSON, in the order of their addresses:
-// ?exporter=ADDRESS one, ?limit=N the first N, ?after=ADDRESS those behind an
+// ?exporter=ADDRESS one, ?limit=N the first N, ?after=ADDRESS those after an
 // address. A page that is not the last has "next", the value of after for the next
 // page.
 //
@@ -30,15 +36,15 @@ type Exporters struct {
 // to copy that list or the details of one exporter.
 type exportersHandler struct {
 	src   Exporters
-	store *template.Store
+	store *producer.TemplateStore
 	works *works
 	one   sync.Mutex // held while the details of exporters are in memory
 	// each and addrs walk the store and the table of exporters.
-	each  func(func(*template.Domain))
+	each  func(func(*producer.TemplateDomain))
 	addrs func(after netip.Addr, f func(netip.Addr))
 }
 
-func newExportersHandler(src Exporters, store *template.Store) *exportersHandler {
+func newExportersHandler(src Exporters, store *producer.TemplateStore) *exportersHandler {
 	return &exportersHandler{src: src, store: store, works: newWorks(listSlots, listQueue), each: store.Each, addrs: src.Table.After}
 }
 
@@ -58,6 +64,11 @@ type exporterJSON struct {
 	Templates       int            `json:"templates"`
 	Sampling        []samplingJSON `json:"sampling"`
 	SamplingLeftOut int            `json:"sampling_left_out,omitempty"`
+	// Ignored are the elements of its templates that fill no field.
+	Ignored        []ignoredJSON `json:"elements_ignored"`
+	IgnoredLeftOut int           `json:"elements_ignored_left_out,omitempty"`
+	// Names are what options data said about numbers, by domain.
+	Names []namesJSON `json:"options,omitempty"`
 	// ClockSkewSeconds is how far the exporter's clock is ahead of ours, null
 	// for one that tells no time.
 	ClockSkewSeconds *float64 `json:"clock_skew_seconds"`
@@ -88,6 +99,7 @@ type lostJSON struct {
 	Here    struct {
 		Socket     map[string]uint64 `json:"socket"`
 		Ring       map[string]uint64 `json:"ring"`
+		Restart    map[string]uint64 `json:"restart"`
 		Limit      uint64            `json:"limit_datagrams"`
 		Decode     uint64            `json:"decode_datagrams"`
 		Incomplete uint64            `json:"decode_incomplete_datagrams"`
@@ -97,6 +109,7 @@ type lostJSON struct {
 type streamJSON struct {
 	Protocol     string   `json:"protocol"`
 	Domain       *uint64  `json:"domain,omitempty"`
+	SourcePort   uint16   `json:"source_port,omitempty"`
 	Source       string   `json:"source,omitempty"`
 	CountsBy     string   `json:"counts_by"`
 	Unit         string   `json:"unit,omitempty"`
@@ -239,14 +252,14 @@ func (h *exportersHandler) exporter(addr netip.Addr, domains *domainsOf, listed 
 	if d == nil {
 		return nil
 	}
-	text, err := json.Marshal(newExporterJSON(d, domains, listed))
+	text, err := json.Marshal(newExporterJSON(d, domains, listed, h.src.DefaultRate))
 	if err != nil {
 		return nil // cannot be: no values that JSON lacks
 	}
 	return text
 }
 
-func newExporterJSON(d *collector.ExporterDetail, domains *domainsOf, listed int) *exporterJSON {
+func newExporterJSON(d *collector.ExporterDetail, domains *domainsOf, listed int, defaultRate uint64) *exporterJSON {
 	e := &exporterJSON{
 		Exporter:           d.Addr.String(),
 		FirstSeen:          time.Unix(0, d.FirstSeenNs).UTC(),
@@ -262,14 +275,19 @@ func newExporterJSON(d *collector.ExporterDetail, domains *domainsOf, listed int
 		Duplicates:         d.Sequence.Duplicates,
 		Restarts:           d.Sequence.Restarts,
 		Streams:            []streamJSON{},
+		Ignored:            []ignoredJSON{},
 	}
 	for _, p := range d.Protocols {
 		e.Protocols = append(e.Protocols, p.String())
 	}
 	if domains != nil {
 		e.Templates = domains.templates
+		e.Ignored, e.IgnoredLeftOut, e.Names = domains.ignoredList(), domains.ignoredLeftOut, domains.names
 	}
 	e.Sampling, e.SamplingLeftOut = sampling(d, domains, listed)
+	if defaultRate != 0 {
+		e.Sampling = append(e.Sampling, samplingJSON{Source: producer.SamplingDefault.String(), Rate: defaultRate})
+	}
 	units := func(p sequence.Place) map[string]uint64 {
 		m := map[string]uint64{}
 		for u, n := range d.Sequence.Lost[p] {
@@ -281,6 +299,7 @@ func newExporterJSON(d *collector.ExporterDetail, domains *domainsOf, listed int
 	}
 	e.Lost.Network = units(sequence.Network)
 	e.Lost.Here.Socket, e.Lost.Here.Ring = units(sequence.Socket), units(sequence.Ring)
+	e.Lost.Here.Restart = units(sequence.Restart)
 	e.Lost.Here.Limit, e.Lost.Here.Decode, e.Lost.Here.Incomplete = d.Limited, d.Failed, d.Incomplete
 	newest := int64(0)
 	for i := range d.Streams {
@@ -300,7 +319,7 @@ func newExporterJSON(d *collector.ExporterDetail, domains *domainsOf, listed int
 
 func newStreamJSON(s *sequence.Info) streamJSON {
 	out := streamJSON{
-		Protocol: s.Key.Kind.String(), CountsBy: s.CountsBy, Observations: s.Observations, NextSequence: s.Next,
+		Protocol: s.Key.Kind.String(), SourcePort: s.Key.Port, CountsBy: s.CountsBy, Observations: s.Observations, NextSequence: s.Next,
 		Lost: s.Lost, Reordered: s.Reordered, Duplicates: s.Duplicates, Restarts: s.Restarts, Strays: s.Strays,
 		SamplingRate: s.Rate,
 	}

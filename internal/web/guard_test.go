@@ -137,7 +137,7 @@ func (l fakeListener) Addr() net.Addr { return l.addr }
 // TestPagesAreGuarded: the rules hold for every page of both servers.
 func TestPagesAreGuarded(t *testing.T) {
 	reloads := 0
-	s := start(t, Config{TemplatesPath: "/templates", Settings: func() string { return "" }, Reload: func() (func(), error) { return func() { reloads++ }, nil }})
+	s := start(t, Config{TemplatesPath: "/templates", Settings: func() string { return "" }, Reload: func() (string, error) { reloads++; return "reloaded\n", nil }})
 	profiles := startProfiler(t)
 	for _, c := range []struct{ addr, method, path string }{
 		{s.Addr().String(), "GET", "/metrics"},
@@ -183,7 +183,7 @@ func raw(t *testing.T, addr, request string) *http.Response {
 
 // TestOddRequests: what can be said in two ways is refused, and so are bodies.
 func TestOddRequests(t *testing.T) {
-	s := start(t, Config{Reload: func() (func(), error) { return func() {}, nil }})
+	s := start(t, Config{Reload: func() (string, error) { return "reloaded\n", nil }})
 	s.SetHealthy(true)
 	for _, c := range []struct {
 		request string
@@ -263,7 +263,15 @@ func TestTokenFile(t *testing.T) {
 	}
 
 	path := write("token", secret, 0o600)
-	s := start(t, Config{TokenFile: path, Reload: func() (func(), error) { return func() {}, nil }})
+	var s *Server
+	s = start(t, Config{TokenFile: path, Reload: func() (string, error) {
+		commit, err := s.PrepareToken()
+		if err != nil {
+			return "", err
+		}
+		commit()
+		return "reloaded\n", nil
+	}})
 	post := func(token string) int {
 		return raw(t, s.Addr().String(), "POST /-/reload HTTP/1.1\r\nHost: any\r\nAuthorization: Bearer "+token+"\r\n\r\n").StatusCode
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
+	"github.com/weirflow/weir/producer"
 )
 
 // definition is an IPFIX template of that id and number of fields, an options
@@ -59,7 +60,7 @@ func addrOf(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 }
 
-func announce(t *testing.T, s *template.Store, key template.Key, defs ...*template.Definition) *template.Domain {
+func announce(t *testing.T, s *producer.TemplateStore, key template.Key, defs ...*template.Definition) *producer.TemplateDomain {
 	t.Helper()
 	d := s.Domain(&key, 1)
 	if d == nil {
@@ -88,7 +89,7 @@ func getPage[T any](t *testing.T, h http.Handler, target string) (page T) {
 // TestTemplateJSON compares the page of one template of each kind with what
 // encoding/json makes of the same members.
 func TestTemplateJSON(t *testing.T) {
-	s := template.NewStore(template.DefaultLimits(), nil)
+	s := producer.NewStore(template.DefaultLimits())
 	key := exporterKey(1, 7)
 	announce(t, s, key, definition(t, template.IPFIX, 256, 3, false), definition(t, template.IPFIX, 257, 3, true))
 	key.Version = template.V9
@@ -125,7 +126,7 @@ func TestTemplateJSON(t *testing.T) {
 // TestTemplatePages: whatever the size of the pages, together they are the whole,
 // in the same order, also with more domains than a chunk has.
 func TestTemplatePages(t *testing.T) {
-	s := template.NewStore(template.DefaultLimits(), nil)
+	s := producer.NewStore(template.DefaultLimits())
 	all := 0
 	for i := range keyChunk + 100 {
 		var defs []*template.Definition
@@ -237,7 +238,7 @@ func TestListParameters(t *testing.T) {
 
 // TestLargestLimit: the largest limit is as good as none.
 func TestLargestLimit(t *testing.T) {
-	store, table := template.NewStore(template.DefaultLimits(), nil), collector.NewExporters()
+	store, table := producer.NewStore(template.DefaultLimits()), collector.NewExporters()
 	for i := range 3 {
 		announce(t, store, exporterKey(i, 0), definition(t, template.IPFIX, 256, 2, false))
 		table.Get(addrOf(i))
@@ -264,7 +265,7 @@ type exportersJSON struct {
 // TestExporterPages does for exporters what TestTemplatePages does for templates.
 func TestExporterPages(t *testing.T) {
 	table := collector.NewExporters()
-	store := template.NewStore(template.DefaultLimits(), nil)
+	store := producer.NewStore(template.DefaultLimits())
 	const all = keyChunk + 50
 	for i := range all {
 		table.Get(addrOf(i * 7919 % all)) // in another order than that of the addresses
@@ -318,7 +319,7 @@ func TestExporterPages(t *testing.T) {
 // keyChunk of its entries, and a small page once.
 func TestWalksOfFullTables(t *testing.T) {
 	limits := template.DefaultLimits()
-	store := template.NewStore(limits, nil)
+	store := producer.NewStore(limits)
 	table := collector.NewExporters()
 	most := min(limits.Domains, table.TableStats().Max)
 	one := definition(t, template.IPFIX, 256, 2, false)
@@ -327,7 +328,7 @@ func TestWalksOfFullTables(t *testing.T) {
 		table.Get(addrOf(i))
 	}
 	domains, addrs := 0, 0
-	each := func(f func(*template.Domain)) {
+	each := func(f func(*producer.TemplateDomain)) {
 		domains++
 		store.Each(f)
 	}
@@ -380,9 +381,9 @@ func TestUnreadListKeepsNothing(t *testing.T) {
 	const listed = 4096
 	limits := template.DefaultLimits()
 	limits.Domains = listed
-	store := template.NewStore(limits, nil)
+	store := producer.NewStore(limits)
 	table := collector.NewExporterTable(collector.ExportersConfig{Max: listed})
-	fill := func(from int) (domains []weak.Pointer[template.Domain], exporters []weak.Pointer[collector.Exporter]) {
+	fill := func(from int) (domains []weak.Pointer[producer.TemplateDomain], exporters []weak.Pointer[collector.Exporter]) {
 		for i := range listed {
 			domains = append(domains, weak.Make(announce(t, store, exporterKey(from+i, 0), definition(t, template.IPFIX, 256, 40, false))))
 			exporters = append(exporters, weak.Make(table.Get(addrOf(from+i))))

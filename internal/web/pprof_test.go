@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -66,12 +68,38 @@ func TestProfileSeconds(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %.100s", path, code2, code, body)
 		}
 	}
-	// Two at once, and no more. Both end when their clients go.
-	for range maxProfiles {
-		dialGet(t, addr, "/debug/pprof/allocs?seconds=300")
+	for path, code := range map[string]int{
+		"/debug/pprof/cmdline?seconds=1": 400, "/debug/pprof/symbol?seconds=1": 400, "/debug/pprof/cmdline?seconds=0": 200,
+	} {
+		if got, body := fetch(t, "GET", "http://"+addr+path, ""); got != code {
+			t.Errorf("%s: %d, want %d: %.100s", path, got, code, body)
+		}
 	}
-	eventually(t, "another profile is refused", func() bool {
+	// Two at once, and no more. Both end when their clients go.
+	answers := func() int {
 		code, _ := fetch(t, "GET", "http://"+addr+"/debug/pprof/cmdline", "")
-		return code == http.StatusServiceUnavailable
-	})
+		return code
+	}
+	first := dialGet(t, addr, "/debug/pprof/allocs?seconds=300")
+	if code := answers(); code != http.StatusOK {
+		t.Errorf("during one profile: %d", code)
+	}
+	second := dialGet(t, addr, "/debug/pprof/allocs?seconds=300")
+	eventually(t, "another profile is refused", func() bool { return answers() == http.StatusServiceUnavailable })
+	first.Close()
+	eventually(t, "a profile whose client went makes room", func() bool { return answers() == http.StatusOK })
+	second.Close()
+}
+
+// TestSecondsLimits: what is asked for may be the limit, and no more.
+func TestSecondsLimits(t *testing.T) {
+	for seconds, ok := range map[string]bool{"0": true, "300": true, "300.1": false, "-0.1": false, "+Inf": false, "": false} {
+		r := httptest.NewRequest("GET", "/?seconds="+url.QueryEscape(seconds), nil)
+		if err := checkSeconds(r, 300); (err == nil) != ok {
+			t.Errorf("%q: %v", seconds, err)
+		}
+	}
+	if maxProfiles != 2 || maxSeconds != 300 || maxTraceSeconds != 10 {
+		t.Errorf("%d profiles at once, of %d s, traces of %d s: the docs say 2, 300 and 10", maxProfiles, maxSeconds, maxTraceSeconds)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/collector"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/names"
 )
 
 // domainsOf summarises the observation domains of one exporter.
@@ -16,6 +17,10 @@ type domainsOf struct {
 	templates int
 	rates     *smallest[domainRate]
 	all       int // rates, with those that were left out
+	ignored   map[producer.IgnoredElement]int
+	// ignoredLeftOut are elements for which there was no room in ignored.
+	ignoredLeftOut int
+	names          []namesJSON
 }
 
 // domainRate is a sampling rate from options data.
@@ -57,23 +62,27 @@ func compareByExporter(a, b *template.Key) int {
 // domains summarises the domains of an exporter, with up to listed rates; nil if it
 // has none. It consumes the keys up to the exporter's last.
 func (h *exportersHandler) domains(addr netip.Addr, keys *entries[template.Key], listed int) (sum *domainsOf) {
-	keys.seek(template.Key{Exporter: addr.As16()})
+	keys.seek(template.Key{Exporter: addr.As16(), Port: 0}) // the first of the address
 	for key := keys.peek(); key != nil && exporterOf(key) == addr; key = keys.peek() {
 		d := h.store.Find(keys.next())
 		if d == nil {
 			continue // it made room for another one meanwhile
 		}
 		if sum == nil {
-			sum = &domainsOf{rates: newSmallest(listed, compareRates)}
+			sum = &domainsOf{rates: newSmallest(listed, compareRates), ignored: map[producer.IgnoredElement]int{}}
 		}
 		sum.add(d)
+		sum.addNames(h.src.Names, d.Key(), listed)
 	}
 	return sum
 }
 
-func (sum *domainsOf) add(d *template.Domain) {
+func (sum *domainsOf) add(d *producer.TemplateDomain) {
 	key := d.Key()
 	sum.templates += d.Len()
+	for _, t := range d.Templates() {
+		sum.ignore(t)
+	}
 	add := func(r domainRate) {
 		sum.all++
 		sum.rates.add(&r)
@@ -87,6 +96,25 @@ func (sum *domainsOf) add(d *template.Domain) {
 	if rate := s.Own(); rate != 0 {
 		add(domainRate{version: key.Version, port: key.Port, domain: key.Domain, whole: true, rate: rate})
 	}
+}
+
+// addNames adds what options data of a domain said. Domains of several ports share it.
+func (sum *domainsOf) addNames(table *names.Table, key template.Key, listed int) {
+	if table == nil {
+		return
+	}
+	own := names.Key{Exporter: key.Exporter, Domain: key.Domain, Version: key.Version}
+	d := table.Find(&own)
+	if d == nil || len(sum.names) >= maxListed {
+		return
+	}
+	n := newNamesJSON(d, listed)
+	for i := range sum.names {
+		if sum.names[i].Domain == n.Domain && sum.names[i].Protocol == n.Protocol {
+			return
+		}
+	}
+	sum.names = append(sum.names, n)
 }
 
 // sampling lists the sampling rates that hold for an exporter, and where they

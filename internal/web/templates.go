@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer"
 )
 
 // templatesHandler lists all templates as JSON: by exporter, then by a number
@@ -21,19 +22,19 @@ import (
 // A request holds up to 2*keyChunk keys, however many domains there are. It takes no
 // lock and keeps no template that the store releases.
 type templatesHandler struct {
-	store *template.Store
+	store *producer.TemplateStore
 	works *works
-	each  func(func(*template.Domain)) // walks the store
+	each  func(func(*producer.TemplateDomain)) // walks the store
 }
 
-func newTemplatesHandler(s *template.Store) *templatesHandler {
+func newTemplatesHandler(s *producer.TemplateStore) *templatesHandler {
 	return &templatesHandler{s, newWorks(listSlots, listQueue), s.Each}
 }
 
 // eachKey returns a function that calls f for the key of every domain of a walk.
-func eachKey(each func(func(*template.Domain))) func(f func(*template.Key)) {
+func eachKey(each func(func(*producer.TemplateDomain))) func(f func(*template.Key)) {
 	return func(f func(*template.Key)) {
-		each(func(d *template.Domain) {
+		each(func(d *producer.TemplateDomain) {
 			key := d.Key()
 			f(&key)
 		})
@@ -111,7 +112,7 @@ func (h *templatesHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // templatesPage is a page in the making.
 type templatesPage struct {
 	list    list
-	store   *template.Store
+	store   *producer.TemplateStore
 	left    int           // templates to write; negative for all
 	after   templatePlace // the last place that was written, or passed
 	resumed bool          // after is a place, not the zero value
@@ -136,7 +137,7 @@ func (p *templatesPage) write(domains *entries[template.Key]) {
 	p.list.end()
 }
 
-// domain writes the templates of a domain that come behind p.after. It reports
+// domain writes the templates of a domain that come after p.after. It reports
 // false when the page is full.
 func (p *templatesPage) domain(key *template.Key) bool {
 	var ids []uint16
@@ -185,7 +186,7 @@ func (p *templatesPage) next() {
 }
 
 // template writes a template, and before it the exporter if it is another one.
-func (p *templatesPage) template(key *template.Key, t *template.Template) {
+func (p *templatesPage) template(key *template.Key, t *producer.Template) {
 	b := p.buf[:0]
 	if name := exporterName(key); name == p.open {
 		b = append(b, ',')
@@ -243,7 +244,7 @@ func (o *object) time(name string, ns int64) {
 
 // fields appends the fields for which keep returns true as a list, unless there
 // are none.
-func (o *object) fields(name string, t *template.Template, keep func(*template.Field) bool) {
+func (o *object) fields(name string, t *producer.Template, keep func(*template.Field) bool) {
 	n := 0
 	for i := range t.Fields {
 		f := &t.Fields[i]
@@ -270,8 +271,8 @@ func (o *object) fields(name string, t *template.Template, keep func(*template.F
 }
 
 // appendTemplate appends a template as JSON: goflow2's members in the order of its
-// kinds of templates, and behind them those of weir.
-func appendTemplate(b []byte, key *template.Key, t *template.Template) []byte {
+// kinds of templates, and after them those of weir.
+func appendTemplate(b []byte, key *template.Key, t *producer.Template) []byte {
 	o := object{b: append(b, '{'), indent: "      "}
 	fields, scopes := len(t.Fields), 0
 	for i := range t.Fields {

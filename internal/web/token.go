@@ -65,8 +65,8 @@ func unreadable(err error) error {
 	return fmt.Errorf("read -addr.token-file: %w", err)
 }
 
-// prepareToken reads the token file. commit has the server use what it read.
-func (s *Server) prepareToken() (commit func(), err error) {
+// PrepareToken reads the token file. commit has the server use what it read.
+func (s *Server) PrepareToken() (commit func(), err error) {
 	if s.tokenFile == "" {
 		return func() {}, nil
 	}
@@ -75,22 +75,4 @@ func (s *Server) prepareToken() (commit func(), err error) {
 		return nil, err
 	}
 	return func() { s.guard.token.Store(&sum) }, nil
-}
-
-// Reload reads the token file and what Config.Reload reads again. If either is wrong,
-// neither is used and the error has the faults of both.
-func (s *Server) Reload() error {
-	token, err := s.prepareToken()
-	rest := func() {}
-	if s.prepare != nil {
-		var restErr error
-		rest, restErr = s.prepare()
-		err = errors.Join(err, restErr)
-	}
-	if err != nil {
-		return err
-	}
-	token()
-	rest()
-	return nil
 }

@@ -12,6 +12,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,10 +20,11 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer"
 )
 
 // Config says what the server serves.
@@ -42,14 +44,17 @@ type Config struct {
 	MetricsPath string
 	// Registry has the metrics. Start adds those of the server.
 	Registry  *prometheus.Registry
-	Templates *template.Store
-	// Detail returns what /__health says behind OK, whole lines; nil for
+	Templates *producer.TemplateStore
+	// Detail returns what /__health says after OK, whole lines; nil for
 	// nothing.
 	Detail func() string
-	// Reload reads the configuration again for POST /-/reload, which reads TokenFile
-	// again too; nil for no such page. commit, which is called only if nothing is
-	// wrong with either, puts it into force.
-	Reload func() (commit func(), err error)
+	// Health returns what /health answers, as JSON, and whether weir works; nil for no such
+	// page.
+	Health func() (ok bool, page any)
+	// Reload reads the configuration again for POST /-/reload, and TokenFile by
+	// PrepareToken; nil for no such page. It returns lines about what it changed, or an
+	// error if it changed nothing.
+	Reload func() (text string, err error)
 	// Settings returns the effective configuration for /config: names, values
 	// and where each came from, without secrets; nil for no such page.
 	Settings func() string
@@ -68,7 +73,6 @@ type Server struct {
 
 	guard     *guard
 	tokenFile string
-	prepare   func() (commit func(), err error) // Config.Reload
 }
 
 // Start listens and serves until Stop. The server says that it is not healthy
@@ -78,8 +82,8 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for http on %q (choose another -addr, or -addr \"\" for none): %w", cfg.Addr, err)
 	}
-	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{}), guard: newGuard(l, cfg.Hosts), tokenFile: cfg.TokenFile, prepare: cfg.Reload}
-	useToken, err := s.prepareToken()
+	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{}), guard: newGuard(l, cfg.Hosts), tokenFile: cfg.TokenFile}
+	useToken, err := s.PrepareToken()
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -89,8 +93,11 @@ func Start(cfg Config) (*Server, error) {
 	pages := map[string]*works{"metrics": scrapes.works}
 	mux.Handle(pattern(cmp.Or(cfg.MetricsPath, "/metrics")), scrapes)
 	mux.HandleFunc("GET /__health", s.health)
+	if cfg.Health != nil {
+		mux.HandleFunc("GET /health", s.places(cfg.Health))
+	}
 	if cfg.Reload != nil {
-		mux.Handle("POST /-/reload", &reloadHandler{reload: s.Reload})
+		mux.Handle("POST /-/reload", &reloadHandler{reload: cfg.Reload, now: time.Now})
 	}
 	if cfg.TemplatesPath != "" {
 		h := newTemplatesHandler(cfg.Templates)
@@ -108,6 +115,7 @@ func Start(cfg Config) (*Server, error) {
 			fmt.Fprint(w, cfg.Settings())
 		})
 	}
+	mux.HandleFunc("GET /{$}", index(cfg))
 	connections := newConns()
 	if err := register(cfg.Registry, pages, connections); err != nil {
 		return nil, errors.Join(fmt.Errorf("register metrics: %w", err), l.Close())
@@ -120,6 +128,33 @@ func Start(cfg Config) (*Server, error) {
 		}
 	}()
 	return s, nil
+}
+
+// index returns the page that says which others there are.
+func index(cfg Config) http.HandlerFunc {
+	var b strings.Builder
+	b.WriteString("weir\n\n")
+	for _, page := range []struct {
+		path, what string
+		there      bool
+	}{
+		{cmp.Or(cfg.MetricsPath, "/metrics"), "metrics for Prometheus", true},
+		{"/__health", "OK, or 503", true},
+		{"/health", "where flows are lost, and what to do", cfg.Health != nil},
+		{cfg.TemplatesPath, "templates of every exporter (limit, after)", cfg.TemplatesPath != ""},
+		{"/exporters", "who sends what, and what was lost (limit, after)", cfg.Exporters.Table != nil},
+		{"/config", "options in force, and where each is from", cfg.Settings != nil},
+		{"/-/reload", "POST reads the mapping and token files again", cfg.Reload != nil},
+	} {
+		if page.there {
+			fmt.Fprintf(&b, "%-12s  %s\n", page.path, page.what)
+		}
+	}
+	text := b.String()
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprint(w, text)
+	}
 }
 
 // pattern returns the pattern of a page: of that path, and not of those below it.
@@ -157,5 +192,22 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "OK")
 	if s.detail != nil {
 		fmt.Fprint(w, s.detail())
+	}
+}
+
+// places serves /health. It answers 503 where weir does not work.
+func (s *Server) places(health func() (ok bool, page any)) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		ok, page := health()
+		if !s.healthy.Load() {
+			ok, page = false, map[string]any{"status": "failing", "reasons": []string{"weir is starting or stopping"}}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if !ok {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		_ = enc.Encode(page) // the client has gone
 	}
 }

@@ -15,13 +15,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer"
 )
 
 func start(t *testing.T, cfg Config) *Server {
 	t.Helper()
 	cfg.Addr = "127.0.0.1:0"
 	cfg.Registry = prometheus.NewRegistry()
-	cfg.Templates = template.NewStore(template.DefaultLimits(), nil)
+	cfg.Templates = producer.NewStore(template.DefaultLimits())
 	cfg.Logger = slog.New(slog.DiscardHandler)
 	s, err := Start(cfg)
 	if err != nil {
@@ -72,7 +73,7 @@ func TestPages(t *testing.T) {
 		{"GET", "/templates", 200, "{\n}"},
 		{"GET", "/metrics", 200, ""},
 		{"POST", "/config", 405, ""},
-		{"GET", "/", 404, ""},
+		{"GET", "/", 200, "/metrics"},
 		{"GET", "/config/../etc/passwd", 404, ""},
 	} {
 		code, body := fetch(t, c.method, base+c.path, "")
@@ -83,6 +84,27 @@ func TestPages(t *testing.T) {
 	s.SetHealthy(true)
 	if code, body := fetch(t, "GET", base+"/__health", ""); code != 200 || body != "OK\ncapture eth0 native\n" {
 		t.Errorf("health: %d %q", code, body)
+	}
+}
+
+// TestHealth: /health is 503 only while weir does not work, or is not ready.
+func TestHealth(t *testing.T) {
+	works := true
+	s := start(t, Config{Health: func() (bool, any) { return works, map[string]string{"status": "of places"} }})
+	url := "http://" + s.Addr().String()
+	check := func(code int, want string) {
+		t.Helper()
+		if got, body := fetch(t, "GET", url+"/health", ""); got != code || !strings.Contains(body, want) {
+			t.Errorf("%d %q, want %d with %s", got, body, code, want)
+		}
+	}
+	check(503, "starting or stopping")
+	s.SetHealthy(true)
+	check(200, `"status": "of places"`)
+	works = false
+	check(503, `"status": "of places"`)
+	if code, body := fetch(t, "GET", url+"/__health", ""); code != 200 || body != "OK\n" {
+		t.Errorf("/__health: %d %q", code, body)
 	}
 }
 
@@ -99,7 +121,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 		want := fmt.Sprintf(`# HELP weir_http_cut_total Responses cut off, because the client was slow, to make room for other requests.
 # TYPE weir_http_cut_total counter
 weir_http_cut_total %d
-# HELP weir_http_refused_total Requests and connections answered 503 because too many were at work, by page.
+# HELP weir_http_refused_total Requests and connections answered 503 because too many were in progress, by page.
 # TYPE weir_http_refused_total counter
 weir_http_refused_total{page="connection"} %d
 weir_http_refused_total{page="metrics"} %d

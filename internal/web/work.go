@@ -183,7 +183,7 @@ func (k *work) Write(p []byte) (n int, err error) {
 // busy answers a request that finds no slot.
 func busy(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "1")
-	http.Error(w, "too many requests at work: try again", http.StatusServiceUnavailable)
+	http.Error(w, "too many requests in progress: try again", http.StatusServiceUnavailable)
 }
 
 // headOnly reports whether a request wants no body. The head is then complete.

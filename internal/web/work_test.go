@@ -37,6 +37,10 @@ func dialGet(t *testing.T, addr, path string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
+	// A receive buffer that the kernel enlarges may have room for all of an unread page.
+	if err := conn.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +113,7 @@ func TestWorks(t *testing.T) {
 	})
 	if works.cut.Load() == 0 {
 		if res := raw(t, addr, "GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n"); res.StatusCode != 503 && works.cut.Load() == 0 || res.StatusCode == 503 && res.Header.Get("Retry-After") != "1" {
-			t.Errorf("beside one that waits: %d %v", res.StatusCode, res.Header)
+			t.Errorf("while one waits: %d %v", res.StatusCode, res.Header)
 		}
 	}
 	res, err := http.ReadResponse(bufio.NewReader(waiting), nil)
@@ -410,7 +414,7 @@ func TestConnections(t *testing.T) {
 		http.DefaultClient.CloseIdleConnections()
 	}
 	if refused > 1 {
-		t.Errorf("%d of 5 clients were refused beside %d connections that do nothing", refused, many)
+		t.Errorf("%d of 5 clients were refused while %d connections do nothing", refused, many)
 	}
 	eventually(t, "connections beyond the limit are closed", func() bool { return open.Load() <= maxConns })
 	if most.Load() < maxConns {

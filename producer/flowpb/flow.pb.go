@@ -38,6 +38,7 @@ const (
 	FlowMessage_IPFIX       FlowMessage_FlowType = 4
 	FlowMessage_NETFLOW_V1  FlowMessage_FlowType = 5
 	FlowMessage_NETFLOW_V7  FlowMessage_FlowType = 6
+	FlowMessage_NETFLOW_V8  FlowMessage_FlowType = 7
 )
 
 // Enum value maps for FlowMessage_FlowType.
@@ -50,6 +51,7 @@ var (
 		4: "IPFIX",
 		5: "NETFLOW_V1",
 		6: "NETFLOW_V7",
+		7: "NETFLOW_V8",
 	}
 	FlowMessage_FlowType_value = map[string]int32{
 		"FLOWUNKNOWN": 0,
@@ -59,6 +61,7 @@ var (
 		"IPFIX":       4,
 		"NETFLOW_V1":  5,
 		"NETFLOW_V7":  6,
+		"NETFLOW_V8":  7,
 	}
 )
 
@@ -278,12 +281,188 @@ type FlowMessage struct {
 	Ipv6RoutingHeaderSegLeft uint32 `protobuf:"varint,106,opt,name=ipv6_routing_header_seg_left,json=ipv6RoutingHeaderSegLeft,proto3" json:"ipv6_routing_header_seg_left,omitempty"`
 	// Where the flow was seen: 0 as it came in, 1 as it went out.
 	FlowDirection *uint32 `protobuf:"varint,42,opt,name=flow_direction,json=flowDirection,proto3,oneof" json:"flow_direction,omitempty"`
+	// 1 for the other direction of the flow in the message before it: a record that counts both directions makes two messages.
+	FlowReverse uint32 `protobuf:"varint,113,opt,name=flow_reverse,json=flowReverse,proto3" json:"flow_reverse,omitempty"`
+	// Where sampling_rate came from. Written only where formatter.fields or the key of a mapping names it: 0 unknown, 1 record, 2 sampler, 3 selector, 4 domain, 5 interface, 6 override, 7 default.
+	SamplingSource *uint32 `protobuf:"varint,114,opt,name=sampling_source,json=samplingSource,proto3,oneof" json:"sampling_source,omitempty"`
 	// By how many interfaces a sampled packet went out, where not by one; 0 for several, if their number is not known.
 	OutIfCount *uint32 `protobuf:"varint,115,opt,name=out_if_count,json=outIfCount,proto3,oneof" json:"out_if_count,omitempty"`
-	// Why a sampled packet was discarded: a code of sFlow (0 to 255 are those of ICMP unreachable).
+	// Why a packet was discarded: a code of sFlow (0 to 255 are those of ICMP unreachable).
 	DropReason *uint32 `protobuf:"varint,116,opt,name=drop_reason,json=dropReason,proto3,oneof" json:"drop_reason,omitempty"`
+	// VRF that the flow came in by; 0 is the global one.
+	IngressVrfId *uint32 `protobuf:"varint,39,opt,name=ingress_vrf_id,json=ingressVrfId,proto3,oneof" json:"ingress_vrf_id,omitempty"`
+	// VRF that the flow went out by; 0 is the global one.
+	EgressVrfId *uint32 `protobuf:"varint,40,opt,name=egress_vrf_id,json=egressVrfId,proto3,oneof" json:"egress_vrf_id,omitempty"`
+	// How the direction of a bidirectional flow was chosen: 0 arbitrary, 1 the source began it, 2 the destination, 3 seen from outside of a perimeter.
+	BiFlowDirection *uint32 `protobuf:"varint,41,opt,name=bi_flow_direction,json=biFlowDirection,proto3,oneof" json:"bi_flow_direction,omitempty"`
+	// Why the flow ended: 1 idle timeout, 2 active timeout, 3 end detected, 4 forced end, 5 lack of resources.
+	FlowEndReason uint32 `protobuf:"varint,117,opt,name=flow_end_reason,json=flowEndReason,proto3" json:"flow_end_reason,omitempty"`
+	// Bytes of the flow that the exporter dropped. Unit: bytes.
+	DroppedBytes uint64 `protobuf:"varint,118,opt,name=dropped_bytes,json=droppedBytes,proto3" json:"dropped_bytes,omitempty"`
+	// Packets of the flow that the exporter dropped. Unit: packets.
+	DroppedPackets uint64 `protobuf:"varint,119,opt,name=dropped_packets,json=droppedPackets,proto3" json:"dropped_packets,omitempty"`
+	// Source address after translation: 4 or 16 bytes, network order.
+	PostNatSrcAddr []byte `protobuf:"bytes,120,opt,name=post_nat_src_addr,json=postNatSrcAddr,proto3" json:"post_nat_src_addr,omitempty"`
+	// Destination address after translation: 4 or 16 bytes, network order.
+	PostNatDstAddr []byte `protobuf:"bytes,121,opt,name=post_nat_dst_addr,json=postNatDstAddr,proto3" json:"post_nat_dst_addr,omitempty"`
+	// Source port after translation.
+	PostNatSrcPort uint32 `protobuf:"varint,122,opt,name=post_nat_src_port,json=postNatSrcPort,proto3" json:"post_nat_src_port,omitempty"`
+	// Destination port after translation.
+	PostNatDstPort uint32 `protobuf:"varint,123,opt,name=post_nat_dst_port,json=postNatDstPort,proto3" json:"post_nat_dst_port,omitempty"`
+	// What a NAT device did, by the numbers of IANA's NAT event types: 4 and 5 create and delete a session, 16 and 17 allocate and release a block of ports.
+	NatEvent uint32 `protobuf:"varint,124,opt,name=nat_event,json=natEvent,proto3" json:"nat_event,omitempty"`
+	// Pool of addresses for translation.
+	NatPoolId uint32 `protobuf:"varint,125,opt,name=nat_pool_id,json=natPoolId,proto3" json:"nat_pool_id,omitempty"`
+	// Name of the pool of addresses for translation.
+	NatPoolName string `protobuf:"bytes,126,opt,name=nat_pool_name,json=natPoolName,proto3" json:"nat_pool_name,omitempty"`
+	// First port of the block that a NAT device allocated or released.
+	PortRangeStart uint32 `protobuf:"varint,127,opt,name=port_range_start,json=portRangeStart,proto3" json:"port_range_start,omitempty"`
+	// Last port of the block.
+	PortRangeEnd uint32 `protobuf:"varint,128,opt,name=port_range_end,json=portRangeEnd,proto3" json:"port_range_end,omitempty"`
+	// Distance of the block's ports.
+	PortRangeStep uint32 `protobuf:"varint,129,opt,name=port_range_step,json=portRangeStep,proto3" json:"port_range_step,omitempty"`
+	// Number of ports of the block.
+	PortRangePorts uint32 `protobuf:"varint,130,opt,name=port_range_ports,json=portRangePorts,proto3" json:"port_range_ports,omitempty"`
+	// What a firewall did: 0 ignore, 1 created, 2 deleted, 3 denied, 4 alert, 5 update.
+	FirewallEvent *uint32 `protobuf:"varint,131,opt,name=firewall_event,json=firewallEvent,proto3,oneof" json:"firewall_event,omitempty"`
+	// Why a firewall did it: a code of Cisco's NetFlow Secure Event Logging.
+	FirewallExtEvent *uint32 `protobuf:"varint,132,opt,name=firewall_ext_event,json=firewallExtEvent,proto3,oneof" json:"firewall_ext_event,omitempty"`
+	// Name of the VRF that the flow came in by.
+	IngressVrfName string `protobuf:"bytes,133,opt,name=ingress_vrf_name,json=ingressVrfName,proto3" json:"ingress_vrf_name,omitempty"`
+	// Name of the VRF that the flow went out by.
+	EgressVrfName string `protobuf:"bytes,134,opt,name=egress_vrf_name,json=egressVrfName,proto3" json:"egress_vrf_name,omitempty"`
+	// Application: the classification engine in the highest byte that is sent, the engine's own number in the others (RFC 6759). Of 9 bytes, an enterprise's, the engine is in bits 56 to 63 and the enterprise in bits 32 to 55.
+	ApplicationId uint64 `protobuf:"varint,135,opt,name=application_id,json=applicationId,proto3" json:"application_id,omitempty"`
+	// Name of the application.
+	ApplicationName string `protobuf:"bytes,136,opt,name=application_name,json=applicationName,proto3" json:"application_name,omitempty"`
 	// Name of the user, of the source if both are known.
-	UserName      string `protobuf:"bytes,137,opt,name=user_name,json=userName,proto3" json:"user_name,omitempty"`
+	UserName string `protobuf:"bytes,137,opt,name=user_name,json=userName,proto3" json:"user_name,omitempty"`
+	// Name of the interface that the flow came in by.
+	InIfName string `protobuf:"bytes,138,opt,name=in_if_name,json=inIfName,proto3" json:"in_if_name,omitempty"`
+	// Name of the interface that the flow went out by.
+	OutIfName string `protobuf:"bytes,139,opt,name=out_if_name,json=outIfName,proto3" json:"out_if_name,omitempty"`
+	// Type of service, or traffic class, as the packets left the exporter.
+	PostIpTos *uint32 `protobuf:"varint,140,opt,name=post_ip_tos,json=postIpTos,proto3,oneof" json:"post_ip_tos,omitempty"`
+	// Kind of the packet's first tunnel.
+	TunnelType uint32 `protobuf:"varint,141,opt,name=tunnel_type,json=tunnelType,proto3" json:"tunnel_type,omitempty"`
+	// Its id: network id, key, tunnel endpoint, session or label.
+	TunnelId *uint32 `protobuf:"varint,142,opt,name=tunnel_id,json=tunnelId,proto3,oneof" json:"tunnel_id,omitempty"`
+	// Source address of the packet in the tunnel.
+	InnerSrcAddr []byte `protobuf:"bytes,143,opt,name=inner_src_addr,json=innerSrcAddr,proto3" json:"inner_src_addr,omitempty"`
+	// Destination address of the packet in the tunnel.
+	InnerDstAddr []byte `protobuf:"bytes,144,opt,name=inner_dst_addr,json=innerDstAddr,proto3" json:"inner_dst_addr,omitempty"`
+	// EtherType of the packet in the tunnel.
+	InnerEtype uint32 `protobuf:"varint,145,opt,name=inner_etype,json=innerEtype,proto3" json:"inner_etype,omitempty"`
+	// IP protocol of the packet in the tunnel.
+	InnerProto uint32 `protobuf:"varint,146,opt,name=inner_proto,json=innerProto,proto3" json:"inner_proto,omitempty"`
+	// Source port of the packet in the tunnel.
+	InnerSrcPort uint32 `protobuf:"varint,147,opt,name=inner_src_port,json=innerSrcPort,proto3" json:"inner_src_port,omitempty"`
+	// Destination port of the packet in the tunnel.
+	InnerDstPort uint32 `protobuf:"varint,148,opt,name=inner_dst_port,json=innerDstPort,proto3" json:"inner_dst_port,omitempty"`
+	// VLAN of the outer tag as the frame came in.
+	Dot1QVlanId uint32 `protobuf:"varint,149,opt,name=dot1q_vlan_id,json=dot1qVlanId,proto3" json:"dot1q_vlan_id,omitempty"`
+	// VLAN of the inner tag, the customer's, as the frame came in.
+	Dot1QCustomerVlanId uint32 `protobuf:"varint,150,opt,name=dot1q_customer_vlan_id,json=dot1qCustomerVlanId,proto3" json:"dot1q_customer_vlan_id,omitempty"`
+	// VLAN of the outer tag as the frame went out.
+	PostDot1QVlanId uint32 `protobuf:"varint,151,opt,name=post_dot1q_vlan_id,json=postDot1qVlanId,proto3" json:"post_dot1q_vlan_id,omitempty"`
+	// VLAN of the inner tag, the customer's, as the frame went out.
+	PostDot1QCustomerVlanId uint32 `protobuf:"varint,152,opt,name=post_dot1q_customer_vlan_id,json=postDot1qCustomerVlanId,proto3" json:"post_dot1q_customer_vlan_id,omitempty"`
+	// Smallest time to live, or hop limit, of the flow's packets.
+	MinimumTtl uint32 `protobuf:"varint,153,opt,name=minimum_ttl,json=minimumTtl,proto3" json:"minimum_ttl,omitempty"`
+	// Largest time to live, or hop limit, of the flow's packets.
+	MaximumTtl uint32 `protobuf:"varint,154,opt,name=maximum_ttl,json=maximumTtl,proto3" json:"maximum_ttl,omitempty"`
+	// Length of the flow's shortest packet. Unit: bytes.
+	MinimumIpTotalLength uint64 `protobuf:"varint,155,opt,name=minimum_ip_total_length,json=minimumIpTotalLength,proto3" json:"minimum_ip_total_length,omitempty"`
+	// Length of the flow's longest packet. Unit: bytes.
+	MaximumIpTotalLength uint64 `protobuf:"varint,156,opt,name=maximum_ip_total_length,json=maximumIpTotalLength,proto3" json:"maximum_ip_total_length,omitempty"`
+	// Route distinguisher of the VPN, 8 bytes (RFC 4364).
+	MplsVpnRouteDistinguisher []byte `protobuf:"bytes,157,opt,name=mpls_vpn_route_distinguisher,json=mplsVpnRouteDistinguisher,proto3" json:"mpls_vpn_route_distinguisher,omitempty"`
+	// What gave the top label: 1 TE-MIDPT, 2 pseudowire, 3 VPN, 4 BGP, 5 LDP and others of IANA's MPLS label types.
+	MplsTopLabelType uint32 `protobuf:"varint,158,opt,name=mpls_top_label_type,json=mplsTopLabelType,proto3" json:"mpls_top_label_type,omitempty"`
+	// Traffic class of the top label.
+	MplsTopLabelExp *uint32 `protobuf:"varint,159,opt,name=mpls_top_label_exp,json=mplsTopLabelExp,proto3,oneof" json:"mpls_top_label_exp,omitempty"`
+	// First AS number of the path to the source.
+	BgpPrevAdjacentAs uint32 `protobuf:"varint,160,opt,name=bgp_prev_adjacent_as,json=bgpPrevAdjacentAs,proto3" json:"bgp_prev_adjacent_as,omitempty"`
+	// BGP communities of the route to the source.
+	BgpSourceCommunities []uint32 `protobuf:"varint,161,rep,packed,name=bgp_source_communities,json=bgpSourceCommunities,proto3" json:"bgp_source_communities,omitempty"`
+	// Extended BGP communities of the route to the source, 8 bytes each (RFC 4360).
+	BgpSourceExtendedCommunities [][]byte `protobuf:"bytes,162,rep,name=bgp_source_extended_communities,json=bgpSourceExtendedCommunities,proto3" json:"bgp_source_extended_communities,omitempty"`
+	// Extended BGP communities of the route to the destination, 8 bytes each (RFC 4360).
+	BgpExtendedCommunities [][]byte `protobuf:"bytes,163,rep,name=bgp_extended_communities,json=bgpExtendedCommunities,proto3" json:"bgp_extended_communities,omitempty"`
+	// Large BGP communities of the route to the source, 12 bytes each (RFC 8092).
+	BgpSourceLargeCommunities [][]byte `protobuf:"bytes,164,rep,name=bgp_source_large_communities,json=bgpSourceLargeCommunities,proto3" json:"bgp_source_large_communities,omitempty"`
+	// Large BGP communities of the route to the destination, 12 bytes each (RFC 8092).
+	BgpLargeCommunities [][]byte `protobuf:"bytes,165,rep,name=bgp_large_communities,json=bgpLargeCommunities,proto3" json:"bgp_large_communities,omitempty"`
+	// Flags of the segment routing header (RFC 8754).
+	SrhFlagsIpv6 *uint32 `protobuf:"varint,166,opt,name=srh_flags_ipv6,json=srhFlagsIpv6,proto3,oneof" json:"srh_flags_ipv6,omitempty"`
+	// Tag of the segment routing header.
+	SrhTagIpv6 *uint32 `protobuf:"varint,167,opt,name=srh_tag_ipv6,json=srhTagIpv6,proto3,oneof" json:"srh_tag_ipv6,omitempty"`
+	// The active segment of a segment routing header.
+	SrhActiveSegmentIpv6 []byte `protobuf:"bytes,168,opt,name=srh_active_segment_ipv6,json=srhActiveSegmentIpv6,proto3" json:"srh_active_segment_ipv6,omitempty"`
+	// What gave the active segment, by IANA's SRv6 segment types.
+	SrhActiveSegmentType uint32 `protobuf:"varint,169,opt,name=srh_active_segment_type,json=srhActiveSegmentType,proto3" json:"srh_active_segment_type,omitempty"`
+	// Length of the active segment's locator. Unit: bits.
+	SrhSegmentLocatorLength uint32 `protobuf:"varint,170,opt,name=srh_segment_locator_length,json=srhSegmentLocatorLength,proto3" json:"srh_segment_locator_length,omitempty"`
+	// What a node does with the active segment, by IANA's SRv6 endpoint behaviors.
+	SrhSegmentEndpointBehavior uint32 `protobuf:"varint,171,opt,name=srh_segment_endpoint_behavior,json=srhSegmentEndpointBehavior,proto3" json:"srh_segment_endpoint_behavior,omitempty"`
+	// MAC address of a wireless station, in the low 48 bits.
+	StaMacAddress uint64 `protobuf:"varint,172,opt,name=sta_mac_address,json=staMacAddress,proto3" json:"sta_mac_address,omitempty"`
+	// IPv4 address of a wireless station.
+	StaIpv4Address []byte `protobuf:"bytes,173,opt,name=sta_ipv4_address,json=staIpv4Address,proto3" json:"sta_ipv4_address,omitempty"`
+	// Name of the MPLS tunnel.
+	MplsTunnelName string `protobuf:"bytes,174,opt,name=mpls_tunnel_name,json=mplsTunnelName,proto3" json:"mpls_tunnel_name,omitempty"`
+	// Number of the MPLS tunnel.
+	MplsTunnelId uint32 `protobuf:"varint,175,opt,name=mpls_tunnel_id,json=mplsTunnelId,proto3" json:"mpls_tunnel_id,omitempty"`
+	// Name of the virtual circuit's instance.
+	MplsVcName string `protobuf:"bytes,176,opt,name=mpls_vc_name,json=mplsVcName,proto3" json:"mpls_vc_name,omitempty"`
+	// Number of the virtual circuit.
+	MplsVcId uint32 `protobuf:"varint,177,opt,name=mpls_vc_id,json=mplsVcId,proto3" json:"mpls_vc_id,omitempty"`
+	// Description of the mapping from a FEC to the label.
+	MplsFtnDescription string `protobuf:"bytes,178,opt,name=mpls_ftn_description,json=mplsFtnDescription,proto3" json:"mpls_ftn_description,omitempty"`
+	// Prefix length of the label's FEC. Unit: bits.
+	MplsFecPrefixLength uint32 `protobuf:"varint,179,opt,name=mpls_fec_prefix_length,json=mplsFecPrefixLength,proto3" json:"mpls_fec_prefix_length,omitempty"`
+	// Virtual network that the packet came in by.
+	IngressVni uint32 `protobuf:"varint,180,opt,name=ingress_vni,json=ingressVni,proto3" json:"ingress_vni,omitempty"`
+	// Virtual network that the packet went out by.
+	EgressVni uint32 `protobuf:"varint,181,opt,name=egress_vni,json=egressVni,proto3" json:"egress_vni,omitempty"`
+	// Queue that the packet went out by.
+	EgressQueue *uint32 `protobuf:"varint,182,opt,name=egress_queue,json=egressQueue,proto3,oneof" json:"egress_queue,omitempty"`
+	// Bytes that waited in the queue. Unit: bytes.
+	QueueDepth *uint32 `protobuf:"varint,183,opt,name=queue_depth,json=queueDepth,proto3,oneof" json:"queue_depth,omitempty"`
+	// How long the packet was in the device; 4294967295 for longer than that. Unit: ns.
+	TransitDelay *uint32 `protobuf:"varint,184,opt,name=transit_delay,json=transitDelay,proto3,oneof" json:"transit_delay,omitempty"`
+	// Source address of the tunnel that the device added or removed.
+	TunnelSrcAddr []byte `protobuf:"bytes,185,opt,name=tunnel_src_addr,json=tunnelSrcAddr,proto3" json:"tunnel_src_addr,omitempty"`
+	// Destination address of the tunnel that the device added or removed.
+	TunnelDstAddr []byte `protobuf:"bytes,186,opt,name=tunnel_dst_addr,json=tunnelDstAddr,proto3" json:"tunnel_dst_addr,omitempty"`
+	// Number of the access list that the packet met.
+	AclNumber uint32 `protobuf:"varint,187,opt,name=acl_number,json=aclNumber,proto3" json:"acl_number,omitempty"`
+	// Name of the access list that the packet met.
+	AclName string `protobuf:"bytes,188,opt,name=acl_name,json=aclName,proto3" json:"acl_name,omitempty"`
+	// Host of the URL.
+	UrlHost string `protobuf:"bytes,189,opt,name=url_host,json=urlHost,proto3" json:"url_host,omitempty"`
+	// URL that was asked for.
+	Url string `protobuf:"bytes,190,opt,name=url,proto3" json:"url,omitempty"`
+	// Function of the kernel that the packet was seen in.
+	DropFunction string `protobuf:"bytes,191,opt,name=drop_function,json=dropFunction,proto3" json:"drop_function,omitempty"`
+	// Group of the trap of the switching hardware.
+	HwTrapGroup string `protobuf:"bytes,192,opt,name=hw_trap_group,json=hwTrapGroup,proto3" json:"hw_trap_group,omitempty"`
+	// Trap of the switching hardware.
+	HwTrap string `protobuf:"bytes,193,opt,name=hw_trap,json=hwTrap,proto3" json:"hw_trap,omitempty"`
+	// Why the Linux kernel dropped the packet.
+	LinuxDropReason string `protobuf:"bytes,194,opt,name=linux_drop_reason,json=linuxDropReason,proto3" json:"linux_drop_reason,omitempty"`
+	// Smoothed round-trip time of the TCP connection. Unit: us.
+	TcpRtt uint32 `protobuf:"varint,195,opt,name=tcp_rtt,json=tcpRtt,proto3" json:"tcp_rtt,omitempty"`
+	// Variation of the round-trip time. Unit: us.
+	TcpRttVariance uint32 `protobuf:"varint,196,opt,name=tcp_rtt_variance,json=tcpRttVariance,proto3" json:"tcp_rtt_variance,omitempty"`
+	// Packets of the TCP connection that were sent again. Unit: packets.
+	TcpRetransmits uint32 `protobuf:"varint,197,opt,name=tcp_retransmits,json=tcpRetransmits,proto3" json:"tcp_retransmits,omitempty"`
+	// Packets of the TCP connection that were lost. Unit: packets.
+	TcpLost uint32 `protobuf:"varint,198,opt,name=tcp_lost,json=tcpLost,proto3" json:"tcp_lost,omitempty"`
+	// Name of the sampler or selector.
+	SamplerName string `protobuf:"bytes,199,opt,name=sampler_name,json=samplerName,proto3" json:"sampler_name,omitempty"`
+	// How the sampler or selector takes packets: deterministic, random, or a name of IANA's registry of PSAMP parameters.
+	SamplerMode   string `protobuf:"bytes,200,opt,name=sampler_mode,json=samplerMode,proto3" json:"sampler_mode,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -675,6 +854,20 @@ func (x *FlowMessage) GetFlowDirection() uint32 {
 	return 0
 }
 
+func (x *FlowMessage) GetFlowReverse() uint32 {
+	if x != nil {
+		return x.FlowReverse
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetSamplingSource() uint32 {
+	if x != nil && x.SamplingSource != nil {
+		return *x.SamplingSource
+	}
+	return 0
+}
+
 func (x *FlowMessage) GetOutIfCount() uint32 {
 	if x != nil && x.OutIfCount != nil {
 		return *x.OutIfCount
@@ -689,9 +882,611 @@ func (x *FlowMessage) GetDropReason() uint32 {
 	return 0
 }
 
+func (x *FlowMessage) GetIngressVrfId() uint32 {
+	if x != nil && x.IngressVrfId != nil {
+		return *x.IngressVrfId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetEgressVrfId() uint32 {
+	if x != nil && x.EgressVrfId != nil {
+		return *x.EgressVrfId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetBiFlowDirection() uint32 {
+	if x != nil && x.BiFlowDirection != nil {
+		return *x.BiFlowDirection
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetFlowEndReason() uint32 {
+	if x != nil {
+		return x.FlowEndReason
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetDroppedBytes() uint64 {
+	if x != nil {
+		return x.DroppedBytes
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetDroppedPackets() uint64 {
+	if x != nil {
+		return x.DroppedPackets
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetPostNatSrcAddr() []byte {
+	if x != nil {
+		return x.PostNatSrcAddr
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetPostNatDstAddr() []byte {
+	if x != nil {
+		return x.PostNatDstAddr
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetPostNatSrcPort() uint32 {
+	if x != nil {
+		return x.PostNatSrcPort
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetPostNatDstPort() uint32 {
+	if x != nil {
+		return x.PostNatDstPort
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetNatEvent() uint32 {
+	if x != nil {
+		return x.NatEvent
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetNatPoolId() uint32 {
+	if x != nil {
+		return x.NatPoolId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetNatPoolName() string {
+	if x != nil {
+		return x.NatPoolName
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetPortRangeStart() uint32 {
+	if x != nil {
+		return x.PortRangeStart
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetPortRangeEnd() uint32 {
+	if x != nil {
+		return x.PortRangeEnd
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetPortRangeStep() uint32 {
+	if x != nil {
+		return x.PortRangeStep
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetPortRangePorts() uint32 {
+	if x != nil {
+		return x.PortRangePorts
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetFirewallEvent() uint32 {
+	if x != nil && x.FirewallEvent != nil {
+		return *x.FirewallEvent
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetFirewallExtEvent() uint32 {
+	if x != nil && x.FirewallExtEvent != nil {
+		return *x.FirewallExtEvent
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetIngressVrfName() string {
+	if x != nil {
+		return x.IngressVrfName
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetEgressVrfName() string {
+	if x != nil {
+		return x.EgressVrfName
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetApplicationId() uint64 {
+	if x != nil {
+		return x.ApplicationId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetApplicationName() string {
+	if x != nil {
+		return x.ApplicationName
+	}
+	return ""
+}
+
 func (x *FlowMessage) GetUserName() string {
 	if x != nil {
 		return x.UserName
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetInIfName() string {
+	if x != nil {
+		return x.InIfName
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetOutIfName() string {
+	if x != nil {
+		return x.OutIfName
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetPostIpTos() uint32 {
+	if x != nil && x.PostIpTos != nil {
+		return *x.PostIpTos
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetTunnelType() uint32 {
+	if x != nil {
+		return x.TunnelType
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetTunnelId() uint32 {
+	if x != nil && x.TunnelId != nil {
+		return *x.TunnelId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetInnerSrcAddr() []byte {
+	if x != nil {
+		return x.InnerSrcAddr
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetInnerDstAddr() []byte {
+	if x != nil {
+		return x.InnerDstAddr
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetInnerEtype() uint32 {
+	if x != nil {
+		return x.InnerEtype
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetInnerProto() uint32 {
+	if x != nil {
+		return x.InnerProto
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetInnerSrcPort() uint32 {
+	if x != nil {
+		return x.InnerSrcPort
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetInnerDstPort() uint32 {
+	if x != nil {
+		return x.InnerDstPort
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetDot1QVlanId() uint32 {
+	if x != nil {
+		return x.Dot1QVlanId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetDot1QCustomerVlanId() uint32 {
+	if x != nil {
+		return x.Dot1QCustomerVlanId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetPostDot1QVlanId() uint32 {
+	if x != nil {
+		return x.PostDot1QVlanId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetPostDot1QCustomerVlanId() uint32 {
+	if x != nil {
+		return x.PostDot1QCustomerVlanId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetMinimumTtl() uint32 {
+	if x != nil {
+		return x.MinimumTtl
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetMaximumTtl() uint32 {
+	if x != nil {
+		return x.MaximumTtl
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetMinimumIpTotalLength() uint64 {
+	if x != nil {
+		return x.MinimumIpTotalLength
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetMaximumIpTotalLength() uint64 {
+	if x != nil {
+		return x.MaximumIpTotalLength
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetMplsVpnRouteDistinguisher() []byte {
+	if x != nil {
+		return x.MplsVpnRouteDistinguisher
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetMplsTopLabelType() uint32 {
+	if x != nil {
+		return x.MplsTopLabelType
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetMplsTopLabelExp() uint32 {
+	if x != nil && x.MplsTopLabelExp != nil {
+		return *x.MplsTopLabelExp
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetBgpPrevAdjacentAs() uint32 {
+	if x != nil {
+		return x.BgpPrevAdjacentAs
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetBgpSourceCommunities() []uint32 {
+	if x != nil {
+		return x.BgpSourceCommunities
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetBgpSourceExtendedCommunities() [][]byte {
+	if x != nil {
+		return x.BgpSourceExtendedCommunities
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetBgpExtendedCommunities() [][]byte {
+	if x != nil {
+		return x.BgpExtendedCommunities
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetBgpSourceLargeCommunities() [][]byte {
+	if x != nil {
+		return x.BgpSourceLargeCommunities
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetBgpLargeCommunities() [][]byte {
+	if x != nil {
+		return x.BgpLargeCommunities
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetSrhFlagsIpv6() uint32 {
+	if x != nil && x.SrhFlagsIpv6 != nil {
+		return *x.SrhFlagsIpv6
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetSrhTagIpv6() uint32 {
+	if x != nil && x.SrhTagIpv6 != nil {
+		return *x.SrhTagIpv6
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetSrhActiveSegmentIpv6() []byte {
+	if x != nil {
+		return x.SrhActiveSegmentIpv6
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetSrhActiveSegmentType() uint32 {
+	if x != nil {
+		return x.SrhActiveSegmentType
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetSrhSegmentLocatorLength() uint32 {
+	if x != nil {
+		return x.SrhSegmentLocatorLength
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetSrhSegmentEndpointBehavior() uint32 {
+	if x != nil {
+		return x.SrhSegmentEndpointBehavior
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetStaMacAddress() uint64 {
+	if x != nil {
+		return x.StaMacAddress
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetStaIpv4Address() []byte {
+	if x != nil {
+		return x.StaIpv4Address
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetMplsTunnelName() string {
+	if x != nil {
+		return x.MplsTunnelName
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetMplsTunnelId() uint32 {
+	if x != nil {
+		return x.MplsTunnelId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetMplsVcName() string {
+	if x != nil {
+		return x.MplsVcName
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetMplsVcId() uint32 {
+	if x != nil {
+		return x.MplsVcId
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetMplsFtnDescription() string {
+	if x != nil {
+		return x.MplsFtnDescription
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetMplsFecPrefixLength() uint32 {
+	if x != nil {
+		return x.MplsFecPrefixLength
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetIngressVni() uint32 {
+	if x != nil {
+		return x.IngressVni
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetEgressVni() uint32 {
+	if x != nil {
+		return x.EgressVni
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetEgressQueue() uint32 {
+	if x != nil && x.EgressQueue != nil {
+		return *x.EgressQueue
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetQueueDepth() uint32 {
+	if x != nil && x.QueueDepth != nil {
+		return *x.QueueDepth
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetTransitDelay() uint32 {
+	if x != nil && x.TransitDelay != nil {
+		return *x.TransitDelay
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetTunnelSrcAddr() []byte {
+	if x != nil {
+		return x.TunnelSrcAddr
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetTunnelDstAddr() []byte {
+	if x != nil {
+		return x.TunnelDstAddr
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetAclNumber() uint32 {
+	if x != nil {
+		return x.AclNumber
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetAclName() string {
+	if x != nil {
+		return x.AclName
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetUrlHost() string {
+	if x != nil {
+		return x.UrlHost
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetDropFunction() string {
+	if x != nil {
+		return x.DropFunction
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetHwTrapGroup() string {
+	if x != nil {
+		return x.HwTrapGroup
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetHwTrap() string {
+	if x != nil {
+		return x.HwTrap
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetLinuxDropReason() string {
+	if x != nil {
+		return x.LinuxDropReason
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetTcpRtt() uint32 {
+	if x != nil {
+		return x.TcpRtt
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetTcpRttVariance() uint32 {
+	if x != nil {
+		return x.TcpRttVariance
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetTcpRetransmits() uint32 {
+	if x != nil {
+		return x.TcpRetransmits
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetTcpLost() uint32 {
+	if x != nil {
+		return x.TcpLost
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetSamplerName() string {
+	if x != nil {
+		return x.SamplerName
+	}
+	return ""
+}
+
+func (x *FlowMessage) GetSamplerMode() string {
+	if x != nil {
+		return x.SamplerMode
 	}
 	return ""
 }
@@ -700,7 +1495,7 @@ var File_producer_flowpb_flow_proto protoreflect.FileDescriptor
 
 const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\n" +
-	"\x1aproducer/flowpb/flow.proto\x12\x06flowpb\"\xa1\x11\n" +
+	"\x1aproducer/flowpb/flow.proto\x12\x06flowpb\"\xbd0\n" +
 	"\vFlowMessage\x120\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1c.flowpb.FlowMessage.FlowTypeR\x04type\x12(\n" +
 	"\x10time_received_ns\x18n \x01(\x04R\x0etimeReceivedNs\x12!\n" +
@@ -758,12 +1553,114 @@ const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"layer_size\x18h \x03(\rR\tlayerSize\x12A\n" +
 	"\x1dipv6_routing_header_addresses\x18i \x03(\fR\x1aipv6RoutingHeaderAddresses\x12>\n" +
 	"\x1cipv6_routing_header_seg_left\x18j \x01(\rR\x18ipv6RoutingHeaderSegLeft\x12*\n" +
-	"\x0eflow_direction\x18* \x01(\rH\x00R\rflowDirection\x88\x01\x01\x12%\n" +
-	"\fout_if_count\x18s \x01(\rH\x01R\n" +
+	"\x0eflow_direction\x18* \x01(\rH\x00R\rflowDirection\x88\x01\x01\x12!\n" +
+	"\fflow_reverse\x18q \x01(\rR\vflowReverse\x12,\n" +
+	"\x0fsampling_source\x18r \x01(\rH\x01R\x0esamplingSource\x88\x01\x01\x12%\n" +
+	"\fout_if_count\x18s \x01(\rH\x02R\n" +
 	"outIfCount\x88\x01\x01\x12$\n" +
-	"\vdrop_reason\x18t \x01(\rH\x02R\n" +
-	"dropReason\x88\x01\x01\x12\x1c\n" +
-	"\tuser_name\x18\x89\x01 \x01(\tR\buserName\"s\n" +
+	"\vdrop_reason\x18t \x01(\rH\x03R\n" +
+	"dropReason\x88\x01\x01\x12)\n" +
+	"\x0eingress_vrf_id\x18' \x01(\rH\x04R\fingressVrfId\x88\x01\x01\x12'\n" +
+	"\regress_vrf_id\x18( \x01(\rH\x05R\vegressVrfId\x88\x01\x01\x12/\n" +
+	"\x11bi_flow_direction\x18) \x01(\rH\x06R\x0fbiFlowDirection\x88\x01\x01\x12&\n" +
+	"\x0fflow_end_reason\x18u \x01(\rR\rflowEndReason\x12#\n" +
+	"\rdropped_bytes\x18v \x01(\x04R\fdroppedBytes\x12'\n" +
+	"\x0fdropped_packets\x18w \x01(\x04R\x0edroppedPackets\x12)\n" +
+	"\x11post_nat_src_addr\x18x \x01(\fR\x0epostNatSrcAddr\x12)\n" +
+	"\x11post_nat_dst_addr\x18y \x01(\fR\x0epostNatDstAddr\x12)\n" +
+	"\x11post_nat_src_port\x18z \x01(\rR\x0epostNatSrcPort\x12)\n" +
+	"\x11post_nat_dst_port\x18{ \x01(\rR\x0epostNatDstPort\x12\x1b\n" +
+	"\tnat_event\x18| \x01(\rR\bnatEvent\x12\x1e\n" +
+	"\vnat_pool_id\x18} \x01(\rR\tnatPoolId\x12\"\n" +
+	"\rnat_pool_name\x18~ \x01(\tR\vnatPoolName\x12(\n" +
+	"\x10port_range_start\x18\x7f \x01(\rR\x0eportRangeStart\x12%\n" +
+	"\x0eport_range_end\x18\x80\x01 \x01(\rR\fportRangeEnd\x12'\n" +
+	"\x0fport_range_step\x18\x81\x01 \x01(\rR\rportRangeStep\x12)\n" +
+	"\x10port_range_ports\x18\x82\x01 \x01(\rR\x0eportRangePorts\x12+\n" +
+	"\x0efirewall_event\x18\x83\x01 \x01(\rH\aR\rfirewallEvent\x88\x01\x01\x122\n" +
+	"\x12firewall_ext_event\x18\x84\x01 \x01(\rH\bR\x10firewallExtEvent\x88\x01\x01\x12)\n" +
+	"\x10ingress_vrf_name\x18\x85\x01 \x01(\tR\x0eingressVrfName\x12'\n" +
+	"\x0fegress_vrf_name\x18\x86\x01 \x01(\tR\regressVrfName\x12&\n" +
+	"\x0eapplication_id\x18\x87\x01 \x01(\x04R\rapplicationId\x12*\n" +
+	"\x10application_name\x18\x88\x01 \x01(\tR\x0fapplicationName\x12\x1c\n" +
+	"\tuser_name\x18\x89\x01 \x01(\tR\buserName\x12\x1d\n" +
+	"\n" +
+	"in_if_name\x18\x8a\x01 \x01(\tR\binIfName\x12\x1f\n" +
+	"\vout_if_name\x18\x8b\x01 \x01(\tR\toutIfName\x12$\n" +
+	"\vpost_ip_tos\x18\x8c\x01 \x01(\rH\tR\tpostIpTos\x88\x01\x01\x12 \n" +
+	"\vtunnel_type\x18\x8d\x01 \x01(\rR\n" +
+	"tunnelType\x12!\n" +
+	"\ttunnel_id\x18\x8e\x01 \x01(\rH\n" +
+	"R\btunnelId\x88\x01\x01\x12%\n" +
+	"\x0einner_src_addr\x18\x8f\x01 \x01(\fR\finnerSrcAddr\x12%\n" +
+	"\x0einner_dst_addr\x18\x90\x01 \x01(\fR\finnerDstAddr\x12 \n" +
+	"\vinner_etype\x18\x91\x01 \x01(\rR\n" +
+	"innerEtype\x12 \n" +
+	"\vinner_proto\x18\x92\x01 \x01(\rR\n" +
+	"innerProto\x12%\n" +
+	"\x0einner_src_port\x18\x93\x01 \x01(\rR\finnerSrcPort\x12%\n" +
+	"\x0einner_dst_port\x18\x94\x01 \x01(\rR\finnerDstPort\x12#\n" +
+	"\rdot1q_vlan_id\x18\x95\x01 \x01(\rR\vdot1qVlanId\x124\n" +
+	"\x16dot1q_customer_vlan_id\x18\x96\x01 \x01(\rR\x13dot1qCustomerVlanId\x12,\n" +
+	"\x12post_dot1q_vlan_id\x18\x97\x01 \x01(\rR\x0fpostDot1qVlanId\x12=\n" +
+	"\x1bpost_dot1q_customer_vlan_id\x18\x98\x01 \x01(\rR\x17postDot1qCustomerVlanId\x12 \n" +
+	"\vminimum_ttl\x18\x99\x01 \x01(\rR\n" +
+	"minimumTtl\x12 \n" +
+	"\vmaximum_ttl\x18\x9a\x01 \x01(\rR\n" +
+	"maximumTtl\x126\n" +
+	"\x17minimum_ip_total_length\x18\x9b\x01 \x01(\x04R\x14minimumIpTotalLength\x126\n" +
+	"\x17maximum_ip_total_length\x18\x9c\x01 \x01(\x04R\x14maximumIpTotalLength\x12@\n" +
+	"\x1cmpls_vpn_route_distinguisher\x18\x9d\x01 \x01(\fR\x19mplsVpnRouteDistinguisher\x12.\n" +
+	"\x13mpls_top_label_type\x18\x9e\x01 \x01(\rR\x10mplsTopLabelType\x121\n" +
+	"\x12mpls_top_label_exp\x18\x9f\x01 \x01(\rH\vR\x0fmplsTopLabelExp\x88\x01\x01\x120\n" +
+	"\x14bgp_prev_adjacent_as\x18\xa0\x01 \x01(\rR\x11bgpPrevAdjacentAs\x125\n" +
+	"\x16bgp_source_communities\x18\xa1\x01 \x03(\rR\x14bgpSourceCommunities\x12F\n" +
+	"\x1fbgp_source_extended_communities\x18\xa2\x01 \x03(\fR\x1cbgpSourceExtendedCommunities\x129\n" +
+	"\x18bgp_extended_communities\x18\xa3\x01 \x03(\fR\x16bgpExtendedCommunities\x12@\n" +
+	"\x1cbgp_source_large_communities\x18\xa4\x01 \x03(\fR\x19bgpSourceLargeCommunities\x123\n" +
+	"\x15bgp_large_communities\x18\xa5\x01 \x03(\fR\x13bgpLargeCommunities\x12*\n" +
+	"\x0esrh_flags_ipv6\x18\xa6\x01 \x01(\rH\fR\fsrhFlagsIpv6\x88\x01\x01\x12&\n" +
+	"\fsrh_tag_ipv6\x18\xa7\x01 \x01(\rH\rR\n" +
+	"srhTagIpv6\x88\x01\x01\x126\n" +
+	"\x17srh_active_segment_ipv6\x18\xa8\x01 \x01(\fR\x14srhActiveSegmentIpv6\x126\n" +
+	"\x17srh_active_segment_type\x18\xa9\x01 \x01(\rR\x14srhActiveSegmentType\x12<\n" +
+	"\x1asrh_segment_locator_length\x18\xaa\x01 \x01(\rR\x17srhSegmentLocatorLength\x12B\n" +
+	"\x1dsrh_segment_endpoint_behavior\x18\xab\x01 \x01(\rR\x1asrhSegmentEndpointBehavior\x12'\n" +
+	"\x0fsta_mac_address\x18\xac\x01 \x01(\x04R\rstaMacAddress\x12)\n" +
+	"\x10sta_ipv4_address\x18\xad\x01 \x01(\fR\x0estaIpv4Address\x12)\n" +
+	"\x10mpls_tunnel_name\x18\xae\x01 \x01(\tR\x0emplsTunnelName\x12%\n" +
+	"\x0empls_tunnel_id\x18\xaf\x01 \x01(\rR\fmplsTunnelId\x12!\n" +
+	"\fmpls_vc_name\x18\xb0\x01 \x01(\tR\n" +
+	"mplsVcName\x12\x1d\n" +
+	"\n" +
+	"mpls_vc_id\x18\xb1\x01 \x01(\rR\bmplsVcId\x121\n" +
+	"\x14mpls_ftn_description\x18\xb2\x01 \x01(\tR\x12mplsFtnDescription\x124\n" +
+	"\x16mpls_fec_prefix_length\x18\xb3\x01 \x01(\rR\x13mplsFecPrefixLength\x12 \n" +
+	"\vingress_vni\x18\xb4\x01 \x01(\rR\n" +
+	"ingressVni\x12\x1e\n" +
+	"\n" +
+	"egress_vni\x18\xb5\x01 \x01(\rR\tegressVni\x12'\n" +
+	"\fegress_queue\x18\xb6\x01 \x01(\rH\x0eR\vegressQueue\x88\x01\x01\x12%\n" +
+	"\vqueue_depth\x18\xb7\x01 \x01(\rH\x0fR\n" +
+	"queueDepth\x88\x01\x01\x12)\n" +
+	"\rtransit_delay\x18\xb8\x01 \x01(\rH\x10R\ftransitDelay\x88\x01\x01\x12'\n" +
+	"\x0ftunnel_src_addr\x18\xb9\x01 \x01(\fR\rtunnelSrcAddr\x12'\n" +
+	"\x0ftunnel_dst_addr\x18\xba\x01 \x01(\fR\rtunnelDstAddr\x12\x1e\n" +
+	"\n" +
+	"acl_number\x18\xbb\x01 \x01(\rR\taclNumber\x12\x1a\n" +
+	"\bacl_name\x18\xbc\x01 \x01(\tR\aaclName\x12\x1a\n" +
+	"\burl_host\x18\xbd\x01 \x01(\tR\aurlHost\x12\x11\n" +
+	"\x03url\x18\xbe\x01 \x01(\tR\x03url\x12$\n" +
+	"\rdrop_function\x18\xbf\x01 \x01(\tR\fdropFunction\x12#\n" +
+	"\rhw_trap_group\x18\xc0\x01 \x01(\tR\vhwTrapGroup\x12\x18\n" +
+	"\ahw_trap\x18\xc1\x01 \x01(\tR\x06hwTrap\x12+\n" +
+	"\x11linux_drop_reason\x18\xc2\x01 \x01(\tR\x0flinuxDropReason\x12\x18\n" +
+	"\atcp_rtt\x18\xc3\x01 \x01(\rR\x06tcpRtt\x12)\n" +
+	"\x10tcp_rtt_variance\x18\xc4\x01 \x01(\rR\x0etcpRttVariance\x12(\n" +
+	"\x0ftcp_retransmits\x18\xc5\x01 \x01(\rR\x0etcpRetransmits\x12\x1a\n" +
+	"\btcp_lost\x18\xc6\x01 \x01(\rR\atcpLost\x12\"\n" +
+	"\fsampler_name\x18\xc7\x01 \x01(\tR\vsamplerName\x12\"\n" +
+	"\fsampler_mode\x18\xc8\x01 \x01(\tR\vsamplerMode\"\x83\x01\n" +
 	"\bFlowType\x12\x0f\n" +
 	"\vFLOWUNKNOWN\x10\x00\x12\v\n" +
 	"\aSFLOW_5\x10\x01\x12\x0e\n" +
@@ -775,7 +1672,9 @@ const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\n" +
 	"NETFLOW_V1\x10\x05\x12\x0e\n" +
 	"\n" +
-	"NETFLOW_V7\x10\x06\"\xc7\x01\n" +
+	"NETFLOW_V7\x10\x06\x12\x0e\n" +
+	"\n" +
+	"NETFLOW_V8\x10\a\"\xc7\x01\n" +
 	"\n" +
 	"LayerStack\x12\f\n" +
 	"\bEthernet\x10\x00\x12\b\n" +
@@ -798,9 +1697,24 @@ const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\x06Teredo\x10\r\x12\n" +
 	"\n" +
 	"\x06Custom\x10cB\x11\n" +
-	"\x0f_flow_directionB\x0f\n" +
+	"\x0f_flow_directionB\x12\n" +
+	"\x10_sampling_sourceB\x0f\n" +
 	"\r_out_if_countB\x0e\n" +
-	"\f_drop_reasonJ\x04\b\x02\x10\x03J\x04\b\x05\x10\x06J\x04\b'\x10*J\x04\b5\x10BB1Z/github.com/weirflow/weir/producer/flowpb;flowpbb\x06proto3"
+	"\f_drop_reasonB\x11\n" +
+	"\x0f_ingress_vrf_idB\x10\n" +
+	"\x0e_egress_vrf_idB\x14\n" +
+	"\x12_bi_flow_directionB\x11\n" +
+	"\x0f_firewall_eventB\x15\n" +
+	"\x13_firewall_ext_eventB\x0e\n" +
+	"\f_post_ip_tosB\f\n" +
+	"\n" +
+	"_tunnel_idB\x15\n" +
+	"\x13_mpls_top_label_expB\x11\n" +
+	"\x0f_srh_flags_ipv6B\x0f\n" +
+	"\r_srh_tag_ipv6B\x0f\n" +
+	"\r_egress_queueB\x0e\n" +
+	"\f_queue_depthB\x10\n" +
+	"\x0e_transit_delayJ\x04\b\x02\x10\x03J\x04\b\x05\x10\x06J\x04\b5\x10BB1Z/github.com/weirflow/weir/producer/flowpb;flowpbb\x06proto3"
 
 var (
 	file_producer_flowpb_flow_proto_rawDescOnce sync.Once

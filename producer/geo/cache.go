@@ -28,7 +28,7 @@ func (c Country) String() string {
 	return string([]byte{byte(c >> 8), byte(c)})
 }
 
-// An Answer is what is known of an address; zero for what is not.
+// An Answer is what is known about an address; zero for what is not.
 type Answer struct {
 	AS      uint32
 	Country Country
@@ -37,11 +37,11 @@ type Answer struct {
 // A Source answers what a cache does not know. It may be used by any number of
 // caches at once.
 type Source struct {
-	// Find returns what is known of an address, which is IPv4 or IPv6 and
+	// Find returns what is known about an address, which is IPv4 or IPv6 and
 	// never mapped, and the length of the prefix around it that has the same
 	// answer. It is called by the goroutines of all caches.
 	Find func(netip.Addr) (Answer, int)
-	// Generation changes after the answers have: caches begin anew.
+	// Generation changes after the answers have: caches begin again.
 	Generation atomic.Uint64
 }
 
@@ -96,7 +96,7 @@ func (c *Cache) Begin() {
 // Misses returns how often the source was asked.
 func (c *Cache) Misses() uint64 { return c.misses }
 
-// Find returns what is known of an address of 4 or 16 bytes, in network order;
+// Find returns what is known about an address of 4 or 16 bytes, in network order;
 // of one of another length nothing. addr is not kept.
 func (c *Cache) Find(addr []byte) Answer {
 	switch len(addr) {

@@ -19,17 +19,21 @@ type Form uint8
 
 // Forms.
 const (
-	Number      Form = iota
-	Address          // "192.0.2.1", "" where there is none
-	Prefix           // the network of the address of the same side: "192.0.2.0/24"
-	MAC              // "02:00:00:00:00:01"
-	TypeName         // the name of a flow type
-	EtherType        // the name of an EtherType
-	Protocol         // the name of an IP protocol
-	NumberList       // [1,2]
-	AddressList      // ["192.0.2.1"]
-	LayerList        // ["Ethernet","IPv4"]
-	Text             // any text
+	Number        Form = iota
+	Address            // "192.0.2.1", "" where there is none
+	Prefix             // the network of the address of the same side: "192.0.2.0/24"
+	MAC                // "02:00:00:00:00:01"
+	TypeName           // the name of a flow type
+	EtherType          // the name of an EtherType
+	Protocol           // the name of an IP protocol
+	NumberList         // [1,2]
+	AddressList        // ["192.0.2.1"]
+	LayerList          // ["Ethernet","IPv4"]
+	Text               // any text
+	TunnelName         // the name of a kind of tunnel
+	Distinguisher      // a route distinguisher: "64500:1", "192.0.2.1:1"
+	CommunityList      // ["rt:64500:1","64500:1:2"]
+	RateSource         // the name of what a sampling rate came from
 )
 
 // Conversion is how the value of an element becomes that of a field.
@@ -45,7 +49,7 @@ const (
 	// does not replace one that is there.
 	IPv4
 	IPv6
-	// Append adds an address to a list.
+	// Append adds an address to a list, or a number or a string of Element.Length bytes.
 	Append
 	// Label is a label of the MPLS stack, at the place that Element.Place says.
 	Label
@@ -70,6 +74,34 @@ const (
 	// packet. They fill the fields that have a source in a sampled header.
 	Frame
 	Packet
+	// DurationMillis and DurationMicros are how long the flow took: they give the one
+	// of start and end that the template does not have.
+	DurationMillis
+	DurationMicros
+	// EthernetType is the EtherType of a record without addresses.
+	EthernetType
+	// Implies says that the protocol is Element.Place.
+	Implies
+	// ICMPPort is a part of the destination port, if the protocol is ICMP or ICMPv6.
+	ICMPPort
+	// CodePoint is a differentiated services code point: the upper six bits of the field.
+	CodePoint
+	// Chosen is the value that Element.Lookup has for the element's.
+	Chosen
+	// Application is an application id, also one of 9 bytes with an enterprise number.
+	Application
+	// BasicList is a list of values (RFC 6313 section 4.5.1).
+	BasicList
+	// Segments are addresses of 16 bytes one after the other.
+	Segments
+	// RoutingHeader is an IPv6 segment routing header (RFC 8754).
+	RoutingHeader
+	// Labels is the beginning of a sampled packet with its label stack, PacketPayload
+	// that of what follows its IP header.
+	Labels
+	PacketPayload
+	// Union is a set of bits that is added to those of the field's other elements.
+	Union
 	// NumConversions is the number of conversions.
 	NumConversions
 )
@@ -83,15 +115,43 @@ type Element struct {
 	// is 0 for all bits. Only Plain looks at these.
 	Conv        Conversion
 	Shift, Bits uint8
-	// Place is that of a label in the MPLS stack, 0 being the top; of an Interval, which
-	// part of a rate it is (package producer has the parts); of a Sampler, 1 for a
-	// selection sequence and 2 for a line card instead.
+	// Place is that of a label in the MPLS stack, 0 being the top; of Implies it is the
+	// number of the protocol; of an Interval, which part of a rate it is (package
+	// producer has the parts); of a Sampler, 1 for a selection sequence, 2 for a line
+	// card and 3 for a selector instead; of an NTP, 1 for nanoseconds.
 	Place uint8
 	// Rank orders the elements of a field: one is not used where the template has
-	// another of the same field with a lower rank. Among equals the last one in the
-	// template counts.
+	// another of the same field with a lower rank, unless its rank is IfZero. Among
+	// equals the first one in the template counts that is not zero (RFC 7011 section 8).
 	Rank uint8
+	// Length is the only length in bytes that the value may have, 0 for any. Of
+	// BasicList it is that of the list's values.
+	Length uint8
+	// Lookup is what values stand for; of Chosen alone.
+	Lookup *Lookup
+	// Side restricts the element to records of one direction.
+	Side Side
+	// Reverse elements fill the field of the other direction's flow, as those of
+	// RFC 5103 do.
+	Reverse bool
+	// New elements are those that goflow2 does not know.
+	New bool
 }
+
+// Side is the side of the exporter that an element without direction is about, by the
+// record's flow direction (61).
+type Side uint8
+
+// Sides.
+const (
+	AnySide Side = iota
+	Ingress      // of all records but those of Egress
+	Egress       // of records whose direction is 1
+)
+
+// IfZero is the rank of elements that are used where the value of all others is zero
+// in a record.
+const IfZero = 255
 
 // A Source is a member of a record of sFlow flow samples.
 type Source struct {
@@ -110,7 +170,7 @@ type Field struct {
 	Doc    string // one sentence, for docs/fields.md and flow.proto
 	// Elements of NetFlow v9 and IPFIX.
 	Elements []Element
-	// Fixed says where NetFlow v1, v5 and v7 have the field, Header what of the
+	// Fixed says where the versions of NetFlow with fixed layouts have the field, Header what of the
 	// datagram itself or of the sample fills it, Sampled what of sampled headers.
 	Fixed, Header, Sampled string
 	// SFlow are the records that fill it.
@@ -122,7 +182,13 @@ type Field struct {
 	// flow.proto, and written as 0 where the element was there. For extra fields
 	// alone.
 	ZeroIsValue bool
+	// ZeroIsNone: an address of zeros is how exporters say that there is none: the field
+	// is absent then. For extra addresses alone.
+	ZeroIsNone bool
 }
+
+// IsList tells whether the field is a list.
+func (f *Field) IsList() bool { return f.Kind == Uints || f.Kind == BytesList || f.Kind == Layers }
 
 // Tag returns the field's key in the protobuf wire format, as a number.
 func (f *Field) Tag() int {

@@ -54,7 +54,7 @@ type datagram struct {
 	data []byte
 }
 
-// A setup is what the outputs depend on beside the datagrams.
+// A setup is what the outputs depend on in addition to the datagrams.
 type setup struct {
 	name     string
 	programs *producer.Programs

@@ -28,7 +28,7 @@ failed=0
 root=$tmp/root
 units=$root/usr/lib/systemd/system
 mkdir -p "$units" "$root/etc/systemd/system" "$root/usr/bin" "$root/bin" "$root/usr/sbin"
-for program in usr/bin/weir bin/kill; do
+for program in usr/bin/weir; do
 	printf '#!/bin/sh\nexit 0\n' >"$root/$program"
 	chmod 755 "$root/$program"
 done

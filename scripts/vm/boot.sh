@@ -50,8 +50,9 @@ if [ -n "${QEMU_ROOT:-}" ]; then
 	mount --bind "$folder" "$QEMU_ROOT/vm/out"
 	mount --rbind /dev "$QEMU_ROOT/dev"
 	mount -t proc proc "$QEMU_ROOT/proc"
-	cp "$image" "$folder/image"
-	kernel=/vm/kernel folder=/vm/out image=/vm/out/image run="chroot $QEMU_ROOT"
+	: >>"$QEMU_ROOT/vm/image"
+	mount --bind "$image" "$QEMU_ROOT/vm/image"
+	kernel=/vm/kernel folder=/vm/out image=/vm/image run="chroot $QEMU_ROOT"
 fi
 
 # thread=single: with a thread for each CPU QEMU now and then runs code that the

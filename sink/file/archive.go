@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -50,85 +52,116 @@ func (n names) at(t time.Time, seq int) string {
 
 func (n names) path(name string) string { return filepath.Join(n.dir, name) }
 
-// owns reports whether name is one that rotation gives.
-func (n names) owns(name string) bool {
+// parse returns when a file of this name was rotated, and its number. ok is false if
+// rotation would not give a file this name, to the byte.
+func (n names) parse(name string) (at time.Time, seq int, ok bool) {
 	rest, ok := strings.CutPrefix(name, n.stem+"-")
 	if !ok {
-		return false
+		return at, 0, false
 	}
-	rest, ok = strings.CutSuffix(rest, n.ext)
+	stamp, number, ok := strings.Cut(strings.TrimSuffix(rest, n.ext), "-")
 	if !ok {
-		return false
+		return at, 0, false
 	}
-	stamp, seq, ok := strings.Cut(rest, "-")
-	if !ok || len(seq) < 4 || strings.Trim(seq, "0123456789") != "" {
-		return false
+	at, err := time.Parse(stampLayout, stamp)
+	if err != nil {
+		return at, 0, false
 	}
-	_, err := time.Parse(stampLayout, stamp)
-	return err == nil
+	if seq, err = strconv.Atoi(number); err != nil {
+		return at, 0, false
+	}
+	return at, seq, seq >= 1 && seq <= maxSeq && n.at(at, seq) == name
 }
 
-// archive looks after the rotated files of one output, with a goroutine that
-// compresses them.
+// owns reports whether name is one that rotation gives.
+func (n names) owns(name string) bool {
+	_, _, ok := n.parse(name)
+	return ok
+}
+
+// archive looks after the rotated files of one output, with a goroutine that compresses
+// them and one that deletes the oldest.
 type archive struct {
 	log *slog.Logger
+	now func() time.Time
 
-	// mu keeps the compressor from listing the directory in the middle of a
+	// mu keeps the goroutines from listing the directory in the middle of a
 	// rotation. The fields under it are written by the sink's goroutine.
 	mu sync.Mutex
 	names
 	// writing is the rotated name under which the output is still written,
 	// after a rotation that failed half way.
 	writing string
+	output  fileID // of the output in use
+	lastAt  int64  // second of the last rotation
+	lastSeq int    // and number in it
+	care    Care
 
-	bell    chan struct{} // one slot; nil without compression
+	compressing string      // rotated name that is compressed now; under mu
+	removing    string      // rotated name that is deleted now; under mu
+	doomed      atomic.Bool // what is compressed is deleted; set under mu
+
+	bell    chan struct{} // one slot: rotated files to compress
+	trimmer trimmer
 	closing chan struct{}
 	wg      sync.WaitGroup
 }
 
-// newArchive prepares rotation of the file at path, which exists, and with
-// compress starts the compressor, which first sees to what an earlier run
-// has left.
-func newArchive(path string, compress bool, log *slog.Logger) (*archive, error) {
+// fileID identifies a file.
+type fileID struct{ dev, ino uint64 }
+
+// newArchive prepares rotation of the file at path, which is open as t, and starts the
+// goroutines, which first see to what an earlier run has left.
+func newArchive(path string, t *target, care Care, log *slog.Logger, now func() time.Time) (*archive, error) {
 	n, err := namesOf(path)
 	if err != nil {
 		return nil, err
 	}
-	a := &archive{log: log, names: n}
-	if compress {
-		a.bell = make(chan struct{}, 1)
-		a.closing = make(chan struct{})
-		a.ring()
-		a.wg.Go(a.compressor)
+	a := &archive{
+		log: log, now: now, names: n, output: t.id(), care: care,
+		bell: make(chan struct{}, 1), closing: make(chan struct{}),
 	}
+	a.trimmer.init()
+	a.ring()
+	a.wg.Go(a.compressor)
+	a.wg.Go(a.trimAlways)
 	return a, nil
 }
 
-// ring tells the compressor, if there is one, to look for rotated files.
+// ring has the goroutines look for rotated files.
 func (a *archive) ring() {
-	if a.bell == nil {
-		return
-	}
+	ringBell(a.bell)
+	a.trimmer.wanted.Store(true)
+	ringBell(a.trimmer.bell)
+}
+
+func ringBell(bell chan struct{}) {
 	select {
-	case a.bell <- struct{}{}:
+	case bell <- struct{}{}:
 	default:
 	}
 }
 
-// opened tells that the output has been opened anew at path, which may be a
-// link that leads elsewhere now. The caller holds mu.
-func (a *archive) opened(path string) {
-	if n, err := namesOf(path); err == nil {
-		a.names = n
+// opened tells that the output has been opened again as t at path, which may be a link
+// that leads elsewhere now. The caller holds mu.
+func (a *archive) opened(path string, t *target) {
+	if n, err := namesOf(path); err == nil && n != a.names {
+		a.names, a.lastSeq = n, 0
 	}
-	a.writing = ""
+	a.writing, a.output = "", t.id()
 	a.ring()
 }
 
-// close returns when the compressor has finished all there is.
+// caring returns what to do with rotated files.
+func (a *archive) caring() Care {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.care
+}
+
+// close returns when the goroutines have finished all there is.
 func (a *archive) close() {
-	if a.bell != nil {
-		close(a.closing)
-		a.wg.Wait()
-	}
+	close(a.closing)
+	a.wg.Wait()
+	a.trim(true)
 }

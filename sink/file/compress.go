@@ -9,13 +9,14 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/weirflow/weir/internal/create"
 )
 
-// compressor compresses rotated files whenever the bell rings. The directory
+// compressor compresses rotated files whenever the bell rings, if it is to. The directory
 // is its queue: what an earlier run, or an earlier failure, has left is found
 // like what was just rotated.
 func (a *archive) compressor() {
@@ -49,13 +50,19 @@ func (a *archive) removeLeftovers() {
 // compressAll compresses every rotated file, oldest first. One that fails is
 // left as it is, logged once, and tried again the next time.
 func (a *archive) compressAll(failed map[string]bool) {
+	if a.caring().Compress != CompressZstd {
+		return
+	}
 	n, found, err := a.list("")
 	if err != nil {
 		a.log.Error("looking for rotated files failed", "dir", n.dir, "error", err)
 		return
 	}
 	for _, name := range found {
-		err := n.compress(name)
+		if a.caring().Compress != CompressZstd {
+			return
+		}
+		err := a.compress(n, name)
 		if err == nil {
 			delete(failed, name)
 			continue
@@ -89,8 +96,11 @@ func (a *archive) list(suffix string) (names, []string, error) {
 
 // compress replaces a rotated file by its compressed form. At any moment of a
 // crash one of them is there and whole: the original goes only after the
-// other is on disk under its final name.
-func (n names) compress(name string) (err error) {
+// other is on disk under its final name. If the file is deleted meanwhile, what was
+// compressed of it goes too.
+func (a *archive) compress(n names, name string) (err error) {
+	a.setCompressing(name)
+	defer a.setCompressing("")
 	in, err := create.Read(n.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // removed by someone since the listing
@@ -113,8 +123,11 @@ func (n names) compress(name string) (err error) {
 		if err != nil {
 			os.Remove(tmp)
 		}
+		if errors.Is(err, errDoomed) {
+			err = nil
+		}
 	}()
-	err = encode(out, in)
+	err = encode(out, abortable{in, &a.doomed})
 	if err == nil {
 		err = out.Sync()
 	}
@@ -129,13 +142,55 @@ func (n names) compress(name string) (err error) {
 	}
 	// A .zst of this name can only be this file's, from a run that ended
 	// before it removed the original: names with a .zst are never given out.
-	if err := os.Rename(tmp, n.path(name+zstSuffix)); err != nil {
+	if err := a.finishCompressed(tmp, n.path(name+zstSuffix)); err != nil {
 		return err
 	}
 	if err := syncDir(n.dir); err != nil {
 		return err
 	}
-	return os.Remove(n.path(name))
+	if err := os.Remove(n.path(name)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// errDoomed says that the file that is compressed was deleted.
+var errDoomed = errors.New("file was deleted")
+
+// setCompressing notes which file is compressed, "" for none.
+func (a *archive) setCompressing(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.compressing = name
+	a.doomed.Store(name != "" && name == a.removing)
+	if name == "" {
+		a.trimmer.wanted.Store(true)
+		ringBell(a.trimmer.bell)
+	}
+}
+
+// finishCompressed gives a compressed file its name, unless the original was deleted.
+func (a *archive) finishCompressed(tmp, final string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.doomed.Load() {
+		return errDoomed
+	}
+	return os.Rename(tmp, final)
+}
+
+// abortable is a file to compress.
+type abortable struct {
+	in     io.Reader
+	doomed *atomic.Bool
+}
+
+// Read implements io.Reader.
+func (r abortable) Read(p []byte) (int, error) {
+	if r.doomed.Load() {
+		return 0, errDoomed
+	}
+	return r.in.Read(p)
 }
 
 func encode(out io.Writer, in io.Reader) error {

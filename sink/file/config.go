@@ -40,9 +40,9 @@ type Config struct {
 	Mark bool
 
 	// RotateSize is the number of bytes that the file does not exceed: it is
-	// rotated before the batch that would take it over (a larger batch gets
-	// a file to itself). What the file holds when it is opened counts. 0
-	// turns this off.
+	// rotated before the message that would take it over, in the middle of a
+	// batch if need be. A message that is larger alone gets a file to itself.
+	// What the file holds when it is opened counts. 0 turns this off.
 	RotateSize int64
 
 	// RotateInterval cuts time, in UTC from the Unix epoch, into periods of
@@ -54,11 +54,22 @@ type Config struct {
 	// leaves them, CompressZstd replaces each by a .zst.
 	Compress string
 
+	// Keep says which rotated files are deleted.
+	Keep Keep
+
 	// Logger for rotation and compression; nil discards.
 	Logger *slog.Logger
 
 	now func() time.Time // for tests; nil is time.Now
 }
+
+// Care says what becomes of rotated files.
+type Care struct {
+	Compress string
+	Keep     Keep
+}
+
+func (c *Config) care() Care { return Care{c.Compress, c.Keep} }
 
 func (c *Config) rotates() bool { return c.RotateSize > 0 || c.RotateInterval > 0 }
 
@@ -83,6 +94,9 @@ func (c *Config) Validate() error {
 		}
 	default:
 		errs = append(errs, fmt.Errorf("compress %q is neither %q nor %q", c.Compress, CompressNone, CompressZstd))
+	}
+	if c.Keep.Any() && !c.rotates() {
+		errs = append(errs, errors.New("keep applies to rotated files, and rotation is off"))
 	}
 	return errors.Join(errs...)
 }

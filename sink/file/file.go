@@ -31,10 +31,13 @@ type File struct {
 	torn     []byte // rest of a message whose beginning is in out
 	unsynced bool   // written to since the last Flush
 
-	period     int64     // rotation period of the data in out
-	rotateFrom time.Time // after a failed rotation: not before this
-	rotateBad  bool      // the last rotation failed
-	archive    *archive  // rotated files; nil without rotation
+	period     int64                   // rotation period of the data in out
+	rotateFrom time.Time               // after a failed rotation: not before this
+	rotateBad  bool                    // the last rotation failed
+	archive    *archive                // rotated files; nil without rotation
+	keptBy     atomic.Pointer[archive] // the same, for Kept
+	rotations  atomic.Uint64
+	unlooked   int64 // bytes written since the archive looked at the disk
 }
 
 var (
@@ -82,14 +85,52 @@ func newFile(cfg Config, stdout int) (*File, error) {
 		return nil, f.wrap("open", err)
 	}
 	if cfg.rotates() {
-		f.archive, err = newArchive(cfg.Path, cfg.Compress == CompressZstd, f.log)
+		f.archive, err = newArchive(cfg.Path, &t, cfg.care(), f.log, f.cfg.now)
 		if err != nil {
 			unix.Close(t.fd)
 			return nil, f.wrap("open", err)
 		}
+		f.keptBy.Store(f.archive)
 	}
 	f.adopt(t)
 	return f, nil
+}
+
+// Reconfigure changes rotation, compression and which rotated files are kept to what cfg
+// says; the rest of cfg does not count. It is called between two writes. After an error
+// nothing is changed.
+func (f *File) Reconfigure(cfg Config) error {
+	next := f.cfg
+	next.RotateSize, next.RotateInterval, next.Compress, next.Keep = cfg.RotateSize, cfg.RotateInterval, cfg.Compress, cfg.Keep
+	if err := next.Validate(); err != nil {
+		return f.wrap("reconfigure", err)
+	}
+	if f.closed {
+		return f.fail("reconfigure", sink.ErrClosed)
+	}
+	if next.rotates() && (!f.open || !f.out.regular) {
+		return f.wrap("reconfigure", errors.New("only a regular file can be rotated"))
+	}
+	if next.rotates() && f.archive == nil {
+		a, err := newArchive(f.cfg.Path, &f.out, next.care(), f.log, f.cfg.now)
+		if err != nil {
+			return f.wrap("reconfigure", err)
+		}
+		f.archive = a
+		f.keptBy.Store(a)
+	}
+	if f.cfg.RotateInterval != next.RotateInterval {
+		f.cfg.RotateInterval = next.RotateInterval
+		f.period = f.periodOf(f.cfg.now())
+	}
+	f.cfg = next
+	if f.archive != nil {
+		f.archive.mu.Lock()
+		f.archive.care = next.care()
+		f.archive.mu.Unlock()
+		f.archive.ring()
+	}
+	return nil
 }
 
 // openTarget opens what the configuration names and brings a file that an earlier
@@ -170,7 +211,7 @@ func (f *File) Flush() error {
 	return nil
 }
 
-// Reopen implements [sink.Sink]. It opens the path anew. Standard output is
+// Reopen implements [sink.Sink]. It opens the path again. Standard output is
 // left as it is.
 func (f *File) Reopen() error {
 	if f.closed {
@@ -186,12 +227,12 @@ func (f *File) Reopen() error {
 	if err != nil {
 		return f.fail("reopen", err)
 	}
-	f.adopt(t)
 	if f.archive != nil {
 		f.archive.mu.Lock()
-		f.archive.opened(f.cfg.Path)
-		f.archive.mu.Unlock()
+		defer f.archive.mu.Unlock()
+		f.archive.opened(f.cfg.Path, &t)
 	}
+	f.adopt(t)
 	return nil
 }
 
@@ -206,8 +247,13 @@ func (f *File) settleTorn() {
 
 // Tick implements [sink.Ticker]: it rotates a file whose period is over.
 func (f *File) Tick() {
-	if !f.closed && f.open && f.cfg.RotateInterval > 0 && len(f.torn) == 0 {
-		f.rotateIfDue(0)
+	if f.closed || !f.open || f.cfg.RotateInterval == 0 || len(f.torn) > 0 || !f.periodOver() {
+		return
+	}
+	if size, err := f.out.currentSize(); err == nil && size == 0 {
+		f.period = f.periodOf(f.cfg.now())
+	} else if err == nil {
+		f.tryRotation()
 	}
 }
 

@@ -9,10 +9,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/weirflow/weir/internal/option"
+	"github.com/weirflow/weir/internal/retain"
 	"github.com/weirflow/weir/sink"
+	"github.com/weirflow/weir/sink/output"
 	"github.com/weirflow/weir/sink/sinktest"
 )
 
@@ -205,7 +209,7 @@ func TestPermission(t *testing.T) {
 }
 
 // TestTornKept: the beginning of a message cannot be cut off, because others
-// have written behind it. Its rest goes out first when there is room.
+// have written after it. Its rest goes out first when there is room.
 func TestTornKept(t *testing.T) {
 	dir := smallDisk(t, "size=64k")
 	path := filepath.Join(dir, "flows.bin")
@@ -229,5 +233,87 @@ func TestTornKept(t *testing.T) {
 	mustWrite(t, f, "g")
 	if got := contents(t, path); got != "abc-defg" {
 		t.Errorf("file holds %q", got)
+	}
+}
+
+// TestKeepFreeDiskFull: on a small disk four workers write many times what fits. Rotated
+// files make way, nothing is lost, and what is there is the newest.
+func TestKeepFreeDiskFull(t *testing.T) {
+	for _, tc := range []struct {
+		name, compress string
+		keep           Keep
+	}{
+		{"free", CompressNone, Keep{Free: option.Space{Percent: 60}}},
+		{"free compressed", CompressZstd, Keep{Free: option.Space{Bytes: 4 << 20}}},
+		{"bytes", CompressNone, Keep{Limits: retain.Limits{Bytes: 2 << 20}}},
+		{"count compressed", CompressZstd, Keep{Limits: retain.Limits{Count: 10}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := smallDisk(t, "size=6m")
+			path := filepath.Join(dir, "flows.json")
+			var log logBuffer
+			f := mustNew(t, Config{Path: path, LineDelimited: true, RotateSize: 128 << 10,
+				Compress: tc.compress, Keep: tc.keep, Logger: log.logger()})
+			var all []byte
+			for i := 0; len(all) < 18<<20; i++ {
+				b := lines(i*2000, 2000)
+				if n, err := f.Write(context.Background(), b); err != nil || n != len(b.Ends) {
+					t.Fatalf("after %d bytes: wrote %d of %d: %v\n%s", len(all), n, len(b.Ends), err, log.String())
+				}
+				all = append(all, b.Buf...)
+			}
+			f.Close()
+			k := f.Kept()
+			free, total, err := output.DiskSpace(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := tc.keep.Free.Of(total); free < want {
+				t.Errorf("%d bytes are free, not %d", free, want)
+			}
+			deleted := uint64(0)
+			for _, n := range k.Deleted {
+				deleted += n
+			}
+			if k.Failures != 0 || k.Rotations < 120 || uint64(k.Files) != k.Rotations-deleted || deleted == 0 {
+				t.Errorf("%+v", k)
+			}
+			if got := readRotated(t, path); !bytes.HasSuffix(all, got) || len(got) < 512<<10 {
+				t.Errorf("%d bytes are left, which are not the last that were written", len(got))
+			}
+		})
+	}
+}
+
+// TestKeepFreeOthers: others fill the disk. weir deletes all that it may, says once that this
+// is not enough, and again when there is room.
+func TestKeepFreeOthers(t *testing.T) {
+	dir := smallDisk(t, "size=4m")
+	path := filepath.Join(dir, "flows.json")
+	for i := range 4 {
+		write(t, filepath.Join(dir, rotatedAt(time.Hour, i+1)), string(make([]byte, 256<<10)))
+	}
+	linked := rotatedAt(2*time.Hour, 1)
+	write(t, filepath.Join(dir, linked), string(make([]byte, 64<<10)))
+	if err := os.Link(filepath.Join(dir, linked), filepath.Join(dir, "archive")); err != nil {
+		t.Fatal(err)
+	}
+	ballast := filepath.Join(dir, "ballast")
+	write(t, ballast, string(make([]byte, 2560<<10)))
+	var log logBuffer
+	f := mustNew(t, Config{Path: path, RotateSize: 1 << 20, Keep: Keep{Free: option.Space{Bytes: 1 << 20}}, Logger: log.logger()})
+	eventually(t, "the deletion of as many as it takes", func() bool { return f.Kept().Deleted[retain.Free] == 3 })
+	if !exists(filepath.Join(dir, rotatedAt(time.Hour, 4))) || !exists(filepath.Join(dir, linked)) {
+		t.Errorf("more than needed was deleted, or what frees nothing:\n%s", log.String())
+	}
+	write(t, ballast, string(make([]byte, 3500<<10)))
+	eventually(t, "the warning", func() bool { return log.count("no rotated file is left to delete") == 1 })
+	f.archive.ring()
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end of it", func() bool { return log.count("the free space of -transport.file.keep.free again") == 1 })
+	if n := log.count("no rotated file is left to delete"); n != 1 {
+		t.Errorf("said %d times:\n%s", n, log.String())
 	}
 }

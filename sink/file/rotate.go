@@ -23,42 +23,63 @@ func (f *File) periodOf(t time.Time) int64 {
 	return t.UnixNano() / int64(f.cfg.RotateInterval)
 }
 
-// rotateIfDue rotates before next bytes are written if that is due. A failed
-// rotation costs no message: the file at hand is written on. It is logged
-// when it begins and when it is over.
-func (f *File) rotateIfDue(next int) {
+// roomFor returns how many messages of a batch may go into the file at hand, of those
+// after the first done: as many as RotateSize has room for, and one where the file is
+// empty. Before that it rotates a file that has room for none, or whose period is over.
+func (f *File) roomFor(ends []uint32, done int) int {
+	all := len(ends) - done
+	if !f.cfg.rotates() {
+		return all
+	}
+	for {
+		size, err := f.out.currentSize()
+		if err != nil {
+			return all // the write will tell
+		}
+		fit := all
+		if f.cfg.RotateSize > 0 {
+			fit = messagesIn(ends, endOf(ends, done)+int(max(f.cfg.RotateSize-size, 0))) - done
+		}
+		if size == 0 {
+			f.period = f.periodOf(f.cfg.now())
+			return max(fit, 1)
+		}
+		if fit > 0 && !f.periodOver() {
+			return fit
+		}
+		if !f.tryRotation() {
+			if fit == 0 {
+				fit = all
+			}
+			return fit
+		}
+	}
+}
+
+// periodOver reports whether the file at hand belongs to a period that is over.
+func (f *File) periodOver() bool { return f.periodOf(f.cfg.now()) > f.period }
+
+// tryRotation rotates and reports whether it could. A failed rotation costs no message:
+// the file at hand is written on. It is logged when it begins and when it is over.
+func (f *File) tryRotation() bool {
 	now := f.cfg.now()
-	size, err := f.out.currentSize()
-	if err != nil {
-		return // the write will tell
-	}
-	if size == 0 {
-		f.period = f.periodOf(now)
-		return
-	}
-	full := f.cfg.RotateSize > 0 && size > f.cfg.RotateSize-int64(next)
-	if next == 0 {
-		full = false // idle: only time counts
-	}
-	if !full && f.periodOf(now) <= f.period {
-		return
-	}
 	if f.rotateBad && now.Before(f.rotateFrom) {
-		return
+		return false
 	}
 	if err := f.rotate(now); err != nil {
 		f.rotateFrom = now.Add(retryRotation)
 		if !f.rotateBad {
-			f.log.Error("rotation fails, writing on", "path", f.cfg.Path, "error", err)
+			f.log.Error("rotation fails, still writing to the old file", "path", f.cfg.Path, "error", err)
 		}
 		f.rotateBad = true
-		return
+		return false
 	}
 	f.period = f.periodOf(now)
 	if f.rotateBad {
 		f.rotateBad = false
 		f.log.Info("rotation works again", "path", f.cfg.Path)
 	}
+	return true
 }
 
 // rotate renames the file and opens a new one in its place.
@@ -89,28 +110,36 @@ func (f *File) rotate(now time.Time) error {
 		return fmt.Errorf("open new file: %w", err)
 	}
 	f.adopt(t)
-	a.opened(f.cfg.Path)
+	a.opened(f.cfg.Path, &t)
 	if rotated != "" {
+		f.rotations.Add(1)
 		f.log.Info("output rotated", "path", f.cfg.Path, "to", rotated)
 	}
 	return nil
 }
 
 // rename moves the current file to the next free rotated name, which it
-// returns. A name is free if neither it nor its compressed form exists.
-func (n names) rename(now time.Time) (string, error) {
-	for seq := 1; seq <= maxSeq; seq++ {
-		name := n.at(now, seq)
-		if _, err := os.Lstat(n.path(name + zstSuffix)); err == nil {
+// returns. A name is free if neither it nor its compressed form exists, nor was given in
+// the same second: the order of names stays that of files, whatever is deleted. The
+// caller holds mu.
+func (a *archive) rename(now time.Time) (string, error) {
+	first := 1
+	if a.lastAt == now.Unix() {
+		first = a.lastSeq + 1
+	}
+	for seq := first; seq <= maxSeq; seq++ {
+		name := a.at(now, seq)
+		if _, err := os.Lstat(a.path(name + zstSuffix)); err == nil {
 			continue
 		}
-		err := renameNoReplace(n.current, n.path(name))
+		err := renameNoReplace(a.current, a.path(name))
 		if errors.Is(err, unix.EEXIST) {
 			continue
 		}
 		if err != nil {
 			return "", fmt.Errorf("rename to %q: %w", name, err)
 		}
+		a.lastAt, a.lastSeq = now.Unix(), seq
 		return name, nil
 	}
 	return "", fmt.Errorf("no free name for %v", now.UTC())

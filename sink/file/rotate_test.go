@@ -1,6 +1,8 @@
 package file
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,7 +78,8 @@ func TestRotateBySize(t *testing.T) {
 	f := mustNew(t, cfg)
 	mustWrite(t, f, "1234\n")                   // 9 bytes
 	mustWrite(t, f, "5\n")                      // would be 11
-	mustWrite(t, f, "12345678\n", "87654321\n") // too large for any file
+	mustWrite(t, f, "12345678\n", "87654321\n") // each fits into a file, not both
+	mustWrite(t, f, "x\n", "larger than a file\n", "y\n", "z\n", "12345\n")
 	c.add(time.Second)
 	mustWrite(t, f, "6\n")
 	mustWrite(t, f, "7\n")
@@ -84,11 +87,64 @@ func TestRotateBySize(t *testing.T) {
 	expect(t, filepath.Dir(path), map[string]string{
 		"flows-20461123T093000Z-0001.json": "old\n1234\n",
 		"flows-20461123T093000Z-0002.json": "5\n",
-		"flows-20461123T093001Z-0001.json": "12345678\n87654321\n",
+		"flows-20461123T093000Z-0003.json": "12345678\n",
+		"flows-20461123T093000Z-0004.json": "87654321\n",
+		"flows-20461123T093000Z-0005.json": "x\n",
+		"flows-20461123T093000Z-0006.json": "larger than a file\n",
+		"flows-20461123T093001Z-0001.json": "y\nz\n12345\n",
 		"flows.json":                       "6\n7\n",
 	})
-	if n := log.count("output rotated"); n != 3 {
+	if n := log.count("output rotated"); n != 7 {
 		t.Errorf("%d rotations logged", n)
+	}
+}
+
+// TestRotateSizeHolds: no file passes the size, whatever the batches, the file is as
+// full as messages allow, and no message is torn, lost or moved.
+func TestRotateSizeHolds(t *testing.T) {
+	path, cfg, _, _ := rotating(t)
+	rng := rand.New(rand.NewPCG(1, 2))
+	var all strings.Builder
+	next := func(limit int) string {
+		m := strings.Repeat("x", rng.IntN(limit)) + fmt.Sprintf("%d\n", rng.IntN(10))
+		all.WriteString(m)
+		return m
+	}
+	for _, limit := range []int64{10, 64, 300} {
+		cfg.RotateSize = limit
+		f := mustNew(t, cfg)
+		for range 40 {
+			var messages []string
+			for range 1 + rng.IntN(30) {
+				messages = append(messages, next(int(limit)-1))
+			}
+			mustWrite(t, f, messages...)
+		}
+		f.Close()
+		var files []string
+		for _, name := range listing(t, filepath.Dir(path)) {
+			text := contents(t, filepath.Join(filepath.Dir(path), name))
+			if int64(len(text)) > limit {
+				t.Fatalf("%s has %d bytes, more than %d", name, len(text), limit)
+			}
+			if name != filepath.Base(path) {
+				files = append(files, text)
+			}
+		}
+		files = append(files, contents(t, path))
+		if got := strings.Join(files, ""); got != all.String() {
+			t.Fatalf("size %d: the files hold %d bytes, not the %d written, or in another order", limit, len(got), all.Len())
+		}
+		for i := range len(files) - 1 {
+			head, _, _ := strings.Cut(files[i+1], "\n")
+			if int64(len(files[i])+len(head)+1) <= limit {
+				t.Errorf("size %d: file %d of %d bytes has room for the next message of %d", limit, i, len(files[i]), len(head)+1)
+			}
+		}
+		all.Reset()
+		for _, name := range listing(t, filepath.Dir(path)) {
+			os.Remove(filepath.Join(filepath.Dir(path), name))
+		}
 	}
 }
 
@@ -186,16 +242,22 @@ func TestRotateFails(t *testing.T) {
 	f := mustNew(t, cfg)
 	mustWrite(t, f, "11111111\n")
 	// A name whose rotated form is too long cannot be renamed to.
-	good := f.archive.stem
-	f.archive.stem = strings.Repeat("x", 250)
+	named := func(stem string) string {
+		f.archive.mu.Lock() // the goroutines of the archive may be looking
+		defer f.archive.mu.Unlock()
+		old := f.archive.stem
+		f.archive.stem = stem
+		return old
+	}
+	good := named(strings.Repeat("x", 250))
 	for range 5 {
 		mustWrite(t, f, "2\n")
 		c.add(retryRotation)
 	}
-	if n := log.count("rotation fails, writing on"); n != 1 {
+	if n := log.count("rotation fails, still writing to the old file"); n != 1 {
 		t.Errorf("failure logged %d times:\n%s", n, log)
 	}
-	f.archive.stem = good
+	named(good)
 	mustWrite(t, f, "3\n")
 	if n := log.count("rotation works again"); n != 1 {
 		t.Errorf("recovery logged %d times:\n%s", n, log)
@@ -226,7 +288,7 @@ func TestRotateNoNewFile(t *testing.T) {
 	}
 }
 
-// TestRotateLink: the file that a link leads to is rotated, beside itself.
+// TestRotateLink: the file that a link leads to is rotated, in its own folder.
 func TestRotateLink(t *testing.T) {
 	path, cfg, _, _ := rotating(t)
 	dir := t.TempDir()
@@ -256,7 +318,7 @@ func TestRotateLink(t *testing.T) {
 		"more.json":                       "4\n",
 	})
 	if got := listing(t, filepath.Dir(path)); !slices.Equal(got, []string{"flows.json"}) {
-		t.Errorf("beside the link there is %q", got)
+		t.Errorf("next to the link there is %q", got)
 	}
 }
 

@@ -123,7 +123,7 @@ func TestStdoutSIGPIPE(t *testing.T) {
 	})
 	w.Close()
 	if err != nil {
-		t.Skipf("cannot start this test anew: %v", err)
+		t.Skipf("cannot start this test again: %v", err)
 	}
 	if _, err := io.ReadFull(r, make([]byte, 1000)); err != nil {
 		t.Error(err)

@@ -44,6 +44,10 @@ func openPath(path string) (target, error) {
 	if err != nil {
 		return target{}, explainOpen(path, err)
 	}
+	if err := create.CheckOpenedFd(fd, path, care); err != nil {
+		unix.Close(fd)
+		return target{}, err
+	}
 	t, err := inspect(fd)
 	if err != nil {
 		unix.Close(fd)
@@ -89,6 +93,9 @@ func inspect(fd int) (target, error) {
 
 // same reports whether both are the same file.
 func (t *target) same(o *target) bool { return t.dev == o.dev && t.ino == o.ino }
+
+// id identifies the file.
+func (t *target) id() fileID { return fileID{t.dev, t.ino} }
 
 // isAt reports whether the path still leads to this file.
 func (t *target) isAt(path string) bool {

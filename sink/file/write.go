@@ -46,32 +46,52 @@ func (f *File) Write(ctx context.Context, b *producer.Batch) (int, error) {
 	if err := f.finishTorn(ctx); err != nil {
 		return 0, f.fail("write", err)
 	}
-	if f.cfg.rotates() {
-		f.rotateIfDue(len(b.Buf))
+	done := 0
+	for done < len(b.Ends) {
+		ends := b.Ends[:done+f.roomFor(b.Ends, done)]
+		deleted := f.deleted()
+		var err error
+		if done, err = f.writeUpTo(ctx, b.Buf, ends, done); err != nil {
+			if isFull(err) && f.madeRoom(deleted) {
+				continue
+			}
+			return done, f.fail("write", err)
+		}
 	}
+	return done, nil
+}
 
-	end := int(b.Ends[len(b.Ends)-1])
-	n, err := f.out.writeAll(ctx, b.Buf[:end])
+// writeUpTo writes the messages with these ends, of which the first done are written.
+// It returns how many are written now; all, if it returns no error.
+func (f *File) writeUpTo(ctx context.Context, buf []byte, ends []uint32, done int) (int, error) {
+	start := endOf(ends, done)
+	n, err := f.out.writeAll(ctx, buf[start:endOf(ends, len(ends))])
 	if n > 0 {
 		f.unsynced = true
+		f.lookAtDisk(n)
 	}
 	if err == nil {
 		f.markEnd(0)
-		return len(b.Ends), nil
+		return len(ends), nil
 	}
-	whole := messagesIn(b.Ends, n)
-	start := 0
-	if whole > 0 {
-		start = int(b.Ends[whole-1])
-	}
-	if n > start && f.mend(b.Buf[start:n], b.Buf[n:b.Ends[whole]]) {
+	n += start
+	whole := messagesIn(ends, n)
+	if start = endOf(ends, whole); n > start && f.mend(buf[start:n], buf[n:ends[whole]]) {
 		whole++
 	}
 	f.markEnd(0)
-	if whole == len(b.Ends) {
+	if whole == len(ends) {
 		return whole, nil
 	}
-	return whole, f.fail("write", err)
+	return whole, err
+}
+
+// endOf returns where the first n messages end.
+func endOf(ends []uint32, n int) int {
+	if n == 0 {
+		return 0
+	}
+	return int(ends[n-1])
 }
 
 // messagesIn returns how many messages lie wholly in the first n bytes.
@@ -181,8 +201,11 @@ func (f *File) fail(verb string, err error) error {
 	case errors.Is(err, sink.ErrClosed):
 	case errors.Is(err, unix.EPIPE):
 		err = fmt.Errorf("%w: %w", sink.ErrClosed, err)
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case isFull(err):
 		err = fmt.Errorf("%w: %w", sink.ErrDiskFull, err)
 	}
 	return f.wrap(verb, err)
 }
+
+// isFull reports whether an error says that the disk, or the user's part of it, is full.
+func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }

@@ -90,7 +90,7 @@ type SASL struct {
 type Config struct {
 	Brokers []string // host:port
 	// SRV is a DNS name whose SRV records list the brokers; Brokers is not
-	// used then. It is looked up anew whenever no known broker answers.
+	// used then. It is looked up again whenever no known broker answers.
 	SRV string
 	// Resolver looks names up. Nil is net.DefaultResolver.
 	Resolver *net.Resolver

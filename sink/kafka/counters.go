@@ -62,7 +62,7 @@ func (c *Counters) Known() uint64 { return c.known.Load() }
 // is not known whether they had been written.
 func (c *Counters) MaybeRepeated() uint64 { return c.repeated.Load() }
 
-// Resets returns how often sequence numbers began anew because the broker
+// Resets returns how often sequence numbers began again because the broker
 // had lost count.
 func (c *Counters) Resets() uint64 { return c.resets.Load() }
 

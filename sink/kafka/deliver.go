@@ -199,7 +199,7 @@ func (l *loop) insert(p *partition, s *set) {
 }
 
 // resequence closes the gap that a set leaves when it is given up. It is for
-// when none is under way. A set behind the gap cannot have been written,
+// when none is under way. A set after the gap cannot have been written,
 // whatever became of its connection: the broker takes numbers in order only.
 func (p *partition) resequence() {
 	p.next = p.acked

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protodelim"
 
@@ -22,7 +21,7 @@ func TestRealEnricher(t *testing.T) {
 	k := cluster(t, 1)
 	dir := t.TempDir()
 	program, asn := filepath.Join(dir, "enricher"), filepath.Join(dir, "asn.mmdb")
-	output(t, root, "go", "build", "-o", program, "./cmd/enricher")
+	runOutput(t, root, "go", "build", "-o", program, "./cmd/enricher")
 	if err := mmdbtest.WriteASN(asn, map[string]uint32{"::/0": 64500}); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +29,7 @@ func TestRealEnricher(t *testing.T) {
 		t.Run(string(shape), func(t *testing.T) {
 			from, to := newTopic(t, k, 3, nil), newTopic(t, k, 2, nil)
 			s, _ := open(t, Config{Shape: shape, MaxMessageBytes: 10_000, Brokers: k.Brokers(), Topic: from})
-			eventually(t, "availability", 20*time.Second, s.Available)
+			eventually(t, "availability", s.Available)
 			submit := func() {
 				t.Helper()
 				b, _ := flowBatch(flows)
@@ -58,7 +57,7 @@ func TestRealEnricher(t *testing.T) {
 
 			submit()
 			cmd, log := start()
-			eventually(t, "all flows", time.Minute, func() bool { return len(enrichedFlows(t, k, to)) >= flows })
+			eventually(t, "all flows", func() bool { return len(enrichedFlows(t, k, to)) >= flows })
 			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +66,7 @@ func TestRealEnricher(t *testing.T) {
 			}
 			submit()
 			cmd, _ = start()
-			eventually(t, "all flows twice", time.Minute, func() bool { return len(enrichedFlows(t, k, to)) >= 2*flows })
+			eventually(t, "all flows twice", func() bool { return len(enrichedFlows(t, k, to)) >= 2*flows })
 			all := enrichedFlows(t, k, to)
 			if len(all) != 2*flows {
 				t.Errorf("%d flows, want %d: the place in the topic was not kept", len(all), 2*flows)
@@ -79,13 +78,13 @@ func TestRealEnricher(t *testing.T) {
 			}
 			// Killed: what was not yet committed is read again.
 			submit()
-			eventually(t, "some of the third", time.Minute, func() bool { return len(enrichedFlows(t, k, to)) > 2*flows })
+			eventually(t, "some of the third", func() bool { return len(enrichedFlows(t, k, to)) > 2*flows })
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait() // killed
 			start()
-			eventually(t, "each flow three times", 2*time.Minute, func() bool {
+			eventually(t, "each flow three times", func() bool {
 				counts := map[uint64]int{}
 				for _, f := range enrichedFlows(t, k, to) {
 					counts[f.Packets]++

@@ -15,7 +15,7 @@ const (
 	lastBackoff  = time.Second
 	// refreshEvery is how often metadata is asked for when all is well.
 	refreshEvery = 5 * time.Minute
-	// flowingFor is after what idle time a partition begins anew with one
+	// flowingFor is after what idle time a partition begins again with one
 	// set under way.
 	flowingFor = time.Minute
 	// maxRequest is the size from which a request takes no further set.

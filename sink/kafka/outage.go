@@ -173,7 +173,7 @@ func (l *loop) learn(a *leadership, now time.Time) {
 		complete = l.lead(a.leaders, late, now)
 	default:
 		// A cluster may be about to make the topic, and a broker that has
-		// just started may not know of it yet.
+		// just started may not know about it yet.
 		passing := a.code == sarama.ErrUnknownTopicOrPartition || a.code == sarama.ErrLeaderNotAvailable
 		complete = false
 		if !passing || late || len(l.parts) == 0 {
@@ -227,7 +227,7 @@ func (l *loop) lead(leaders []int32, late bool, now time.Time) bool {
 	return all
 }
 
-// shrink is for a topic that was deleted and made anew with fewer partitions.
+// shrink is for a topic that was deleted and created again with fewer partitions.
 // It hands back what was to go to the others, when nothing is under way there
 // any more, and reports whether it has.
 func (l *loop) shrink(n int, now time.Time) bool {

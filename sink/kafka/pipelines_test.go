@@ -28,7 +28,7 @@ func missing(t *testing.T, what string, err error) {
 	t.Skipf("%s is missing: %v", what, err)
 }
 
-func output(t *testing.T, dir, name string, args ...string) string {
+func runOutput(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	var complaints strings.Builder
@@ -74,7 +74,7 @@ func TestRealPipelines(t *testing.T) {
 		c.Brokers, c.Topic = k.Brokers(), newTopic(t, k, 2, nil)
 		s, _ := open(t, c)
 		b, octets := flowBatch(flows)
-		eventually(t, "availability", 20*time.Second, s.Available)
+		eventually(t, "availability", s.Available)
 		if !s.Submit(b) {
 			t.Fatal("the batch is not taken")
 		}
@@ -93,17 +93,17 @@ func TestRealPipelines(t *testing.T) {
 			if err != nil {
 				missing(t, "kcat (Debian: apt-get install kcat)", err)
 			}
-			headers := output(t, ".", kcat, "-q", "-b", k.Plain, "-C", "-t", c.Topic, "-o", "beginning", "-e", "-f", "%h %S\n")
+			headers := runOutput(t, ".", kcat, "-q", "-b", k.Plain, "-C", "-t", c.Topic, "-o", "beginning", "-e", "-f", "%h %S\n")
 			if n := strings.Count(headers, "content-type=application/x-protobuf,weir-records="); n != messages {
 				t.Errorf("kcat shows %d messages of %d:\n%.300s", n, messages, headers)
 			}
-			values := output(t, ".", kcat, "-q", "-b", k.Plain, "-C", "-t", c.Topic, "-o", "beginning", "-e", "-D", "", "-f", "%s")
+			values := runOutput(t, ".", kcat, "-q", "-b", k.Plain, "-C", "-t", c.Topic, "-o", "beginning", "-e", "-D", "", "-f", "%s")
 			if len(values) != len(b.Buf) {
 				t.Errorf("kcat gives %d bytes of %d", len(values), len(b.Buf))
 			}
 		})
 		t.Run(string(c.Shape)+"/go", func(t *testing.T) {
-			got := output(t, root, "go", "run", "./docs/pipelines/consumer", "-brokers", k.Plain, "-topic", c.Topic,
+			got := runOutput(t, root, "go", "run", "./docs/pipelines/consumer", "-brokers", k.Plain, "-topic", c.Topic,
 				"-group", "go-"+c.Topic, "-flows", fmt.Sprint(flows))
 			if got != sum {
 				t.Errorf("got %q, want %q", got, sum)
@@ -112,7 +112,7 @@ func TestRealPipelines(t *testing.T) {
 		t.Run(string(c.Shape)+"/python", func(t *testing.T) {
 			py := python(t)
 			dir := t.TempDir()
-			output(t, root, py, "-m", "grpc_tools.protoc", "-I", "producer/flowpb", "--python_out="+dir, "flow.proto")
+			runOutput(t, root, py, "-m", "grpc_tools.protoc", "-I", "producer/flowpb", "--python_out="+dir, "flow.proto")
 			script, err := filepath.Abs(root + "/docs/pipelines/consumer.py")
 			if err != nil {
 				t.Fatal(err)
@@ -125,7 +125,7 @@ func TestRealPipelines(t *testing.T) {
 			}
 		})
 		t.Run(string(c.Shape)+"/clickhouse", func(t *testing.T) {
-			got := output(t, root, python(t), "docs/pipelines/clickhouse.py", k.Plain, c.Topic, "producer/flowpb/flow.proto")
+			got := runOutput(t, root, python(t), "docs/pipelines/clickhouse.py", k.Plain, c.Topic, "producer/flowpb/flow.proto")
 			// 256 last octets, of which those divisible by 3 have IPv6 too.
 			want := fmt.Sprintf("%d\t%d\t", flows, octets)
 			if !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "\t::ffff:198.51.100.0\n") {

@@ -23,7 +23,7 @@ func deliverTo(t *testing.T, k *kafkatest.Cluster, c Config, flows uint64) *Sink
 	s, _ := open(t, c)
 	d := drive(t, s)
 	d.add(flows, 700)
-	d.finish(30 * time.Second)
+	d.finish()
 	d.check(reader(t, k, c.Topic))
 	return s
 }
@@ -60,7 +60,7 @@ func TestRealEveryWay(t *testing.T) {
 	})
 }
 
-// TestRealVersions: what an operator says of the broker's version.
+// TestRealVersions: what an operator says about the broker's version.
 func TestRealVersions(t *testing.T) {
 	k := cluster(t, 1)
 	for _, version := range []string{"0.11.0.0", "1.0.0", "2.0.0", "2.1.0", "2.4.0", "2.5", "2.8.0", "3.9.0", "4.0.0"} {
@@ -129,7 +129,7 @@ func TestRealRefusals(t *testing.T) {
 			t.Parallel()
 			tc.c.Topic = "test-refusals"
 			s, log := open(t, tc.c)
-			eventually(t, "the complaint", 10*time.Second, func() bool {
+			eventually(t, "the complaint", func() bool {
 				return strings.Contains(log.String(), "kind="+tc.kind) && s.Counters().Errors(tc.kind) > 0
 			})
 			if !strings.Contains(log.String(), tc.says) {
@@ -148,13 +148,13 @@ func TestRealNoTopic(t *testing.T) {
 	k := cluster(t, 3)
 	name := topicName()
 	s, log := open(t, Config{Brokers: k.Brokers(), Topic: name})
-	eventually(t, "the complaint", 10*time.Second, func() bool { return strings.Contains(log.String(), "kind=topic") })
+	eventually(t, "the complaint", func() bool { return strings.Contains(log.String(), "kind=topic") })
 	d := drive(t, s)
 	d.add(1000, 100)
 	if err := k.Topic(name, 4, nil); err != nil {
 		t.Fatal(err)
 	}
-	d.finish(20 * time.Second)
+	d.finish()
 	d.check(reader(t, k, name))
 }
 
@@ -173,7 +173,7 @@ func TestRealTooLarge(t *testing.T) {
 		d.next++
 		d.add(500, 500)
 		start := time.Now()
-		d.finish(60 * time.Second)
+		d.finish()
 		if d.refused != 1 {
 			t.Errorf("%s: %d flows refused, want 1", shape, d.refused)
 		}

@@ -24,7 +24,7 @@ func underLoad(t *testing.T, k *kafkatest.Cluster, c Config, fault func() error)
 	c.Brokers = k.Brokers()
 	c.BufferBytes = 8 << 20
 	s, _ := open(t, c)
-	eventually(t, "availability", 20*time.Second, s.Available)
+	eventually(t, "availability", s.Available)
 	d := drive(t, s)
 
 	done := make(chan error, 1)
@@ -52,7 +52,7 @@ func underLoad(t *testing.T, k *kafkatest.Cluster, c Config, fault func() error)
 		default:
 		}
 	}
-	d.finish(90 * time.Second)
+	d.finish()
 	n := s.Counters()
 	t.Logf("%d flows in %v; sent again %d, handed back %d, known to the broker %d, resets %d, changes %d",
 		d.next, time.Since(start).Round(time.Millisecond), n.Retried(), d.back, n.Known(), n.Resets(), n.Changes())

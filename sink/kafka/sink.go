@@ -28,6 +28,7 @@ type Sink struct {
 
 	in     chan *producer.Batch
 	done   chan sink.Done
+	onDone func() // after each batch put into done; the loop's after the first Submit
 	events chan event
 	flush  chan chan struct{}
 
@@ -66,6 +67,7 @@ func New(c Config) (*Sink, error) {
 		events:         make(chan event, 256),
 		flush:          make(chan chan struct{}),
 		loopEnded:      make(chan struct{}),
+		onDone:         func() {},
 	}
 	if set.version.IsAtLeast(sarama.V2_1_0_0) {
 		s.produceVersion = 7
@@ -139,6 +141,9 @@ func (s *Sink) release(size int) {
 // Done returns the channel over which every batch comes back.
 func (s *Sink) Done() <-chan sink.Done { return s.done }
 
+// OnDone implements [sink.AsyncSink].
+func (s *Sink) OnDone(f func()) { s.onDone = f }
+
 // Available reports whether the cluster takes messages.
 func (s *Sink) Available() bool { return s.available.Load() }
 
@@ -199,4 +204,5 @@ func (s *Sink) finish(t *tracked, now time.Time) {
 	s.done <- d
 	// Counted down after: Submit must not find neither of both.
 	s.release(t.size)
+	s.onDone()
 }

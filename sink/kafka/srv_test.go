@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -70,12 +69,12 @@ func TestSRV(t *testing.T) {
 	s, _ := open(t, c)
 	d := drive(t, s)
 	d.add(2000, 100)
-	d.finish(20 * time.Second)
+	d.finish()
 	d.check(fakeReader(f))
 
 	c.SRV = "_kafka._tcp.other.example"
 	s, log := open(t, c)
-	eventually(t, "the complaint", 10*time.Second, func() bool { return s.Counters().Errors(KindDNS) > 0 && strings.Contains(log.String(), "kind=dns") })
+	eventually(t, "the complaint", func() bool { return s.Counters().Errors(KindDNS) > 0 && strings.Contains(log.String(), "kind=dns") })
 	if !strings.Contains(log.String(), c.SRV) || s.Available() {
 		t.Errorf("the log says %s", log)
 	}

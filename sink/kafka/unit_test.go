@@ -19,6 +19,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/weirflow/weir/internal/option"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/sink"
 )
@@ -224,7 +225,7 @@ func encoderLoop(t testing.TB, c Config) *loop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Sink{set: set, done: make(chan sink.Done, 16)}
+	s := &Sink{onDone: func() {}, set: set, done: make(chan sink.Done, 16)}
 	s.loop.init(s)
 	for i := range 8 {
 		s.loop.parts = append(s.loop.parts, &partition{id: int32(i)})
@@ -299,5 +300,51 @@ func BenchmarkEncode(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1500, "ns/flow")
 		})
+	}
+}
+
+// TestSecrets: what is missing is named, and where it may come from.
+func TestSecrets(t *testing.T) {
+	file := func(text string) string {
+		path := filepath.Join(t.TempDir(), "sasl")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, test := range []struct {
+		cluster Cluster
+		environ []string
+		want    string // of the fault; "" for none
+	}{
+		{Cluster{SASL: "none"}, nil, ""},
+		{Cluster{SASL: "plain"}, nil, "no user"},
+		{Cluster{SASL: "plain"}, []string{"KAFKA_SASL_PASS=p"}, "no user"},
+		{Cluster{SASL: "plain"}, []string{"KAFKA_SASL_USER=u"}, "no password"},
+		{Cluster{SASL: "plain"}, []string{"KAFKA_SASL_USER=u", "KAFKA_SASL_PASS="}, "no password"},
+		{Cluster{SASL: "plain"}, []string{"KAFKA_SASL_USER=u", "KAFKA_SASL_PASS=p"}, ""},
+		{Cluster{SASL: "plain", SASLFile: file("u\np\n")}, nil, ""},
+		{Cluster{SASL: "plain", SASLFile: file("\np\n")}, nil, "no user"},
+		{Cluster{SASL: "plain", SASLFile: file("u\n")}, nil, "not two lines"},
+		{Cluster{SASL: "plain", SASLFile: filepath.Join(t.TempDir(), "none")}, nil, "cannot read the file"},
+	} {
+		faults := test.cluster.Secrets(test.environ, "prefix.")
+		if test.want == "" {
+			if len(faults) > 0 || test.cluster.SASL != "none" && (test.cluster.SASLUser != "u" || test.cluster.SASLPassword != "p") {
+				t.Errorf("%+v, %v: %v", test.cluster, test.environ, faults)
+			}
+			continue
+		}
+		if len(faults) != 1 {
+			t.Errorf("%+v, %v: %d faults, want %q", test.cluster, test.environ, len(faults), test.want)
+			continue
+		}
+		var p *option.Problem
+		if !errors.As(faults[0].Err, &p) || !strings.HasPrefix(p.Text, test.want) || faults[0].Option != "prefix.sasl" {
+			t.Errorf("%+v, %v: %+v, want %q", test.cluster, test.environ, faults[0], test.want)
+		}
+		if p != nil && strings.HasPrefix(test.want, "no ") && (!strings.Contains(p.Allowed, "KAFKA_SASL_PASS") || !strings.Contains(p.Allowed, "-prefix.sasl.file")) {
+			t.Errorf("%s: %q does not say where both may come from", test.want, p.Allowed)
+		}
 	}
 }

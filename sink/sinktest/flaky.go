@@ -131,6 +131,9 @@ func (f *Flaky) Name() string { return "flaky" }
 // Done implements [sink.AsyncSink].
 func (f *Flaky) Done() <-chan sink.Done { return f.returns.C() }
 
+// OnDone implements [sink.AsyncSink].
+func (f *Flaky) OnDone(ring func()) { f.returns.OnDone(ring) }
+
 // Available implements [sink.AsyncSink].
 func (f *Flaky) Available() bool { f.mu.Lock(); defer f.mu.Unlock(); return !f.away && !f.closed }
 

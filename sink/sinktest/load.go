@@ -62,7 +62,7 @@ func checkKeys(b *producer.Batch) {
 	}
 }
 
-// A Bell is a hub that is told of batches.
+// A Bell is a hub that is told about batches.
 type Bell interface{ Notify() }
 
 // Work runs a worker for every lane, each of which sends that many batches of

@@ -19,7 +19,7 @@ import (
 
 // The list of acknowledgements is a file of records, all integers
 // little-endian, to which each acknowledgement is appended, and which is
-// written anew when it has become long. Later records override earlier ones.
+// rewritten when it has become long. Later records override earlier ones.
 //
 //	0  CRC-32C of the rest of the record
 //	4  length of what follows the kind, in bytes
@@ -54,7 +54,7 @@ const (
 	acksName = "spool.acks"
 	lockName = "spool.lock"
 
-	// acksKeep is the size at which the list is written anew.
+	// acksKeep is the size at which the list is rewritten.
 	acksKeep = 256 << 10
 	// acksRetry is how long a list that cannot be written is left alone.
 	acksRetry = time.Second
@@ -175,10 +175,10 @@ type acks struct {
 	path    string
 	f       *os.File
 	size    int64
-	limit   int64     // the size at which it is written anew
+	limit   int64     // the size at which it is rewritten
 	bootAt  int64     // offset of the ackBoot; 0 if there is none
 	broken  bool      // it lacks acknowledgements
-	retryAt time.Time // when to write it anew after a failure
+	retryAt time.Time // when to rewrite it after a failure
 	state   state
 	buf     []byte
 }
@@ -227,7 +227,7 @@ func (l *Log) loadAcks() (ackState, error) {
 	return s, nil
 }
 
-// ack appends one record to the list. Failing that, the list is written anew
+// ack appends one record to the list. Failing that, the list is rewritten
 // a little later; what it lacks until then would be delivered again.
 func (l *Log) ack(record func([]byte) []byte) {
 	a := &l.acks
@@ -272,7 +272,7 @@ var bootNumber = sync.OnceValue(func() uint64 {
 	return h.Sum64()
 })
 
-// compact writes the list anew, under another name that is then moved over
+// compact rewrites the list, under another name that is then moved over
 // the list, so that one of both is there at any time.
 func (l *Log) compact() {
 	a := &l.acks

@@ -44,7 +44,7 @@ type Config struct {
 	// second. A negative value syncs in Commit, before it returns.
 	SyncEvery time.Duration
 
-	// Logger is told of the begin and the end of faults and of what was
+	// Logger is told about the begin and the end of faults and of what was
 	// found at the start. Nil discards.
 	Logger *slog.Logger
 }

@@ -5,7 +5,7 @@
 // the active segment, a file of 64 MiB, reads entries from the oldest on, and
 // tells for each, or for some of its messages, that the output has them. That
 // goes to a second file, the list of acknowledgements, so that the next start
-// goes on behind them. A segment all of whose entries are acknowledged is
+// goes on after them. A segment all of whose entries are acknowledged is
 // removed. When the segments together would grow over a bound the oldest is
 // given up and its records are counted; when the file system has less free
 // space than is reserved nothing more is taken.
@@ -41,7 +41,7 @@
 //     1 GB. No lock.
 //   - hashicorp/raft-wal 0.4.0: 84 MB/s, as each append is synced. Checksums are not
 //     checked when reading: a changed byte was delivered. After a full disk
-//     "segment is sealed" for good. bbolt beside it. Calls itself experimental.
+//     "segment is sealed" for good. Needs bbolt too. Calls itself experimental.
 //   - prometheus tsdb/wlog 0.316.0: 236 MB/s, reads 3.8 GB/s, 21 modules. Damage in
 //     the middle costs all that follows: 529 of 1024 entries were left. After a
 //     full disk neither written nor repaired.

@@ -59,7 +59,7 @@ func (d *folder) freeName() string {
 }
 
 // damages is what may happen to the files of a spool. All of it leaves what a reader
-// knows of other files true.
+// knows about other files true.
 var damages = map[string]func(d *folder, seg string){
 	"remove": func(d *folder, seg string) { d.must(os.Remove(seg)) },
 	"rename": func(d *folder, seg string) { d.must(os.Rename(seg, d.freeName())) },
@@ -120,9 +120,13 @@ var damages = map[string]func(d *folder, seg string){
 // tail are the damages that take something of the end of a log.
 var tail = []string{"remove", "truncate", "empty", "bytes", "header"}
 
+// renames are those after which a file's name does not say where in the log it was.
+var renames = []string{"rename", "swap", "copy", "copy of a part"}
+
 // TestFolder damages the files of a spool in every way, one after another and several
 // at a time. What can be read is delivered once, in order, and what cannot is counted:
-// both together are what was spooled. The next start loses nothing more.
+// both together are what was spooled. The next start loses nothing more. Where a log
+// that was not closed has lost its end, both together are no more than was spooled.
 func TestFolder(t *testing.T) {
 	kinds := slices.Sorted(maps.Keys(damages))
 	for seed := range uint64(300) {
@@ -132,7 +136,7 @@ func TestFolder(t *testing.T) {
 		clean := rng.IntN(2) == 0
 		_, want := makeSmall(t, cfg, clean)
 		last := files(t, d.dir, segmentSuffix)
-		times := 1 + rng.IntN(3)
+		times, exact := 1+rng.IntN(3), true
 		if seed < uint64(len(kinds)) {
 			times = 1
 		}
@@ -145,18 +149,15 @@ func TestFolder(t *testing.T) {
 			if seg == "" {
 				break
 			}
-			// After a crash nobody knows how much there was at the end.
-			if !clean && seg == last[len(last)-1] && slices.Contains(tail, kind) {
-				continue
-			}
-			// Which file is the last is known by its name no more.
-			if !clean && (kind == "rename" || kind == "swap" || kind == "copy" || kind == "copy of a part") && times > 1 {
-				continue
+			// After a crash nobody knows how much there was at the end, nor, where names
+			// have changed, in which file that was.
+			if !clean && (seg == last[len(last)-1] && slices.Contains(tail, kind) || times > 1 && slices.Contains(renames, kind)) {
+				exact = false
 			}
 			d.note("%s %s", kind, filepath.Base(seg))
 			damages[kind](d, seg)
 		}
-		d.check(cfg, want, clean)
+		d.check(cfg, want, exact)
 		if t.Failed() {
 			t.Fatalf("seed %d, closed %v: %v", seed, clean, d.did)
 		}
@@ -164,8 +165,9 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// check opens the spool and compares what comes of it with what was spooled.
-func (d *folder) check(cfg Config, want []uint64, clean bool) {
+// check opens the spool and compares what comes of it with what was spooled. Unless it
+// is to be exact, some of that may be missing and not counted.
+func (d *folder) check(cfg Config, want []uint64, exact bool) {
 	d.t.Helper()
 	l, err := Open(cfg)
 	d.must(err)
@@ -178,7 +180,7 @@ func (d *folder) check(cfg Config, want []uint64, clean bool) {
 	if recovered != uint64(len(got))+late {
 		d.t.Errorf("%d recovered, %d delivered and %d lost later", recovered, len(got), late)
 	}
-	if sum := uint64(len(got)) + lost + late; sum != uint64(len(want))+d.foreign {
+	if sum, all := uint64(len(got))+lost+late, uint64(len(want))+d.foreign; sum > all || exact && sum != all {
 		d.t.Errorf("%d delivered + %d lost at the start + %d later, %d were spooled and %d put there", len(got), lost, late, len(want), d.foreign)
 	}
 	if n := l.Stats().Corrupt; n != lost+late {

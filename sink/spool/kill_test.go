@@ -93,7 +93,7 @@ func (w *watched) Next(b *producer.Batch) (sink.Entry, error) {
 	e, err := w.Log.Next(b)
 	if err == nil && w.open[e.Seq] == nil {
 		all := messages(b)
-		if e.Left != nil { // only what is left is known of an earlier run's
+		if e.Left != nil { // only what is left is known about an earlier run's
 			all = make([][]byte, e.Left[len(e.Left)-1]+1)
 			for n, i := range e.Left {
 				all[i] = append([]byte(nil), b.Message(n)...)

@@ -55,7 +55,7 @@ type Log struct {
 	tally Stats // the counters in stats, changed by the log's goroutine alone
 }
 
-// segment is what is known of a segment's file.
+// segment is what is known about a segment's file.
 type segment struct {
 	path    string
 	f       *os.File // as it was written; nil if an earlier run did that

@@ -160,7 +160,7 @@ func (l *Log) enter() error {
 	return nil
 }
 
-// entry finds the header of the entry at the reader's place, or behind it if
+// entry finds the header of the entry at the reader's place, or after it if
 // there is damage.
 func (r *reader) entry() (int64, head, error) {
 	at, e, err := findEntry(r.f, &r.head, r.off, r.seg.end, r.seg.head.mark, r.at)

@@ -115,7 +115,7 @@ func (l *Log) countMissing(settled, foreign uint64) {
 	l.losses.Corrupt, l.tally.Corrupt = lost+foreign, lost+foreign
 }
 
-// forget drops what is known of entries before the cursor, and of others that
+// forget drops what is known about entries before the cursor, and of others that
 // are not there.
 func (l *Log) forget() {
 	for seq := range l.done {
@@ -238,7 +238,7 @@ func (l *Log) gap(from, to, count uint64) {
 	}
 }
 
-// between counts the entries that are missing between two segments or behind
+// between counts the entries that are missing between two segments or after
 // the last.
 func (l *Log) between(seq, count uint64) {
 	lost := l.losses.Corrupt

@@ -137,10 +137,7 @@ func (g *Generator) appendField(b []byte, s *stream, f *Flow, spec *field) []byt
 func (g *Generator) number(s *stream, f *Flow, spec *field) uint64 {
 	switch spec.pen {
 	case penReverse:
-		if spec.id == 1 {
-			return f.Bytes / 3
-		}
-		return f.Packets / 2
+		return 0 // nothing came back: each record is one flow, which its number names
 	case penExample:
 		return uint64(f.ID)
 	}
@@ -218,7 +215,7 @@ func (g *Generator) number(s *stream, f *Flow, spec *field) uint64 {
 	case 231:
 		return f.Bytes / 2
 	case 232:
-		return f.Bytes / 3
+		return 0 // see number
 	case 233:
 		return 2 // flow deleted
 	}

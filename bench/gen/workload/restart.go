@@ -1,6 +1,6 @@
 package workload
 
-// Restart has an exporter begin anew, as after a reboot: its uptime is a second,
+// Restart has an exporter begin again, as after a reboot: its uptime is a second,
 // and its sequence numbers begin at zero. Templates are sent again. It reports
 // how many of its streams did.
 func (g *Generator) Restart(exporter int) int {

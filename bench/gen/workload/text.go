@@ -10,7 +10,7 @@ var applicationNames = [8]string{"https", "http", "dns", "quic", "ssh", "smtp", 
 
 func applicationName(f *Flow) string { return applicationNames[f.ID%uint32(len(applicationNames))] }
 
-// pad returns s with zeros behind it to n bytes.
+// pad returns s with zeros after it to n bytes.
 func pad(s string, n int) string { return s + strings.Repeat("\x00", n-len(s)) }
 
 // text returns the value of a field of variable length, at most maxString

@@ -44,12 +44,12 @@ func Names() []string { return []string{"nf5", "nf9", "ipfix", "sflow", "mix"} }
 const (
 	// MaxExporters is the number of addresses of [ExporterAddr].
 	MaxExporters = 256 * hostsPerNet
-	// MinMaxPayload is what fits behind the headers in the smallest MTU of
+	// MinMaxPayload is what fits after the headers in the smallest MTU of
 	// IPv6, and holds any set of templates.
 	MinMaxPayload = 1232
 
 	hostsPerNet = 250
-	// ethernetPayload is what fits behind IPv4 and UDP headers in an Ethernet
+	// ethernetPayload is what fits after IPv4 and UDP headers in an Ethernet
 	// frame.
 	ethernetPayload = 1472
 )

@@ -1,4 +1,4 @@
-// Command kafka measures what the output to Kafka costs beside goflow2's Kafka
+// Command kafka measures what the output to Kafka costs compared with goflow2's Kafka
 // transport, against the same brokers in one run: CPU time of the producing
 // process a flow, user and system, garbage collection included.
 //

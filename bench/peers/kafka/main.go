@@ -10,11 +10,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
 	"github.com/weirflow/weir/bench/gen/workload"
+	"github.com/weirflow/weir/bench/peers/figures"
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/producer"
 )
@@ -59,7 +59,7 @@ func compare(o options, compressions []string, runs int) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	fmt.Printf("# %s, %d CPUs, %s, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
+	fmt.Printf("# %s, %d CPUs, %s, %s\n", figures.Model(), runtime.NumCPU(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
 	fmt.Printf("# command: kafka %s\n", strings.Join(os.Args[1:], " "))
 	fmt.Printf("# CPU ns a flow of the output to Kafka alone: median (least-most) of %d runs in turns, %d flows each; ratio: median of the runs'\n", runs, o.flows)
 	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
@@ -104,7 +104,7 @@ type output interface {
 func measure(peer string, o options) error {
 	load := makeLoad(o.flows)
 	runtime.GC()
-	before := cpuTime()
+	before := figures.CPU()
 	var out output
 	var err error
 	if shape, ok := strings.CutPrefix(peer, "weir "); ok {
@@ -118,7 +118,7 @@ func measure(peer string, o options) error {
 	if err := errors.Join(out.deliver(load), out.close()); err != nil {
 		return err
 	}
-	fmt.Println(float64(cpuTime()-before) / float64(o.flows))
+	fmt.Println(float64(figures.CPU()-before) / float64(o.flows))
 	return nil
 }
 
@@ -151,26 +151,4 @@ func makeLoad(flows int) []*producer.Batch {
 		flows -= b.Records()
 	}
 	return load
-}
-
-func cpuTime() time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		panic(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
-// cpuModel returns what the kernel calls the CPU.
-func cpuModel() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }

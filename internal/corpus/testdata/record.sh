@@ -1,5 +1,5 @@
 #!/bin/sh
-# Records the captures of this folder anew: exporters read input/traffic.pcap
+# Records the captures of this folder again: exporters read input/traffic.pcap
 # and send to the loopback interface, where tcpdump writes what they send.
 # Needs root, tcpdump, softflowd 1.1.0, pmacct 1.7.7 and nfdump 1.7.1.
 # usage: record.sh [name...]

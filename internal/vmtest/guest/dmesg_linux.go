@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// trouble is what the kernel says of its own faults and of cards that hang. Soft
+// trouble is what the kernel says about its own faults and of cards that hang. Soft
 // lockups and stalls are left out by the kernel's command line: in an emulator they
 // are the host's.
 var trouble = regexp.MustCompile(`WARNING:|BUG:|Oops|Call Trace|general protection|RIP:|NETDEV WATCHDOG|Detected Tx Unit Hang|page allocation failure|refcount_t|UBSAN|KASAN|Kernel panic`)

@@ -17,9 +17,10 @@ const (
 	window = 64
 	// recovery is how long weir may take to capture again after an event, under load.
 	recovery = 2 * time.Minute
-	// How long nothing may come before the rest counts as lost: where all must come,
-	// and where some may be lost.
-	quietMost, quietLeast = 10 * time.Second, 2 * time.Second
+	// How long nothing may come before the rest counts as lost: where all must come (an
+	// emulated CPU of a busy host stood still for more than ten seconds), and where some
+	// may be lost.
+	quietMost, quietLeast = time.Minute, 2 * time.Second
 )
 
 // refusal is the reason for which the kernel or the driver does not do something.

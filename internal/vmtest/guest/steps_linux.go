@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -24,7 +25,10 @@ import (
 func (l *lab) verify() (string, error) {
 	var parts []string
 	for _, frags := range []bool{false, true} {
-		p, err := bpf.Load(bpf.Config{Workers: 2, Queues: 2, Frags: frags, RatePPS: 1000}, []bpf.Listen{{Port: port}})
+		p, err := bpf.Load(bpf.Config{
+			Workers: 2, Queues: 2, Frags: frags, RatePPS: 1000,
+			Host: bpf.Host{MAC: [6]byte{2}, Addrs: []netip.Addr{netip.IPv6LinkLocalAllNodes()}},
+		}, []bpf.Listen{{Port: port}})
 		if err != nil {
 			var refused *ebpf.VerifierError
 			if errors.As(err, &refused) {

@@ -8,11 +8,11 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/weirflow/weir/internal/weirtest"
 )
 
 const (
@@ -22,29 +22,11 @@ const (
 	secondAddr  = "127.0.0.1:8081"
 )
 
-// words is what a program writes while it runs. Any goroutine may use it.
-type words struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (w *words) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.Write(p)
-}
-
-func (w *words) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.String()
-}
-
 // weir is a running collector.
 type weir struct {
 	cmd  *exec.Cmd
 	addr string // of its web server
-	log  words
+	log  weirtest.Output
 	done chan struct{} // closed when it has ended
 }
 
@@ -126,55 +108,13 @@ func (w *weir) scrape() (metrics, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read metrics: %w", err)
 	}
-	m := metrics{}
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		at := strings.LastIndexByte(line, ' ')
-		if at < 0 || line[0] == '#' {
-			continue
-		}
-		if m[line[:at]], err = strconv.ParseFloat(line[at+1:], 64); err != nil {
-			return nil, fmt.Errorf("read metrics: %q: %w", line, err)
-		}
-	}
-	return m, nil
+	return weirtest.ParseMetrics(string(text))
 }
 
-// sum adds up all series of a metric that have these labels, each written as
-// exported: reason="none".
-func (m metrics) sum(name string, labels ...string) int {
-	total := 0.0
-series:
-	for series, v := range m {
-		family, rest, _ := strings.Cut(series, "{")
-		if family != "weir_"+name {
-			continue
-		}
-		for _, l := range labels {
-			if !strings.Contains(rest, l) {
-				continue series
-			}
-		}
-		total += v
-	}
-	return int(total)
-}
+func (m metrics) sum(name string, labels ...string) int { return int(weirtest.Sum(m, name, labels...)) }
 
 // mode is the mode in force of the card, "" if weir states none or several.
-func (m metrics) mode() string {
-	mode := ""
-	for series, v := range m {
-		if rest, ok := strings.CutPrefix(series, "weir_capture_mode{"); ok && v == 1 && strings.Contains(rest, `interface="`+nic+`"`) {
-			_, rest, _ = strings.Cut(rest, `mode="`)
-			name, _, _ := strings.Cut(rest, `"`)
-			if mode != "" {
-				return ""
-			}
-			mode = name
-		}
-	}
-	return mode
-}
+func (m metrics) mode() string { return weirtest.Mode(m, nic) }
 
 // paths is what was received by AF_XDP and over the sockets.
 func (m metrics) paths() (xdp, udp int) {

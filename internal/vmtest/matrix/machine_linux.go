@@ -160,6 +160,9 @@ func (o *options) machine(ctx context.Context, m machine) row {
 		if one.Result != vmtest.OK {
 			fmt.Fprintf(&said, "  %s: %s: %s\n", one.Step, one.Result, one.Text)
 		}
+		if one.Note != "" {
+			fmt.Fprintf(&said, "  %s: note: %s\n", one.Step, one.Note)
+		}
 		if one.Result == vmtest.Failed && one.Log != "" {
 			name := filepath.Join(m.logs, strings.NewReplacer(" ", "", "/", "").Replace(one.Step)+".log")
 			if err := os.WriteFile(name, []byte(one.Log), 0o644); err == nil {

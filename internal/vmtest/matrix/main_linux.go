@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -31,25 +32,25 @@ import (
 	"github.com/weirflow/weir/internal/vmtest"
 )
 
-// Kernels are suites of Debian, cards the drivers of QEMU's devices.
+// Kernels are those of suites of Debian, or the newest of a version that a suite has
+// besides its own (kernelNames). Cards are the drivers of QEMU's devices.
 var (
-	allKernels = []string{"bookworm", "trixie", "trixie-backports"}
-	allCards   = []string{"virtio_net", "igb", "vmxnet3", "e1000e"}
+	allKernels  = []string{"bookworm", "trixie", "trixie-backports-6.17", "trixie-backports"}
+	kernelNames = regexp.MustCompile(`^(bookworm|trixie|trixie-backports)(-\d+\.\d+)?$`)
+	allCards    = []string{"virtio_net", "igb", "vmxnet3", "e1000e"}
 )
 
-// testCard is the card beside which the tests of packages run: they make their own
+// testCard is the card of the machine in which the tests of packages run: they make their own
 // networks, so that one card is enough.
 const testCard = "virtio_net"
 
 // expected is the least mode that a card is captured in.
 func expected(kernel, card string) string {
 	switch card {
-	case "virtio_net":
-		if kernel == "trixie-backports" {
-			return "native-zerocopy"
+	case "virtio_net", "igb":
+		if strings.HasPrefix(kernel, "trixie-backports") {
+			return "native-zerocopy" // as seen on 6.17 and later
 		}
-		return "native"
-	case "igb":
 		return "native"
 	case "vmxnet3":
 		if kernel == "bookworm" {
@@ -91,10 +92,10 @@ func main() {
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("matrix", flag.ContinueOnError)
 	var kernels, cards, steps string
-	flags.StringVar(&kernels, "kernels", strings.Join(allKernels, ","), "suites of Debian whose kernels are used")
+	flags.StringVar(&kernels, "kernels", strings.Join(allKernels, ","), "suites of Debian whose kernels are used, SUITE-6.17 for another version of a suite")
 	flags.StringVar(&cards, "cards", strings.Join(allCards, ","), "cards under test")
 	flags.StringVar(&steps, "steps", strings.Join(vmtest.Scenario, ","), "steps of the scenario; empty for none")
-	flags.BoolVar(&o.tests, "tests", true, "run the tests of "+strings.Join(vmtest.Packages, ", ")+" beside "+testCard)
+	flags.BoolVar(&o.tests, "tests", true, "run the tests of "+strings.Join(vmtest.Packages, ", ")+" in the machine with "+testCard)
 	flags.BoolVar(&o.systemd, "systemd", false, "instead of these, install the packaged files on Debians of the suites and test the unit")
 	flags.BoolVar(&o.resume, "resume", false, "take the reports of machines below -work that came to their end, instead of running them again")
 	flags.StringVar(&o.scripts, "scripts", "scripts/vm", "folder of the scripts")
@@ -116,14 +117,19 @@ func parse(args []string) (o options, err error) {
 	for _, l := range []struct {
 		what, value string
 		allowed     []string
+		names       *regexp.Regexp // further ones, or nil
 		to          *[]string
-	}{{"-kernels", kernels, allKernels, &o.kernels}, {"-cards", cards, allCards, &o.cards}, {"-steps", steps, vmtest.Scenario, &o.steps}} {
+	}{
+		{"-kernels", kernels, allKernels, kernelNames, &o.kernels},
+		{"-cards", cards, allCards, nil, &o.cards},
+		{"-steps", steps, vmtest.Scenario, nil, &o.steps},
+	} {
 		if l.value == "" {
 			continue
 		}
 		*l.to = strings.Split(l.value, ",")
 		for _, word := range *l.to {
-			if !slices.Contains(l.allowed, word) {
+			if !slices.Contains(l.allowed, word) && (l.names == nil || !l.names.MatchString(word)) {
 				fault(fmt.Sprintf("%s %s: want some of %s", l.what, word, strings.Join(l.allowed, ",")))
 			}
 		}

@@ -73,6 +73,9 @@ func write(w io.Writer, title string, columns []string, rows []row) error {
 				mark = string(one.Result) + ": "
 			}
 			fmt.Fprintf(out, "- %s: %s%s\n", one.Step, mark, one.Text)
+			if one.Note != "" {
+				fmt.Fprintf(out, "- %s: note: %s\n", one.Step, one.Note)
+			}
 		}
 	}
 	return out.Flush()

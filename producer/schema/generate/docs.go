@@ -25,9 +25,9 @@ value, and `+"`-compat goflow2`"+` leaves them out. A [mapping file](mapping.md)
 A JSON Schema of the messages is [flow.schema.json](../producer/schema/flow.schema.json).
 
 Elements are those of NetFlow v9 and IPFIX (numbers of [IANA's registry](https://www.iana.org/assignments/ipfix/)); with an
-enterprise number before the slash those of that enterprise. Among elements of the same rank the last one in the template
-counts; one of a higher rank is used only where the template has none of a lower one. NetFlow v1, v5 and v7 have the
-columns of Cisco's record formats. sFlow has the records of [sflow.org](https://sflow.org/developers/structures.php);
+enterprise number before the slash those of that enterprise. Among elements of the same rank the first one in the template
+counts that is not zero; one of a higher rank is used only where the template has none of a lower one. NetFlow v1, v5, v7 and v8 have the
+columns of Cisco's record formats, of v8 those of the aggregation scheme. sFlow has the records of [sflow.org](https://sflow.org/developers/structures.php);
 "sampled header" is what weir finds in the first bytes of the packet, which sFlow's sampled_header and the
 elements %s carry.
 
@@ -55,6 +55,9 @@ elements %s carry.
 		if f.ZeroIsValue {
 			b.WriteString("0 is a value: the field is absent where the exporter does not send it.\n\n")
 		}
+		if f.ZeroIsNone {
+			b.WriteString("An address of zeros is none: the field is absent then.\n\n")
+		}
 		fmt.Fprintf(&b, "- JSON and text: %s\n", formDoc(f))
 		line := func(what, text string) {
 			if text != "" {
@@ -63,7 +66,7 @@ elements %s carry.
 		}
 		line("Datagram", f.Header)
 		line("NetFlow v9, IPFIX", elementsDoc(f))
-		line("NetFlow v1, v5, v7", f.Fixed)
+		line("NetFlow of fixed layouts", f.Fixed)
 		line("sFlow", sflowDoc(f))
 		line("Sampled header", f.Sampled)
 	}
@@ -75,7 +78,7 @@ func headerElements() string {
 	for _, e := range schema.Headers {
 		all = append(all, fmt.Sprintf("%d (%s)", e.ID, e.Name))
 	}
-	return strings.Join(all, " and ")
+	return strings.Join(all[:len(all)-1], ", ") + " and " + all[len(all)-1]
 }
 
 func formDoc(f *schema.Field) string {
@@ -100,6 +103,14 @@ func formDoc(f *schema.Field) string {
 		return "a list of names: " + strings.Join(schema.LayerNames, ", ") + ", Custom"
 	case schema.Text:
 		return "a text"
+	case schema.TunnelName:
+		return "its name: " + strings.Join(schema.TunnelNames[1:], ", ")
+	case schema.RateSource:
+		return "its name: " + strings.Join(schema.SamplingSources, ", ")
+	case schema.Distinguisher:
+		return "administrator and number, such as `64500:1` or `192.0.2.1:1`"
+	case schema.CommunityList:
+		return "a list of texts, such as `rt:64500:1`, `soo:192.0.2.1:1` and, of large ones, `64500:1:2`; in hexadecimal where the type is another"
 	}
 	return "a number"
 }
@@ -110,6 +121,10 @@ var conversions = [schema.NumConversions]string{
 	schema.NTP: "NTP", schema.Before: "µs before the export", schema.BootTime: "when the exporter started, for times since then",
 	schema.IPVersion: "4 or 6", schema.Interval: "of the record", schema.Sampler: "by the sampler's options data",
 	schema.FrameSize: "with packets 1", schema.Label: "label",
+	schema.DurationMillis: "ms from start to end", schema.DurationMicros: "µs from start to end",
+	schema.EthernetType: "of records without addresses", schema.ICMPPort: "if the protocol is ICMP or ICMPv6",
+	schema.CodePoint: "times 4", schema.BasicList: "list",
+	schema.Segments: "16 bytes each", schema.RoutingHeader: "segment list", schema.Union: "bits of all of these",
 }
 
 func elementsDoc(f *schema.Field) string {
@@ -124,10 +139,32 @@ func elementsDoc(f *schema.Field) string {
 		if c := conversions[e.Conv]; c != "" {
 			notes = append(notes, c)
 		}
+		if e.Lookup != nil {
+			notes = append(notes, e.Lookup.Note)
+		}
+		switch e.Side {
+		case schema.Ingress:
+			notes = append(notes, "if flowDirection is not 1")
+		case schema.Egress:
+			notes = append(notes, "if flowDirection is 1")
+		}
+		if e.Length != 0 && e.Conv != schema.BasicList {
+			notes = append(notes, fmt.Sprintf("of %d bytes", e.Length))
+		}
 		if e.Shift != 0 || e.Bits != 0 && e.Bits < 32 {
 			notes = append(notes, fmt.Sprintf("bits %d to %d", e.Shift, e.Shift+max(e.Bits, 1)-1))
 		}
-		if e.Rank != 0 {
+		if e.Conv == schema.Implies {
+			notes = append(notes, fmt.Sprintf("implies %d", e.Place))
+		}
+		if e.Reverse {
+			notes = append(notes, "of the flow in the other direction")
+		}
+		switch e.Rank {
+		case 0:
+		case schema.IfZero:
+			notes = append(notes, "if all others are 0")
+		default:
 			notes = append(notes, fmt.Sprintf("rank %d", e.Rank))
 		}
 		if len(notes) > 0 {
@@ -168,8 +205,12 @@ func jsonSchema() ([]byte, error) {
 			}
 		case schema.NumberList:
 			p["type"], p["items"] = "array", property{"type": "integer", "minimum": 0}
-		case schema.AddressList:
+		case schema.AddressList, schema.CommunityList:
 			p["type"], p["items"] = "array", property{"type": "string"}
+		case schema.TunnelName:
+			p["enum"] = schema.TunnelNames[1:]
+		case schema.RateSource:
+			p["enum"] = schema.SamplingSources
 		case schema.LayerList:
 			p["type"], p["items"] = "array", property{"enum": append(append([]string{}, schema.LayerNames...), "Custom")}
 		case schema.TypeName:

@@ -26,7 +26,7 @@ func goType(f *schema.Field) string {
 	return "uint32"
 }
 
-// flatList is the list whose elements stand one behind the other in one slice.
+// flatList is the list whose elements stand one after the other in one slice.
 const flatList = "RoutingAddresses"
 
 // isList tells whether the field's memory is kept from record to record.
@@ -71,7 +71,7 @@ type Flow struct {
 		fmt.Fprintf(&b, "\t%s %s%s\n", f.Go, goType(f), note)
 	})
 	b.WriteString(`
-	// What databases know of the addresses; 0 for none.
+	// What databases know about the addresses; 0 for none.
 	SrcCountry, DstCountry geo.Country
 
 	// custom are the values of the fields that a mapping adds, in the order in which
@@ -142,7 +142,7 @@ func accessCode() ([]byte, error) {
 		for i := range schema.Fields {
 			f := &schema.Fields[i]
 			for _, k := range kinds {
-				if f.Kind != k {
+				if f.Kind != k || f.Go == flatList {
 					continue
 				}
 				from := "f"
@@ -158,6 +158,7 @@ func accessCode() ([]byte, error) {
 	access("u32", "uint32", "the number of 32 bits that id names", schema.Uint32, schema.FlowType)
 	access("bytes", "[]byte", "the string of bytes that id names", schema.Bytes)
 	access("uints", "[]uint32", "the list of numbers that id names", schema.Uints, schema.Layers)
+	access("byteLists", "[][]byte", "the list of strings of bytes that id names", schema.BytesList)
 	b.WriteString("// setNumber sets the number that id names.\nfunc (f *Flow) setNumber(id fieldID, v uint64) {\n\tswitch id {\n")
 	for i := range schema.Fields {
 		f := &schema.Fields[i]
@@ -191,10 +192,10 @@ func present(f *schema.Field) string {
 	return "v != 0"
 }
 
-// byNumber returns the fields in the order of their numbers.
-func byNumber(extra bool) []*schema.Field {
+// byNumber returns the fields that goflow2 has in the order of their numbers.
+func byNumber() []*schema.Field {
 	var all []*schema.Field
-	fields(extra, func(f *schema.Field) { all = append(all, f) })
+	fields(false, func(f *schema.Field) { all = append(all, f) })
 	for i := range all {
 		for j := i; j > 0 && all[j].Number < all[j-1].Number; j-- {
 			all[j], all[j-1] = all[j-1], all[j]
@@ -208,7 +209,7 @@ func encodeCode() ([]byte, error) {
 	var b bytes.Buffer
 	header(&b, "producer")
 	b.WriteString("// appendCore appends the fields that goflow2 has, in the order of their numbers.\nfunc appendCore(b []byte, f *Flow) []byte {\n")
-	for _, f := range byNumber(false) {
+	for _, f := range byNumber() {
 		switch {
 		case f.Kind == schema.Uint64:
 			fmt.Fprintf(&b, "\tb = appendUint(b, %d, f.%s)\n", f.Number, f.Go)
@@ -224,18 +225,22 @@ func encodeCode() ([]byte, error) {
 			fmt.Fprintf(&b, "\tb = appendPacked(b, %d, f.%s)\n", f.Number, f.Go)
 		}
 	}
-	b.WriteString("\treturn b\n}\n\n// appendExtra appends the extra fields that have a value, in the order of their numbers.\nfunc appendExtra(b []byte, f *Flow) []byte {\n")
-	if all := byNumber(true); len(all) > 0 {
-		b.WriteString("\tx := f.more\n")
-		for _, f := range all {
-			fmt.Fprintf(&b, "\tif f.has(field%s) {\n", f.Go)
-			if f.Kind == schema.Bytes {
-				fmt.Fprintf(&b, "\t\tb = appendElement(b, %d, x.%s)\n\t}\n", f.Number, f.Go)
-			} else {
-				fmt.Fprintf(&b, "\t\tb = appendVarint(appendTag(b, %d, wireVarint), uint64(x.%s))\n\t}\n", f.Number, f.Go)
-			}
+	b.WriteString("\treturn b\n}\n\n// appendExtra appends the extra fields that have a value.\nfunc appendExtra(b []byte, f *Flow) []byte {\n")
+	b.WriteString("\tx, present := f.more, f.present\n\tfor id := present.take(); id != numFields; id = present.take() {\n\t\tswitch id {\n")
+	fields(true, func(f *schema.Field) {
+		fmt.Fprintf(&b, "\t\tcase field%s:\n", f.Go)
+		switch f.Kind {
+		case schema.Bytes:
+			fmt.Fprintf(&b, "\t\t\tb = appendElement(b, %d, x.%s)\n", f.Number, f.Go)
+		case schema.Uints:
+			fmt.Fprintf(&b, "\t\t\tb = appendPacked(b, %d, x.%s)\n", f.Number, f.Go)
+		case schema.BytesList:
+			fmt.Fprintf(&b, "\t\t\tfor _, v := range x.%s {\n\t\t\t\tb = appendElement(b, %d, v)\n\t\t\t}\n", f.Go, f.Number)
+		default:
+			fmt.Fprintf(&b, "\t\t\tb = appendVarint(appendTag(b, %d, wireVarint), uint64(x.%s))\n", f.Number, f.Go)
 		}
-	}
+	})
+	b.WriteString("\t\t}\n\t}\n")
 	b.WriteString("\treturn b\n}\n")
 	return b.Bytes(), nil
 }
@@ -259,7 +264,11 @@ func parseCode() ([]byte, error) {
 				fmt.Fprintf(&b, "\t\tf.%s = uint32(v)\n", f.Go)
 			}
 		case schema.Uints, schema.Layers: // lists that are not packed
-			fmt.Fprintf(&b, "\tcase %d:\n\t\tf.%s = append(f.%s, uint32(v))\n", f.Number, f.Go, f.Go)
+			if f.Extra {
+				fmt.Fprintf(&b, "\tcase %d:\n\t\tf.appendNumber(field%s, v)\n", f.Number, f.Go)
+			} else {
+				fmt.Fprintf(&b, "\tcase %d:\n\t\tf.%s = append(f.%s, uint32(v))\n", f.Number, f.Go, f.Go)
+			}
 		}
 	}
 	b.WriteString("\t}\n}\n\n// bytes puts a string of bytes or a packed list in its place. It reports false for\n// one that is not well-formed.\nfunc (p *Parser) bytes(field uint64, v []byte) bool {\n\tf := &p.flow\n\tvar list *[]uint32\n\tswitch field {\n")
@@ -273,7 +282,9 @@ func parseCode() ([]byte, error) {
 		case f.Kind == schema.BytesList && f.Go == flatList:
 			fmt.Fprintf(&b, "\tcase %d:\n\t\tif len(v) == 16 {\n\t\t\tp.routing = append(p.routing, v...)\n\t\t}\n", f.Number)
 		case f.Kind == schema.BytesList:
-			fmt.Fprintf(&b, "\tcase %d:\n\t\tf.%s = append(f.%s, v)\n", f.Number, f.Go, f.Go)
+			fmt.Fprintf(&b, "\tcase %d:\n\t\tf.appendBytes(field%s, v)\n", f.Number, f.Go)
+		case f.Kind == schema.Uints && f.Extra:
+			fmt.Fprintf(&b, "\tcase %d:\n\t\tlist = f.listOf(field%s)\n", f.Number, f.Go)
 		case f.Kind == schema.Uints || f.Kind == schema.Layers:
 			fmt.Fprintf(&b, "\tcase %d:\n\t\tlist = &f.%s\n", f.Number, f.Go)
 		}
@@ -408,7 +419,7 @@ func jsonUnsafeCode() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// leastRun is how many numbers one behind the other are written in a loop.
+// leastRun is how many numbers one after the other are written in a loop.
 const leastRun = 3
 
 // poisonCode makes the function that overwrites a Flow in test builds.
@@ -417,11 +428,15 @@ func poisonCode() ([]byte, error) {
 	b.WriteString("//go:build weirpoison\n\n")
 	header(&b, "producer")
 	value := func(f *schema.Field) string {
+		from := "f"
+		if f.Extra {
+			from = "f.Extra()"
+		}
 		switch {
 		case isList(f) && f.Kind == schema.BytesList:
-			return fmt.Sprintf("poisoned(f.%s, text)", f.Go)
+			return fmt.Sprintf("poisoned(%s.%s, text)", from, f.Go)
 		case isList(f):
-			return fmt.Sprintf("poisoned(f.%s, 0xdbdbdbdb)", f.Go)
+			return fmt.Sprintf("poisoned(%s.%s, 0xdbdbdbdb)", from, f.Go)
 		case f.Kind == schema.Bytes || f.Go == flatList:
 			return "text"
 		}

@@ -35,7 +35,14 @@ func TestValidate(t *testing.T) {
 		"retired number":       func(f *schema.Field) { f.Number = 57 },
 		"not extra":            func(f *schema.Field) { f.Extra = false },
 		"zero of an address":   func(f *schema.Field) { f.Kind, f.ZeroIsValue = schema.Bytes, true },
-		"extra list":           func(f *schema.Field) { f.Kind = schema.Uints },
+		"extra layers":         func(f *schema.Field) { f.Kind = schema.Layers },
+		"value of a list":      func(f *schema.Field) { f.Kind, f.Elements = schema.Uints, []schema.Element{{ID: 9999, Name: "a"}} },
+		"list of one value": func(f *schema.Field) {
+			f.Elements = []schema.Element{{ID: 9999, Name: "a", Conv: schema.BasicList}}
+		},
+		"converted on one side": func(f *schema.Field) {
+			f.Elements = []schema.Element{{ID: 9999, Name: "a", Conv: schema.Application, Side: schema.Egress}}
+		},
 		"element without name": func(f *schema.Field) { f.Elements = []schema.Element{{ID: 9999}} },
 		"element twice":        func(f *schema.Field) { f.Elements = []schema.Element{{ID: 9999, Name: "a"}, {ID: 9999, Name: "a"}} },
 		"unknown record":       func(f *schema.Field) { f.SFlow = []schema.Source{{Record: 4095, Member: "a"}} },

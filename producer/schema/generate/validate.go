@@ -27,8 +27,10 @@ func validate() error {
 			return fmt.Errorf("field %s: the first %d fields are those of goflow2, all others are extra", f.Name, coreFields)
 		case f.ZeroIsValue && (!f.Extra || f.Kind != schema.Uint32 && f.Kind != schema.Uint64):
 			return fmt.Errorf("field %s: zero is a value of extra numbers alone", f.Name)
-		case f.Extra && f.Kind >= schema.Uints:
-			return fmt.Errorf("field %s: extra fields are numbers or strings of bytes", f.Name)
+		case f.ZeroIsNone && (!f.Extra || f.Form != schema.Address):
+			return fmt.Errorf("field %s: zero is no address of extra addresses alone", f.Name)
+		case f.Extra && (f.Kind == schema.FlowType || f.Kind == schema.Layers):
+			return fmt.Errorf("field %s: extra fields are numbers, strings of bytes or lists of them", f.Name)
 		case f.Extra && retired(f.Number) && !revived[f.Number]:
 			return fmt.Errorf("field %s: number %d had another meaning once", f.Name, f.Number)
 		}
@@ -36,6 +38,9 @@ func validate() error {
 		seen := map[[2]uint32]bool{}
 		for _, e := range f.Elements {
 			key := [2]uint32{e.PEN, uint32(e.ID)}
+			if e.Side != schema.AnySide && e.Conv != schema.Plain && e.Conv != schema.IPv4 {
+				return fmt.Errorf("field %s: element %d of one side is converted", f.Name, e.ID)
+			}
 			if e.Name == "" || seen[key] {
 				return fmt.Errorf("field %s: element %d/%d has no name or comes twice", f.Name, e.PEN, e.ID)
 			}
@@ -63,9 +68,12 @@ func validate() error {
 // onlyFor are the fields that a conversion is made for, where that takes more than the
 // value.
 var onlyFor = map[schema.Conversion][]string{
-	schema.IPv4: {"SrcAddr", "DstAddr"}, schema.IPv6: {"SrcAddr", "DstAddr"}, schema.Append: {"MPLSIP"}, schema.Label: {"MPLSLabel"},
+	schema.IPv4: {"SrcAddr", "DstAddr"}, schema.IPv6: {"SrcAddr", "DstAddr"}, schema.Label: {"MPLSLabel"},
 	schema.Uptime: {"TimeFlowStartNs", "TimeFlowEndNs"}, schema.BootTime: {"TimeFlowStartNs"}, schema.IPVersion: {"Etype"},
 	schema.Interval: {"SamplingRate"}, schema.Sampler: {"SamplingRate"}, schema.FrameSize: {"Bytes"},
+	schema.DurationMillis: {"TimeFlowStartNs", "TimeFlowEndNs"}, schema.DurationMicros: {"TimeFlowStartNs", "TimeFlowEndNs"},
+	schema.EthernetType: {"Etype"}, schema.Implies: {"Proto"}, schema.ICMPPort: {"ICMPType", "ICMPCode"}, schema.CodePoint: {"IPTOS", "PostIPTOS"},
+	schema.Segments: {"RoutingAddresses"}, schema.RoutingHeader: {"RoutingAddresses"}, schema.Union: {"TCPFlags"},
 }
 
 // fits checks that the conversion of an element is one for its field.
@@ -73,12 +81,23 @@ func fits(f *schema.Field, e *schema.Element) error {
 	if only, ok := onlyFor[e.Conv]; ok && !slices.Contains(only, f.Go) {
 		return fmt.Errorf("field %s: the conversion of element %d is for %s alone", f.Name, e.ID, strings.Join(only, ", "))
 	}
+	if (e.Conv == schema.Chosen) != (e.Lookup != nil) {
+		return fmt.Errorf("field %s: element %d has a Lookup, or is Chosen, without the other", f.Name, e.ID)
+	}
 	switch e.Conv {
-	case schema.Frame, schema.Packet:
+	case schema.Chosen:
+		if f.Kind != schema.Uint32 && f.Kind != schema.Uint64 || len(e.Lookup.Entries) == 0 {
+			return fmt.Errorf("field %s: element %d chooses among numbers, of which there is one at least", f.Name, e.ID)
+		}
+	case schema.Frame, schema.Packet, schema.Labels, schema.PacketPayload:
 		return fmt.Errorf("field %s: element %d belongs to Headers", f.Name, e.ID)
 	case schema.Seconds, schema.Millis, schema.NTP, schema.Before:
 		if f.Kind != schema.Uint64 {
 			return fmt.Errorf("field %s: a time has 64 bits", f.Name)
+		}
+	case schema.Append, schema.BasicList:
+		if f.Kind != schema.Uints && f.Kind != schema.BytesList {
+			return fmt.Errorf("field %s: element %d needs a list", f.Name, e.ID)
 		}
 	case schema.Plain:
 		if f.Kind >= schema.Uints {

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package app
+
+import "errors"
+
+func detachLeft(string) (string, error) { return "", errors.ErrUnsupported }

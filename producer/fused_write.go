@@ -40,11 +40,9 @@ type sharedValues struct {
 	exportNs uint64
 	uptimeMs uint32
 	sampling *template.Sampling // nil: the rate does not depend on the record
-	// rateKnown says that the rate is in the prefix, as all records of the set
-	// have the same one, though they could have others.
+	// rateKnown reports that all records of the set have one rate, which is in the prefix.
 	rateKnown bool
-	// rateAsked says that it was looked whether they do: once a set, which may be written
-	// in thousands of pieces.
+	// rateAsked reports that this was checked: once a set, which can have thousands of pieces.
 	rateAsked bool
 
 	src, dst       geo.Answer // what databases know about the addresses of the record in work

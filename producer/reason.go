@@ -108,6 +108,12 @@ func (r Reason) String() string {
 	}
 }
 
+// TemplateReason returns a fault of package template as a reason.
+func TemplateReason(f template.Fault) Reason { return templateReason(f) }
+
+// SFlowReason returns a reason of package sflow as one of this package.
+func SFlowReason(f sflow.Reason) Reason { return sflowReason(f) }
+
 func templateReason(f template.Fault) Reason {
 	if f == template.FaultNone {
 		return ReasonNone

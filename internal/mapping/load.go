@@ -19,14 +19,22 @@ import (
 // the mapping replaces by its own. Everything that
 // is wrong comes back at once as a *config.UsageError.
 func Load(name string, s producer.Settings) (p *producer.Program, notes []string, err error) {
+	if name == "" {
+		return Parse("", nil, s)
+	}
+	data, err := yamltree.Read(name)
+	if err != nil {
+		return nil, nil, &config.UsageError{Faults: []config.Fault{{
+			Option: "mapping", Name: "-mapping", Value: option.Show(name), Problem: fmt.Sprintf("cannot read the file: %v", err),
+		}}}
+	}
+	return Parse(name, data, s)
+}
+
+// Parse does the same with what a file holds, which is called name in faults and notes.
+func Parse(name string, data []byte, s producer.Settings) (p *producer.Program, notes []string, err error) {
 	r := &reader{file: name, lines: map[string]int{}}
-	if name != "" {
-		data, err := yamltree.Read(name)
-		if err != nil {
-			return nil, nil, &config.UsageError{Faults: []config.Fault{{
-				Option: "mapping", Name: "-mapping", Value: option.Show(name), Problem: fmt.Sprintf("cannot read the file: %v", err),
-			}}}
-		}
+	if data != nil {
 		r.parse(data)
 	}
 	p, err = producer.NewProgram(&r.mapping, s)

@@ -137,7 +137,7 @@ func (p *Producer) apply(o *op, v []byte, f *Flow, c *recordContext) {
 			c.lineCard = n
 		}
 	case opFrameSize:
-		f.Bytes, f.Packets = n, 1
+		f.Bytes, f.Packets = n, max(f.Packets, 1)
 	case opBoot:
 		c.bootMs = n
 	case opDurationMillis:
@@ -149,14 +149,10 @@ func (p *Producer) apply(o *op, v []byte, f *Flow, c *recordContext) {
 			f.Etype = uint32(n)
 		}
 	case opImplies:
-		family := uint8(1)
-		if o.place == protoICMPv6 {
-			family = 2
-		}
-		if n != 0 {
-			c.implied |= family
+		if bit := impliedBit(o.place); n != 0 {
+			c.implied |= bit
 		} else {
-			c.impliedZero |= family
+			c.impliedZero |= bit
 		}
 	case opCodePoint:
 		if f.isZero(o.field) {
@@ -306,7 +302,7 @@ type recordContext struct {
 	hasStartUp, hasEndUp bool
 	durationNs           uint64
 	hasDuration          bool
-	implied, impliedZero uint8 // protocols: bit 0 ICMP, bit 1 ICMPv6
+	implied, impliedZero uint8 // protocols, by impliedBit
 	startLate            bool  // the start was not before the end
 	egress               bool  // the flow was seen as it went out: see op.side
 	timeLost             bool  // a time that it has is out of range

@@ -2,6 +2,7 @@ package producer_test
 
 import (
 	"encoding/json"
+	"net/netip"
 	"testing"
 
 	"github.com/weirflow/weir/decoders/template"
@@ -90,5 +91,108 @@ func TestJoin(t *testing.T) {
 	flows, _ = joinOf(t, allNames, false, zero, other)
 	if len(flows) != 1 || flows[0]["in_if_name"] != "ge0" {
 		t.Errorf("name of domain 0: %v", flows)
+	}
+}
+
+// TestJoinPorts: two exporters behind one address keep their names apart, and one that was
+// restarted on another port has the names that it had.
+func TestJoinPorts(t *testing.T) {
+	store, table := producer.NewStore(template.DefaultLimits()), names.NewTable(names.DefaultBytes)
+	store.UsePorts(template.PortsAuto)
+	p := producer.New(producer.Config{Names: table, Join: allNames}, store)
+	batch := producer.NewBatch(0, 64<<10)
+	now := int64(1_700_000_000_000_000_000)
+	send := func(port uint16, data []byte) (name any) {
+		t.Helper()
+		now += 1e6
+		batch.Reset()
+		from := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port)
+		p.Datagram(batch, producer.Meta{Source: from, ReceivedNs: now}, data)
+		for i := range batch.Records() {
+			var m map[string]any
+			if err := json.Unmarshal(batch.Message(i), &m); err != nil {
+				t.Fatal(err)
+			}
+			name = m["in_if_name"]
+		}
+		return name
+	}
+	options := func(name string) []byte {
+		return ipfixDomain(1, set(3, u16(nil, 300, 2, 1, 10, 4, 82, 4)), set(300, u32(nil, 3), padded(name, 4)))
+	}
+	data := ipfixDomain(1, set(2, tpl(256, 10, 4)), set(256, u32(nil, 3)))
+
+	send(1000, options("one"))
+	if got := send(1000, data); got != "one" {
+		t.Fatalf("%v", got)
+	}
+	now += 10e9 // restarted on another port
+	if got := send(1001, data); got != "one" {
+		t.Errorf("after a restart: %v", got)
+	}
+	// Now another exporter sends at the same time: what was learned may be of either.
+	for range 3 {
+		send(2000, options("two"))
+		send(1001, options("new"))
+	}
+	if a, b := send(1001, data), send(2000, data); a != "new" || b != "two" {
+		t.Errorf("names %v and %v, want new and two", a, b)
+	}
+	if got := send(3000, data); got != nil {
+		t.Errorf("a third port has the name %v", got)
+	}
+}
+
+// TestJoinOfPlan: templates whose records need no name that is known are written as they
+// are without names.
+func TestJoinOfPlan(t *testing.T) {
+	interfaces := v9(set(1, u16(nil, 300, 4, 8, 1, 4, 10, 4, 82, 8), u16(nil, 0)), set(300, u32(nil, 0, 3), padded("Gi0/3", 8)))
+	for _, c := range []struct {
+		name    string
+		data    []byte
+		generic bool
+	}{
+		{"interface", v9(set(0, tpl(256, 8, 4, 10, 4)), set(256, u32(nil, 1, 3))), true},
+		{"without interface", v9(set(0, tpl(256, 8, 4, 12, 4)), set(256, u32(nil, 1, 3))), false},
+		{"application, none known", v9(set(0, tpl(256, 8, 4, 95, 4)), set(256, u32(nil, 1, 3))), false},
+	} {
+		table := names.NewTable(names.DefaultBytes)
+		p := producer.New(producer.Config{Names: table, Join: allNames, Format: producer.FormatBin}, producer.NewStore(template.DefaultLimits()))
+		batch := producer.NewBatch(0, 64<<10)
+		for _, a := range arrivals(interfaces, c.data) {
+			p.Datagram(batch, a.meta, a.data)
+		}
+		if got := p.Counters.Encoded[producer.PathGeneric] == 1; got != c.generic || batch.Records() != 1 {
+			t.Errorf("%s: generic %v, want %v; %v", c.name, got, c.generic, p.Counters.Encoded)
+		}
+	}
+}
+
+// TestJoinAllocs: neither records with names nor options data that is known allocate,
+// however many fields the template has.
+func TestJoinAllocs(t *testing.T) {
+	wide := []uint16{4, 4}
+	for range 100 {
+		wide = append(wide, 210, 1) // padding
+	}
+	many := append(u16(nil, 300, uint16(4), uint16(len(wide)*2+8), 1, 4, 10, 4, 82, 8), u16(nil, wide...)...)
+	options := v9(set(1, many), set(300, append(join(u32(nil, 0, 3), padded("Gi0/3", 8)), make([]byte, 104)...)))
+	data := v9(set(0, tpl(256, 8, 4, 10, 4)), set(256, u32(nil, 1, 3)))
+	table := names.NewTable(names.DefaultBytes)
+	p := producer.New(producer.Config{Names: table, Join: allNames}, producer.NewStore(template.DefaultLimits()))
+	batch := producer.NewBatch(0, 64<<10)
+	list := arrivals(options, data)
+	run := func() {
+		batch.Reset()
+		for _, a := range list {
+			p.Datagram(batch, a.meta, a.data)
+		}
+	}
+	run()
+	if table.Len(names.Interface) != 1 {
+		t.Fatalf("%d names", table.Len(names.Interface))
+	}
+	if n := testing.AllocsPerRun(100, run); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

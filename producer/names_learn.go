@@ -97,15 +97,15 @@ func compileNames(t *Template) *namesPlan {
 }
 
 // learnNames learns what a record of options data says.
-func (p *Producer) learnNames(pl *namesPlan, m *message, rec []byte) {
-	var own [64][]byte
-	values, pos := own[:0], 0
+func (p *Producer) learnNames(pl *namesPlan, m *message, domain *TemplateDomain, rec []byte) {
+	values, pos := p.values[:0], 0
 	for i := range pl.fields {
 		off, n := template.FieldSpan(&pl.fields[i], rec, pos)
 		pos = off + n
 		values = append(values, rec[off:pos])
 	}
-	key := nameKey(m)
+	p.values = values
+	key := nameKey(m, domain)
 	now := p.meta.ReceivedNs
 	for i := range pl.rules {
 		r := &pl.rules[i]
@@ -154,8 +154,14 @@ func (p *Producer) nameOf(element uint16, v []byte) []byte {
 	return p.scratch
 }
 
-func nameKey(m *message) names.Key {
-	return names.Key{Exporter: m.key.Exporter, Domain: m.key.Domain, Version: m.key.Version}
+// nameKey returns the key of the names of a domain. Like templates, names belong to the
+// source port where several exporters behind one address send as the same domain.
+func nameKey(m *message, domain *TemplateDomain) names.Key {
+	k := names.Key{Exporter: m.key.Exporter, Domain: m.key.Domain, Version: m.key.Version}
+	if domain.Split() {
+		k.Port = m.key.Port
+	}
+	return k
 }
 
 // joined are the domains whose names are added to records: the record's own, and domain 0
@@ -176,18 +182,51 @@ func (j *joined) name(k names.Kind, id uint64) []byte {
 	return nil
 }
 
-// joins finds the names for the records of a data set, if any are to be added.
-func (p *Producer) joins(m *message) {
+// joins finds the names for the records of a data set that pl describes, if any are to be
+// added and one of them is known.
+func (p *Producer) joins(m *message, domain *TemplateDomain, pl *plan) {
 	p.joined = joined{}
-	if p.cfg.Join == 0 || p.cfg.Names == nil || p.prog.compat {
+	kinds := p.cfg.Join & pl.joins
+	if kinds == 0 || p.cfg.Names == nil || p.prog.compat {
 		return
 	}
-	key := nameKey(m)
-	p.joined[0] = p.cfg.Names.Find(&key)
+	key := nameKey(m, domain)
+	p.joined[0] = p.namesOf(&key, kinds)
 	if key.Domain != 0 {
 		key.Domain = 0
-		p.joined[1] = p.cfg.Names.Find(&key)
+		p.joined[1] = p.namesOf(&key, kinds)
 	}
+}
+
+// namesOf returns a domain that has names of one of the kinds, else nil.
+func (p *Producer) namesOf(key *names.Key, kinds names.Kinds) *names.Domain {
+	d := p.cfg.Names.Find(key)
+	if d == nil {
+		return nil
+	}
+	for k := range names.Kind(names.NumKinds) {
+		if kinds.Has(k) && d.Len(k) > 0 {
+			return d
+		}
+	}
+	return nil
+}
+
+// joinsOf returns the kinds of names that the values of ops can have.
+func joinsOf(ops []op) (kinds names.Kinds) {
+	for i := range ops {
+		switch o := &ops[i]; {
+		case o.code == opSampler:
+			kinds = kinds.With(names.Sampler).With(names.SamplerMode)
+		case o.field == fieldInIf || o.field == fieldOutIf:
+			kinds = kinds.With(names.Interface)
+		case o.field == fieldIngressVRFID || o.field == fieldEgressVRFID:
+			kinds = kinds.With(names.VRF)
+		case o.field == fieldApplicationID:
+			kinds = kinds.With(names.Application)
+		}
+	}
+	return kinds
 }
 
 // join adds the names to a flow. What the record says itself stays.

@@ -425,11 +425,11 @@ func (p *Producer) knownSet(m *message, domain *TemplateDomain, t *Template, pl 
 			p.Counters.OptionsRecords++
 			p.options(opts, domain, recs.Record)
 			if opts.names != nil && p.cfg.Names != nil {
-				p.learnNames(opts.names, m, recs.Record)
+				p.learnNames(opts.names, m, domain, recs.Record)
 			}
 		}
 		p.tally.set(SetOptionsData, m.records-before)
-	} else if p.joins(m); p.joined.none() && p.writesFused(pl) && !domain.Sampling().Scoped() && pl.fused.timesFused(m.exportNs, m.uptimeMs) {
+	} else if p.joins(m, domain, pl); p.joined.none() && p.writesFused(pl) && !domain.Sampling().Scoped() && pl.fused.timesFused(m.exportNs, m.uptimeMs) {
 		p.fusedSet(m, domain, t, pl, body)
 		p.tally.set(SetData, m.records-before)
 	} else {

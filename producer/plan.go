@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/names"
 	"github.com/weirflow/weir/producer/schema"
 )
 
@@ -182,6 +183,8 @@ type plan struct {
 	back bool
 	// nat says what the record is asked of address translation.
 	nat natFacts
+	// joins are the kinds of names that a record can need.
+	joins names.Kinds
 	// ignored counts the elements that fill nothing, by kind.
 	ignored [NumIgnored]uint32
 	// targets are those of the opMapped, in their order.
@@ -288,6 +291,7 @@ func compileElements(t *Template, mapping map[elementKey]target, prog *Program, 
 		p.families = p.has(opAddr4) && p.has(opAddr6)
 		p.dropDirection()
 	}
+	p.joins = joinsOf(p.ops) | joinsOf(p.late)
 	return p
 }
 

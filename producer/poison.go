@@ -50,6 +50,7 @@ func (m *memory) poison() {
 	fill(m.rates[:], w)
 	fill(m.sections[:], w)
 	m.scratch = poisoned(m.scratch, b)
+	m.values = poisoned(m.values, text)
 	m.portLayers = w
 	fill(m.portLayer[:], w)
 }

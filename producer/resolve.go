@@ -4,6 +4,8 @@ package producer
 
 const (
 	protoICMP   = 1
+	protoTCP    = 6
+	protoUDP    = 17
 	protoICMPv6 = 58
 
 	vlanBits = 12
@@ -60,18 +62,44 @@ func (f *Flow) icmpFromPort() {
 	}
 }
 
-// imply sets the protocol of a record that has types and codes of ICMP but no
-// protocol. Those of zero say nothing where the template has ports.
+// Protocols that elements imply, by bit.
+const (
+	impliesICMP uint8 = 1 << iota
+	impliesICMPv6
+	impliesUDP
+	impliesTCP
+)
+
+// impliedBit returns the bit of a protocol.
+func impliedBit(proto uint8) uint8 {
+	switch proto {
+	case protoICMP:
+		return impliesICMP
+	case protoICMPv6:
+		return impliesICMPv6
+	case protoUDP:
+		return impliesUDP
+	}
+	return impliesTCP
+}
+
+// imply sets the protocol of a record that has elements of one protocol (types and codes of
+// ICMP, ports of TCP or UDP) but no protocol. ICMP elements of zero imply nothing if the
+// template has ports.
 func (c *recordContext) imply(pl *plan, f *Flow) {
-	families := c.implied
-	if families == 0 && pl.noPorts {
-		families = c.impliedZero
+	bits := c.implied
+	if bits == 0 && pl.noPorts {
+		bits = c.impliedZero
 	}
 	switch {
-	case families == 1, families == 3 && f.Etype != etherTypeIPv6:
-		f.Proto = protoICMP
-	case families != 0:
+	case bits == impliesTCP:
+		f.Proto = protoTCP
+	case bits == impliesUDP:
+		f.Proto = protoUDP
+	case bits&impliesICMPv6 != 0 && (bits&impliesICMP == 0 || f.Etype == etherTypeIPv6):
 		f.Proto = protoICMPv6
+	case bits&impliesICMP != 0:
+		f.Proto = protoICMP
 	}
 }
 

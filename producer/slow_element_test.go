@@ -30,7 +30,7 @@ var slowPrecedence = map[string][][]slowID{
 	"bytes":   {ids(1), ids(85), ids(352), ids(353), ids(231), ids(312), ids(190, 224)},
 	"packets": {ids(2), ids(86), ids(298)},
 	"src":     {ids(8, 27), ids(44, 170), ids(366)}, "dst": {ids(12, 28), ids(45, 169), ids(366)},
-	"etype": {ids(60), ids(256)}, "proto": {ids(4), ids(32, 139, 176, 178)},
+	"etype": {ids(60), ids(256)}, "proto": {ids(4), ids(32, 139, 176, 178, 180, 181, 182, 183)},
 	"sport": {ids(7), ids(180, 182)}, "dport": {ids(11), ids(181, 183)},
 	"in": {ids(10), ids(252)}, "out": {ids(14), ids(253)},
 	"smac": {ids(56), ids(81), ids(365)}, "dmac": {ids(80), ids(57), ids(365)},
@@ -232,11 +232,17 @@ func slowICMP(t *slowTemplate, values [][]byte, f *flowpb.FlowMessage) {
 		} else if declared(7, 11, 180, 181, 182, 183) {
 			four, six = false, false
 		}
+		_, udp := any(180, 181)
+		_, tcp := any(182, 183)
 		switch {
 		case four && (!six || f.Etype != 0x86dd):
 			f.Proto = 1
 		case six:
 			f.Proto = 58
+		case udp && !tcp:
+			f.Proto = 17
+		case tcp && !udp:
+			f.Proto = 6
 		}
 	}
 	if f.Proto == 1 || f.Proto == 58 {
@@ -403,12 +409,14 @@ func slowElement(m *slowMessage, ranks slowRank, field slowField, v []byte, f *f
 	}
 	w := uint32(n)
 	switch id {
-	case 1, 85, 352, 353, 231, 190, 224:
+	case 1, 85, 352, 353, 231:
 		put64("bytes", &f.Bytes, n)
-	case 312:
+	case 312, 190, 224:
 		if slices.Contains(ranks["bytes"], slowID{0, id}) {
-			f.Bytes, f.Packets = n, 1
+			f.Bytes, f.Packets = n, max(f.Packets, 1)
 		}
+	case 200:
+		f.MplsTtl = append(f.MplsTtl, w)
 	case 2, 86, 298:
 		put64("packets", &f.Packets, n)
 	case 4:

@@ -50,6 +50,8 @@ type memory struct {
 	keyless  keyless
 	// scratch holds the values of a record that are no views into the datagram.
 	scratch []byte
+	// values are those of a record of options data.
+	values [][]byte
 	// Which layers of hdr a port announced, by bit, and the keys of the ports.
 	portLayers uint32
 	portLayer  [packet.MaxLayers]uint32

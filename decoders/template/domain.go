@@ -37,6 +37,8 @@ type Domain[C comparable] struct {
 	bytes  int64             // of the templates, as if none were shared, and of ids
 	beside beside[C]         // the same domain of other ports
 
+	split *atomic.Bool // of its neighbours; not changed once the domain can be found
+
 	// first is the table that ids begins with: most domains need no other, and a flood
 	// of new ones pays for one allocation less.
 	first      idTable[C]

@@ -9,8 +9,8 @@ import (
 // a list through Domain.beside, the one made last first. It is guarded by the store's
 // lock, and each change of it costs O(1).
 type neighbours[C comparable] struct {
-	first  *Domain[C]
-	shared bool // two ports were seen to send at one time
+	first *Domain[C]
+	split atomic.Bool // two ports were seen to send at one time; read without the lock
 }
 
 // beside is where a domain is in the list of its neighbours.
@@ -75,19 +75,27 @@ func (s *Store[C]) approach(d *Domain[C], nowNs int64) {
 		n = &neighbours[C]{}
 		s.neighbours[k] = n
 	}
-	if n.first != nil && !n.shared && d.account.heard.others(d.key.Port, nowNs) {
-		n.shared = true
+	if n.first != nil && !n.split.Load() && d.account.heard.others(d.key.Port, nowNs) {
+		n.split.Store(true)
 		s.totals.Split++
 		if !d.account.shared {
 			d.account.shared = true
 			s.shares = append(s.shares[:min(len(s.shares), maxShares-1)], d.key)
 		}
 	}
+	d.split = &n.split
 	d.beside = beside[C]{in: n, next: n.first}
 	if n.first != nil {
 		n.first.beside.prev = d
 	}
 	n.first = d
+}
+
+// Split reports whether the port is part of what tells the exporter of the domain from others:
+// always with PortsOn, with PortsAuto if another port of its address was seen to send at the same
+// time as the same observation domain. It takes no lock.
+func (d *Domain[C]) Split() bool {
+	return d.store.ports == PortsOn || d.split != nil && d.split.Load()
 }
 
 // depart takes a domain out of its neighbours. The store is locked.

@@ -106,6 +106,7 @@ type savedNames struct {
 	Exporter netip.Addr                   `json:"exporter"`
 	Version  uint16                       `json:"version"`
 	Domain   uint32                       `json:"domain"`
+	Port     uint16                       `json:"port,omitempty"`
 	Seen     int64                        `json:"seen"` // Unix nanoseconds
 	Names    map[string]map[uint64]string `json:"names,omitempty"`
 }
@@ -128,7 +129,7 @@ func saveNames(w io.Writer, table *names.Table) error {
 	table.Each(func(d *names.Domain) {
 		key := d.Key()
 		s := savedNames{
-			Exporter: netip.AddrFrom16(key.Exporter).Unmap(), Version: key.Version, Domain: key.Domain, Seen: d.SeenNs(),
+			Exporter: netip.AddrFrom16(key.Exporter).Unmap(), Version: key.Version, Domain: key.Domain, Port: key.Port, Seen: d.SeenNs(),
 			Names: map[string]map[uint64]string{},
 		}
 		for k := range names.Kind(names.NumKinds) {
@@ -166,7 +167,7 @@ func loadNames(dec *json.Decoder, table *names.Table) error {
 		if !s.Exporter.IsValid() || s.Exporter.Zone() != "" {
 			return fmt.Errorf("%w: exporter %q is no address", state.ErrDamaged, s.Exporter)
 		}
-		key := names.Key{Exporter: s.Exporter.As16(), Domain: s.Domain, Version: s.Version}
+		key := names.Key{Exporter: s.Exporter.As16(), Domain: s.Domain, Port: s.Port, Version: s.Version}
 		for kind, list := range s.Names {
 			k, ok := names.ParseKind(kind)
 			if !ok {

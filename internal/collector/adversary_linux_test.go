@@ -65,7 +65,7 @@ func TestAdversary(t *testing.T) {
 		has[row.table] = true
 		t.Run(row.table+"/"+row.operation, func(t *testing.T) { row.run(t, &report) })
 	}
-	all := adversaryConfig{names: 1, errors: true}
+	all := adversaryConfig{names: 1, errors: true, optionNames: 1 << 20}
 	for _, table := range Tables(all.limits()) {
 		if !has[table.Name] {
 			t.Errorf("no operation at table %q: add rows to adversaryRows", table.Name)

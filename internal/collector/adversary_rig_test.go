@@ -2,6 +2,7 @@ package collector
 
 import (
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/weirflow/weir/internal/retain"
 	"github.com/weirflow/weir/internal/udp"
 	"github.com/weirflow/weir/producer"
+	"github.com/weirflow/weir/producer/names"
 	"github.com/weirflow/weir/sink"
 )
 
@@ -37,12 +39,15 @@ type adversaryConfig struct {
 	ports     template.Ports
 	withdraw  bool // withdrawals count, as over TCP
 	errors    bool
+	// optionNames is the room for names of options data in bytes, which are joined to all
+	// flows; 0 for none.
+	optionNames int64
 }
 
 func (c adversaryConfig) limits() *TableLimits {
 	l := &TableLimits{
 		Templates: c.templates, Pending: c.pending, Exporters: c.exporters, Names: c.names,
-		Workers: c.workers, Errors: c.errors,
+		Workers: c.workers, Errors: c.errors, OptionNames: c.optionNames,
 	}
 	if l.Templates.Domains == 0 {
 		l.Templates = template.DefaultLimits()
@@ -66,9 +71,13 @@ func newAdversary(tb testing.TB, c adversaryConfig) *adversary {
 		nowNs: time.Now().UnixNano(),
 	}
 	a.store.UsePorts(c.ports)
-	var names *Goflow2Names
+	var goflow2Names *Goflow2Names
 	if c.names > 0 {
-		names = NewGoflow2Names(c.names)
+		goflow2Names = NewGoflow2Names(c.names)
+	}
+	var optionNames *names.Table
+	if c.optionNames > 0 {
+		optionNames = names.NewTable(c.optionNames)
 	}
 	room := producer.NewHeld(l.Pending)
 	var samples *ErrorSamples
@@ -79,9 +88,10 @@ func newAdversary(tb testing.TB, c adversaryConfig) *adversary {
 	for i := range l.Workers {
 		w, err := NewWorker(i, Config{BatchSize: producer.DefaultBatchSize, Linger: 1e9}, Parts{
 			CPU: -1, Lane: sink.NewLane(i, 4, producer.DefaultBatchSize), Notify: func() {},
-			Exporters: a.table, Gate: NewGate(NewAdmission(nil, nil, c.rate)), Errors: samples, Names: names,
+			Exporters: a.table, Gate: NewGate(NewAdmission(nil, nil, c.rate)), Errors: samples, Names: goflow2Names,
 			Producer: producer.New(producer.Config{
 				Format: producer.FormatBin, Held: room, IgnoreWithdrawals: !c.withdraw,
+				Names: optionNames, Join: 1<<names.NumKinds - 1,
 			}, a.store),
 			Logger: slog.New(slog.DiscardHandler),
 		})
@@ -194,6 +204,14 @@ func wide(id uint16, fields int, field uint16) []byte {
 // samplerOptions is an options template with a sampler and its rate; rate is a
 // record of it.
 var samplerOptions = dataSet(3, be(nil, 300, 2, 1, 302, 4, 34, 4)...)
+
+// nameOptions is an options template with an interface and its name; nameOf is a record of
+// it.
+var nameOptions = dataSet(3, be(nil, 301, 2, 1, 10, 4, 82, 8)...)
+
+func nameOf(index uint32, i int) []byte {
+	return fmt.Appendf(binary.BigEndian.AppendUint32(nil, index), "if%06d", i%1_000_000)
+}
 
 func rate(sampler, rate uint32) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, sampler), rate)

@@ -72,6 +72,17 @@ func fillSamplers(domains, n int) func(a *adversary) {
 	}
 }
 
+// interfaces is a template of both interfaces.
+var interfaces = dataSet(2, be(nil, 302, 2, 10, 4, 14, 4)...)
+
+// fillNames has more addresses announce names than there is room for.
+func fillNames(a *adversary) {
+	a.each(10_000, func(i int) packet {
+		body := append(nameOf(1, i), nameOf(2, i)...)
+		return packet{from: forged(i), data: message(1, 0, nameOptions, dataSet(301, body...))}
+	})
+}
+
 // fillAllSamplers has some addresses announce as many samplers as they may, and others
 // the rest.
 func fillAllSamplers(a *adversary) {
@@ -433,6 +444,51 @@ var adversaryRows = []adversaryRow{
 			d := flowSamples(uint32(i), 1, 1, 1, 1)
 			d[9], d[10], d[11] = byte(i>>16), byte(i>>8), byte(i)
 			return one(forged(i%1000), d)
+		},
+	},
+	{
+		table: "option names", operation: "names of new domains, the table full", strikes: 500, plain: plainTemplates,
+		cfg: adversaryConfig{optionNames: 4 << 20}, fill: fillNames,
+		strike: func(i int) []packet {
+			return one(forged(1_000_000+i), message(1, 0, nameOptions, dataSet(301, nameOf(1, i)...)))
+		},
+	},
+	{
+		table: "option names", operation: "new names of a domain", strikes: 500,
+		cfg: adversaryConfig{optionNames: 4 << 20}, fill: fillNames,
+		strike: func(i int) []packet {
+			var body []byte
+			for k := range 50 {
+				body = append(body, nameOf(uint32(50*i+k), i)...)
+			}
+			return one(forged(i%1000), message(1, 0, dataSet(301, body...)))
+		},
+	},
+	{
+		table: "option names", operation: "names that change", strikes: 500,
+		cfg: adversaryConfig{optionNames: 4 << 20}, fill: fillNames,
+		strike: func(i int) []packet {
+			var body []byte
+			for range 50 {
+				body = append(body, nameOf(1, i)...)
+				i++
+			}
+			return one(forged(i%1000), message(1, 0, dataSet(301, body...)))
+		},
+	},
+	{ // on the generic path, in messages of ten times the bytes
+		table: "option names", operation: "data of interfaces with names", strikes: 500, limit: 24,
+		cfg: adversaryConfig{optionNames: 4 << 20},
+		fill: func(a *adversary) {
+			fillNames(a)
+			a.each(1000, func(i int) packet { return packet{from: forged(i), data: message(1, 0, interfaces)} })
+		},
+		strike: func(i int) []packet {
+			var body []byte
+			for range 50 {
+				body = append(body, 0, 0, 0, 1, 0, 0, 0, 2)
+			}
+			return one(forged(i%1000), message(1, 0, dataSet(302, body...)))
 		},
 	},
 	{

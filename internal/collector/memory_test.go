@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/producer"
@@ -164,6 +165,35 @@ var memoryRows = []memoryRow{
 		},
 	},
 	{
+		name: "option names, many domains", parts: []string{"option names", "templates", "recent"},
+		cfg: adversaryConfig{optionNames: 8 << 20, templates: few, exporters: 1000},
+		churn: func(a *adversary) {
+			for i := range 100_000 { // an hour for what makes room
+				if i%7000 == 0 {
+					a.nowNs += int64(2 * time.Hour)
+				}
+				a.send(&packet{from: forged(i), data: message(1, 0, nameOptions, dataSet(301, nameOf(uint32(i), i)...))})
+			}
+		},
+	},
+	{
+		name: "option names, many in a domain", parts: []string{"option names", "templates", "recent"},
+		cfg: adversaryConfig{optionNames: 8 << 20, templates: few, exporters: 1000},
+		churn: func(a *adversary) {
+			for d := range 100 {
+				a.nowNs += int64(time.Hour)
+				a.send(&packet{from: forged(d), data: message(1, 0, nameOptions)})
+				for i := range 100 {
+					var body []byte
+					for k := range 100 {
+						body = append(body, nameOf(uint32(100*i+k), i)...)
+					}
+					a.send(&packet{from: forged(d), data: message(1, 0, dataSet(301, body...))})
+				}
+			}
+		},
+	},
+	{
 		name: "errors", parts: []string{"errors"}, cfg: adversaryConfig{errors: true, exporters: 1000},
 		churn: func(a *adversary) {
 			a.each(2000, func(i int) packet { return packet{from: forged(1), data: make([]byte, 60_000)} })
@@ -212,7 +242,7 @@ func TestMemory(t *testing.T) {
 			runtime.KeepAlive(a)
 		})
 	}
-	all := adversaryConfig{names: 1, errors: true}
+	all := adversaryConfig{names: 1, errors: true, optionNames: 1 << 20}
 	for _, table := range Tables(all.limits()) {
 		if !has[table.Part] {
 			t.Errorf("nothing churns part %q: add rows to memoryRows", table.Part)

@@ -53,6 +53,7 @@ func (sum *domainsOf) ignoredList() []ignoredJSON {
 type namesJSON struct {
 	Protocol string                       `json:"protocol"`
 	Domain   uint32                       `json:"domain"`
+	Port     uint16                       `json:"port,omitempty"`
 	Counts   map[string]int               `json:"counts"`
 	Names    map[string]map[uint64]string `json:"names,omitempty"`
 	LeftOut  int                          `json:"names_left_out,omitempty"`
@@ -63,7 +64,7 @@ type namesJSON struct {
 func newNamesJSON(d *names.Domain, listed int) namesJSON {
 	key := d.Key()
 	out := namesJSON{
-		Protocol: producer.ProtocolNetFlowV9.String(), Domain: key.Domain,
+		Protocol: producer.ProtocolNetFlowV9.String(), Domain: key.Domain, Port: key.Port,
 		Counts: map[string]int{}, Names: map[string]map[uint64]string{}, Counters: map[string]uint64{},
 	}
 	if key.Version == template.IPFIX {

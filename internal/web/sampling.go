@@ -98,23 +98,25 @@ func (sum *domainsOf) add(d *producer.TemplateDomain) {
 	}
 }
 
-// addNames adds what options data of a domain said. Domains of several ports share it.
+// addNames adds what options data of a domain said: of its port, and of the address.
 func (sum *domainsOf) addNames(table *names.Table, key template.Key, listed int) {
 	if table == nil {
 		return
 	}
-	own := names.Key{Exporter: key.Exporter, Domain: key.Domain, Version: key.Version}
-	d := table.Find(&own)
-	if d == nil || len(sum.names) >= maxListed {
-		return
-	}
-	n := newNamesJSON(d, listed)
-	for i := range sum.names {
-		if sum.names[i].Domain == n.Domain && sum.names[i].Protocol == n.Protocol {
-			return
+	of := names.Key{Exporter: key.Exporter, Domain: key.Domain, Version: key.Version}
+	for _, of.Port = range [2]uint16{key.Port, 0} {
+		d := table.Find(&of)
+		if d == nil || len(sum.names) >= maxListed {
+			continue
+		}
+		n := newNamesJSON(d, listed)
+		same := func(o namesJSON) bool {
+			return o.Domain == n.Domain && o.Protocol == n.Protocol && o.Port == n.Port
+		}
+		if !slices.ContainsFunc(sum.names, same) {
+			sum.names = append(sum.names, n)
 		}
 	}
-	sum.names = append(sum.names, n)
 }
 
 // sampling lists the sampling rates that hold for an exporter, and where they

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"hash/maphash"
+	"math/bits"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -47,13 +49,17 @@ func ParseKind(name string) (Kind, bool) {
 type Key struct {
 	Exporter [16]byte // IPv4 mapped
 	Domain   uint32
-	Version  uint16
+	// Port is the source port where several exporters behind one address send as the same
+	// domain (template.Domain.Split), else 0.
+	Port    uint16
+	Version uint16
 }
 
 // MaxName bounds the bytes of a name; longer ones are cut.
 const MaxName = 255
 
-// What entries are charged, in bytes, as measured or more; a name costs its length too.
+// What entries are charged, in bytes; a name costs its length too. TestMemory of
+// internal/collector compares what a full table is charged with what is live.
 const (
 	domainBytes = 1 << 10
 	nameBytes   = 128
@@ -68,31 +74,42 @@ const (
 	freeShare    = 8
 )
 
-// Table holds the names of all domains. All methods may be called by any goroutine.
+// Table holds the names of all domains. All methods may be called by any goroutine. Find
+// takes no lock and does not allocate; neither does Learn for a name that is known.
 //
 // Find and Learn cost O(1), amortised for the growth of a domain's table. With the table
-// full, the domain of a few that was not announced for longest makes room if that is an
-// hour ago; else nothing is learned, and Refused counts it.
+// full, the least recently announced of a few domains makes room if it was announced more than
+// an hour ago; else nothing is learned, and Refused counts it.
 type Table struct {
 	limit int64
 	seed  maphash.Seed
 	mul   uint64
+	heads []atomic.Pointer[Domain] // hash chains through Domain.next, a power of two
 
 	refused atomic.Uint64
 	changes atomic.Uint64 // of domains and names
 	counts  [NumKinds]atomic.Int64
 
-	mu    sync.RWMutex
-	all   map[Key]*Domain
+	mu    sync.Mutex // guards writing
+	all   []*Domain  // in no order; Domain.at is the index
 	used  int64
 	owned map[[16]byte]int64 // bytes of an address
 }
 
 // NewTable returns an empty table of so many bytes.
 func NewTable(limit int64) *Table {
-	t := &Table{limit: limit, seed: maphash.MakeSeed(), all: map[Key]*Domain{}, owned: map[[16]byte]int64{}}
+	heads := 1 << bits.Len64(uint64(limit/domainBytes/2)) // chains of 2 at most, on average
+	t := &Table{
+		limit: limit, seed: maphash.MakeSeed(), owned: map[[16]byte]int64{},
+		heads: make([]atomic.Pointer[Domain], heads), used: int64(heads) * 8,
+	}
 	t.mul = maphash.Comparable(t.seed, 0) | 1
 	return t
+}
+
+// head returns the chain that a key belongs to.
+func (t *Table) head(key *Key) *atomic.Pointer[Domain] {
+	return &t.heads[maphash.Comparable(t.seed, *key)&uint64(len(t.heads)-1)]
 }
 
 // Changes returns a number that is another after anything changed.
@@ -104,22 +121,22 @@ func (t *Table) Refused() uint64 { return t.refused.Load() }
 // Len returns how many names of a kind there are.
 func (t *Table) Len(k Kind) int { return int(t.counts[k].Load()) }
 
-// Find returns a domain, nil if nothing was learned of it.
+// Find returns a domain, nil if nothing was learned of it. It takes no lock and does not
+// allocate.
 func (t *Table) Find(key *Key) *Domain {
-	t.mu.RLock()
-	d := t.all[*key]
-	t.mu.RUnlock()
-	return d
+	for d := t.head(key).Load(); d != nil; d = d.next.Load() {
+		if d.key == *key {
+			return d
+		}
+	}
+	return nil
 }
 
 // Each calls f for each domain, in no particular order.
 func (t *Table) Each(f func(*Domain)) {
-	t.mu.RLock()
-	list := make([]*Domain, 0, len(t.all))
-	for _, d := range t.all {
-		list = append(list, d)
-	}
-	t.mu.RUnlock()
+	t.mu.Lock()
+	list := slices.Clone(t.all)
+	t.mu.Unlock()
 	for _, d := range list {
 		f(d)
 	}
@@ -181,15 +198,18 @@ func (t *Table) Count(key *Key, c Counter, n uint64, nowNs int64) bool {
 
 // domain returns a domain, which is made if need be. t.mu is held.
 func (t *Table) domain(key *Key, nowNs int64) (*Domain, bool) {
-	if d := t.all[*key]; d != nil {
+	if d := t.Find(key); d != nil {
 		return d, true
 	}
 	if !t.charge(key, domainBytes, nowNs) {
 		return nil, false
 	}
-	d := &Domain{key: *key, charged: domainBytes}
+	d := &Domain{key: *key, charged: domainBytes, at: len(t.all)}
 	d.seen.Store(nowNs)
-	t.all[*key] = d
+	t.all = append(t.all, d)
+	head := t.head(key)
+	d.next.Store(head.Load())
+	head.Store(d)
 	t.changes.Add(1)
 	return d, true
 }
@@ -213,19 +233,16 @@ const candidates, staleNs = 16, int64(3600e9)
 // makeRoom evicts a domain that was not announced for long. t.mu is held.
 func (t *Table) makeRoom(but *Key, nowNs int64) bool {
 	var oldest *Domain
-	looked := 0
-	for key, d := range t.all { // from a random place on
-		if looked++; looked > candidates {
-			break
-		}
-		if key != *but && (oldest == nil || d.seen.Load() < oldest.seen.Load()) {
+	for range min(candidates, len(t.all)) {
+		d := t.all[rand.IntN(len(t.all))]
+		if d.key != *but && (oldest == nil || d.seen.Load() < oldest.seen.Load()) {
 			oldest = d
 		}
 	}
 	if oldest == nil || nowNs-oldest.seen.Load() < staleNs {
 		return false
 	}
-	delete(t.all, oldest.key)
+	t.unlink(oldest)
 	t.used -= oldest.charged
 	if t.owned[oldest.key.Exporter] -= oldest.charged; t.owned[oldest.key.Exporter] <= 0 {
 		delete(t.owned, oldest.key.Exporter)
@@ -237,6 +254,20 @@ func (t *Table) makeRoom(but *Key, nowNs int64) bool {
 	return true
 }
 
+// unlink removes a domain from its chain and the list. Readers that are at it continue
+// along the chain. t.mu is held.
+func (t *Table) unlink(d *Domain) {
+	at := t.head(&d.key)
+	for at.Load() != d {
+		at = &at.Load().next
+	}
+	at.Store(d.next.Load())
+	last := len(t.all) - 1
+	t.all[d.at], t.all[last].at = t.all[last], d.at
+	t.all[last] = nil
+	t.all = t.all[:last]
+}
+
 // Domain holds the names of one domain. Its methods may be called by any goroutine, and
 // take no lock.
 type Domain struct {
@@ -246,7 +277,9 @@ type Domain struct {
 	counters [NumCounters]atomic.Uint64
 	names    [NumKinds]atomic.Pointer[slots]
 	lens     [NumKinds]atomic.Int64
-	charged  int64 // guarded by the table's mu
+	next     atomic.Pointer[Domain] // in the chain; written under the table's mu
+	charged  int64                  // guarded by the table's mu, as at is
+	at       int
 }
 
 // Key returns the domain's key.

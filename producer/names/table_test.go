@@ -2,7 +2,9 @@ package names
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -67,7 +69,7 @@ func TestRoom(t *testing.T) {
 	if n := fill(300, staleNs); n < 100 {
 		t.Errorf("%d names of a new address after an hour, want 100", n)
 	}
-	sum, owned := int64(0), int64(0)
+	sum, owned := int64(len(table.heads))*8, int64(len(table.heads))*8
 	for _, d := range table.all {
 		sum += d.charged
 	}
@@ -99,4 +101,90 @@ func TestCounters(t *testing.T) {
 	if _, ok := CounterOf(1); ok {
 		t.Error("element 1 is a counter")
 	}
+}
+
+// TestFindWithoutLock: readers do not wait for a writer, and do not allocate; nor does what
+// is known already.
+func TestFindWithoutLock(t *testing.T) {
+	table := NewTable(DefaultBytes)
+	table.Learn(key(1, 0), VRF, 7, []byte("red"), 1)
+	table.mu.Lock()
+	defer table.mu.Unlock()
+	name := []byte("red")
+	if n := testing.AllocsPerRun(100, func() {
+		k, none := *key(1, 0), *key(1, 1)
+		if d := table.Find(&k); d == nil || string(d.Name(VRF, 7)) != "red" || table.Find(&none) != nil {
+			t.Fatal("not found")
+		}
+		if !table.Learn(&k, VRF, 7, name, 2) || !table.Count(&k, NotSentFlows, 1, 2) {
+			t.Fatal("not learned")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestChains: domains are found, and only those, while others come and go.
+func TestChains(t *testing.T) {
+	table := NewTable(64 << 10)
+	r := rand.New(rand.NewPCG(1, 2))
+	now, evicted := int64(0), 0
+	for i := range 20_000 {
+		now += staleNs / 20
+		table.Learn(key(r.IntN(300), r.IntN(2)), Interface, 1, []byte("x"), now)
+		if i%100 > 0 {
+			continue
+		}
+		listed := map[Key]bool{}
+		for at, d := range table.all {
+			listed[d.key] = true
+			if d.at != at || table.Find(&d.key) != d {
+				t.Fatalf("domain %d of the list is not found", at)
+			}
+		}
+		for exporter := range 300 {
+			for domain := range 2 {
+				k := key(exporter, domain)
+				if (table.Find(k) != nil) != listed[*k] {
+					t.Fatalf("%v is found: %v, listed: %v", k, table.Find(k) != nil, listed[*k])
+				}
+			}
+		}
+		if len(listed) < 600 {
+			evicted++
+		}
+	}
+	if evicted == 0 {
+		t.Error("nothing was evicted")
+	}
+}
+
+// TestReadWhileWriting is for the race detector: what stays is found at any moment.
+func TestReadWhileWriting(t *testing.T) {
+	table := NewTable(64 << 10)
+	stays := key(9999, 0)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	table.Learn(stays, VRF, 1, []byte("red"), 1<<62)
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if d := table.Find(stays); d == nil || string(d.Name(VRF, 1)) != "red" {
+					t.Error("a domain that stays is not found")
+					return
+				}
+				table.Find(key(3, 0))
+			}
+		})
+	}
+	for i := range 20_000 {
+		table.Learn(key(i%400, i%2), Interface, 1, []byte("x"), int64(i)*staleNs/10)
+	}
+	close(done)
+	wg.Wait()
 }

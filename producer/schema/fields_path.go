@@ -171,6 +171,8 @@ var pathFields = []Field{
 			{ID: 96, Name: "applicationName"},
 			{ID: 56701, Name: "APP_ID", Rank: 1}, // of Palo Alto
 			{ID: 111, PEN: 3054, Name: "l7ApplicationName", Rank: 1},
+			{ID: 119, PEN: 35632, Name: "L7_PROTO_NAME", Rank: 1},
+			{ID: 57591, Name: "L7_PROTO_NAME", Rank: 1}, // of ntop, in v9
 		},
 	},
 	{

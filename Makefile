@@ -3,8 +3,16 @@
 GO      ?= go
 BIN     := bin
 TAGS    := weirpoison
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-LDFLAGS := -s -w -X github.com/weirflow/weir/internal/app.version=$(VERSION)
+VERSION := $(shell cat VERSION)
+COMMIT  ?= $(shell git describe --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X github.com/weirflow/weir/internal/app.version=$(VERSION) -X github.com/weirflow/weir/internal/app.commit=$(COMMIT)
+# Of the last commit, for the manual pages: the same source gives the same files.
+DATE    := $(or $(shell git log -1 --format=%cs 2>/dev/null),$(shell date +%F))
+
+# Where make install puts things.
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR    ?=
 
 STATICCHECK  := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PROTOCGENGO  := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
@@ -21,6 +29,18 @@ need-go:
 .PHONY: build
 build: need-go ## Build bin/weir and bin/enricher
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+.PHONY: install
+install: build ## Install weir, its unit, manual pages and completions (DESTDIR=, PREFIX=/usr/local)
+	@PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' DESTDIR='$(DESTDIR)' BIN='$(BIN)' VERSION='$(VERSION)' DATE='$(DATE)' GO='$(GO)' scripts/packaging/install.sh
+
+.PHONY: uninstall
+uninstall: ## Remove what make install has put there, but the configuration
+	@PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' DESTDIR='$(DESTDIR)' scripts/packaging/install.sh remove
+
+.PHONY: packages
+packages: need-go ## Make deb and rpm packages for amd64 and arm64 in bin/packages
+	scripts/packaging/packages.sh $(BIN)/packages
 
 .PHONY: run
 run: build ## Build, start the collector and show flows as JSON lines

@@ -37,7 +37,7 @@ func Main(env Env) int {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		command, args = args[0], args[1:]
 	}
-	if (command == "reload" || command == "xdp") && asksHelp(args) {
+	if (command == "reload" || command == "xdp" || command == "completion") && asksHelp(args) {
 		command = "help"
 	}
 	switch command {
@@ -53,27 +53,15 @@ func Main(env Env) int {
 		return reloadCommand(env, args)
 	case "help":
 		return helpCommand(env, args)
+	case "completion":
+		return completionCommand(env, args)
 	case "version":
 		fmt.Fprintln(env.Stdout, versionLine())
 		return ExitOK
 	}
-	fmt.Fprintf(env.Stderr, "weir: unknown command %q: want run, decode, check, reload, xdp, version or help (weir help explains each)\n", command)
+	fmt.Fprintf(env.Stderr, "weir: unknown command %q: want %s (weir help explains each)\n", command, commandNames())
 	return ExitUsage
 }
-
-const helpText = `weir receives NetFlow, IPFIX and sFlow and writes the flows as JSON lines or protobuf.
-
-  weir [run] [flags]          collect until SIGTERM; weir -h lists the flags
-  weir decode [flags] FILE... write the flows in pcap and pcapng captures
-  weir check [flags]          say what this host and configuration would do
-  weir check -goflow2 "LINE"  a command line of goflow2 as one of weir, and what differs
-  weir reload [PID]           have a running weir read its configuration again
-  weir xdp detach IF...       remove the XDP programs that a weir which has ended left
-  weir help [command]         this text, or the flags of a command
-  weir version                the version
-
-Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.
-`
 
 // asksHelp reports whether the arguments of a command without flags ask for help.
 func asksHelp(args []string) bool {
@@ -82,7 +70,7 @@ func asksHelp(args []string) bool {
 
 func helpCommand(env Env, args []string) int {
 	if len(args) == 0 || asksHelp(args) {
-		fmt.Fprint(env.Stdout, helpText)
+		fmt.Fprint(env.Stdout, helpText())
 		return ExitOK
 	}
 	switch args[0] {
@@ -90,8 +78,8 @@ func helpCommand(env Env, args []string) int {
 		env.Stderr = env.Stdout
 		env.Args = []string{args[0], "-h"}
 		return Main(env)
-	case "help", "version", "xdp", "reload":
-		fmt.Fprint(env.Stdout, helpText)
+	case "help", "version", "xdp", "reload", "completion":
+		fmt.Fprint(env.Stdout, helpText())
 		return ExitOK
 	}
 	fmt.Fprintf(env.Stderr, "weir: no help on %q: want run, decode or check\n", args[0])
@@ -139,18 +127,18 @@ func newLogger(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-// version is set by the linker for releases.
-var version = ""
+// The linker sets version (the file VERSION) and commit (of git) in what make builds.
+var version, commit = "", ""
 
 // build says which weir this is.
 func build() metrics.Build {
-	b := metrics.Build{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	b := metrics.Build{Version: version, Revision: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if b.Version == "" && info.Main.Version != "" && info.Main.Version != "(devel)" {
 			b.Version = info.Main.Version
 		}
 		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
+			if s.Key == "vcs.revision" && b.Revision == "" {
 				b.Revision = s.Value[:min(12, len(s.Value))]
 			}
 		}
@@ -164,9 +152,8 @@ func build() metrics.Build {
 // versionLine says the same in a line.
 func versionLine() string {
 	b := build()
-	revision := ""
-	if b.Revision != "" {
-		revision = " " + b.Revision
+	if b.Revision == "" {
+		b.Revision = "unknown"
 	}
-	return fmt.Sprintf("weir %s%s %s %s/%s", b.Version, revision, b.Go, b.OS, b.Arch)
+	return fmt.Sprintf("weir %s (commit %s, %s, %s/%s)", b.Version, b.Revision, b.Go, b.OS, b.Arch)
 }

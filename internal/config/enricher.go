@@ -68,6 +68,9 @@ func ParseEnricher(args []string, environ []string, w io.Writer) (*Enricher, err
 	return e, nil
 }
 
+// EnricherTable returns the table of the enricher, for manuals.
+func EnricherTable() *Table { return newEnricher().table() }
+
 func (e *Enricher) table() *Table {
 	return &Table{
 		Command: "enricher",

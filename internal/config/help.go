@@ -17,7 +17,7 @@ func (t *Table) Help() string {
 	var b strings.Builder
 	writeWrapped(&b, "", t.About)
 	fmt.Fprintf(&b, "\nUsage: %s\n", t.Usage)
-	for _, g := range t.groups() {
+	for _, g := range t.Groups() {
 		heading := false
 		for _, o := range t.Options {
 			if o.Group != g {
@@ -55,8 +55,8 @@ func (t *Table) Help() string {
 	return b.String()
 }
 
-// groups returns the headings in order. Those of outputs follow the options of writing.
-func (t *Table) groups() (groups []option.Group) {
+// Groups returns the headings in order. Those of outputs follow the options of writing.
+func (t *Table) Groups() (groups []option.Group) {
 	for _, g := range option.Groups() {
 		groups = append(groups, g)
 		if g != option.GroupWrite {

@@ -9,6 +9,9 @@ import (
 	"github.com/weirflow/weir/internal/option"
 )
 
+// WeirTable returns the table of the weir command, for manuals.
+func WeirTable() *Table { return newConfig().table() }
+
 // table is the table of the weir command, tied to c.
 func (c *Config) table() *Table {
 	return &Table{

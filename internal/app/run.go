@@ -407,7 +407,11 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 	c.dropPrivileges()
 	if c.web != nil {
 		c.web.SetHealthy(true)
-		c.log.Info("serving http", "address", c.web.Addr())
+		at := []any{"address", c.web.Addr()}
+		if a, err := netip.ParseAddrPort(c.web.Addr().String()); err == nil && a.Addr().IsLoopback() {
+			at = append(at, "for", "this host only; set -addr :8080 for a Prometheus on another host")
+		}
+		c.log.Info("serving http", at...)
 	}
 	defer c.watchDatabases()()
 	c.keep(c.source.Templates)

@@ -97,6 +97,9 @@ func parse(args, environ []string, w io.Writer, find lookup, more ...output.Kind
 		return c, nil
 	}
 	c.Notes = res.Notes
+	if c.Mapping.Compat == "goflow2" && c.Sources["addr"] == "default" {
+		c.Addr, c.Sources["addr"] = goflow2Addr, "-compat goflow2"
+	}
 	if !concerns(faults, "listen") {
 		notes, bad := resolveListens(context.Background(), c.Listen, find)
 		c.Notes = append(c.Notes, notes...)
@@ -115,6 +118,9 @@ func parse(args, environ []string, w io.Writer, find lookup, more ...output.Kind
 	c.addNotes()
 	return c, nil
 }
+
+// goflow2Addr is where goflow2 serves its metrics unless told otherwise.
+const goflow2Addr = ":8080"
 
 // Default returns the configuration that no file, variable or flag changed.
 func Default() *Config {

@@ -112,3 +112,24 @@ func TestDecodeFaults(t *testing.T) {
 		t.Errorf("%+v, %v", d, err)
 	}
 }
+
+// TestAddrOfGoflow2: with -compat goflow2 the web server is where goflow2 has it, unless the
+// configuration says otherwise.
+func TestAddrOfGoflow2(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		env  []string
+		want string
+	}{
+		{nil, nil, "127.0.0.1:8080"},
+		{[]string{"-compat", "goflow2"}, nil, ":8080"},
+		{nil, []string{"WEIR_COMPAT=goflow2"}, ":8080"},
+		{[]string{"-compat", "goflow2", "-addr", "127.0.0.1:8080"}, nil, "127.0.0.1:8080"},
+		{[]string{"-compat", "goflow2", "-addr", ""}, nil, ""},
+	} {
+		got, err := Parse(c.args, c.env, io.Discard)
+		if err != nil || got.Addr != c.want {
+			t.Errorf("%q %q: address %q, want %q (%v)", c.args, c.env, got.Addr, c.want, err)
+		}
+	}
+}

@@ -14,7 +14,7 @@ func (c *Config) webOptions() []option.Option {
 		{
 			Name: "addr", Group: option.GroupSee, Default: "127.0.0.1:8080", Shape: "host:port", Inner: "listen",
 			Value: addrValue(&c.Addr),
-			Help:  "Address of the web server, with /metrics, /__health, /health, /config, the exporters and the templates. :8080 serves other hosts too, and shows them the exporters. Empty for none.",
+			Help:  "Address of the web server, with /metrics, /__health, /health, /config, the exporters and the templates. :8080 serves other hosts too, and shows them the exporters; it is the default with -compat goflow2. Empty for none.",
 		},
 		{
 			Name: "addr.hosts", Group: option.GroupSee, Default: "", Shape: "name,...",

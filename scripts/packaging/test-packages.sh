@@ -98,12 +98,14 @@ for release in "$@"; do
 	inside dpkg -i "/root/${old##*/}" >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" >&2; fail "install"; }
 	until_true "weir is active" inside systemctl is-active weir
 	inside weir -version | grep -q "^weir $version " || fail "version: $(inside weir -version)"
+	inside systemctl stop weir # which has the ports
 	check=$(inside runuser -u weir -- env STATE_DIRECTORY=/var/lib/weir weir check -config /etc/weir/weir.yaml) || fail "weir check: $check"
 	warnings=$(echo "$check" | grep -c '^warn' || true)
 	# The receive buffer of the host is read only in a container.
 	others=$(echo "$check" | grep '^warn' | grep -v 'net.core.rmem_max\|receive buffer' || true)
 	[ -z "$others" ] || fail "weir check warns: $others"
 
+	inside systemctl start weir
 	send -count 2000 -pps 2000
 	until_true "flows are in the file" sh -c "[ \$(nsenter -t $container -m cat /var/log/weir/flows.json | wc -l) -ge 47000 ]"
 	inside systemctl reload weir || fail "reload"
@@ -116,7 +118,7 @@ for release in "$@"; do
 	inside dpkg -i "/root/${new##*/}" >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" >&2; fail "upgrade"; }
 	wait $sender || fail "gen: $(cat "$work/sent")"
 	inside weir -version | grep -q "^weir $next " || fail "version after the upgrade: $(inside weir -version)"
-	want=$(sed -n 's/.*[^0-9]\([0-9][0-9]*\) flows.*/\1/p' "$work/sent" | tail -n 1)
+	want=$(sed -n 's/^{.*"datagrams":[0-9]*,"records":\([0-9]*\),.*/\1/p' "$work/sent" | tail -n 1)
 	n=0
 	while [ "$(($(flows) - first))" -lt "${want:-1}" ] && [ $n -lt 300 ]; do
 		n=$((n + 1))

@@ -84,10 +84,20 @@ func fieldByName(name string) (fieldID, bool) {
 	return 0, false
 }
 
+// oldNames are names of fields in goflow v1 and goflow2 v1 that are not only spelled otherwise.
+var oldNames = map[string]string{
+	"timereceived": "time_received_ns", "timeflow": "time_flow_end_ns", "timeflowstart": "time_flow_start_ns", "timeflowend": "time_flow_end_ns",
+	"timereceivedms": "time_received_ns", "timeflowstartms": "time_flow_start_ns", "timeflowendms": "time_flow_end_ns",
+	"srcaddress": "src_addr", "dstaddress": "dst_addr", "sampler": "sampler_address",
+}
+
 // FieldName returns the name in flow.proto of a field that is named in any of
-// the spellings of goflow2's releases: src_as, SrcAs, SrcAS.
+// the spellings of goflow2's releases: src_as, SrcAs, SrcAS, TimeReceived.
 func FieldName(name string) (string, bool) {
 	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "")) }
+	if now := oldNames[plain(name)]; now != "" {
+		return now, true
+	}
 	for i := range fieldTable {
 		if plain(fieldTable[i].name) == plain(name) {
 			return fieldTable[i].name, true

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/manual"
+	"github.com/weirflow/weir/internal/manual/programs"
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/sink/output"
 )
@@ -59,7 +61,7 @@ func Main(env Env) int {
 		fmt.Fprintln(env.Stdout, versionLine())
 		return ExitOK
 	}
-	fmt.Fprintf(env.Stderr, "weir: unknown command %q: want %s (weir help explains each)\n", command, commandNames())
+	fmt.Fprintf(env.Stderr, "weir: unknown command %q: want %s (weir help explains each)\n", command, programs.Names())
 	return ExitUsage
 }
 
@@ -70,7 +72,7 @@ func asksHelp(args []string) bool {
 
 func helpCommand(env Env, args []string) int {
 	if len(args) == 0 || asksHelp(args) {
-		fmt.Fprint(env.Stdout, helpText())
+		fmt.Fprint(env.Stdout, programs.Help())
 		return ExitOK
 	}
 	switch args[0] {
@@ -79,10 +81,22 @@ func helpCommand(env Env, args []string) int {
 		env.Args = []string{args[0], "-h"}
 		return Main(env)
 	case "help", "version", "xdp", "reload", "completion":
-		fmt.Fprint(env.Stdout, helpText())
+		fmt.Fprint(env.Stdout, programs.Help())
 		return ExitOK
 	}
 	fmt.Fprintf(env.Stderr, "weir: no help on %q: want run, decode or check\n", args[0])
+	return ExitUsage
+}
+
+// completionCommand writes the completions of a shell.
+func completionCommand(env Env, args []string) int {
+	if len(args) == 1 {
+		if text, ok := manual.Completion(args[0], &programs.All()[0]); ok {
+			fmt.Fprint(env.Stdout, text)
+			return ExitOK
+		}
+	}
+	fmt.Fprintln(env.Stderr, "weir: want weir completion bash, weir completion zsh or weir completion fish")
 	return ExitUsage
 }
 

@@ -100,6 +100,7 @@ func parse(args, environ []string, w io.Writer, find lookup, more ...output.Kind
 	if c.Mapping.Compat == "goflow2" && c.Sources["addr"] == "default" {
 		c.Addr, c.Sources["addr"] = goflow2Addr, "-compat goflow2"
 	}
+	c.hashAlone(t)
 	if !concerns(faults, "listen") {
 		notes, bad := resolveListens(context.Background(), c.Listen, find)
 		c.Notes = append(c.Notes, notes...)
@@ -117,6 +118,17 @@ func parse(args, environ []string, w io.Writer, find lookup, more ...output.Kind
 	}
 	c.addNotes()
 	return c, nil
+}
+
+// hashAlone makes the sampler's address the key of messages where hashing is asked for and no
+// key is given, as goflow2 v1 does. A mapping file may have a key.
+func (c *Config) hashAlone(t *Table) {
+	o := find(t.Options, "transport.kafka.hashing")
+	if o == nil || o.Value.Get() != "true" || c.Transport != "kafka" || len(c.Mapping.Hash) > 0 || c.Mapping.File != "" {
+		return
+	}
+	c.Mapping.Hash, c.Sources["format.hash"] = []string{"sampler_address"}, "-transport.kafka.hashing"
+	c.Notes = append(c.Notes, "-transport.kafka.hashing without -format.hash: the key of messages is sampler_address, as in goflow2 v1")
 }
 
 // goflow2Addr is where goflow2 serves its metrics unless told otherwise.

@@ -4,6 +4,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/weirflow/weir/producer"
 )
 
 func TestFlagFaults(t *testing.T) {
@@ -131,5 +133,36 @@ func TestAddrOfGoflow2(t *testing.T) {
 		if err != nil || got.Addr != c.want {
 			t.Errorf("%q %q: address %q, want %q (%v)", c.args, c.env, got.Addr, c.want, err)
 		}
+	}
+}
+
+// TestWordsOfV1: values that goflow2's first releases take are taken.
+func TestWordsOfV1(t *testing.T) {
+	for given, want := range map[string]string{"trace": "debug", "warning": "warn", "WARNING": "warn", "fatal": "error", "panic": "error"} {
+		c, err := Parse([]string{"-loglevel", given}, nil, io.Discard)
+		if err != nil || !strings.EqualFold(c.LogLevel.String(), want) {
+			t.Errorf("-loglevel %s: %v (%v)", given, c, err)
+		}
+	}
+	for given, want := range map[string]string{"TimeReceived": "time_received_ns", "DstAddress": "dst_addr", "SamplerAddress": "sampler_address", "TimeFlowStart": "time_flow_start_ns"} {
+		c, err := Parse([]string{"-format.hash", given}, nil, io.Discard)
+		if err != nil || len(c.Mapping.Hash) != 1 {
+			t.Errorf("-format.hash %s: %v", given, err)
+			continue
+		}
+		if name, ok := producer.FieldName(c.Mapping.Hash[0]); !ok || name != want {
+			t.Errorf("-format.hash %s: %s, want %s", given, name, want)
+		}
+	}
+	kafka := []string{"-transport", "kafka", "-transport.kafka.hashing=true"}
+	c, err := Parse(kafka, nil, io.Discard)
+	if err != nil || len(c.Mapping.Hash) != 1 || c.Mapping.Hash[0] != "sampler_address" {
+		t.Errorf("hashing alone: key %v (%v)", c.Mapping.Hash, err)
+	}
+	if c, err = Parse(append(kafka, "-format.hash", "src_as"), nil, io.Discard); err != nil || c.Mapping.Hash[0] != "src_as" {
+		t.Errorf("hashing with a key: %v (%v)", c.Mapping.Hash, err)
+	}
+	if c, err = Parse(append(kafka, "-mapping", "m.yaml"), nil, io.Discard); err != nil || len(c.Mapping.Hash) != 0 {
+		t.Errorf("hashing with a mapping file: %v (%v)", c.Mapping.Hash, err)
 	}
 }

@@ -346,7 +346,7 @@ func TestValues(t *testing.T) {
 		{"-metrics.path=/a/../b", `"/a/../b": path has empty, . or .. elements; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /health, /config, /exporters, /-/reload), or empty for no such page`},
 		{"-templates.path=/{x}", `"/{x}": path has the character "{"; allowed: a path that starts with /, has letters, digits and -._~/ only and is not that of another page (/metrics, /__health, /health, /config, /exporters, /-/reload), or empty for no such page`},
 		{"-loglevel=WARN", ""},
-		{"-loglevel=warning", `"warning": unknown log level; allowed: debug, info, warn, error`},
+		{"-loglevel=loud", `"loud": unknown log level; allowed: debug, info, warn, error`},
 		{"-produce=raw", ""},
 		{"-produce=flow", `"flow": unknown choice; allowed: sample, raw`},
 		{"-produce=raw -format=text", `"text": raw output is JSON alone; allowed: json, or -produce sample`},

@@ -13,9 +13,13 @@ import (
 // levelValue is a log level by name, in any case.
 func levelValue(p *slog.Level) option.Value {
 	levels := []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+	same := map[string]string{"trace": "debug", "warning": "warn", "fatal": "error", "panic": "error"} // of goflow2 v1
 	bad := &option.Problem{Text: "unknown log level", Allowed: "debug, info, warn, error"}
 	return option.Value{
 		Set: func(s string) error {
+			if other := same[strings.ToLower(s)]; other != "" {
+				s = other
+			}
 			for _, l := range levels {
 				if strings.EqualFold(s, l.String()) {
 					*p = l

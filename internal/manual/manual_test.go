@@ -5,13 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/weirflow/weir/internal/app"
 	"github.com/weirflow/weir/internal/manual"
+	"github.com/weirflow/weir/internal/manual/programs"
 )
 
 // TestPages: every option is in the pages, and a formatter finds nothing wrong with them.
 func TestPages(t *testing.T) {
-	for _, p := range app.Manuals() {
+	for _, p := range programs.All() {
 		man, file := manual.Man(&p, "1.2.3", "2026-01-02"), manual.FilePage(&p, "1.2.3", "2026-01-02")
 		for _, o := range p.Table.Options {
 			name := strings.ReplaceAll(o.Name, "-", `\-`)
@@ -47,7 +47,7 @@ func TestPages(t *testing.T) {
 
 // TestBash: bash completes commands, options and values.
 func TestBash(t *testing.T) {
-	script, ok := manual.Completion("bash", &app.Manuals()[0])
+	script, ok := manual.Completion("bash", &programs.All()[0])
 	if !ok {
 		t.Fatal("no completions for bash")
 	}
@@ -72,7 +72,7 @@ func TestBash(t *testing.T) {
 
 // TestShells: the other shells read their completions, and no word of ours ends a quoted one.
 func TestShells(t *testing.T) {
-	for _, p := range app.Manuals() {
+	for _, p := range programs.All() {
 		for shell, check := range map[string][]string{"zsh": {"zsh", "-n"}, "fish": {"fish", "--no-execute"}, "bash": {"bash", "-n"}} {
 			text, _ := manual.Completion(shell, &p)
 			for _, o := range p.Table.Options {
@@ -91,7 +91,7 @@ func TestShells(t *testing.T) {
 			}
 		}
 	}
-	if _, ok := manual.Completion("csh", &app.Manuals()[0]); ok {
+	if _, ok := manual.Completion("csh", &programs.All()[0]); ok {
 		t.Error("there are completions for csh")
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/weirflow/weir/internal/app"
 	"github.com/weirflow/weir/internal/manual"
+	"github.com/weirflow/weir/internal/manual/programs"
 )
 
 func main() {
@@ -28,7 +28,7 @@ func main() {
 
 func write(folder, version, date string) error {
 	files := map[string]string{}
-	for _, p := range app.Manuals() {
+	for _, p := range programs.All() {
 		files["share/man/man1/"+p.Name+".1.gz"] = manual.Man(&p, version, date)
 		if p.Table.FileOption != "" {
 			files["share/man/man5/"+p.Name+".yaml.5.gz"] = manual.FilePage(&p, version, date)

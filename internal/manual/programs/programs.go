@@ -1,4 +1,6 @@
-package app
+// Package programs has what the help, the manual pages and the completions of weir and the
+// enricher share.
+package programs
 
 import (
 	"fmt"
@@ -21,8 +23,8 @@ var commands = []manual.Command{
 	{Name: "version", Does: "the version"},
 }
 
-// helpText is the help of weir itself.
-func helpText() string {
+// Help returns the help of weir itself.
+func Help() string {
 	var b strings.Builder
 	b.WriteString("weir receives NetFlow, IPFIX and sFlow and writes the flows as JSON lines or protobuf.\n\n")
 	for _, c := range commands {
@@ -32,8 +34,8 @@ func helpText() string {
 	return b.String()
 }
 
-// commandNames lists the commands for a message.
-func commandNames() string {
+// Names lists the commands for a message.
+func Names() string {
 	var names []string
 	for _, c := range commands {
 		name, _, _ := strings.Cut(c.Name, " ")
@@ -44,11 +46,11 @@ func commandNames() string {
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-// Manuals returns the programs that have manual pages and completions.
-func Manuals() []manual.Program {
+// All returns the programs that have manual pages and completions.
+func All() []manual.Program {
 	exits := []manual.Exit{
-		{Code: ExitOK, Means: "Done."}, {Code: ExitError, Means: "Failed while running."},
-		{Code: ExitUsage, Means: "The command line or the configuration is wrong; the message names each fault and its place."},
+		{Code: 0, Means: "Done."}, {Code: 1, Means: "Failed while running."},
+		{Code: 2, Means: "The command line or the configuration is wrong; the message names each fault and its place."},
 	}
 	return []manual.Program{
 		{
@@ -69,16 +71,4 @@ func Manuals() []manual.Program {
 			See: []string{"weir(1)"},
 		},
 	}
-}
-
-// completionCommand writes the completions of a shell.
-func completionCommand(env Env, args []string) int {
-	if len(args) == 1 {
-		if text, ok := manual.Completion(args[0], &Manuals()[0]); ok {
-			fmt.Fprint(env.Stdout, text)
-			return ExitOK
-		}
-	}
-	fmt.Fprintln(env.Stderr, "weir: want weir completion bash, weir completion zsh or weir completion fish")
-	return ExitUsage
 }

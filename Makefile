@@ -208,12 +208,21 @@ cross: need-go ## Build for arm64, and for a system without the Linux parts
 	GOOS=darwin GOARCH=arm64 $(GO) build -pgo=off ./...
 
 .PHONY: packaging
-packaging: ## Check the systemd unit
+packaging: need-go ## Check the systemd unit, the packages and the manual pages
+	@scripts/need.sh packaging
 	scripts/packaging/verify.sh
+	scripts/packaging/packages.sh $(BIN)/packages
+	scripts/packaging/lint.sh $(BIN)/packages
+	CI=true $(GO) test -count=1 ./internal/manual/...
+
+.PHONY: test-packages
+test-packages: need-go ## Install, upgrade, remove and purge the deb on Debian 12 and 13 (root; minutes)
+	@scripts/need.sh root packaging vm
+	scripts/packaging/test-packages.sh $(BIN)/test-packages
 
 .PHONY: ci
 ci: ## What the project's CI runs
-	@scripts/need.sh root exporters cgo protoc clang kafka vm
+	@scripts/need.sh root exporters cgo protoc clang kafka packaging vm
 	$(MAKE) check-generated
 	$(MAKE) lint
 	$(MAKE) cross

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks that what a make target needs is there. As root on Debian or Ubuntu it
 # installs what is missing; otherwise it names the command that would.
-# usage: need.sh go|cgo|protoc|clang|exporters|kafka|vm|root ...
+# usage: need.sh go|cgo|protoc|clang|exporters|kafka|packaging|vm|root ...
 set -eu
 
 die() {
@@ -91,6 +91,17 @@ need_kafka() {
 }
 
 # Virtual machines for make test-vm: an emulator, and what their roots are made of.
+need_packaging() {
+	missing=
+	command -v lintian >/dev/null 2>&1 || missing="$missing lintian"
+	command -v rpmlint >/dev/null 2>&1 || missing="$missing rpmlint"
+	command -v mandoc >/dev/null 2>&1 || missing="$missing mandoc"
+	command -v zsh >/dev/null 2>&1 || missing="$missing zsh"
+	command -v fish >/dev/null 2>&1 || missing="$missing fish"
+	# shellcheck disable=SC2086 # a list of words
+	[ -z "$missing" ] || install "what checks packages" $missing
+}
+
 need_vm() {
 	[ "$(uname -m)" = x86_64 ] || die "the virtual machines need an x86-64 host, and this one is $(uname -m)"
 	missing=
@@ -112,7 +123,7 @@ need_root() { [ "$(id -u)" = 0 ] || die "root is needed for network namespaces: 
 
 for need in "$@"; do
 	case $need in
-	go | cgo | protoc | clang | exporters | kafka | vm | root) "need_$need" ;;
-	*) die "need.sh: $need: want go, cgo, protoc, clang, exporters, kafka, vm or root" ;;
+	go | cgo | protoc | clang | exporters | kafka | packaging | vm | root) "need_$need" ;;
+	*) die "need.sh: $need: want go, cgo, protoc, clang, exporters, kafka, packaging, vm or root" ;;
 	esac
 done

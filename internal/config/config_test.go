@@ -91,7 +91,7 @@ func TestDefaults(t *testing.T) {
 			{Scheme: "netflow", Addr: netip.MustParseAddrPort("[::]:2055"), Count: 1, RawURI: "netflow://:2055"},
 		},
 		Outputs: map[string]output.Settings{
-			"file": &file.Settings{Separator: "\n", Compress: "none"},
+			"file": &file.Settings{Separator: "\n", Compress: "none", FIFO: "drop"},
 			"kafka": &kafka.Settings{
 				Cluster:         kafka.Cluster{Brokers: []string{"127.0.0.1:9092", "[::1]:9092"}, Topic: "flow-messages", Version: "2.8.0", SASL: "none"},
 				MaxMessageBytes: 1000000, FlushBytes: 104857600, Linger: 100 * time.Millisecond, Compression: "none",

@@ -124,6 +124,8 @@ func other(o option.Option) string {
 		return "24h"
 	case "transport.file.compress":
 		return "zstd"
+	case "transport.file.fifo":
+		return "wait"
 	case "transport.file.keep.free":
 		return "10%"
 	case "transport.file.keep.bytes", "errors.sample.keep.bytes":

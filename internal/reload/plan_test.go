@@ -36,7 +36,7 @@ func TestEveryOption(t *testing.T) {
 		templates.ttl templates.ttl.extend-on-access templates.sweep-interval templates.key-port templates.max-domains
 		templates.max-per-domain templates.max-fields templates.max-bytes templates.max-samplers templates.pending
 		templates.json.path templates.json.interval templates.path memory.max
-		transport transport.file transport.file.sep
+		transport transport.file transport.file.sep transport.file.fifo
 		transport.kafka.brokers transport.kafka.srv transport.kafka.topic transport.kafka.version transport.kafka.tls
 		transport.kafka.tls.ca transport.kafka.tls.client transport.kafka.tls.key transport.kafka.tls.insecure
 		transport.kafka.sasl transport.kafka.sasl.file transport.kafka.maxmsgbytes transport.kafka.flushbytes

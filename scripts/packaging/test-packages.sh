@@ -45,14 +45,20 @@ fail() {
 
 inside() { nsenter -t "$container" -m -u -i -n -p -C -r -w env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 
-# until WHAT COMMAND...: waits for up to a minute.
+# booted finds the first process of the container, which a helper of nspawn may precede.
+booted() {
+	container=$(pgrep -P "$nspawn" | head -n 1)
+	[ -n "$container" ] && case $(inside systemctl is-system-running) in running | degraded) ;; *) false ;; esac
+}
+
+# until_true WHAT COMMAND...: waits for up to two minutes or more.
 until_true() {
 	what=$1
 	shift
 	n=0
 	until "$@" >/dev/null 2>&1; do
 		n=$((n + 1))
-		[ $n -lt 600 ] || fail "$what: not within a minute"
+		[ $n -lt 1200 ] || fail "$what: not within two minutes"
 		sleep 0.1
 	done
 }
@@ -88,12 +94,12 @@ for release in "$@"; do
 	setsid script -qfc "systemd-nspawn -q -D $work/m -M weir-packages -b --register=no --keep-unit --network-namespace-path=/run/netns/weir-packages --capability=all --system-call-filter=bpf" \
 		"$work/boot.log" </dev/null >/dev/null 2>&1 &
 	n=0
-	until nspawn=$(pgrep -f "^systemd-nspawn -q -D $work/m " | head -n 1) && [ -n "$nspawn" ] && container=$(pgrep -P "$nspawn" | head -n 1) && [ -n "$container" ]; do
+	until nspawn=$(pgrep -f "^systemd-nspawn -q -D $work/m " | head -n 1) && [ -n "$nspawn" ]; do
 		n=$((n + 1))
 		[ $n -lt 100 ] || { cat "$work/boot.log" >&2; exit 1; }
 		sleep 0.1
 	done
-	until_true "boot" inside systemctl is-system-running --wait
+	until_true "boot" booted
 
 	inside dpkg -i "/root/${old##*/}" >"$work/dpkg.log" 2>&1 || { cat "$work/dpkg.log" >&2; fail "install"; }
 	until_true "weir is active" inside systemctl is-active weir

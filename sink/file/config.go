@@ -57,11 +57,22 @@ type Config struct {
 	// Keep says which rotated files are deleted.
 	Keep Keep
 
+	// FIFO says what happens when the reader of a FIFO has closed it: FIFODrop (or empty)
+	// makes Write fail with ErrNoReader until the FIFO has a reader, FIFOWait makes it
+	// wait for one.
+	FIFO string
+
 	// Logger for rotation and compression; nil discards.
 	Logger *slog.Logger
 
 	now func() time.Time // for tests; nil is time.Now
 }
+
+// What happens without a reader of the FIFO.
+const (
+	FIFODrop = "drop"
+	FIFOWait = "wait"
+)
 
 // Care says what becomes of rotated files.
 type Care struct {

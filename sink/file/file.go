@@ -23,7 +23,8 @@ type File struct {
 	stdout int // descriptor that an empty path stands for
 
 	out    target
-	open   bool // out is valid; false while a FIFO has no reader yet
+	open   bool // out is valid; false while a FIFO has no reader
+	left   bool // a FIFO had a reader, which has closed it
 	closed bool
 
 	mark     *mark // of out; nil where it has none
@@ -78,7 +79,7 @@ func newFile(cfg Config, stdout int) (*File, error) {
 	}
 	t, err := f.openTarget()
 	switch {
-	case errors.Is(err, errNoReader) && !cfg.rotates():
+	case errors.Is(err, ErrNoReader) && !cfg.rotates():
 		f.log.Info("fifo has no reader yet, waiting at the first write", "path", cfg.Path)
 		return f, nil
 	case err != nil:

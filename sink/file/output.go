@@ -43,6 +43,7 @@ type Settings struct {
 	RotateInterval time.Duration // 0 never rotates by time
 	Compress       string        // CompressNone or CompressZstd
 	Keep           Keep          // which rotated files are deleted
+	FIFO           string        // FIFODrop or FIFOWait
 }
 
 const (
@@ -51,6 +52,7 @@ const (
 	optionSize      = "transport.file.rotate.size"
 	optionInterval  = "transport.file.rotate.interval"
 	optionCompress  = "transport.file.compress"
+	optionFIFO      = "transport.file.fifo"
 )
 
 // DestinationOptions declares the options of where and how to write, without those of
@@ -73,6 +75,11 @@ func (s *Settings) DestinationOptions() []option.Option {
 // Options implements [output.Settings].
 func (s *Settings) Options() []option.Option {
 	return append(append(s.DestinationOptions(), []option.Option{
+		{
+			Name: optionFIFO, Group: option.GroupWrite, Default: FIFODrop, Shape: "drop|wait",
+			Value: option.ChoiceValue(&s.FIFO, option.Choices{Allowed: []string{FIFODrop, FIFOWait}}),
+			Help:  "What to do with flows if -transport.file is a FIFO whose reader has closed it: drop and count them until it has a reader, or wait for one. weir always waits for the first reader.",
+		},
 		{
 			Name: optionSize, Live: true, Group: option.GroupWrite, Default: "0", Shape: "size",
 			Value: option.SizeValue(&s.RotateSize, 1<<10, 1<<50, "never"),
@@ -140,6 +147,7 @@ func (s *Settings) Open(format string, log *slog.Logger) (*output.Output, error)
 		RotateSize:      s.RotateSize,
 		RotateInterval:  s.RotateInterval,
 		Compress:        s.Compress,
+		FIFO:            s.FIFO,
 		Keep:            s.Keep,
 		Logger:          log,
 	})

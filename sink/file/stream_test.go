@@ -158,7 +158,8 @@ func TestFIFOReaderLate(t *testing.T) {
 func TestFIFONewReader(t *testing.T) {
 	path := fifo(t)
 	r := openReader(t, path)
-	f := mustNew(t, Config{Path: path})
+	log := &logBuffer{}
+	f := mustNew(t, Config{Path: path, Logger: log.logger()})
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	written, err := f.Write(ctx, lines(0, 2000))
@@ -166,18 +167,53 @@ func TestFIFONewReader(t *testing.T) {
 		t.Fatalf("wrote %d: %v", written, err)
 	}
 	r.Close()
-	if n, err := f.Write(context.Background(), lines(3000, 1)); n != 0 || !errors.Is(err, sink.ErrClosed) {
-		t.Fatalf("wrote %d without a reader: %v", n, err)
+	for range 3 { // nothing is left of what the reader did not read
+		n, err := f.Write(context.Background(), lines(3000, 1))
+		if n != 0 || !errors.Is(err, ErrNoReader) || errors.Is(err, sink.ErrClosed) {
+			t.Fatalf("wrote %d without a reader: %v", n, err)
+		}
+		if err := errors.Join(f.Flush(), f.Reopen()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := log.count("fifo has no reader any more, flows are dropped until it has one"); n != 1 {
+		t.Errorf("logged %d times:\n%s", n, log)
 	}
 	r = openReader(t, path)
-	read := drain(r)
 	n, err := f.Write(context.Background(), lines(4000, 10))
 	if n != 10 || err != nil {
 		t.Fatalf("wrote %d for a new reader: %v", n, err)
 	}
+	read := drain(r)
 	f.Close()
-	if n := sinktest.Read(t, read(), 1, true)[0]; n < 11 {
-		t.Errorf("%d records read", n)
+	if n := sinktest.Read(t, read(), 1, true)[0]; n != 10 {
+		t.Errorf("%d records read, want 10", n)
+	}
+}
+
+// TestFIFOWait: with FIFOWait a write waits for the next reader, which gets all of it.
+func TestFIFOWait(t *testing.T) {
+	path := fifo(t)
+	r := openReader(t, path)
+	f := mustNew(t, Config{Path: path, FIFO: FIFOWait})
+	mustWrite(t, f, "1\n")
+	r.Close()
+	// The write that finds the reader gone cannot know what the reader had read.
+	if n, err := f.Write(context.Background(), batchOf("2\n")); n != 0 || !errors.Is(err, ErrNoReader) {
+		t.Fatalf("wrote %d without a reader: %v", n, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if n, err := f.Write(ctx, batchOf("3\n")); n != 0 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("wrote %d: %v", n, err)
+	}
+	next := make(chan *os.File, 1)
+	time.AfterFunc(20*time.Millisecond, func() { next <- openReader(t, path) })
+	mustWrite(t, f, "4\n")
+	read := drain(<-next)
+	f.Close()
+	if got := string(read()); got != "4\n" {
+		t.Errorf("read %q", got)
 	}
 }
 

@@ -26,8 +26,8 @@ type target struct {
 	mtime   time.Time // when it was opened
 }
 
-// errNoReader says that the path is a FIFO without a reader.
-var errNoReader = errors.New("fifo has no reader")
+// ErrNoReader reports that the output is a FIFO without a reader.
+var ErrNoReader = errors.New("fifo has no reader")
 
 // openPath opens the path for appending. O_NONBLOCK keeps a FIFO from holding
 // up the open and the writes; a regular file ignores it.
@@ -61,7 +61,7 @@ func explainOpen(path string, err error) error {
 	var st unix.Stat_t
 	switch {
 	case errors.Is(err, unix.ENXIO) && unix.Stat(path, &st) == nil && fileType(&st) == unix.S_IFIFO:
-		return errNoReader
+		return ErrNoReader
 	case errors.Is(err, unix.ENOENT):
 		dir := filepath.Dir(path)
 		if unix.Stat(dir, &st) != nil {

@@ -39,12 +39,12 @@ func (f *File) Write(ctx context.Context, b *producer.Batch) (int, error) {
 		return 0, nil
 	}
 	if !f.open {
-		if err := f.awaitReader(ctx); err != nil {
+		if err := f.findReader(ctx); err != nil {
 			return 0, f.fail("write", err)
 		}
 	}
 	if err := f.finishTorn(ctx); err != nil {
-		return 0, f.fail("write", err)
+		return 0, f.fail("write", f.orphaned(err))
 	}
 	done := 0
 	for done < len(b.Ends) {
@@ -55,10 +55,41 @@ func (f *File) Write(ctx context.Context, b *producer.Batch) (int, error) {
 			if isFull(err) && f.madeRoom(deleted) {
 				continue
 			}
-			return done, f.fail("write", err)
+			return done, f.fail("write", f.orphaned(err))
 		}
 	}
 	return done, nil
+}
+
+// orphaned closes a FIFO whose reader has closed it, and returns ErrNoReader then. What was in
+// the FIFO is lost, so the next reader begins with a whole message.
+func (f *File) orphaned(err error) error {
+	if !errors.Is(err, unix.EPIPE) || f.cfg.Path == "" || f.out.kind != unix.S_IFIFO {
+		return err
+	}
+	f.open, f.left = false, true
+	f.torn, f.unsynced = f.torn[:0], false
+	unix.Close(f.out.fd)
+	what := "flows are dropped until it has one"
+	if f.cfg.FIFO == FIFOWait {
+		what = "waiting for one"
+	}
+	f.log.Warn("fifo has no reader any more, "+what, "path", f.cfg.Path)
+	return ErrNoReader
+}
+
+// findReader opens a FIFO that has a reader. It waits for the first one, and for others
+// with FIFOWait.
+func (f *File) findReader(ctx context.Context) error {
+	if !f.left || f.cfg.FIFO == FIFOWait {
+		return f.awaitReader(ctx)
+	}
+	t, err := f.openTarget()
+	if err == nil {
+		f.adopt(t)
+		f.log.Info("fifo has a reader", "path", f.cfg.Path)
+	}
+	return err
 }
 
 // writeUpTo writes the messages with these ends, of which the first done are written.
@@ -141,7 +172,7 @@ func (f *File) awaitReader(ctx context.Context) error {
 			f.log.Info("fifo has a reader", "path", f.cfg.Path)
 			return nil
 		}
-		if !errors.Is(err, errNoReader) {
+		if !errors.Is(err, ErrNoReader) {
 			return err
 		}
 		select {

@@ -206,7 +206,7 @@ func (f *fusedInt) same(body []byte, recordLen, n int) bool {
 // writesFused says whether the records of a plan are written without a Flow.
 func (p *Producer) writesFused(pl *plan) bool {
 	switch {
-	case pl.fused == nil, p.perInterface(), p.prog.sourced:
+	case pl.fused == nil, p.perInterface(), p.prog.sourced, p.cfg.Format == FormatLine:
 		return false
 	case p.cfg.Format == FormatBin:
 		return true

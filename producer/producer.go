@@ -21,11 +21,15 @@ const (
 	FormatBin
 	// FormatText: key=value pairs with spaces between them.
 	FormatText
+	// FormatLine: what Config.Line appends. Records take the generic path.
+	FormatLine
 )
 
 // Config says how records become messages.
 type Config struct {
 	Format Format
+	// Line appends the message of a flow in FormatLine. The flow is valid until it returns.
+	Line func(dst []byte, f *Flow) []byte
 	// Raw has each datagram become one JSON object with all that is in it, in
 	// place of the flows.
 	Raw bool
@@ -266,6 +270,8 @@ func (p *Producer) emit(f *Flow) {
 	switch {
 	case p.cfg.Format == FormatBin:
 		b.Buf = AppendDelimited(b.Buf, f)
+	case p.cfg.Format == FormatLine:
+		b.Buf = p.cfg.Line(b.Buf, f)
 	case p.cfg.Format == FormatText:
 		b.Buf = p.prog.appendFast(b.Buf, f, notationText, p.samples)
 	case p.prog.plain:
@@ -273,7 +279,7 @@ func (p *Producer) emit(f *Flow) {
 	default:
 		b.Buf = p.prog.appendFast(b.Buf, f, notationJSON, p.samples)
 	}
-	if p.cfg.Geo != nil {
+	if p.cfg.Geo != nil && p.cfg.Format != FormatLine {
 		b.Buf = appendWhereabouts(b.Buf, f, p.cfg.Format)
 	}
 	b.Buf = append(b.Buf, p.cfg.Separator...)

@@ -187,7 +187,7 @@ const (
 func (p *Producer) sampleWay() sampleWay {
 	straight := p.cfg.SamplingRate < 1<<32 && !p.perInterface()
 	switch {
-	case !fusedSamples || !p.prog.fusesSamples():
+	case !fusedSamples || !p.prog.fusesSamples() || p.cfg.Format == FormatLine:
 		return samplesWalked
 	case straight && p.cfg.Format == FormatBin:
 		return samplesBin

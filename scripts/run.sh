@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs bin/weir in the foreground: flows as JSON lines on standard output, logs
+# Runs bin/weir in the foreground: flows on standard output, as aligned columns on a
+# terminal and as JSON lines elsewhere, logs
 # and all else on standard error, until Ctrl-C. If no exporter is heard for three
 # seconds, bin/gen plays one for a minute. `make run` builds both and calls this.
 #
@@ -10,6 +11,12 @@ cd "$(dirname "$0")/.."
 
 export WEIR_LISTEN="${WEIR_LISTEN:-sflow://:6343,netflow://:2055}"
 export WEIR_ADDR="${WEIR_ADDR:-127.0.0.1:8080}"
+
+# On a terminal, flows for people.
+if [ -t 1 ] && [ -z "${WEIR_FORMAT:-}" ] && [ -z "${WEIR_CONFIG:-}" ]; then
+	export WEIR_FORMAT=human
+	echo "weir: flows for people; WEIR_FORMAT=json make run writes JSON lines" >&2
+fi
 
 weir='' gen='' stopping=''
 

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"golang.org/x/term"
 
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/manual"
@@ -170,4 +173,21 @@ func versionLine() string {
 		b.Revision = "unknown"
 	}
 	return fmt.Sprintf("weir %s (commit %s, %s, %s/%s)", b.Version, b.Revision, b.Go, b.OS, b.Arch)
+}
+
+// isTerminal reports whether what is written to w is shown on a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// colored reports whether the user wants colors (https://no-color.org).
+func colored(environ []string) bool {
+	for _, v := range environ {
+		name, value, _ := strings.Cut(v, "=")
+		if name == "NO_COLOR" && value != "" || name == "TERM" && value == "dumb" {
+			return false
+		}
+	}
+	return true
 }

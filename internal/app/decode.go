@@ -11,6 +11,7 @@ import (
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/internal/capture"
 	"github.com/weirflow/weir/internal/config"
+	"github.com/weirflow/weir/internal/human"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/producer/names"
 	"github.com/weirflow/weir/sink"
@@ -34,10 +35,16 @@ func decodeCommand(env Env, args []string) int {
 	for _, n := range cfg.Notes {
 		log.Debug(n)
 	}
+	terminal := cfg.File.Path == "" && isTerminal(env.Stdout)
+	if terminal && cfg.Sources["format"] == "default" && cfg.Produce != "raw" && cfg.Mapping.File == "" && cfg.Mapping.Compat == "none" {
+		cfg.Format = "human"
+		fmt.Fprintln(env.Stderr, "weir: flows for people; -format json writes JSON lines")
+	}
 	d, err := newDecode(cfg, log)
 	if err != nil {
 		return fail(env, err)
 	}
+	d.color = terminal && colored(env.Environ)
 	err = errors.Join(d.run(), d.out.Flush(), d.out.Close())
 	if cfg.DumpPlans && err == nil {
 		_, err = env.Stdout.Write(producer.AppendPlans(nil, d.store))
@@ -56,6 +63,7 @@ func decodeCommand(env Env, args []string) int {
 
 // decode is one run of weir decode.
 type decode struct {
+	color bool // the output is a terminal that shows colors
 	cfg   *config.Decode
 	log   *slog.Logger
 	out   *file.File
@@ -104,9 +112,15 @@ func producerConfig(produce, format, separator string, samplingRate uint64, prog
 		cfg.Format = producer.FormatBin
 	case "text":
 		cfg.Format = producer.FormatText
+	case "human":
+		cfg.Format = producer.FormatLine
+		cfg.Line = func(dst []byte, f *producer.Flow) []byte { return human.Append(dst, f, false) }
 	}
 	return cfg
 }
+
+// coloredLine appends a line for people on a terminal.
+func coloredLine(dst []byte, f *producer.Flow) []byte { return human.Append(dst, f, true) }
 
 // run decodes the files as often as asked for. A file is streamed, unless it
 // is needed again.
@@ -150,6 +164,9 @@ func (d *decode) begin() {
 	records := producerConfig(d.cfg.Produce, d.cfg.Format, d.cfg.File.Separator, d.cfg.SamplingRateDefault, d.programs)
 	records = withRecords(records, &d.cfg.Records, names.NewTable(names.DefaultBytes))
 	records.Held = d.held()
+	if d.color {
+		records.Line = coloredLine
+	}
 	d.prod = producer.New(records, d.store)
 }
 

@@ -244,6 +244,9 @@ func (c *collection) makeWorkers(out *output.Output, store *producer.TemplateSto
 	records := producerConfig(cfg.Produce, cfg.Format, out.Separator, cfg.SamplingRateDefault, c.programs)
 	records = withRecords(records, &cfg.Records, c.optionNames)
 	records.Held = newHeld(cfg)
+	if out.Sink != nil && out.Sink.Name() == "stdout" && isTerminal(os.Stdout) && colored(os.Environ()) {
+		records.Line = coloredLine
+	}
 	for i := range n {
 		parts := collector.Parts{
 			CPU:       -1,

@@ -52,6 +52,9 @@ func ParseEnricher(args []string, environ []string, w io.Writer) (*Enricher, err
 	out.Sources, out.origins = res.Sources, res.origins
 	faults = append(faults, out.together(faults)...)
 	faults = append(faults, out.secrets(environ)...)
+	if out.Format == "human" {
+		faults = append(faults, out.faultsOf("format", &option.Problem{Text: "the enricher writes for programs", Allowed: "json, text, bin"})...)
+	}
 	if e.Input == "kafka" {
 		faults = append(faults, out.at(e.Kafka.Secrets(environ, inputPrefix))...)
 		if e.Kafka.Topic == "" {

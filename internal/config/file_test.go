@@ -70,7 +70,7 @@ func TestFileFaults(t *testing.T) {
 		{"number for text", "transport.file: 12\n", `weir.yaml:1: transport.file "12": not a text but a number; allowed: the value in quotes`},
 		{"boolean for text", "transport.file: true\n", `weir.yaml:1: transport.file "true": not a text but a boolean; allowed: the value in quotes`},
 		{"date for text", "templates.path: 2020-01-01\n", `weir.yaml:1: templates.path "2020-01-01": not a text but a date; allowed: the value in quotes`},
-		{"boolean for choice", "format: true\n", `weir.yaml:1: format "true": unknown choice; allowed: json, text, bin (or pb)`},
+		{"boolean for choice", "format: true\n", `weir.yaml:1: format "true": unknown choice; allowed: json, text, bin, human (or pb)`},
 		{"float for number", "sink.depth: 1.5\n", `weir.yaml:1: sink.depth "1.5": not a whole number in range; allowed: a whole number from 2 to 4096`},
 		{"sequence for value", "format: [json]\n", `weir.yaml:1: format: a list where one value should be; allowed: json|text|bin`},
 		{"mapping for list", "listen: {a: b}\n", `weir.yaml:1: listen: a mapping where one value should be; allowed: uri,...`},
@@ -99,7 +99,7 @@ func TestFileFaults(t *testing.T) {
 		{"old name without effect", "err.cnt: 1\n", `weir.yaml:1: err.cnt: has no effect (errors are counted, not logged one by one); remove it`},
 		{"flag words", "netflow.templates: a\n", `weir.yaml:1: netflow.templates: ` + ownSaving},
 		{"order by line", "addr: x\nfoo: 1\nformat: y\n", `weir.yaml:1: addr "x": not host:port; allowed: host:port with a port from 0 to 65535, such as :8080, 127.0.0.1:8080 or [::1]:8080, or empty for no web server` +
-			"\nweir.yaml:2: foo: unknown key\nweir.yaml:3: format \"y\": unknown choice; allowed: json, text, bin (or pb)"},
+			"\nweir.yaml:2: foo: unknown key\nweir.yaml:3: format \"y\": unknown choice; allowed: json, text, bin, human (or pb)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			inFolder(t, tc.yaml)

@@ -131,12 +131,12 @@ func samplingOption(p *uint64) option.Option {
 
 func formatOption(p *string) option.Option {
 	return option.Option{
-		Name: "format", Group: option.GroupWrite, Default: "json", Shape: "json|text|bin", Inner: "type",
+		Name: "format", Group: option.GroupWrite, Default: "json", Shape: "json|text|bin|human", Inner: "type",
 		Value: option.ChoiceValue(p, option.Choices{
-			Allowed: []string{"json", "text", "bin"},
+			Allowed: []string{"json", "text", "bin", "human"},
 			Same:    map[string]string{"pb": "bin"},
 		}),
-		Help: "json writes one object a line, text key=value pairs, bin (or pb) protobuf messages that begin with their length.",
+		Help: "json writes one object a line, text key=value pairs, bin (or pb) protobuf messages that begin with their length, human aligned columns for a person to read, with packets and bytes multiplied by the sampling rate.",
 	}
 }
 

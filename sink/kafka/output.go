@@ -91,6 +91,9 @@ func (k *Settings) Validate(g *output.Given) (faults []output.Fault) {
 			faults = append(faults, output.Fault{Option: Prefix + name, Err: &option.Problem{Text: text, Allowed: allowed}})
 		}
 	}
+	if g.Format == "human" && !g.Wrong("format") {
+		faults = append(faults, output.Fault{Option: "format", Err: &option.Problem{Text: "human is for terminals and files", Allowed: "json, text or bin with -transport kafka"}})
+	}
 	if !validTopic(k.Topic) {
 		fault("topic", "not a name of a topic", "1 to 249 of a-z A-Z 0-9 . _ -")
 	}

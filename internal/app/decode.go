@@ -58,16 +58,49 @@ func decodeCommand(env Env, args []string) int {
 	if err != nil {
 		return fail(env, err)
 	}
-	return ExitOK
+	return d.judge()
+}
+
+// judge logs what could not be read, and returns ExitError if a capture was damaged or has
+// no datagram of a flow protocol.
+func (d *decode) judge() int {
+	c := &d.captures
+	for _, unread := range []struct {
+		packets uint64
+		what    string
+	}{
+		{c.TCP, "TCP packets were not read: IPFIX over TCP is not decoded"},
+		{c.UnknownLink, "packets of an unknown link type were not read"},
+		{c.Truncated, "packets were captured too short to be read: capture with a larger snap length (tcpdump -s 0)"},
+		{c.FragmentsIncomplete, "fragments were not read: their datagrams are not whole in the capture"},
+	} {
+		if unread.packets > 0 {
+			d.log.Warn(unread.what, "packets", unread.packets)
+		}
+	}
+	code := ExitOK
+	if d.damaged {
+		code = ExitError
+	}
+	known := producer.Sum(d.counters.Datagrams[:]) - d.counters.Datagrams[producer.ProtocolUnknown]
+	if known == 0 {
+		d.log.Error("no datagram of NetFlow, IPFIX or sFlow", "packets", c.Frames, "udp_datagrams", c.Datagrams, "other_ports", d.skipped)
+		return ExitError
+	}
+	if producer.Sum(d.counters.Records[:]) == 0 {
+		d.log.Warn("no flows in the datagrams: -stats - prints why", "datagrams", known, "without_template", d.counters.SetsWithoutTemplate)
+	}
+	return code
 }
 
 // decode is one run of weir decode.
 type decode struct {
-	color bool // the output is a terminal that shows colors
-	cfg   *config.Decode
-	log   *slog.Logger
-	out   *file.File
-	batch *producer.Batch
+	color   bool // the output is a terminal that shows colors
+	damaged bool // a capture was not read to its end
+	cfg     *config.Decode
+	log     *slog.Logger
+	out     *file.File
+	batch   *producer.Batch
 
 	counters producer.Counters // of all rounds that are over
 	prod     *producer.Producer
@@ -205,6 +238,7 @@ func (d *decode) tolerate(err error) error {
 	var damaged *capture.DamagedError
 	if errors.As(err, &damaged) {
 		d.log.Warn("capture not read to its end", "error", err)
+		d.damaged = true
 		return nil
 	}
 	return err

@@ -66,13 +66,13 @@ func TestFileFaults(t *testing.T) {
 		{"option in two spellings", "transport.file.sep: a\ntransport:\n  file:\n    sep: b\n", `weir.yaml:4: transport.file.sep "b": option transport.file.sep is given twice, first in line 1; allowed: each option once`},
 		{"option and inner key", "transport.type: file\ntransport: file\n", `weir.yaml:2: transport "file": option transport is given twice, first in line 1; allowed: each option once`},
 		{"wrong value", "a: 1\n# x\nbatch:\n  size: huge\n", `weir.yaml:1: a: unknown key` + "\n" + `weir.yaml:4: batch.size "huge": not a size; allowed: ` + option.SizeForms},
-		{"null", "format:\n", `weir.yaml:1: format: key without a value; allowed: json|text|bin; "" for an empty text; or no such key, for the default`},
+		{"null", "format:\n", `weir.yaml:1: format: key without a value; allowed: json|text|bin|human; "" for an empty text; or no such key, for the default`},
 		{"number for text", "transport.file: 12\n", `weir.yaml:1: transport.file "12": not a text but a number; allowed: the value in quotes`},
 		{"boolean for text", "transport.file: true\n", `weir.yaml:1: transport.file "true": not a text but a boolean; allowed: the value in quotes`},
 		{"date for text", "templates.path: 2020-01-01\n", `weir.yaml:1: templates.path "2020-01-01": not a text but a date; allowed: the value in quotes`},
-		{"boolean for choice", "format: true\n", `weir.yaml:1: format "true": unknown choice; allowed: json, text, bin, human (or pb)`},
+		{"boolean for choice", "format: true\n", `weir.yaml:1: format "true": unknown choice; allowed: json, text, bin (or pb), human`},
 		{"float for number", "sink.depth: 1.5\n", `weir.yaml:1: sink.depth "1.5": not a whole number in range; allowed: a whole number from 2 to 4096`},
-		{"sequence for value", "format: [json]\n", `weir.yaml:1: format: a list where one value should be; allowed: json|text|bin`},
+		{"sequence for value", "format: [json]\n", `weir.yaml:1: format: a list where one value should be; allowed: json|text|bin|human`},
 		{"mapping for list", "listen: {a: b}\n", `weir.yaml:1: listen: a mapping where one value should be; allowed: uri,...`},
 		{"mapping in list", "listen:\n- a: b\n", `weir.yaml:2: listen: a mapping where one value should be; allowed: uri,...`},
 		{"null in list", "listen:\n- sflow://:1\n-\n", `weir.yaml:3: listen: key without a value; allowed: uri,...; "" for an empty text; or no such key, for the default`},
@@ -99,7 +99,7 @@ func TestFileFaults(t *testing.T) {
 		{"old name without effect", "err.cnt: 1\n", `weir.yaml:1: err.cnt: has no effect (errors are counted, not logged one by one); remove it`},
 		{"flag words", "netflow.templates: a\n", `weir.yaml:1: netflow.templates: ` + ownSaving},
 		{"order by line", "addr: x\nfoo: 1\nformat: y\n", `weir.yaml:1: addr "x": not host:port; allowed: host:port with a port from 0 to 65535, such as :8080, 127.0.0.1:8080 or [::1]:8080, or empty for no web server` +
-			"\nweir.yaml:2: foo: unknown key\nweir.yaml:3: format \"y\": unknown choice; allowed: json, text, bin, human (or pb)"},
+			"\nweir.yaml:2: foo: unknown key\nweir.yaml:3: format \"y\": unknown choice; allowed: json, text, bin (or pb), human"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			inFolder(t, tc.yaml)

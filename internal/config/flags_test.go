@@ -42,7 +42,7 @@ func TestFlagFaults(t *testing.T) {
 		}},
 		// Both of two values of one flag are checked.
 		{[]string{"-format=a", "-format=json", "-format=b"}, []string{
-			`-format "a": unknown choice; allowed: json, text, bin, human (or pb)`, `-format "b": unknown choice; allowed: json, text, bin, human (or pb)`,
+			`-format "a": unknown choice; allowed: json, text, bin (or pb), human`, `-format "b": unknown choice; allowed: json, text, bin (or pb), human`,
 		}},
 		{[]string{"-samplingrate.fallback=x"}, []string{`-samplingrate.fallback "x": not a sampling rate; allowed: 0 for none, or N from 1 to 4294967295 for 1 packet in N`}},
 		{[]string{"-config", "absent.yaml"}, []string{`-config "absent.yaml": cannot read the file: no such file or directory`}},

@@ -357,10 +357,10 @@ func TestValues(t *testing.T) {
 		{"-transport=nats", `"nats": unknown choice; allowed: file, kafka`},
 		{"-transport.kafka.brokers=a:1,b", `"b": not a broker's address; allowed: host:port, such as kafka1:9092,kafka2:9092`},
 		{"-transport.kafka.compression=lzma", `"lzma": unknown choice; allowed: none, gzip, snappy, lz4, zstd`},
-		{"-format=xml", `"xml": unknown choice; allowed: json, text, bin, human (or pb)`},
+		{"-format=xml", `"xml": unknown choice; allowed: json, text, bin (or pb), human`},
 		{`-transport.file.sep=a\x`, `"a\\x": unknown escape "\\x"; allowed: ` + option.EscapeForms},
 		{`-transport.file.sep=\`, `"\\": backslash at the end; allowed: ` + option.EscapeForms},
-		{"-format=" + strings.Repeat("x", 200), `"` + strings.Repeat("x", 120) + `"...: unknown choice; allowed: json, text, bin, human (or pb)`},
+		{"-format=" + strings.Repeat("x", 200), `"` + strings.Repeat("x", 120) + `"...: unknown choice; allowed: json, text, bin (or pb), human`},
 	} {
 		args := strings.Fields(tc.args)
 		_, err := parse(args, nil, io.Discard, noNames(t))

@@ -1,12 +1,14 @@
 package app
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,7 +24,8 @@ func checkCommand(env Env, args []string) int {
 	if line, ok := goflow2Line(args); ok {
 		return checkGoflow2(env, line)
 	}
-	cfg, err := config.Parse(args, env.Environ, env.Stderr, env.Outputs...)
+	r := &report{w: env.Stdout}
+	cfg, err := config.Parse(r.ownFlags(args), env.Environ, env.Stderr, env.Outputs...)
 	if err != nil {
 		return fail(env, err)
 	}
@@ -30,8 +33,6 @@ func checkCommand(env Env, args []string) int {
 		fmt.Fprintln(env.Stdout, versionLine())
 		return ExitOK
 	}
-	r := &report{w: env.Stdout}
-	fmt.Fprintf(r.w, "%s\n\nConfiguration (name, value, where it comes from):\n\n%s\n", versionLine(), cfg.Render())
 	for _, w := range cfg.Warnings {
 		r.Warn("configuration", w, "")
 	}
@@ -49,35 +50,61 @@ func checkCommand(env Env, args []string) int {
 	cfg.Output().Check(cfg.Format, r)
 	r.http(cfg)
 	r.host()
-	return r.end()
+	return r.end(cfg)
 }
 
 // report is the list of findings. It implements [output.Report].
 type report struct {
-	w               io.Writer
-	warned, refused int
+	w                      io.Writer
+	strict, json, defaults bool // -strict, -json, -defaults
+	findings               []finding
+	warned, refused        int
 }
 
-func (r *report) line(mark, what, finding, advice string) {
-	fmt.Fprintf(r.w, "%-5s %-14s %s\n", mark, what, finding)
-	if advice != "" {
-		fmt.Fprintf(r.w, "%-5s %-14s -> %s\n", "", "", advice)
+// A finding is what check found of a part of weir.
+type finding struct {
+	Severity string `json:"severity"` // "error", "warning" or "ok"
+	Part     string `json:"part"`
+	Finding  string `json:"finding"`
+	Advice   string `json:"advice,omitempty"`
+}
+
+// severities are in the order of the report, with the marks of its lines.
+var severities = []struct{ name, mark string }{{"error", "FAIL"}, {"warning", "warn"}, {"ok", "ok"}}
+
+// ownFlags takes the flags of check alone out of the arguments.
+func (r *report) ownFlags(args []string) (others []string) {
+	own := map[string]*bool{"strict": &r.strict, "json": &r.json, "defaults": &r.defaults}
+	for i, arg := range args {
+		if arg == "--" {
+			return append(others, args[i:]...)
+		}
+		if flag := own[strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-")]; flag != nil && strings.HasPrefix(arg, "-") {
+			*flag = true
+			continue
+		}
+		others = append(others, arg)
 	}
+	return others
+}
+
+func (r *report) add(severity, part, text, advice string) {
+	r.findings = append(r.findings, finding{severity, part, text, advice})
 }
 
 // OK adds a finding that is as it should be.
-func (r *report) OK(what, finding string) { r.line("ok", what, finding, "") }
+func (r *report) OK(what, finding string) { r.add("ok", what, finding, "") }
 
 // Warn adds a finding with which weir would start.
 func (r *report) Warn(what, finding, advice string) {
 	r.warned++
-	r.line("warn", what, finding, advice)
+	r.add("warning", what, finding, advice)
 }
 
 // Refuse adds a finding with which weir would not start.
 func (r *report) Refuse(what, finding, advice string) {
 	r.refused++
-	r.line("FAIL", what, finding, advice)
+	r.add("error", what, finding, advice)
 }
 
 // countOf is a number of things, of which there may be one.
@@ -88,17 +115,90 @@ func countOf(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-func (r *report) end() int {
-	switch {
-	case r.refused > 0:
-		fmt.Fprintf(r.w, "\nweir would not start: %s, %s.\n", countOf(r.refused, "error"), countOf(r.warned, "warning"))
+// end writes the report, the most serious findings first, and returns the exit code.
+func (r *report) end(cfg *config.Config) int {
+	slices.SortStableFunc(r.findings, func(a, b finding) int { return rankOf(a.Severity) - rankOf(b.Severity) })
+	if r.json {
+		r.writeJSON(cfg)
+	} else {
+		r.writeText(cfg)
+	}
+	if r.refused > 0 || r.strict && r.warned > 0 {
 		return ExitError
-	case r.warned > 0:
-		fmt.Fprintf(r.w, "\nweir would start: %s.\n", countOf(r.warned, "warning"))
-	default:
-		fmt.Fprintln(r.w, "\nweir would start.")
 	}
 	return ExitOK
+}
+
+// rankOf is the place of a severity in severities.
+func rankOf(severity string) int {
+	for i, s := range severities {
+		if s.name == severity {
+			return i
+		}
+	}
+	return len(severities)
+}
+
+func (r *report) writeText(cfg *config.Config) {
+	fmt.Fprintf(r.w, "%s\n\n", versionLine())
+	for _, f := range r.findings {
+		fmt.Fprintf(r.w, "%-5s %-14s %s\n", severities[rankOf(f.Severity)].mark, f.Part, f.Finding)
+		if f.Advice != "" {
+			fmt.Fprintf(r.w, "%-5s %-14s -> %s\n", "", "", f.Advice)
+		}
+	}
+	fmt.Fprintln(r.w)
+	switch {
+	case r.refused > 0:
+		fmt.Fprintf(r.w, "weir would not start: %s, %s.\n", countOf(r.refused, "error"), countOf(r.warned, "warning"))
+	case r.warned > 0 && r.strict:
+		fmt.Fprintf(r.w, "weir would start: %s, which -strict does not accept.\n", countOf(r.warned, "warning"))
+	case r.warned > 0:
+		fmt.Fprintf(r.w, "weir would start: %s.\n", countOf(r.warned, "warning"))
+	default:
+		fmt.Fprintln(r.w, "weir would start.")
+	}
+	settings := r.settings(cfg)
+	switch {
+	case len(settings) > 0 && r.defaults:
+		fmt.Fprintf(r.w, "\nConfiguration (name, value, where it comes from):\n\n%s", config.RenderSettings(settings))
+	case len(settings) > 0:
+		fmt.Fprintf(r.w, "\nConfiguration, without what is at its default (-defaults shows all):\n\n%s", config.RenderSettings(settings))
+	default:
+		fmt.Fprintln(r.w, "\nEvery option is at its default (-defaults shows all).")
+	}
+}
+
+// settings returns the settings to show.
+func (r *report) settings(cfg *config.Config) []config.Setting {
+	all := cfg.Settings()
+	if r.defaults {
+		return all
+	}
+	return slices.DeleteFunc(all, func(s config.Setting) bool { return s.Source == "default" })
+}
+
+func (r *report) writeJSON(cfg *config.Config) {
+	type setting struct {
+		Name   string `json:"name"`
+		Value  string `json:"value"`
+		Source string `json:"source"`
+	}
+	page := struct {
+		Version       string    `json:"version"`
+		WouldStart    bool      `json:"would_start"`
+		Errors        int       `json:"errors"`
+		Warnings      int       `json:"warnings"`
+		Findings      []finding `json:"findings"`
+		Configuration []setting `json:"configuration"`
+	}{versionLine(), r.refused == 0, r.refused, r.warned, r.findings, []setting{}}
+	for _, s := range r.settings(cfg) {
+		page.Configuration = append(page.Configuration, setting{s.Name, s.Value, s.Source})
+	}
+	e := json.NewEncoder(r.w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	_ = e.Encode(page) // to standard output: there is nobody to tell
 }
 
 // sockets opens and closes each listen address.

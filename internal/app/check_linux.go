@@ -26,6 +26,9 @@ func (r *report) captures(cfg *config.Config) {
 			r.noCapture(cfg, name, err)
 			continue
 		}
+		if info.Driver == "" {
+			info.Driver = "none" // lo has none
+		}
 		r.OK("xdp", fmt.Sprintf("%s: driver %s, %s, MTU %d, up: %v", name, info.Driver, countOf(info.Queues, "receive queue"), info.MTU, info.Up))
 		mode, err := tryCapture(cfg, name)
 		if err != nil {

@@ -102,7 +102,7 @@ func TestToyOutput(t *testing.T) {
 			t.Errorf("the help does not have %q", want)
 		}
 	}
-	args := []string{"check", "-transport", "toy", "-listen", "flow://127.0.0.1:0", "-addr", ""}
+	args := []string{"check", "-defaults", "-transport", "toy", "-listen", "flow://127.0.0.1:0", "-addr", ""}
 	page, code := run(args...)
 	for _, want := range []string{"ok output toy of json", "transport.toy.prefix \"> \" default", "toy with its own prefix"} {
 		if code != ExitOK || !strings.Contains(page, want) {

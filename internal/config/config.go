@@ -230,9 +230,10 @@ func settingsOf(options []option.Option, sources map[string]string) []Setting {
 
 // Render returns the effective configuration as aligned lines of name, value
 // and source, in the order of the help.
-func (c *Config) Render() string { return renderSettings(c.Settings()) }
+func (c *Config) Render() string { return RenderSettings(c.Settings()) }
 
-func renderSettings(settings []Setting) string {
+// RenderSettings returns settings as lines of name, value and source.
+func RenderSettings(settings []Setting) string {
 	names, values := 0, 0
 	for _, s := range settings {
 		names = max(names, len(s.Name))

@@ -85,7 +85,7 @@ func TestDecode(t *testing.T) {
 	if len(d.Warnings) != 1 || d.Warnings[0] != "WEIR_REPEAT is ignored: unknown variable" {
 		t.Errorf("warnings %q", d.Warnings)
 	}
-	golden(t, "decode.txt", renderSettings(d.Settings()))
+	golden(t, "decode.txt", RenderSettings(d.Settings()))
 }
 
 func TestDecodeFaults(t *testing.T) {

@@ -129,7 +129,7 @@ func TestPrecedence(t *testing.T) {
 	args := []string{"-config", config, "-transport.file", byFlag}
 	env := []string{"WEIR_TRANSPORT_FILE=" + byVariable, "WEIR_LOGLEVEL=error", "WEIR_FORMAT=json"}
 
-	check := weirCommand(host, append([]string{"check"}, args...)...)
+	check := weirCommand(host, append([]string{"check", "-defaults"}, args...)...)
 	check.Env = append(check.Env, env...)
 	code, stdout, stderr := runWeir(t, check)
 	if code != 0 {

@@ -15,6 +15,7 @@ var commands = []manual.Command{
 	{Name: "run", Args: "[flags]", Does: "collect until SIGTERM; also without \"run\""},
 	{Name: "decode", Args: "[flags] FILE...", Does: "write the flows in pcap and pcapng captures"},
 	{Name: "check", Args: "[flags]", Does: "say what this host and configuration would do"},
+	{Name: "check", Args: "-strict -json -defaults", Does: "the same; fail at warnings too, as JSON, with options at their defaults"},
 	{Name: "check", Args: "-goflow2 \"LINE\"", Does: "a command line of goflow2 as one of weir, and what differs"},
 	{Name: "reload", Args: "[PID]", Does: "have a running weir read its configuration again"},
 	{Name: "xdp detach", Args: "IF...", Does: "remove the XDP programs that a weir which has ended left"},
@@ -28,7 +29,7 @@ func Help() string {
 	var b strings.Builder
 	b.WriteString("weir receives NetFlow, IPFIX and sFlow and writes the flows as JSON lines or protobuf.\n\n")
 	for _, c := range commands {
-		fmt.Fprintf(&b, "  %-28s %s\n", strings.TrimSpace("weir "+c.Name+" "+c.Args), c.Does)
+		fmt.Fprintf(&b, "  %-36s %s\n", strings.TrimSpace("weir "+c.Name+" "+c.Args), c.Does)
 	}
 	b.WriteString("\nweir -h lists the flags. Exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration.\n")
 	return b.String()

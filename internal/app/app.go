@@ -87,8 +87,13 @@ func helpCommand(env Env, args []string) int {
 		fmt.Fprint(env.Stdout, programs.Help())
 		return ExitOK
 	}
-	fmt.Fprintf(env.Stderr, "weir: no help on %q: want run, decode or check\n", args[0])
-	return ExitUsage
+	text, ok := config.WeirTable().Explain(args[0])
+	if !ok {
+		fmt.Fprintf(env.Stderr, "weir: no help on %q: %s (weir help lists the commands, weir -h the options)\n", args[0], text)
+		return ExitUsage
+	}
+	fmt.Fprint(env.Stdout, text)
+	return ExitOK
 }
 
 // completionCommand writes the completions of a shell.

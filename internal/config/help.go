@@ -55,6 +55,42 @@ func (t *Table) Help() string {
 	return b.String()
 }
 
+// Explain returns the help of one option, which may be given as a flag, as its environment
+// variable or as its key in the file; false if there is none, with a text that names one that
+// is spelled alike.
+func (t *Table) Explain(name string) (string, bool) {
+	plain := strings.TrimLeft(name, "-")
+	var names []string
+	for _, o := range t.Options {
+		names = append(names, o.Name)
+		nested := o.Name + "." + o.Inner // the key where others begin with the name
+		if plain != o.Name && name != o.Env() && (o.Inner == "" || plain != nested) {
+			continue
+		}
+		var b strings.Builder
+		fmt.Fprintf(&b, "-%s %s\n", o.Name, o.Shape)
+		writeWrapped(&b, "        ", o.Help)
+		def := o.Default
+		if def == "" {
+			def = "empty"
+		}
+		fmt.Fprintf(&b, "\n        Default      %s\n", def)
+		if o.Env() != "" {
+			fmt.Fprintf(&b, "        Environment  %s\n", o.Env())
+		}
+		if o.Key() != "" && t.FileOption != "" {
+			fmt.Fprintf(&b, "        In the file  %s\n", o.Key())
+		}
+		change := "needs a restart"
+		if o.Live {
+			change = "takes effect at a reload (weir reload)"
+		}
+		fmt.Fprintf(&b, "        A change     %s\n", change)
+		return b.String(), true
+	}
+	return unknown("option", "-", plain, names), false
+}
+
 // Groups returns the headings in order. Those of outputs follow the options of writing.
 func (t *Table) Groups() (groups []option.Group) {
 	for _, g := range option.Groups() {

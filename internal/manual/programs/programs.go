@@ -20,7 +20,7 @@ var commands = []manual.Command{
 	{Name: "reload", Args: "[PID]", Does: "have a running weir read its configuration again"},
 	{Name: "xdp detach", Args: "IF...", Does: "remove the XDP programs that a weir which has ended left"},
 	{Name: "completion", Args: "bash|zsh|fish", Does: "write the shell's completions"},
-	{Name: "help", Args: "[command]", Does: "this text, or the flags of a command"},
+	{Name: "help", Args: "[command|option]", Does: "this text, the flags of a command, or one option"},
 	{Name: "version", Does: "the version"},
 }
 

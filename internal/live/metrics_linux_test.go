@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -455,18 +454,15 @@ func stirSizeLimit(t *testing.T, note *moved) {
 	}
 }
 
-// stirReaderGone ends the reader of the output.
+// stirReaderGone ends the reader of the output, a pipe without a name.
 func stirReaderGone(t *testing.T, note *moved) {
 	host := newHost(t)
-	path := filepath.Join(t.TempDir(), "fifo")
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	reader, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := startWeirTo(t, host, path)
+	defer writer.Close()
+	w := startWeirTo(t, host, fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), writer.Fd()))
 	reader.Close()
 	send(t, dial(t, host), numbered(1)...)
 	if code, _ := w.waitEnd(); code != 1 {

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -188,6 +189,17 @@ func TestFIFONewReader(t *testing.T) {
 	f.Close()
 	if n := sinktest.Read(t, read(), 1, true)[0]; n != 10 {
 		t.Errorf("%d records read, want 10", n)
+	}
+}
+
+// TestPipeByPath: the reader of a pipe without a name does not come back.
+func TestPipeByPath(t *testing.T) {
+	r, w := pipe(t, false)
+	f := mustNew(t, Config{Path: fmt.Sprintf("/proc/self/fd/%d", w)})
+	mustWrite(t, f, "1\n")
+	r.Close()
+	if n, err := f.Write(context.Background(), batchOf("2\n")); n != 0 || !errors.Is(err, sink.ErrClosed) {
+		t.Errorf("wrote %d without a reader: %v", n, err)
 	}
 }
 

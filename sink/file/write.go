@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"sort"
 	"time"
 
@@ -64,7 +65,7 @@ func (f *File) Write(ctx context.Context, b *producer.Batch) (int, error) {
 // orphaned closes a FIFO whose reader has closed it, and returns ErrNoReader then. What was in
 // the FIFO is lost, so the next reader begins with a whole message.
 func (f *File) orphaned(err error) error {
-	if !errors.Is(err, unix.EPIPE) || f.cfg.Path == "" || f.out.kind != unix.S_IFIFO {
+	if !errors.Is(err, unix.EPIPE) || f.cfg.Path == "" || f.out.kind != unix.S_IFIFO || !isNamed(f.cfg.Path) {
 		return err
 	}
 	f.open, f.left = false, true
@@ -76,6 +77,13 @@ func (f *File) orphaned(err error) error {
 	}
 	f.log.Warn("fifo has no reader any more, "+what, "path", f.cfg.Path)
 	return ErrNoReader
+}
+
+// isNamed reports whether a path leads to a file with a name. /dev/stdout of a pipe does not:
+// nobody can open that pipe to read from it.
+func isNamed(path string) bool {
+	_, err := filepath.EvalSymlinks(path)
+	return err == nil
 }
 
 // findReader opens a FIFO that has a reader. It waits for the first one, and for others

@@ -66,7 +66,7 @@ type ErrorSampleStats struct {
 func NewErrorSamples(dir string, count int, keep retain.Limits, store *producer.TemplateStore, log *slog.Logger) *ErrorSamples {
 	s := &ErrorSamples{dir: dir, count: count, store: store, log: log, queue: make(chan errorSample, errorQueue)}
 	if err := create.Folder(dir, 0o750); err != nil {
-		log.Warn("samples of errors cannot be kept", "error", err)
+		log.Warn("samples of errors cannot be kept: see -errors.sample", "error", err)
 	}
 	s.limits.Store(&keep)
 	for i := range s.left {

@@ -5,6 +5,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -67,6 +68,8 @@ func explainOpen(path string, err error) error {
 		if unix.Stat(dir, &st) != nil {
 			return fmt.Errorf("directory %q: %w", dir, err)
 		}
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("%w: user %d may not write it: change its owner or mode, or choose another -transport.file", err, os.Geteuid())
 	}
 	return err
 }

@@ -28,7 +28,7 @@ need-go:
 
 .PHONY: build
 build: need-go ## Build bin/weir and bin/enricher
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
 .PHONY: install
 install: build ## Install weir, its unit, manual pages and completions (DESTDIR=, PREFIX=/usr/local)

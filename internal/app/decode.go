@@ -62,9 +62,14 @@ func decodeCommand(env Env, args []string) int {
 }
 
 // judge logs what could not be read, and returns ExitError if a capture was damaged or has
-// no datagram of a flow protocol.
+// no datagram of a flow protocol. It logs nothing where the statistics are on standard error:
+// they have the same counts, and programs read them as JSON.
 func (d *decode) judge() int {
 	c := &d.captures
+	log := d.log
+	if d.cfg.Stats == "-" {
+		log = slog.New(slog.DiscardHandler)
+	}
 	for _, unread := range []struct {
 		packets uint64
 		what    string
@@ -75,7 +80,7 @@ func (d *decode) judge() int {
 		{c.FragmentsIncomplete, "fragments were not read: their datagrams are not whole in the capture"},
 	} {
 		if unread.packets > 0 {
-			d.log.Warn(unread.what, "packets", unread.packets)
+			log.Warn(unread.what, "packets", unread.packets)
 		}
 	}
 	code := ExitOK
@@ -84,11 +89,11 @@ func (d *decode) judge() int {
 	}
 	known := producer.Sum(d.counters.Datagrams[:]) - d.counters.Datagrams[producer.ProtocolUnknown]
 	if known == 0 {
-		d.log.Error("no datagram of NetFlow, IPFIX or sFlow", "packets", c.Frames, "udp_datagrams", c.Datagrams, "other_ports", d.skipped)
+		log.Error("no datagram of NetFlow, IPFIX or sFlow", "packets", c.Frames, "udp_datagrams", c.Datagrams, "other_ports", d.skipped)
 		return ExitError
 	}
 	if producer.Sum(d.counters.Records[:]) == 0 {
-		d.log.Warn("no flows in the datagrams: -stats - prints why", "datagrams", known, "without_template", d.counters.SetsWithoutTemplate)
+		log.Warn("no flows in the datagrams: -stats - prints why", "datagrams", known, "without_template", d.counters.SetsWithoutTemplate)
 	}
 	return code
 }

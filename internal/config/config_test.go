@@ -108,7 +108,7 @@ func TestDefaults(t *testing.T) {
 		XDP:       XDP{Mode: "auto", ZeroCopy: "auto", RingSize: 2048},
 		Latency:   10 * time.Millisecond, ReceiveBuffer: 32 << 20, Produce: "sample", Mapping: Mapping{Compat: "none"}, Format: "json", Transport: "file",
 		BatchSize: 256 << 10,
-		Linger:    100 * time.Millisecond, SinkDepth: 64, Addr: "127.0.0.1:8080", TemplatesPath: "/templates",
+		Linger:    50 * time.Millisecond, SinkDepth: 64, Addr: "127.0.0.1:8080", TemplatesPath: "/templates",
 		MetricsExporters: 1000, Goflow2: Goflow2{MetricsPath: "/metrics", Metrics: "on"}, LogLevel: slog.LevelInfo, LogFormat: "normal",
 	}
 	sources := c.Sources

@@ -104,7 +104,7 @@ func (c *Config) writeOptions() []option.Option {
 			Help:  "Bytes of messages that a worker collects before it passes them to the output.",
 		},
 		{
-			Name: "batch.linger", Group: option.GroupWrite, Default: "100ms", Shape: "duration",
+			Name: "batch.linger", Group: option.GroupWrite, Default: "50ms", Shape: "duration",
 			Value: option.DurationValue(&c.Linger, time.Millisecond, time.Minute, ""),
 			Help:  "Maximum time that a message waits for the batch to fill.",
 		},

@@ -95,7 +95,7 @@ func (w *watch) verdictMemory(check func(ok bool, format string, args ...any), f
 	flat := func(what string, value func(*sample) float64) {
 		perHour, mean := w.slope(from, value)
 		grown := perHour * (last.at - from).Hours()
-		check(math.Abs(grown) < 0.05*mean, "%s: %.1f MiB on average, slope %+.2f MiB/h, %+.2f MiB over the time (less than 5 %% wanted)",
+		check(grown < 0.05*mean, "%s: %.1f MiB on average, slope %+.2f MiB/h, %+.2f MiB over the time (less than 5 %% wanted)",
 			what, mean/(1<<20), perHour/(1<<20), grown/(1<<20))
 	}
 	flat("live heap", func(s *sample) float64 { return s.live })

@@ -8,25 +8,26 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// A Replacement is a program with other rules and another rate that shares all other maps
-// with the one that it was made from: sockets, bells and counts go on as they are when it
-// takes that one's place.
+// A Replacement is a program with other rules, another rate and other listen addresses that
+// shares all other maps with the one that it was made from: sockets, bells and counts go on as
+// they are when it takes that one's place.
 type Replacement struct {
 	cfg     Config
+	listens []Listen
 	program *ebpf.Program
 	all     *ebpf.Collection
 }
 
 // Replacement makes a program with these rules and this rate (Config.Allow, Deny and
-// RatePPS). Errors are as those of Load. The caller attaches it in the place of p and calls
+// RatePPS) for datagrams to these addresses. Errors are as those of Load. The caller attaches it in the place of p and calls
 // Adopt, or closes it.
-func (p *Program) Replacement(allow, deny []netip.Prefix, ratePPS uint32) (*Replacement, error) {
-	r := &Replacement{cfg: p.cfg}
+func (p *Program) Replacement(allow, deny []netip.Prefix, ratePPS uint32, listens []Listen) (*Replacement, error) {
+	r := &Replacement{cfg: p.cfg, listens: listens}
 	r.cfg.Allow, r.cfg.Deny, r.cfg.RatePPS = allow, deny, ratePPS
 	if err := r.cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("load program: %w", err)
 	}
-	tables := newTables(r.cfg, p.listens)
+	tables := newTables(r.cfg, listens)
 	spec, err := newSpec(r.cfg, tables, p.entry, p.linear)
 	if err != nil {
 		return nil, fmt.Errorf("load program: %w", err)
@@ -65,7 +66,7 @@ func (r *Replacement) Close() error {
 // before or is none now.
 func (p *Program) Adopt(r *Replacement) {
 	old := p.all
-	p.cfg, p.all, p.program = r.cfg, r.all, r.program
+	p.cfg, p.listens, p.all, p.program = r.cfg, r.listens, r.all, r.program
 	p.verdicts, p.rates, p.sockets = r.all.Maps[weirMapVerdicts], r.all.Maps[weirMapRates], r.all.Maps[weirMapXsks]
 	old.Close() // its descriptors only: the maps that are shared are held by both
 }

@@ -171,6 +171,17 @@ func New(cfg Config, store *TemplateStore) *Producer {
 	return p
 }
 
+// Reconfigure has the producer write as cfg says from the next datagram on. Counters and
+// what waits for its template stay; cfg.Held must be the room that the producer has. No
+// batch may hold messages of both configurations.
+func (p *Producer) Reconfigure(cfg Config) {
+	p.cfg = cfg
+	if cfg.Programs == nil {
+		p.cfg.Programs = NewPrograms(noProgram())
+	}
+	p.Refresh()
+}
+
 // Datagram decodes one datagram and appends its flow records to batch. It does
 // not allocate, but to grow the batch and for templates that it has not seen.
 // data is not kept.

@@ -93,7 +93,7 @@ func (h *AsyncHub) acked(it *item, failed []uint32) change {
 func (h *AsyncHub) fail(it *item, d Done) {
 	h.draining = true
 	if h.spool == nil {
-		h.counters.book(h.acked(it, d.Failed), 0)
+		h.counters.book(h.acked(it, d.Failed), &h.spooled, 0)
 		h.land(it)
 		Keep(it.b, d.Failed)
 		h.held = append(h.held, it)

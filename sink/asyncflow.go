@@ -209,7 +209,7 @@ func (h *AsyncHub) takeIn(now time.Time) bool {
 // take sends a lane's batch to the sink or to the spool.
 func (h *AsyncHub) take(it *item, now time.Time) {
 	if it.b.Records() == 0 {
-		h.counters.book(change{batches: 1}, h.counters.Spooled())
+		h.counters.empty()
 		h.release(it)
 		return
 	}
@@ -328,7 +328,7 @@ func (h *AsyncHub) spoolReason() string {
 // that are with the sink are not lost yet.
 func (h *AsyncHub) bookLosses(ch change) {
 	if h.spool == nil {
-		h.counters.book(ch, 0)
+		h.counters.book(ch, &h.spooled, 0)
 		return
 	}
 	lost := h.spool.TakeLosses()
@@ -355,7 +355,7 @@ func (h *AsyncHub) bookLosses(ch change) {
 	ch.evicted += lost.Evicted
 	ch.corrupt += lost.Corrupt
 	ch.batches += int(lost.Batches)
-	h.counters.book(ch, h.spool.Waiting())
+	h.counters.book(ch, &h.spooled, h.spool.Waiting())
 }
 
 var (

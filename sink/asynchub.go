@@ -48,6 +48,11 @@ type AsyncConfig struct {
 	// output at a time. 0 means 32.
 	Window int
 
+	// Counters are those that the hub counts on, of another one that has ended, or is
+	// about to; nil for its own. SameSpool says that Spool was that one's.
+	Counters  *Counters
+	SameSpool bool
+
 	// Logger is told about the begin and the end of each fault. Nil discards.
 	Logger *slog.Logger
 }
@@ -61,9 +66,11 @@ type AsyncHub struct {
 	frame
 	sink  AsyncSink
 	spool Spool // nil if there is none
-	cfg   AsyncConfig
-	swept bool       // Stop has counted what came too late; the frame's mu guards it
-	bell  *wake.Bell // rung by all that the hub waits for
+	// spooled is what of the counters' is this hub's; their mu guards it.
+	spooled uint64
+	cfg     AsyncConfig
+	swept   bool       // Stop has counted what came too late; the frame's mu guards it
+	bell    *wake.Bell // rung by all that the hub waits for
 
 	// The rest is the hub goroutine's alone.
 
@@ -128,22 +135,22 @@ func NewAsyncHub(s AsyncSink, lanes []*Lane, cfg AsyncConfig) *AsyncHub {
 		spoolFault: fault{calm: calm},
 		bell:       wake.NewBell(),
 	}
-	h.init(s.Name(), lanes, cfg.Logger)
-	h.fault.counters, h.spoolFault.counters = &h.counters, &h.counters
+	h.init(s.Name(), lanes, cfg.Counters, cfg.Logger)
+	h.fault.counters, h.spoolFault.counters = h.counters, h.counters
 	h.alert = h.bell.Ring
 	s.OnDone(h.bell.Ring)
 	h.grace = stopGrace / 3 // Stop waits for the sink up to three times
 	h.away = make([]int, len(lanes))
-	h.counters.reasons = len(reasons)
+	h.counters.reasons.Store(int64(len(reasons)))
 	h.room = cfg.Window
 	for _, l := range lanes {
 		h.room += l.Empty.Cap()
 	}
 	if h.spool != nil {
 		lost := h.spool.TakeLosses()
-		h.counters.recovered.Store(h.spool.Waiting() + lost.Corrupt + lost.Evicted)
-		h.counters.book(change{evicted: lost.Evicted, corrupt: lost.Corrupt}, h.spool.Waiting())
-		if n := h.counters.recovered.Load(); n > 0 {
+		n := h.spool.Waiting() + lost.Corrupt + lost.Evicted
+		n = h.counters.recover(n, change{evicted: lost.Evicted, corrupt: lost.Corrupt}, &h.spooled, h.spool.Waiting(), cfg.SameSpool)
+		if n > 0 {
 			h.log.Info("records of an earlier run are in the spool", "records", n, "lost_records", lost.Corrupt+lost.Evicted)
 		}
 	}

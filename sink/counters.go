@@ -15,7 +15,7 @@ import (
 type Counters struct {
 	// mu makes each change, and each look of Ledger, one step.
 	mu        sync.Mutex
-	reasons   int // how many of reasons there are; 0 means syncReasons
+	reasons   atomic.Int64 // how many of reasons there are; 0 means syncReasons
 	acked     atomic.Uint64
 	bytes     atomic.Uint64
 	batches   atomic.Uint64
@@ -123,7 +123,7 @@ func (c *Counters) DroppedBy(reason string) uint64 {
 // EachDropped calls f for every reason for which this hub may drop records,
 // those with no losses included, always in the same order.
 func (c *Counters) EachDropped(f func(reason string, records uint64)) {
-	n := c.reasons
+	n := c.reasons.Load()
 	if n == 0 {
 		n = syncReasons
 	}
@@ -164,8 +164,32 @@ type change struct {
 	corrupt      uint64 // dropped as spool_corrupt
 }
 
-// book takes one step; waiting is how many records the spool holds after it.
-func (c *Counters) book(ch change, waiting uint64) {
+// recover counts n records that a hub found in its spool, and what of them was lost; waiting
+// are left. If the hub before it had the same spool, those that it left there are in Spooled
+// already. It returns how many no hub of these counters knew.
+func (c *Counters) recover(n uint64, ch change, part *uint64, waiting uint64, same bool) uint64 {
+	c.mu.Lock()
+	if same {
+		known := min(n, c.spooled.Load())
+		n -= known
+		c.spooled.Store(c.spooled.Load() - known)
+	}
+	c.recovered.Add(n)
+	c.mu.Unlock()
+	c.book(ch, part, waiting)
+	return n
+}
+
+// empty counts a batch without records.
+func (c *Counters) empty() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.batches.Add(1)
+}
+
+// book takes one step; waiting is how many records the hub's spool holds after it, and part
+// what of Spooled is the hub's: several may count.
+func (c *Counters) book(ch change, part *uint64, waiting uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.acked.Add(uint64(ch.acked))
@@ -176,5 +200,6 @@ func (c *Counters) book(ch change, waiting uint64) {
 	}
 	c.drop(ReasonSpoolFull, int(ch.evicted))
 	c.drop(ReasonSpoolCorrupt, int(ch.corrupt))
-	c.spooled.Store(waiting)
+	c.spooled.Store(c.spooled.Load() - *part + waiting)
+	*part = waiting
 }

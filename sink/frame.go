@@ -14,7 +14,8 @@ import (
 type frame struct {
 	lanes    []*Lane
 	log      *slog.Logger
-	counters Counters
+	counters *Counters
+	before   uint64 // records that were dropped by shutdown before this hub
 	name     string // of the output
 
 	alert    func()        // has the hub look at stopping and ctx
@@ -32,11 +33,15 @@ type frame struct {
 	started bool
 }
 
-func (f *frame) init(name string, lanes []*Lane, log *slog.Logger) {
+func (f *frame) init(name string, lanes []*Lane, counters *Counters, log *slog.Logger) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	f.name, f.lanes, f.log = name, lanes, log.With("output", name)
+	if counters == nil {
+		counters = new(Counters)
+	}
+	f.counters, f.before = counters, counters.DroppedBy(ReasonShutdown)
 	f.alert = func() {}
 	f.stopping, f.done = make(chan struct{}), make(chan struct{})
 	f.grace = stopGrace
@@ -44,7 +49,7 @@ func (f *frame) init(name string, lanes []*Lane, log *slog.Logger) {
 }
 
 // Counters returns the hub's counters.
-func (f *frame) Counters() *Counters { return &f.counters }
+func (f *frame) Counters() *Counters { return f.counters }
 
 var errRunTwice = errors.New("run hub: already run or stopped")
 
@@ -101,7 +106,7 @@ func (f *frame) verdict(ctx context.Context, ended bool) error {
 	} else {
 		errs = append(errs, fmt.Errorf("output does not come to an end: %w", ctx.Err()))
 	}
-	if n := f.counters.DroppedBy(ReasonShutdown); n > 0 {
+	if n := f.counters.DroppedBy(ReasonShutdown) - f.before; n > 0 {
 		errs = append(errs, fmt.Errorf("%d records dropped", n))
 	}
 	if err := errors.Join(errs...); err != nil {

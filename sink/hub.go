@@ -71,6 +71,12 @@ type reopening struct {
 // NewHub returns a hub that will drain lanes into s. The hub owns s from here
 // on. Nothing happens before [Hub.Run]. A nil log discards.
 func NewHub(s Sink, lanes []*Lane, log *slog.Logger) *Hub {
+	return ContinueHub(s, lanes, nil, log)
+}
+
+// ContinueHub is NewHub for a hub that counts on with the counters of another one, which has
+// ended or is about to.
+func ContinueHub(s Sink, lanes []*Lane, counters *Counters, log *slog.Logger) *Hub {
 	h := &Hub{
 		sink:      s,
 		bell:      wake.NewBell(),
@@ -79,8 +85,8 @@ func NewHub(s Sink, lanes []*Lane, log *slog.Logger) *Hub {
 		fault:     fault{calm: calm},
 		tickEvery: tickEvery,
 	}
-	h.init(s.Name(), lanes, log)
-	h.fault.counters = &h.counters
+	h.init(s.Name(), lanes, counters, log)
+	h.fault.counters = h.counters
 	h.alert = h.bell.Ring
 	h.alarm, _ = wake.NewAlarm(nil, nil)
 	h.ticker, _ = s.(Ticker)

@@ -113,7 +113,7 @@ func newEnricher(cfg *config.Enricher, stdin io.Reader, log *slog.Logger) (*enri
 		return nil, err
 	}
 	lane := sink.NewLane(0, cfg.Output.SinkDepth, cfg.Output.BatchSize)
-	e.hub = out.NewHub([]*sink.Lane{lane}, log)
+	e.hub = out.NewHub([]*sink.Lane{lane}, nil, false, log)
 	t := enrich.NewTransformer(enrich.NewRewriter(e.cache, cfg.SamplingRate), enricherOutput(cfg.Output.Format), out.Separator)
 	e.feed = newFeed(t, lane, e.hub, cfg.Output.BatchSize, cfg.Output.Linger)
 	return e, nil

@@ -65,7 +65,7 @@ type watcher struct {
 
 func (c *collection) watchExporters() *watcher {
 	w := &watcher{c: c, loss: c.loss, quit: make(chan struct{}), from: places.Source{
-		Workers: c.workers, Sink: c.hub.Counters(), Exporters: c.source.Exporters, Captures: &c.captures,
+		Workers: c.workers, Sink: c.counters(), Exporters: c.source.Exporters, Captures: &c.captures,
 	}}
 	w.ended.Go(w.run)
 	w.ended.Go(func() {

@@ -13,7 +13,7 @@ func TestHelpOfOption(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"batch.size", ExitOK, []string{"-batch.size size", "Default      256KiB", "WEIR_BATCH_SIZE", "In the file  batch.size", "needs a restart"}},
+		{"receive.buffer", ExitOK, []string{"-receive.buffer size", "Default      32MiB", "WEIR_RECEIVE_BUFFER", "In the file  receive.buffer", "needs a restart"}},
 		{"-loglevel", ExitOK, []string{"-loglevel debug|info|warn|error", "takes effect at a reload"}},
 		{"WEIR_ADDR", ExitOK, []string{"-addr host:port", "In the file  addr"}},
 		{"transport.file.path", ExitOK, []string{"-transport.file path"}},

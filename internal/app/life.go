@@ -87,10 +87,10 @@ func (l *lives) store() {
 	if l.page == nil {
 		return
 	}
-	n := l.c.hub.Counters().Ledger()
+	n := l.c.counters().Ledger()
 	ended := n.Acked + n.Spooled + n.Dropped
 	l.page.Output().Ended.Store(max(ended, n.Recovered) - n.Recovered)
-	for i, s := range l.c.sockets {
+	for i, s := range l.c.sockets() {
 		l.page.SetDrops(i, s.Cookie(), s.DropsSeen())
 	}
 }

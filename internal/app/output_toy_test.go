@@ -139,7 +139,7 @@ func TestToyOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	lane := sink.NewLane(0, 2, 4096)
-	hub := out.NewHub([]*sink.Lane{lane}, log)
+	hub := out.NewHub([]*sink.Lane{lane}, nil, false, log)
 	b, _ := lane.Empty.Pop()
 	b.Buf = append(b.Buf, "flow\n"...)
 	b.Ends = append(b.Ends, uint32(len(b.Buf)))

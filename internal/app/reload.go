@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -87,6 +88,8 @@ func (r *reloads) end() {
 	r.running.Store(false)
 	r.abandon()
 	r.signaled.Wait()
+	r.mu.Lock() // one that the web server was asked for
+	defer r.mu.Unlock()
 }
 
 // stats returns what became of reloads.
@@ -127,21 +130,19 @@ func (c *collection) reloadNow() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	plan, err := reload.NewPlan(was, next)
+	plan, err := reload.NewPlan(was, next, c.fixed()...)
 	if err != nil {
 		return "", err
 	}
-	commits, undo, err := c.prepare(plan)
+	ch, err := c.prepare(plan)
 	if err == nil {
-		err = c.reconfigureOutput(plan)
+		err = c.changeOutput(plan, ch.turn)
 	}
 	if err != nil {
-		undo()
+		ch.undo()
 		return "", err
 	}
-	for _, commit := range commits {
-		commit()
-	}
+	ch.commit()
 	c.config.Store(plan.Config)
 	for _, n := range next.Warnings {
 		c.log.Warn(n)
@@ -153,24 +154,47 @@ func (c *collection) reloadNow() (string, error) {
 	return plan.String(), nil
 }
 
-// prepare makes what the plan asks for. commits put it into force, and cannot fail; undo
-// takes back what was made. The error has all that is wrong.
-func (c *collection) prepare(plan *reload.Plan) (commits []func(), undo func(), err error) {
-	cfg := plan.Config
-	var undos []func()
-	undo = func() {
-		for _, f := range undos {
-			f()
-		}
+// fixed returns the live options that this process cannot change.
+func (c *collection) fixed() []string {
+	if c.captures.Load() != nil || runtime.GOOS != "linux" {
+		return nil
 	}
+	// Without an interface at the start weir gave up the capabilities that capturing takes.
+	return []string{"xdp.interface"}
+}
+
+// changes are what a reload has made and not yet put into force.
+type changes struct {
+	turns, commits, undos []func()
+}
+
+// turn puts into force what changes with the form of records. Like commit it cannot fail.
+func (ch *changes) turn() { all(ch.turns) }
+
+// commit puts the rest into force.
+func (ch *changes) commit() { all(ch.commits) }
+
+// undo takes back what was made.
+func (ch *changes) undo() { all(ch.undos) }
+
+func all(list []func()) {
+	for _, f := range list {
+		f()
+	}
+}
+
+// prepare makes what the plan asks for, but for the output. The error has all that is wrong.
+func (c *collection) prepare(plan *reload.Plan) (ch *changes, err error) {
+	cfg := plan.Config
+	ch = &changes{}
 	if c.web != nil {
 		token, terr := c.web.PrepareToken()
-		commits, err = append(commits, token), errors.Join(err, terr)
+		ch.commits, err = append(ch.commits, token), errors.Join(err, terr)
 	}
-	if cfg.Mapping.File != "" || plan.Has("mapping") {
+	if cfg.Mapping.File != "" || plan.Has("mapping", "format.hash", "compat") {
 		program, notes, perr := loadProgram(&cfg.Mapping, &cfg.Enrich)
 		err = errors.Join(err, perr)
-		commits = append(commits, func() {
+		ch.turns = append(ch.turns, func() {
 			for _, n := range notes {
 				c.log.Warn(n)
 			}
@@ -178,18 +202,28 @@ func (c *collection) prepare(plan *reload.Plan) (commits []func(), undo func(), 
 			c.log.Info("mapping reloaded", "file", cfg.Mapping.File)
 		})
 	}
+	listens := c.addresses()
+	if plan.Has("listen") && err == nil {
+		l, lerr := c.prepareListen(cfg)
+		err = errors.Join(err, lerr)
+		if lerr == nil {
+			listens = boundTo(l.after())
+			ch.undos = append(ch.undos, func() { c.undoListen(l) })
+			defer func() { ch.commits = append(ch.commits, func() { c.commitListen(l) }) }() // after the captures
+		}
+	}
+	if captures := c.captures.Load(); captures != nil && err == nil && (plan.Has("listen", "exporters.allow", "exporters.deny", "exporters.rate") || plan.HasBelow("xdp.")) {
+		swap, drop, cerr := captures.Prepare(c.captureConfig(cfg, listens))
+		err = errors.Join(err, cerr)
+		ch.commits, ch.undos = append(ch.commits, swap), append(ch.undos, drop)
+	}
 	if plan.Has("exporters.allow", "exporters.deny", "exporters.rate") {
 		x := cfg.Exporters
-		if captures := c.captures.Load(); captures != nil && err == nil {
-			swap, drop, cerr := captures.PrepareRules(x.Allow, x.Deny, x.Rate)
-			err = errors.Join(err, cerr)
-			commits, undos = append(commits, swap), append(undos, drop)
-		}
 		admission := collector.NewAdmission(x.Allow, x.Deny, x.Rate)
-		commits = append(commits, func() { c.gate.Set(admission) })
+		ch.commits = append(ch.commits, func() { c.gate.Set(admission) })
 	}
-	commits = append(commits, func() { c.commitTables(plan) })
-	return commits, undo, err
+	ch.commits = append(ch.commits, func() { c.commitTables(plan) })
+	return ch, err
 }
 
 // commitTables puts options into force that are numbers and lists.
@@ -208,25 +242,14 @@ func (c *collection) commitTables(plan *reload.Plan) {
 		if c.names != nil {
 			c.names.SetLimit(cfg.MetricsExporters)
 		}
+	}
+	if plan.Has("metrics.exporters", "transport", "batch.size", "sink.depth") {
 		c.setMemory(limitMemory(cfg, len(c.workers), c.log))
 	}
 }
 
 func (c *collection) setMemory(limit int64, caps []metrics.Cap) {
 	c.memory.Store(&metrics.Memory{Max: limit, Caps: caps})
-}
-
-// reconfigureOutput has the open output take over its live options.
-func (c *collection) reconfigureOutput(plan *reload.Plan) error {
-	hub, ok := c.hub.(interface {
-		Do(context.Context, func() error) error
-	})
-	if !ok || c.out.Reconfigure == nil || !plan.HasBelow("transport."+plan.Config.Transport+".") {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(c.until, outputPatience)
-	defer cancel()
-	return hub.Do(ctx, func() error { return c.out.Reconfigure(plan.Config.Output()) })
 }
 
 // reopenAndReload is what SIGHUP and weir reload ask for.
@@ -249,7 +272,7 @@ func (c *collection) onSignal(done chan<- struct{}) {
 func (c *collection) reopen() error {
 	ctx, cancel := context.WithTimeout(c.until, outputPatience)
 	defer cancel()
-	err := c.hub.Reopen(ctx)
+	err := c.outlet.Load().hub.Reopen(ctx)
 	if err != nil {
 		c.log.Error("output not reopened, still using the old one", "error", err)
 	} else {

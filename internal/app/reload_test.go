@@ -30,11 +30,12 @@ func (h *stuckHub) Reopen(ctx context.Context) error {
 // none begins after it.
 func TestStopDuringReload(t *testing.T) {
 	hub := &stuckHub{asked: make(chan struct{}, 1)}
-	c := &collection{hub: hub, keeper: &keeper{}, log: slog.New(slog.DiscardHandler)}
+	c := &collection{keeper: &keeper{}, log: slog.New(slog.DiscardHandler)}
+	c.outlet.Store(&outlet{hub: hub})
 	c.reloads.begin(new(slog.LevelVar), parseAgain{})
 	stop, hup, ended := make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan error)
 	go func() {
-		err := c.wait(stop, hup, nil)
+		err := c.wait(stop, hup)
 		c.reloads.end()
 		ended <- err
 	}()

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,7 +23,6 @@ import (
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/internal/places"
 	"github.com/weirflow/weir/internal/state"
-	"github.com/weirflow/weir/internal/udp"
 	"github.com/weirflow/weir/internal/web"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/producer/names"
@@ -104,15 +102,17 @@ type collection struct {
 
 	programs *producer.Programs
 
-	hub     output.Hub
-	out     *output.Output
+	outlet  atomic.Pointer[outlet]
+	swapped chan struct{} // one slot: there is another outlet
+	formats formats
+	held    *producer.Held // data that waits for its template, of all workers
 	keeper  *keeper
-	sockets []*udp.Socket
-	uris    []string // the listen address of each socket
+	listening
 	retired retired
 	life    *lives
-	adopted []bool // by socket: it was open before
+	adopted []bool // by socket of the start: it was open before
 	workers []*collector.Worker
+	failed  chan error // what ends weir
 	web     *web.Server
 	source  metrics.Source
 	watcher *watcher                // nil before run
@@ -137,7 +137,7 @@ type collection struct {
 // newCollection opens the output, the sockets and the web server. Nothing is
 // received before run.
 func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Logger, keeper *keeper, level *slog.LevelVar, again parseAgain) (_ *collection, err error) {
-	c := &collection{cfg: cfg, programs: programs, log: log, keeper: keeper, started: time.Now(), loss: places.NewWatcher(log)}
+	c := &collection{cfg: cfg, programs: programs, log: log, keeper: keeper, started: time.Now(), loss: places.NewWatcher(log), swapped: make(chan struct{}, 1)}
 	c.reloads.begin(level, again)
 	c.config.Store(cfg)
 	c.reloaded.Store(c.started.Unix())
@@ -145,7 +145,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 		return nil, err
 	}
 	settings := cfg.Output()
-	if settings.Exclusive() {
+	if len(settings.Holds()) > 0 {
 		keeper.finished()
 	}
 	out, err := settings.Open(cfg.Format, log)
@@ -180,18 +180,18 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 	c.source = metrics.Source{
 		Kept:          metrics.Kept{State: c.state, Memory: c.memory.Load},
 		Workers:       c.workers,
-		Sink:          c.hub.Counters(),
+		Sink:          c.counters(),
 		Exporters:     exporters,
 		Templates:     store,
 		OptionNames:   c.optionNames,
 		ExporterLimit: func() int { return c.config.Load().MetricsExporters },
 		Reloads:       c.stats,
 		Build:         build(),
-		Format:        cfg.Format,
+		Formats:       c.formats.each,
 		Captures:      &c.captures,
 		Errors:        c.errors,
 		Kinds:         cfg.Kinds(),
-		Output:        out,
+		Output:        func() *output.Output { return c.outlet.Load().out },
 		Databases:     c.enrich,
 		Names:         c.names,
 	}
@@ -208,7 +208,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 			Health:        c.health,
 			Reload:        c.reload,
 			Settings:      func() string { return c.config.Load().Render() },
-			Exporters:     web.Exporters{Table: exporters, Names: c.optionNames, DefaultRate: cfg.SamplingRateDefault, LostHere: c.lostHere},
+			Exporters:     web.Exporters{Table: exporters, Names: c.optionNames, DefaultRate: func() uint64 { return c.config.Load().SamplingRateDefault }, LostHere: c.lostHere},
 			Logger:        log,
 		})
 		if err != nil {
@@ -222,7 +222,8 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 // -xdp.workers says how many workers there are.
 func (c *collection) makeWorkers(out *output.Output, store *producer.TemplateStore, exporters *collector.Exporters) error {
 	cfg := c.cfg
-	n := len(c.sockets)
+	listeners := c.listeners()
+	n := len(listeners)
 	if len(cfg.XDP.Interfaces) > 0 && runtime.GOOS == "linux" { // elsewhere a worker has one socket
 		if n = cfg.XDP.Workers; n == 0 {
 			n = runtime.NumCPU()
@@ -233,26 +234,20 @@ func (c *collection) makeWorkers(out *output.Output, store *producer.TemplateSto
 	if want := n + controlPlaces; runtime.GOMAXPROCS(0) < want && os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(want)
 	}
-	lanes := make([]*sink.Lane, n)
-	for i := range lanes {
-		lanes[i] = sink.NewLane(i, cfg.SinkDepth, cfg.BatchSize)
-	}
-	c.hub, c.out = out.NewHub(lanes, c.log), out
-	c.hub.Counters().LeaveFaults() // c.watcher logs them
+	o := c.newOutlet(out, cfg, n, nil, false)
+	c.outlet.Store(o)
 	c.errors = c.newErrorSamples(store)
 	c.gate = collector.NewGate(collector.NewAdmission(cfg.Exporters.Allow, cfg.Exporters.Deny, cfg.Exporters.Rate))
-	records := producerConfig(cfg.Produce, cfg.Format, out.Separator, cfg.SamplingRateDefault, c.programs)
-	records = withRecords(records, &cfg.Records, c.optionNames)
-	records.Held = newHeld(cfg)
-	if out.Sink != nil && out.Sink.Name() == "stdout" && isTerminal(os.Stdout) && colored(os.Environ()) {
-		records.Line = coloredLine
-	}
+	c.held = newHeld(cfg)
+	c.formats.begin(cfg.Format, [producer.NumPaths]uint64{})
+	records := c.records(cfg, out)
+	c.failed = make(chan error, n+1)
 	for i := range n {
 		parts := collector.Parts{
 			CPU:       -1,
 			Producer:  producer.New(c.withGeo(records), store),
-			Lane:      lanes[i],
-			Notify:    c.hub.Notify,
+			Lane:      o.lanes[i],
+			Notify:    o.hub.Notify,
 			Exporters: exporters,
 			Gate:      c.gate,
 			Errors:    c.errors,
@@ -266,15 +261,11 @@ func (c *collection) makeWorkers(out *output.Output, store *producer.TemplateSto
 		if i == 0 {
 			parts.Waited, parts.WaitedDropped, parts.WaitedDrops = c.retired.datagrams, c.retired.dropped, c.retired.drops
 		}
-		for j := i; j < len(c.sockets); j += n {
-			parts.Sockets = append(parts.Sockets, c.sockets[j])
-			parts.Listens = append(parts.Listens, c.uris[j])
+		for j := i; j < len(listeners); j += n {
+			parts.Sockets = append(parts.Sockets, listeners[j].sock)
+			parts.Listens = append(parts.Listens, listeners[j].uri)
 		}
-		w, err := collector.NewWorker(i, collector.Config{
-			BatchSize: cfg.BatchSize,
-			Linger:    cfg.Linger,
-			Latency:   cfg.Latency,
-		}, parts)
+		w, err := collector.NewWorker(i, workerConfig(cfg), parts)
 		if err != nil {
 			return err
 		}
@@ -285,15 +276,21 @@ func (c *collection) makeWorkers(out *output.Output, store *producer.TemplateSto
 
 // startCaptures attaches the interfaces, if there are any.
 func (c *collection) startCaptures() error {
-	x := &c.cfg.XDP
-	if len(x.Interfaces) == 0 {
+	if len(c.cfg.XDP.Interfaces) == 0 {
 		return nil
 	}
-	listens := make([]netip.AddrPort, len(c.sockets))
-	for i, s := range c.sockets {
-		listens[i] = s.LocalAddr()
+	captures, err := collector.StartCaptures(c.captureConfig(c.cfg, c.addresses()), c.workers)
+	if err != nil {
+		return err
 	}
-	captures, err := collector.StartCaptures(collector.CaptureConfig{
+	c.captures.Store(captures)
+	return nil
+}
+
+// captureConfig says what to capture: datagrams to these addresses.
+func (c *collection) captureConfig(cfg *config.Config, listens []netip.AddrPort) collector.CaptureConfig {
+	x, e := &cfg.XDP, &cfg.Exporters
+	return collector.CaptureConfig{
 		Interfaces: x.Interfaces,
 		Mode:       x.Mode,
 		ZeroCopy:   x.ZeroCopy,
@@ -303,16 +300,11 @@ func (c *collection) startCaptures() error {
 		Require:    x.Require,
 		Listens:    listens,
 		Links:      links{c.keeper},
-		Allow:      c.cfg.Exporters.Allow,
-		Deny:       c.cfg.Exporters.Deny,
-		Rate:       c.cfg.Exporters.Rate,
+		Allow:      e.Allow,
+		Deny:       e.Deny,
+		Rate:       e.Rate,
 		Logger:     c.log,
-	}, c.workers)
-	if err != nil {
-		return err
 	}
-	c.captures.Store(captures)
-	return nil
 }
 
 // dropPrivileges gives up what the start needed and the rest does not.
@@ -321,7 +313,7 @@ func (c *collection) dropPrivileges() {
 	if len(c.cfg.XDP.Interfaces) > 0 {
 		keep = append(keep, captureCaps...)
 	}
-	if c.out.Files || c.state != nil {
+	if c.outlet.Load().out.Files || c.state != nil {
 		keep = append(keep, outputCaps...)
 	}
 	kept, err := dropPrivileges(keep)
@@ -343,60 +335,24 @@ func (c *collection) detail() string {
 	}
 	var b strings.Builder
 	for _, s := range captures.Stats() {
+		if s.Removed {
+			continue
+		}
 		fmt.Fprintf(&b, "capture %s %s\n", s.Interface, s.Mode)
 	}
 	return b.String()
 }
 
-// listen opens the sockets of all listen addresses.
-func (c *collection) listen() error {
-	for _, l := range c.cfg.Listen {
-		addr, adopted := l.Addr, 0
-		for n := range l.Count {
-			s, took, err := c.keeper.open(c.socketConfig(addr, l.Count))
-			if err != nil {
-				return fmt.Errorf("open %s: %w", l.RawURI, err)
-			}
-			if took {
-				c.life.restore(s)
-				adopted++
-			}
-			c.sockets, c.adopted = append(c.sockets, s), append(c.adopted, took)
-			c.uris = append(c.uris, l.RawURI)
-			c.keeper.keep(socketName(s), s.Fd())
-			if n == 0 {
-				// Port 0 is one port for all sockets of the address.
-				addr = netip.AddrPortFrom(addr.Addr(), s.LocalAddr().Port())
-			}
-		}
-		s := c.sockets[len(c.sockets)-1]
-		asked, granted := s.ReceiveBuffer()
-		c.log.Info("listening", "uri", l.RawURI, "address", s.LocalAddr(), "sockets", l.Count,
-			"adopted", adopted, "receive_buffer_asked", asked, "receive_buffer", granted)
-	}
-	return nil
-}
-
-func (c *collection) closeSockets() {
-	for _, s := range c.sockets {
-		if err := s.Close(); err != nil {
-			c.log.Debug("close socket", "error", err)
-		}
-	}
-}
-
 // run collects until a signal comes over stop, or something fails for good. A
 // second signal ends the process at once.
 func (c *collection) run(stop, hup <-chan os.Signal) error {
-	hubDone := make(chan error, 1)
-	go func() { hubDone <- c.hub.Run(context.Background()) }()
+	c.outlet.Load().run()
 
-	failed := make(chan error, len(c.workers))
 	var workers sync.WaitGroup
 	for _, w := range c.workers {
 		workers.Go(func() {
 			if err := w.Run(); err != nil {
-				failed <- err
+				c.failed <- err
 			}
 		})
 	}
@@ -428,7 +384,7 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 	stopAsking := c.answerReloads()
 	notifySystemd(c.log, daemon.SdNotifyReady)
 
-	err = c.wait(stop, hup, failed)
+	err = c.wait(stop, hup)
 	close(watchdogDone)
 	c.reloads.end()
 	stopAsking()
@@ -461,10 +417,11 @@ func (c *collection) giveUp(stop <-chan os.Signal, finished <-chan struct{}, fir
 }
 
 // wait returns when it is time to stop, with the reason if it is a failure.
-func (c *collection) wait(stop, hup <-chan os.Signal, failed <-chan error) error {
+func (c *collection) wait(stop, hup <-chan os.Signal) error {
 	requests := c.keeper.requests()
 	signals, reloaded := hup, make(chan struct{}, 1)
 	for {
+		o := c.outlet.Load()
 		select {
 		case s := <-stop:
 			c.log.Info("stopping", "signal", s.String())
@@ -477,10 +434,14 @@ func (c *collection) wait(stop, hup <-chan os.Signal, failed <-chan error) error
 			c.log.Info("stopping: another process takes over", "process", r.PID())
 			c.keeper.succeed(r)
 			return nil
-		case err := <-failed:
+		case err := <-c.failed:
 			c.log.Error("stopping", "error", err)
 			return err
-		case <-c.hub.Closed():
+		case <-c.swapped:
+		case <-o.hub.Closed():
+			if o != c.outlet.Load() {
+				continue // of the output before
+			}
 			return fmt.Errorf("write flows: %w", sink.ErrClosed)
 		case <-signals:
 			signals = nil // one at a time: the channel keeps the next one
@@ -491,8 +452,11 @@ func (c *collection) wait(stop, hup <-chan os.Signal, failed <-chan error) error
 	}
 }
 
+// counters returns the output's, which stay the same when the output changes.
+func (c *collection) counters() *sink.Counters { return c.outlet.Load().hub.Counters() }
+
 func (c *collection) ledger() *collector.Ledger {
-	return collector.NewLedger(c.workers, c.hub.Counters())
+	return collector.NewLedger(c.workers, c.counters())
 }
 
 // summary logs where everything ended, in the words of the metrics.

@@ -45,12 +45,8 @@ func templateLimits(cfg *config.Config) template.Limits {
 	}
 }
 
-// newHeld returns the room for data that comes before its template. Raw output
-// says what is in each datagram, and does not wait.
+// newHeld returns the room for data that comes before its template.
 func newHeld(cfg *config.Config) *producer.Held {
-	if cfg.Produce == "raw" {
-		return nil
-	}
 	return producer.NewHeld(pendingLimits(&cfg.Templates.Pending))
 }
 

@@ -32,7 +32,7 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	c.watcher.beginStop()
-	for _, s := range c.sockets {
+	for _, s := range c.sockets() {
 		if c.keeper.outlives(socketName(s)) {
 			s.Keep()
 		}
@@ -78,7 +78,7 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 		saved <- nil
 		c.handOver()
 	}
-	errs = append(errs, c.hub.Stop(ctx), <-saved)
+	errs = append(errs, c.outlet.Load().hub.Stop(ctx), <-saved)
 	c.watcher.finish()
 	c.life.stop()
 	if ended {
@@ -91,7 +91,7 @@ func (c *collection) stop(workers *sync.WaitGroup) error {
 			errs = append(errs, fmt.Errorf("stop http server: %w", err))
 		}
 	}
-	c.keeper.report(c.sockets)
+	c.keeper.report(c.sockets())
 	c.summary()
 	return errors.Join(errs...)
 }
@@ -107,7 +107,7 @@ func (c *collection) stopWeb(ctx context.Context) {
 
 // handOver gives the sockets to the successor. The workers have ended.
 func (c *collection) handOver() {
-	for _, s := range c.sockets {
+	for _, s := range c.sockets() {
 		s.PollDrops()
 	}
 	c.life.end()

@@ -52,6 +52,7 @@ type Links interface {
 type CaptureStats struct {
 	Interface string
 	Mode      string // in force now
+	Removed   bool   // a reload took the interface out of the configuration
 	// Verdicts counts frames by what the program decided. They are read after
 	// everything else: a frame that is in Dropped, or in a worker's counters read
 	// before, is in them.

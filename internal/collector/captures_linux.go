@@ -27,11 +27,11 @@ const (
 // workers their ends, looks after it, and opens it again when it was lost. What
 // comes meanwhile goes to the sockets. Methods may be called by any goroutine.
 type Captures struct {
-	cfg     CaptureConfig // a reload changes Allow, Deny and Rate, with change and mu held
+	cfg     CaptureConfig // a reload changes it, with change and mu held
 	workers []*Worker
 	system  system
-	stop    context.CancelFunc
-	done    <-chan struct{} // closed by stop
+	until   context.Context    // see begin
+	stop    context.CancelFunc // of until
 	ended   sync.WaitGroup
 
 	// change is held while a capture is opened or closed, which may take
@@ -39,7 +39,8 @@ type Captures struct {
 	// at them does not wait.
 	change sync.Mutex
 	mu     sync.Mutex
-	list   []*capture
+	list   []*capture // changed with mu held, while nothing is supervised
+	gone   []*capture // those that a reload took from the list
 }
 
 // capture is one interface.
@@ -74,22 +75,18 @@ func StartCaptures(cfg CaptureConfig, workers []*Worker) (*Captures, error) {
 
 // startCaptures does the same with another system.
 func startCaptures(cfg CaptureConfig, workers []*Worker, sys system) (*Captures, error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &Captures{cfg: cfg, workers: workers, system: sys, stop: cancel, done: ctx.Done()}
+	c := &Captures{cfg: cfg, workers: workers, system: sys}
 	for _, name := range cfg.Interfaces {
-		c.list = append(c.list, &capture{name: name, log: cfg.Logger.With("interface", name)})
+		c.add(name)
 	}
+	c.begin()
 	for _, one := range c.list {
 		if err := c.attach(one); err != nil && cfg.Require {
 			c.Stop()
 			return nil, fmt.Errorf("capture as -xdp.require asks: %w", err)
 		}
 	}
-	watch := newLinkWatch(ctx, cfg.Logger, cfg.Interfaces)
-	c.ended.Go(func() { watch.run(ctx) })
-	for _, one := range c.list {
-		c.ended.Go(func() { c.lookAfter(ctx, one, watch.pokes[one.name]) })
-	}
+	c.supervise()
 	return c, nil
 }
 
@@ -121,7 +118,7 @@ func (c *Captures) attach(one *capture) error {
 		ZeroCopy:  zeroCopy,
 		RingSize:  c.cfg.RingSize,
 		BusyPoll:  c.cfg.BusyPoll,
-		Done:      c.done,
+		Done:      c.until.Done(),
 		Links:     c.cfg.Links,
 
 		Load: func(t xdp.Target) (xdp.Program, error) {
@@ -331,59 +328,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // Stop ends all captures, after the workers have emptied their rings.
 func (c *Captures) Stop() {
-	c.stop()
-	c.ended.Wait()
+	c.halt()
 	for _, one := range c.list {
 		c.detach(one, true)
 	}
-}
-
-// PrepareRules makes programs with other rules and another rate for the captures that are
-// open. commit has them take the place of the present ones on the same links, so that no
-// frame is decided on by both or none; undo closes them. One of the two must be called,
-// also after an error; until then no capture is opened or closed.
-func (c *Captures) PrepareRules(allow, deny []netip.Prefix, rate int) (commit, undo func(), err error) {
-	c.change.Lock()
-	made := map[*capture]*bpf.Replacement{}
-	drop := func() {
-		for _, r := range made {
-			_ = r.Close() // nothing uses it
-		}
-	}
-	undo = func() {
-		drop()
-		c.change.Unlock()
-	}
-	for _, one := range c.list {
-		if one.open == nil {
-			continue
-		}
-		r, err := one.program.Replacement(allow, deny, uint32(rate))
-		if err != nil {
-			return undo, undo, err
-		}
-		made[one] = r
-	}
-	commit = func() {
-		var lost []*capture
-		c.mu.Lock()
-		c.cfg.Allow, c.cfg.Deny, c.cfg.Rate = allow, deny, rate
-		for one, r := range made {
-			if err := one.open.Replace(r.XDP()); err != nil {
-				one.log.Warn("new rules not taken over in place: capturing again with them", "error", err)
-				_ = r.Close() // nothing uses it
-				lost = append(lost, one)
-				continue
-			}
-			one.program.Adopt(r)
-		}
-		c.mu.Unlock()
-		c.change.Unlock()
-		for _, one := range lost {
-			c.detach(one, false) // lookAfter opens it
-		}
-	}
-	return commit, undo, nil
 }
 
 // Stats returns what became of the frames of each interface.
@@ -391,8 +339,8 @@ func (c *Captures) Stats() []CaptureStats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []CaptureStats
-	for _, one := range c.list {
-		s := CaptureStats{Interface: one.name, Mode: ModeUDP, Opened: one.opened}
+	for i, one := range slices.Concat(c.list, c.gone) {
+		s := CaptureStats{Interface: one.name, Removed: i >= len(c.list), Mode: ModeUDP, Opened: one.opened}
 		verdicts, x := one.past, one.pastXDP
 		if one.open != nil && !one.deaf {
 			s.Mode = modeOf(one.open)
@@ -409,8 +357,8 @@ func (c *Captures) Stats() []CaptureStats {
 			// Last of all, so that no frame that was received or lost is missing in them.
 			verdicts = addVerdicts(verdicts, one.verdicts())
 		}
-		for i, n := range verdicts {
-			s.Verdicts = append(s.Verdicts, Count{bpf.Verdict(i).String(), n})
+		for v, n := range verdicts {
+			s.Verdicts = append(s.Verdicts, Count{bpf.Verdict(v).String(), n})
 		}
 		s.Dropped = []Count{
 			{"rx_dropped", x.RXDropped},

@@ -363,7 +363,7 @@ func TestErrorSamplesOfFrames(t *testing.T) {
 	if d := list[0]; d.Src != src || d.Dst != l.port || !bytes.Equal(d.Payload, []byte{0, 99, 1}) {
 		t.Errorf("of the frame: %+v", d)
 	}
-	if d := list[1]; d.Dst.String() != l.rigs[0].Listens()[0] || !bytes.Equal(d.Payload, []byte{0, 99, 2}) {
+	if d := list[1]; d.Dst.String() != l.rigs[0].sockets()[0].LocalAddr().String() || !bytes.Equal(d.Payload, []byte{0, 99, 2}) {
 		t.Errorf("of the socket: %+v", d)
 	}
 }
@@ -470,7 +470,7 @@ func TestRatedDuringReload(t *testing.T) {
 	c := &Captures{}
 	done := make(chan bool)
 	go func() { done <- c.Rated() }()
-	commit, _, err := c.PrepareRules(nil, nil, 5)
+	commit, _, err := c.Prepare(CaptureConfig{Rate: 5})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func (c *Captures) Rated() bool { return false }
 // Limited calls nothing.
 func (c *Captures) Limited(int, func(exporter netip.Addr, n uint64)) {}
 
-// PrepareRules does nothing.
-func (c *Captures) PrepareRules(_, _ []netip.Prefix, _ int) (commit, undo func(), err error) {
+// Prepare does nothing.
+func (c *Captures) Prepare(CaptureConfig) (commit, undo func(), err error) {
 	return func() {}, func() {}, nil
 }

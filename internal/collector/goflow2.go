@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// fromFrames stands for the socket of datagrams that came past the stack.
+	// fromFrames stands for the listen address of datagrams that came past the stack.
 	fromFrames = -1
 	// maxAgents is how many sFlow agents of one source address are told apart.
 	maxAgents = 8
@@ -76,7 +76,7 @@ type Goflow2 struct {
 	// The worker's own.
 	byAddr    map[netip.Addr]*Goflow2Exporter
 	sockets   int
-	socket    int // that the current datagrams came over
+	socket    int // index of the listen address that the current datagrams came to
 	datagrams uint64
 	locked    bool           // it has the lock
 	note      goflow2Note    // of the current datagram
@@ -115,8 +115,8 @@ type goflow2Entry struct {
 type Goflow2Exporter struct {
 	// Addr is the source address, the zero Addr for all without a name.
 	Addr netip.Addr
-	// Sockets are the counts by socket of the worker; the last is for
-	// datagrams that came past the stack.
+	// Sockets are the counts by listen address of the worker, after the first, which is
+	// for datagrams that came past the stack.
 	Sockets []Goflow2Socket
 	// Protocols are the counts by protocol.
 	Protocols [producer.NumProtocols]Goflow2Protocol
@@ -194,7 +194,7 @@ func (g *Goflow2) exporter(addr netip.Addr) *Goflow2Exporter {
 	return e
 }
 
-// from says which socket the datagrams that follow came over.
+// from says which of the worker's listen addresses the datagrams that follow came to.
 func (g *Goflow2) from(socket int) {
 	if g != nil {
 		g.socket = socket
@@ -292,11 +292,10 @@ func (g *Goflow2) add(n *goflow2Note, t *producer.Tally) {
 	if n.tookNs >= 0 {
 		g.decoding[n.protocol].Observe(uint64(n.tookNs))
 	}
-	socket := len(e.Sockets) - 1
-	if n.socket >= 0 {
-		socket = n.socket
+	for n.socket+1 >= len(e.Sockets) { // a listen address was added
+		e.Sockets = append(e.Sockets, Goflow2Socket{})
 	}
-	s := &e.Sockets[socket][n.protocol]
+	s := &e.Sockets[n.socket+1][n.protocol]
 	s.Packets++
 	s.Bytes += n.size
 	if s.Sizes == nil {
@@ -360,14 +359,14 @@ func (e *Goflow2Exporter) agent(addr netip.Addr, t *producer.Tally) {
 	}
 }
 
-// Goflow2Sockets returns the sockets of the worker, in the order of
-// [Goflow2Exporter.Sockets]: the listen address of each, and the address that it
-// is bound to.
-func (w *Worker) Goflow2Sockets() (listens []string, local []netip.AddrPort) {
-	for _, s := range w.parts.Sockets {
-		local = append(local, s.LocalAddr())
+// Goflow2Sockets returns the listen addresses of the worker, in the order of
+// [Goflow2Exporter.Sockets] after the first: as configured, and as bound, and what the kernel
+// dropped there.
+func (w *Worker) Goflow2Sockets() (listens []string, local []netip.AddrPort, drops []uint64) {
+	for _, p := range *w.places.Load() {
+		listens, local, drops = append(listens, p.listen), append(local, p.local), append(drops, p.drops())
 	}
-	return w.parts.Listens, local
+	return listens, local, drops
 }
 
 // Goflow2 calls f for the worker's counts for goflow2's metrics of each exporter,

@@ -75,9 +75,9 @@ func NewLedger(workers []*Worker, counters *sink.Counters) *Ledger {
 		l.Workers.Shutdown += s.Shutdown
 		l.Workers.FramesMalformed += s.FramesMalformed
 		l.Workers.SocketDropped += w.parts.WaitedDrops
-		for i := range w.parts.Sockets {
+		for _, p := range *w.places.Load() {
 			// As of now: after the worker has ended, closing a socket learns more.
-			l.Workers.SocketDropped += w.SocketDrops(i)
+			l.Workers.SocketDropped += p.drops()
 		}
 		l.Workers.Sealed += s.Sealed
 		l.Workers.SinkBehind += s.SinkBehind

@@ -3,6 +3,7 @@ package collector
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,7 @@ const (
 // thread, but for what is marked.
 type sources struct {
 	socks   []*udp.Socket
+	at      []int // by socket: index of its place
 	latency time.Duration
 	wakeFd  int // eventfd; written by any goroutine
 
@@ -65,17 +67,32 @@ func newSources(socks []*udp.Socket, latency time.Duration, roams bool) (*source
 	if err != nil {
 		return nil, fmt.Errorf("create eventfd: %w", err)
 	}
-	s := &sources{socks: socks, latency: latency, wakeFd: fd, ready: make([]bool, len(socks)), gather: gathering{roams: roams}}
+	s := &sources{latency: latency, wakeFd: fd, gather: gathering{roams: roams}}
+	for i, sock := range socks {
+		s.socks, s.at = append(s.socks, sock), append(s.at, i)
+	}
 	s.layOut()
 	return s, nil
+}
+
+// listen has the sockets of these places read from now on.
+func (s *sources) listen(places []place) {
+	s.socks, s.at = s.socks[:0], s.at[:0]
+	for i, p := range places {
+		if p.sock != nil {
+			s.socks, s.at = append(s.socks, p.sock), append(s.at, i)
+		}
+	}
+	s.layOut()
 }
 
 // layOut builds the poll set again.
 func (s *sources) layOut() {
 	s.fds = append(s.fds[:0], unix.PollFd{Fd: int32(s.wakeFd), Events: unix.POLLIN})
-	for i, sock := range s.socks {
+	s.ready = s.ready[:0]
+	for _, sock := range s.socks {
 		s.fds = append(s.fds, unix.PollFd{Fd: int32(sock.Fd()), Events: unix.POLLIN})
-		s.ready[i] = true
+		s.ready = append(s.ready, true)
 	}
 	for _, r := range s.frames {
 		for _, fd := range r.Fds() {
@@ -171,7 +188,7 @@ func (s *sources) turn(w *Worker) (int, error) {
 
 // take takes a batch from socket i.
 func (s *sources) take(w *Worker, i int) (int, error) {
-	w.goflow2.from(i)
+	w.goflow2.from(s.at[i])
 	sock := s.socks[i]
 	if sock.Kept() && w.late() { // it is left to the successor
 		s.ready[i] = false
@@ -215,21 +232,26 @@ func (s *sources) finish(w *Worker) {
 	for _, r := range s.frames {
 		w.empty(r)
 	}
-	// After Refuse a queue is finite. The time is a bound for systems that cannot refuse.
-	// It begins here: detaching the captures may have taken longer than the drain time.
+	// The time begins here: detaching the captures may have taken longer than the drain time.
 	end := time.Now().Add(drainTime)
-	for i, sock := range s.socks {
-		if sock.Kept() {
-			continue
-		}
-		if err := sock.Refuse(); err != nil {
-			w.log.Debug("socket still receives", "listen", sock.LocalAddr(), "error", err)
-		}
-		for n, err := 1, error(nil); n > 0 && err == nil && time.Now().Before(end); {
-			n, err = s.take(w, i)
+	for _, sock := range s.socks {
+		if !sock.Kept() {
+			s.drain(w, sock, end)
 		}
 	}
 	w.pollDrops()
+}
+
+// drain refuses what arrives at a socket from now on and takes all that is in it. After
+// that the queue is finite: end is a bound for systems that cannot refuse.
+func (s *sources) drain(w *Worker, sock *udp.Socket, end time.Time) {
+	if err := sock.Refuse(); err != nil {
+		w.log.Debug("socket still receives", "listen", sock.LocalAddr(), "error", err)
+	}
+	i := slices.Index(s.socks, sock)
+	for n, err := 1, error(nil); n > 0 && err == nil && time.Now().Before(end); {
+		n, err = s.take(w, i)
+	}
 }
 
 // rest waits for a datagram, at most for limit, unless there may be one, after a
@@ -335,4 +357,14 @@ func (s *sources) localAddr() netip.AddrPort {
 	var f xdp.Frame
 	s.reading.Read(s.frame, &f)
 	return f.Dst
+}
+
+// pinThread binds the calling thread to one CPU.
+func pinThread(cpu int) error {
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("set cpu affinity: %w", err)
+	}
+	return nil
 }

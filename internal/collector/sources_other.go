@@ -3,6 +3,7 @@
 package collector
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -15,6 +16,11 @@ type sources struct{ sock *udp.Socket }
 func newSources(socks []*udp.Socket, _ time.Duration, _ bool) (*sources, error) {
 	return &sources{sock: socks[0]}, nil
 }
+
+// listen is not called: there is one socket.
+func (s *sources) listen([]place) {}
+
+func (s *sources) drain(*Worker, *udp.Socket, time.Time) {}
 
 func (s *sources) wake()  { s.sock.Wake() }
 func (s *sources) close() {}
@@ -54,3 +60,5 @@ func (s *sources) finish(w *Worker) {
 	}
 	w.pollDrops()
 }
+
+func pinThread(int) error { return errors.New("set cpu affinity: only on linux") }

@@ -100,7 +100,7 @@ func (w *Worker) drain() error {
 // Abandon counts what waits in sockets as dropped by shutdown. It is for a worker that
 // has left them to a successor, which does not take them. Run has returned.
 func (w *Worker) Abandon() {
-	for _, s := range w.parts.Sockets {
+	for _, s := range w.sockets() {
 		// What cannot be received is in no counter, as what is sent to a closed socket.
 		_ = s.Refuse()
 		for end := time.Now().Add(drainTime); time.Now().Before(end); {

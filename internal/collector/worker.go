@@ -64,6 +64,11 @@ type Worker struct {
 	endBy    atomic.Pointer[time.Time] // see EndBy; nil before a stop
 	turns    atomic.Uint64             // of the loop; written by the worker
 	done     chan struct{}             // closed when Run returns
+	// places are the listen addresses; each change is a new slice, made by the worker.
+	places atomic.Pointer[[]place]
+	// errand is what the worker is asked to do next; whoever asks has asking.
+	errand atomic.Pointer[errand]
+	asking sync.Mutex
 
 	// The rest belongs to the worker's thread.
 	src   *sources
@@ -168,19 +173,14 @@ func NewWorker(index int, cfg Config, parts Parts) (*Worker, error) {
 		admission: parts.Gate.admission.Load(),
 		goflow2:   newGoflow2(parts.Names, len(parts.Sockets)),
 	}
+	places := newPlaces(parts.Sockets, parts.Listens)
+	w.places.Store(&places)
 	w.held.done = w.released
 	return w, nil
 }
 
 // Index returns the worker's number.
 func (w *Worker) Index() int { return w.index }
-
-// Listens returns the listen addresses of the worker's sockets.
-func (w *Worker) Listens() []string { return w.parts.Listens }
-
-// SocketDrops returns what the kernel dropped at the worker's i-th socket, as
-// far as it is known.
-func (w *Worker) SocketDrops(i int) uint64 { return w.parts.Sockets[i].KernelDrops() }
 
 // Snapshot returns the counters as they were after the last receive batch.
 func (w *Worker) Snapshot() Snapshot {
@@ -211,6 +211,9 @@ func (w *Worker) Run() error {
 			return w.fail(err)
 		}
 		w.tend(n)
+		if w.errand.Load() != nil {
+			w.run()
+		}
 		w.turns.Add(1)
 	}
 	return w.drain()
@@ -222,8 +225,11 @@ func (w *Worker) Close() { w.src.close() }
 // pollDrops asks the kernel what it dropped.
 func (w *Worker) pollDrops() {
 	total := w.parts.WaitedDrops
-	for _, s := range w.parts.Sockets {
-		total += s.PollDrops()
+	for _, p := range *w.places.Load() {
+		if p.sock != nil {
+			p.sock.PollDrops()
+		}
+		total += p.drops()
 	}
 	w.counters.SocketDropped = total
 }

@@ -34,22 +34,22 @@ func (c *Config) captureOptions() []option.Option {
 	x, e := &c.XDP, &c.Exporters
 	return []option.Option{
 		{
-			Name: "xdp.interface", Group: option.GroupReceive, Default: "", Shape: "name,...",
+			Name: "xdp.interface", Live: true, Group: option.GroupReceive, Default: "", Shape: "name,...",
 			Value: namesValue(&x.Interfaces),
 			Help:  "Network interfaces to receive on by XDP and AF_XDP, bypassing the kernel network stack. The sockets of -listen stay open too, for fragments and whatever else the program leaves to the kernel. Needs CAP_NET_RAW, CAP_BPF and CAP_NET_ADMIN. Empty receives on sockets only.",
 		},
 		{
-			Name: "xdp.mode", Group: option.GroupReceive, Default: "auto", Shape: "auto|native|generic",
+			Name: "xdp.mode", Live: true, Group: option.GroupReceive, Default: "auto", Shape: "auto|native|generic",
 			Value: option.ChoiceValue(&x.Mode, option.Choices{Allowed: []string{"auto", "native", "generic"}}),
 			Help:  "How the XDP program is attached: native runs it in the driver, generic works with every driver and costs more. auto tries native first.",
 		},
 		{
-			Name: "xdp.zerocopy", Group: option.GroupReceive, Default: "auto", Shape: "auto|on|off",
+			Name: "xdp.zerocopy", Live: true, Group: option.GroupReceive, Default: "auto", Shape: "auto|on|off",
 			Value: option.ChoiceValue(&x.ZeroCopy, option.Choices{Allowed: []string{"auto", "on", "off"}}),
 			Help:  "Whether the network card writes into weir's memory itself. auto does so where the driver can.",
 		},
 		{
-			Name: "xdp.queues", Group: option.GroupReceive, Default: "0", Shape: "n",
+			Name: "xdp.queues", Live: true, Group: option.GroupReceive, Default: "0", Shape: "n",
 			Value: option.IntValue(&x.Queues, 0, 1024),
 			Help:  "Receive queues of each interface to read, from the first. 0 reads all.",
 		},
@@ -59,12 +59,12 @@ func (c *Config) captureOptions() []option.Option {
 			Help:  "Workers that share the interfaces. Each reads every queue; each exporter belongs to one worker. 0 is one worker per CPU.",
 		},
 		{
-			Name: "xdp.ring", Group: option.GroupReceive, Default: "2048", Shape: "n",
+			Name: "xdp.ring", Live: true, Group: option.GroupReceive, Default: "2048", Shape: "n",
 			Value: powerValue(&x.RingSize, 64, 1<<16),
 			Help:  "Frames that can wait for a worker on each queue, a power of two. Larger rings survive longer stalls and use more cache.",
 		},
 		{
-			Name: "xdp.busy-poll", Group: option.GroupReceive, Default: "0", Shape: "duration",
+			Name: "xdp.busy-poll", Live: true, Group: option.GroupReceive, Default: "0", Shape: "duration",
 			Value: option.DurationValue(&x.BusyPoll, time.Microsecond, 10*time.Millisecond, "off"),
 			Help:  "Busy polling: maximum time that a worker's system call polls the network card when no frame waits. 0 is off.",
 		},

@@ -146,12 +146,12 @@ var joinable = []string{"interface", "vrf", "application", "sampler"}
 func (r *Records) options() []option.Option {
 	return []option.Option{
 		{
-			Name: "options.join", Group: option.GroupDecode, Default: "", Shape: "kind,...",
+			Name: "options.join", Live: true, Group: option.GroupDecode, Default: "", Shape: "kind,...",
 			Value: joinValue(&r.Join),
 			Help:  "Names from options data to add to flows: interface (in_if_name, out_if_name), vrf (ingress_vrf_name, egress_vrf_name), application (application_name), sampler (sampler_name, sampler_mode). What a record says itself stays. Records of exporters that announce names take the generic path, which costs several times as much. Empty adds none.",
 		},
 		{
-			Name: "sflow.discards", Group: option.GroupDecode, Default: "false", Shape: "true|false",
+			Name: "sflow.discards", Live: true, Group: option.GroupDecode, Default: "false", Shape: "true|false",
 			Value: option.SwitchValue(&r.Discards),
 			Help:  "Make a message of each discarded packet that sFlow agents report (samples of format 5): drop_reason, dropped_bytes and dropped_packets, with bytes and packets 0. goflow2 makes none.",
 		},

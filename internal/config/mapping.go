@@ -23,12 +23,12 @@ func (m *Mapping) options() []option.Option {
 			Help:  "Mapping file (YAML, as goflow2 has it): fields to add, and where they come from; columns, names and forms in json and text; fields of the key. Empty for none. A collector reads it again at SIGHUP and POST /-/reload.",
 		},
 		{
-			Name: "compat", Group: option.GroupDecode, Default: "none", Shape: "none|goflow2",
+			Name: "compat", Live: true, Group: option.GroupDecode, Default: "none", Shape: "none|goflow2",
 			Value: option.ChoiceValue(&m.Compat, option.Choices{Allowed: []string{"none", "goflow2"}}),
 			Help:  "goflow2 writes all values as goflow2 v2.2.6 does, its errors included, where weir differs on purpose. It is slower.",
 		},
 		{
-			Name: "format.hash", Group: option.GroupWrite, Default: "", Shape: "field,...",
+			Name: "format.hash", Live: true, Group: option.GroupWrite, Default: "", Shape: "field,...",
 			Value: fieldsValue(&m.Hash),
 			Help:  "Fields that the key of a message is made of, such as SamplerAddress,DstAS or sampler_address,dst_as. Empty uses those of the mapping file only.",
 		},
@@ -48,7 +48,7 @@ func fieldsValue(p *[]string) option.Value {
 // produceOption declares what is made of a datagram.
 func produceOption(p *string) option.Option {
 	return option.Option{
-		Name: "produce", Group: option.GroupDecode, Default: "sample", Shape: "sample|raw",
+		Name: "produce", Live: true, Group: option.GroupDecode, Default: "sample", Shape: "sample|raw",
 		Value: option.ChoiceValue(p, option.Choices{Allowed: []string{"sample", "raw"}}),
 		Help:  "What to make of a datagram: sample writes one message per flow or sampled packet, raw one JSON object with all that is in it.",
 	}

@@ -40,7 +40,7 @@ func (c *Config) options() []option.Option {
 func (c *Config) listenOptions() []option.Option {
 	return []option.Option{
 		{
-			Name: "listen", Group: option.GroupReceive, Default: "sflow://:6343,netflow://:2055", Shape: "uri,...",
+			Name: "listen", Live: true, Group: option.GroupReceive, Default: "sflow://:6343,netflow://:2055", Shape: "uri,...",
 			Value: listenValue(&c.Listen),
 			Help:  "Addresses to receive on, scheme://host:port/?count=N. Schemes: sflow; netflow (NetFlow and IPFIX); nfl (NetFlow, old name); flow (all of them on one port). The host may be empty for all addresses, an IPv4 address, an IPv6 address in brackets, or a name, which is resolved once. count is the number of sockets that share the port, each with its own worker.",
 		},
@@ -99,17 +99,17 @@ func (c *Config) writeOptions() []option.Option {
 		c.transportOption(),
 	}, c.outputOptions(), []option.Option{
 		{
-			Name: "batch.size", Group: option.GroupWrite, Default: "256KiB", Shape: "size",
+			Name: "batch.size", Live: true, Group: option.GroupWrite, Default: "256KiB", Shape: "size",
 			Value: option.SizeValue(&c.BatchSize, 4<<10, 64<<20, ""),
 			Help:  "Bytes of messages that a worker collects before it passes them to the output.",
 		},
 		{
-			Name: "batch.linger", Group: option.GroupWrite, Default: "50ms", Shape: "duration",
+			Name: "batch.linger", Live: true, Group: option.GroupWrite, Default: "50ms", Shape: "duration",
 			Value: option.DurationValue(&c.Linger, time.Millisecond, time.Minute, ""),
 			Help:  "Maximum time that a message waits for the batch to fill.",
 		},
 		{
-			Name: "sink.depth", Group: option.GroupWrite, Default: "64", Shape: "n",
+			Name: "sink.depth", Live: true, Group: option.GroupWrite, Default: "64", Shape: "n",
 			Value: option.IntValue(&c.SinkDepth, 2, 4096),
 			Help:  "Batches per worker that may wait for the output. Each takes the memory of batch.size.",
 		},
@@ -123,7 +123,7 @@ func (c *Config) logOptions() []option.Option {
 
 func samplingOption(p *uint64) option.Option {
 	return option.Option{
-		Name: "samplingrate.default", Group: option.GroupDecode, Default: "0", Shape: "n",
+		Name: "samplingrate.default", Live: true, Group: option.GroupDecode, Default: "0", Shape: "n",
 		Value: rateValue(p),
 		Help:  "Sampling rate of flows whose exporter announces none: N for one packet in N, 0 for none.",
 	}
@@ -131,7 +131,7 @@ func samplingOption(p *uint64) option.Option {
 
 func formatOption(p *string) option.Option {
 	return option.Option{
-		Name: "format", Group: option.GroupWrite, Default: "json", Shape: "json|text|bin|human", Inner: "type",
+		Name: "format", Live: true, Group: option.GroupWrite, Default: "json", Shape: "json|text|bin|human", Inner: "type",
 		Value: option.ChoiceValue(p, option.Choices{
 			Allowed: []string{"json", "text", "bin", "human"},
 			Same:    map[string]string{"pb": "bin"},

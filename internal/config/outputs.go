@@ -33,16 +33,20 @@ func (c *Config) transportOption() option.Option {
 		does = append(does, k.Name+" is "+k.Help)
 	}
 	return option.Option{
-		Name: "transport", Group: option.GroupWrite, Default: names[0], Shape: strings.Join(names, "|"), Inner: "type",
+		Name: "transport", Live: true, Group: option.GroupWrite, Default: names[0], Shape: strings.Join(names, "|"), Inner: "type",
 		Value: option.ChoiceValue(&c.Transport, option.Choices{Allowed: names}),
 		Help:  fmt.Sprintf("Where to write: %s.", strings.Join(does, "; ")),
 	}
 }
 
-// outputOptions declares the options of all outputs.
+// outputOptions declares the options of all outputs. A reload opens the output again where
+// it does not adapt.
 func (c *Config) outputOptions() (options []option.Option) {
 	for _, k := range c.Kinds() {
-		options = append(options, c.Outputs[k.Name].Options()...)
+		for _, o := range c.Outputs[k.Name].Options() {
+			o.Live = true
+			options = append(options, o)
+		}
 	}
 	return options
 }

@@ -59,8 +59,8 @@ func TestReloadConfiguration(t *testing.T) {
 		t.Errorf("at the start: %d denied", denied(m))
 	}
 
-	text := r.reload("listen: netflow://:2055\nexporters.deny: [127.0.0.0/8, '::/0', 10.0.0.0/8, 192.0.0.0/8]\nloglevel: debug\nbatch.size: 1MiB\n", 0)
-	if text != "reloaded\nchanged: exporters.deny, loglevel\nchanged at the next start of weir: batch.size\n" {
+	text := r.reload("listen: netflow://:2055\nexporters.deny: [127.0.0.0/8, '::/0', 10.0.0.0/8, 192.0.0.0/8]\nloglevel: debug\nreceive.buffer: 1MiB\n", 0)
+	if text != "reloaded\nchanged: exporters.deny, loglevel\nchanged at the next start of weir: receive.buffer\n" {
 		t.Errorf("weir reload says %q", text)
 	}
 	r.w.waitFor("some options keep their values until weir is started again")

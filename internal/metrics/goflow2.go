@@ -134,16 +134,19 @@ func (c *goflow2Collector) frames(s *goflow2Sums, places [][]place) {
 }
 
 // place is a socket in the terms of the labels.
-type place struct{ ip, port, scheme string }
+type place struct {
+	ip, port, scheme string
+	dropped          uint64 // by the kernel
+}
 
 // places returns the sockets of every worker.
 func (c *goflow2Collector) places() [][]place {
 	all := make([][]place, len(c.src.Workers))
 	for i, w := range c.src.Workers {
-		listens, local := w.Goflow2Sockets()
+		listens, local, drops := w.Goflow2Sockets()
 		for j, addr := range local {
 			scheme, _, _ := strings.Cut(listens[j], "://")
-			all[i] = append(all[i], place{addr.Addr().Unmap().String(), strconv.Itoa(int(addr.Port())), strings.ToLower(scheme)})
+			all[i] = append(all[i], place{addr.Addr().Unmap().String(), strconv.Itoa(int(addr.Port())), strings.ToLower(scheme), drops[j]})
 		}
 	}
 	return all
@@ -198,8 +201,8 @@ func (c *goflow2Collector) worker(s *goflow2Sums, w *collector.Worker, own []pla
 					continue
 				}
 				pl := placeOf(all, producer.Protocol(p))
-				if i < len(own) {
-					pl = own[i]
+				if i > 0 && i <= len(own) {
+					pl = own[i-1]
 				}
 				sum := at(s.sockets, socketKey{name, pl.ip, pl.port, pl.scheme})
 				sum.packets += counts.Packets
@@ -233,9 +236,9 @@ func (c *goflow2Collector) worker(s *goflow2Sums, w *collector.Worker, own []pla
 			at(s.decoding, placeOf(all, producer.Protocol(p)).scheme).Add(d)
 		}
 	}
-	for i, pl := range own {
-		if n := w.SocketDrops(i); n > 0 {
-			at(s.dropped, socketKey{remote: "unknown", ip: pl.ip, port: pl.port})[0] += n
+	for _, pl := range own {
+		if pl.dropped > 0 {
+			at(s.dropped, socketKey{remote: "unknown", ip: pl.ip, port: pl.port})[0] += pl.dropped
 		}
 	}
 }

@@ -38,11 +38,12 @@ type Source struct {
 	Reloads func() Reloads
 	// Build says which weir this is.
 	Build Build
-	// Format is that of the messages.
-	Format string
-	// Kinds are the outputs that there are; Output is the one that is open.
+	// Formats calls f for what was encoded in each format that messages have had; total is
+	// what was encoded by path.
+	Formats func(total [producer.NumPaths]uint64, f func(format string, encoded [producer.NumPaths]uint64))
+	// Kinds are the outputs that there are; Output returns the one that is open.
 	Kinds  []output.Kind
-	Output *output.Output
+	Output func() *output.Output
 	// Databases is nil where flows are not enriched.
 	Databases *enrich.Databases
 	// Names has who gets goflow2's metrics, nil where they are not wanted.
@@ -176,8 +177,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	e.count(datagrams, w.Limited, "dropped", "rate")
 	e.count(datagrams, w.Shutdown, "dropped", "shutdown")
 	for i, worker := range c.src.Workers {
-		for j, listen := range worker.Listens() {
-			e.count(socketDropped, worker.SocketDrops(j), listen, strconv.Itoa(i))
+		listens, drops := worker.SocketDrops()
+		for j, listen := range listens {
+			e.count(socketDropped, drops[j], listen, strconv.Itoa(i))
 		}
 	}
 	c.reloads(e)
@@ -186,7 +188,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	e.count(sinkRecords, l.Acknowledged, "acknowledged")
 	e.count(sinkRecords, l.DroppedRecords(), "dropped")
 	e.count(sinkRecords, l.Spooled, "spooled")
-	if collect := c.src.Output.Collect; collect != nil {
+	if collect := c.src.Output().Collect; collect != nil {
 		collect(outputEmitter{e}, l.Spooled, l.Recovered)
 	}
 	for _, d := range l.Dropped {
@@ -268,9 +270,11 @@ func (c *Collector) decoding(e emitter, d *producer.Counters) {
 			e.count(produced, d.Records[i], p.String())
 		}
 	}
-	for i := range d.Encoded {
-		e.count(encoded, d.Encoded[i], c.src.Format, producer.Path(i).String())
-	}
+	c.src.Formats(d.Encoded, func(format string, n [producer.NumPaths]uint64) {
+		for i := range n {
+			e.count(encoded, n[i], format, producer.Path(i).String())
+		}
+	})
 	e.count(options, d.OptionsRecords)
 	e.count(noTemplate, d.SetsWithoutTemplate)
 	e.count(announced, d.TemplatesAdded, "added")

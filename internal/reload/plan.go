@@ -17,20 +17,21 @@ import (
 
 // A Plan is what a reload changes.
 type Plan struct {
-	// Config is what is in force afterwards.
-	Config *config.Config
+	// Was is what is in force before, Config what is afterwards.
+	Was, Config *config.Config
 	// Changed names the options that change now, Restart those that keep their values
 	// until weir is started again.
 	Changed, Restart []string
 }
 
 // NewPlan compares the configuration in force with the one that was read, which becomes the
-// plan's: options that need a restart get their old values. If live options do not fit
-// these, all that has changed needs a restart.
-func NewPlan(was, next *config.Config) (*Plan, error) {
-	p := &Plan{Config: next}
+// plan's: options that need a restart get their old values, those among them that are live
+// but fixed in this process. If live options do not fit these, all that has changed needs a
+// restart.
+func NewPlan(was, next *config.Config, fixed ...string) (*Plan, error) {
+	p := &Plan{Was: was, Config: next}
 	for _, name := range was.Changed(next) {
-		if next.Live(name) {
+		if next.Live(name) && !slices.Contains(fixed, name) {
 			p.Changed = append(p.Changed, name)
 		} else {
 			p.Restart = append(p.Restart, name)

@@ -201,3 +201,12 @@ func isUDP(fd int) error {
 	}
 	return nil
 }
+
+// SharePort lets other sockets of this user share the port from now on, as Config.ReusePort
+// does when a socket is opened.
+func (s *Socket) SharePort() error {
+	if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+		return fmt.Errorf("share port of udp %s: %w", s.local, err)
+	}
+	return nil
+}

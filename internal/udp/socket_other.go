@@ -190,3 +190,6 @@ func (s *Socket) Refuse() error { return errors.ErrUnsupported }
 
 // Fd returns -1: package net keeps the descriptor to itself.
 func (s *Socket) Fd() int { return -1 }
+
+// SharePort fails on this system.
+func (s *Socket) SharePort() error { return errors.ErrUnsupported }

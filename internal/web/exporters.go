@@ -20,8 +20,8 @@ type Exporters struct {
 	Table *collector.Exporters
 	// Names are those that options data announced; nil for none.
 	Names *names.Table
-	// DefaultRate is the sampling rate of flows whose exporter announces none, 0 for none.
-	DefaultRate uint64
+	// DefaultRate returns the sampling rate of flows whose exporter announces none, 0 for none.
+	DefaultRate func() uint64
 	// LostHere returns what was lost on this host, of whichever exporters.
 	LostHere func() collector.LostHere
 }
@@ -252,7 +252,7 @@ func (h *exportersHandler) exporter(addr netip.Addr, domains *domainsOf, listed 
 	if d == nil {
 		return nil
 	}
-	text, err := json.Marshal(newExporterJSON(d, domains, listed, h.src.DefaultRate))
+	text, err := json.Marshal(newExporterJSON(d, domains, listed, h.src.DefaultRate()))
 	if err != nil {
 		return nil // cannot be: no values that JSON lacks
 	}

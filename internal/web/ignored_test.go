@@ -24,7 +24,7 @@ func TestExporterSays(t *testing.T) {
 	key := exporterKey(1, 7)
 	store.Domain(&key, 1).Put(&defs.Def, 0, 1)
 	from := exportersOf(table)
-	from.Names, from.DefaultRate = names.NewTable(names.DefaultBytes), 1000
+	from.Names, from.DefaultRate = names.NewTable(names.DefaultBytes), func() uint64 { return 1000 }
 	own := names.Key{Exporter: key.Exporter, Domain: key.Domain, Version: key.Version}
 	from.Names.Learn(&own, names.Interface, 3, []byte("Gi0/3\xff"), 1)
 	from.Names.Count(&own, names.NotSentFlows, 12, 1)

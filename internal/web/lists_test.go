@@ -253,7 +253,7 @@ func TestLargestLimit(t *testing.T) {
 }
 
 func exportersOf(table *collector.Exporters) Exporters {
-	return Exporters{Table: table, LostHere: func() collector.LostHere { return collector.LostHere{} }}
+	return Exporters{Table: table, DefaultRate: func() uint64 { return 0 }, LostHere: func() collector.LostHere { return collector.LostHere{} }}
 }
 
 type exportersJSON struct {

@@ -24,22 +24,22 @@ func (s *Settings) keepOptions() []option.Option {
 	k := &s.Keep
 	return []option.Option{
 		{
-			Name: optionKeepCount, Live: true, Group: option.GroupWrite, Default: "0", Shape: "n",
+			Name: optionKeepCount, Group: option.GroupWrite, Default: "0", Shape: "n",
 			Value: option.IntValue(&k.Count, 0, 10_000_000),
 			Help:  "Rotated files to keep. weir deletes the oldest beyond that. 0 keeps any number.",
 		},
 		{
-			Name: optionKeepBytes, Live: true, Group: option.GroupWrite, Default: "0", Shape: "size",
+			Name: optionKeepBytes, Group: option.GroupWrite, Default: "0", Shape: "size",
 			Value: option.SizeValue(&k.Bytes, 1<<10, 1<<60, "any size"),
 			Help:  "Bytes of rotated files to keep, compressed ones as they are on disk. weir deletes the oldest beyond that. The file being written comes on top: see -" + optionSize + ". 0 keeps any size.",
 		},
 		{
-			Name: optionKeepAge, Live: true, Group: option.GroupWrite, Default: "0", Shape: "duration",
+			Name: optionKeepAge, Group: option.GroupWrite, Default: "0", Shape: "duration",
 			Value: option.DurationValue(&k.Age, time.Minute, 100*366*24*time.Hour, "for good"),
 			Help:  "Delete a rotated file this long after its rotation, such as 168h. 0 never does.",
 		},
 		{
-			Name: optionKeepFree, Live: true, Group: option.GroupWrite, Default: "0", Shape: "size|n%",
+			Name: optionKeepFree, Group: option.GroupWrite, Default: "0", Shape: "size|n%",
 			Value: option.SpaceValue(&k.Free, 1<<10, 1<<60, "no limit"),
 			Help:  "Free space to keep on the disk, as a size or as a percentage of the disk, such as 10%. weir deletes the oldest rotated files for it, whoever fills the disk. 0 sets no limit.",
 		},

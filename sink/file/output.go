@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -81,17 +82,17 @@ func (s *Settings) Options() []option.Option {
 			Help:  "What to do with flows if -transport.file is a FIFO whose reader has closed it: drop and count them until it has a reader, or wait for one. weir always waits for the first reader.",
 		},
 		{
-			Name: optionSize, Live: true, Group: option.GroupWrite, Default: "0", Shape: "size",
+			Name: optionSize, Group: option.GroupWrite, Default: "0", Shape: "size",
 			Value: option.SizeValue(&s.RotateSize, 1<<10, 1<<50, "never"),
 			Help:  "Begin a new file before this size is exceeded. 0 never does.",
 		},
 		{
-			Name: optionInterval, Live: true, Group: option.GroupWrite, Default: "0", Shape: "duration",
+			Name: optionInterval, Group: option.GroupWrite, Default: "0", Shape: "duration",
 			Value: option.DurationValue(&s.RotateInterval, time.Second, 366*24*time.Hour, "never"),
 			Help:  "Begin a new file when a period of this length, counted in UTC, is over: 1h at every full hour. 0 never does.",
 		},
 		{
-			Name: optionCompress, Live: true, Group: option.GroupWrite, Default: CompressNone, Shape: "none|zstd",
+			Name: optionCompress, Group: option.GroupWrite, Default: CompressNone, Shape: "none|zstd",
 			Value: option.ChoiceValue(&s.Compress, option.Choices{
 				Allowed: []string{CompressNone, CompressZstd},
 				Refused: map[string]string{"gzip": "gzip is not supported; zstd is smaller and faster"},
@@ -121,6 +122,20 @@ func (s *Settings) Validate(g *output.Given) (faults []output.Fault) {
 		}})
 	}
 	return append(faults, s.keepFaults(g, rotates)...)
+}
+
+// Holds implements [output.Settings].
+func (s *Settings) Holds() []string {
+	path, err := filepath.Abs(s.Path)
+	if s.Path == "" || err != nil {
+		return []string{"file " + s.Path}
+	}
+	return []string{"file " + path}
+}
+
+// Adapts implements [output.Settings].
+func (s *Settings) Adapts(name string) bool {
+	return strings.HasPrefix(name, "transport.file.rotate.") || strings.HasPrefix(name, "transport.file.keep.") || name == optionCompress
 }
 
 // Notes implements [output.Settings].

@@ -140,9 +140,18 @@ func (k *Settings) Memory(batch int64) int64 {
 	return 3*DefaultBufferBytes + sink.DefaultWindow*batch
 }
 
-// Exclusive implements [output.Settings]: a spool has one owner, a cluster many.
-// There may be one by default, too.
-func (k *Settings) Exclusive() bool { return k.Spool.Dir != noSpool }
+// Holds implements [output.Settings]: a spool has one owner, a cluster many. There may be one
+// by default, too.
+func (k *Settings) Holds() []string {
+	dir, _ := k.Spool.dir(os.Getenv("STATE_DIRECTORY"), stateDir)
+	if dir == noSpool {
+		return nil
+	}
+	return []string{"spool " + dir}
+}
+
+// Adapts implements [output.Settings].
+func (k *Settings) Adapts(string) bool { return false }
 
 // Open implements [output.Settings]. The cluster need not be there.
 func (k *Settings) Open(format string, log *slog.Logger) (*output.Output, error) {

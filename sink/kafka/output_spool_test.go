@@ -57,12 +57,12 @@ func TestSpoolDefaults(t *testing.T) {
 	}
 }
 
-// TestExclusive: a process that takes over waits for the spool, also for that of the
+// TestHolds: a process that takes over waits for the spool, also for that of the
 // default directory, which the process before it holds until it ends.
-func TestExclusive(t *testing.T) {
+func TestHolds(t *testing.T) {
 	for dir, want := range map[string]bool{"": true, "/var/spool/weir": true, noSpool: false} {
-		if s := (&Settings{Spool: SpoolSettings{Dir: dir}}); s.Exclusive() != want {
-			t.Errorf("-spool.dir %q: %v, want %v", dir, s.Exclusive(), want)
+		if s := (&Settings{Spool: SpoolSettings{Dir: dir}}); (len(s.Holds()) > 0) != want {
+			t.Errorf("-spool.dir %q: %v, want %v", dir, s.Holds(), want)
 		}
 	}
 }

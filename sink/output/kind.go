@@ -37,9 +37,13 @@ type Settings interface {
 	Open(format string, log *slog.Logger) (*Output, error)
 	// Check reports what Open would meet, and leaves nothing behind.
 	Check(format string, r Report)
-	// Exclusive reports whether two processes must not have the output open at once, such
-	// as a file. A process that takes over from another waits until that one has closed it.
-	Exclusive() bool
+	// Holds names what two outputs must not have open at once, such as a file; [Everything]
+	// where that is not known. A process that takes over from another waits until that one
+	// has closed it.
+	Holds() []string
+	// Adapts reports whether an open output takes over another value of an option by
+	// [Output.Reconfigure]. For any other option it is opened again.
+	Adapts(option string) bool
 	// Memory returns how many bytes an open output may take in addition to the batches of
 	// the workers, each of which has batch bytes.
 	Memory(batch int64) int64
@@ -90,5 +94,11 @@ type Report interface {
 	Refuse(what, finding, advice string)
 }
 
-// Exclusive implements [Settings].
-func (Base) Exclusive() bool { return true }
+// Everything, as what an output holds, is shared with any other that holds something.
+const Everything = "everything"
+
+// Holds implements [Settings].
+func (Base) Holds() []string { return []string{Everything} }
+
+// Adapts implements [Settings].
+func (Base) Adapts(string) bool { return false }

@@ -20,9 +20,9 @@ type Output struct {
 	Separator string
 	// Files is true if the process needs its right to write files for as long as it runs.
 	Files bool
-	// Reconfigure takes over the live options of settings of the same kind
-	// ([option.Option] Live), or changes nothing and returns an error. The output loop calls
-	// it, between two batches. nil where the kind has no live options.
+	// Reconfigure takes over from settings of the same kind the options that these adapt
+	// ([Settings.Adapts]), or changes nothing and returns an error. The output loop calls it,
+	// between two batches. nil where there are none.
 	Reconfigure func(next Settings) error
 	// Collect emits the metrics of the kind; nil emits none. spooled and recovered are the
 	// records that wait in the spool, and those that were found in it at the start. Any
@@ -48,11 +48,14 @@ type Hub interface {
 }
 
 // NewHub makes the hub, which owns the output from here on.
-func (o *Output) NewHub(lanes []*sink.Lane, log *slog.Logger) Hub {
+//
+// counters are those of the hub before it, which it counts on, nil for its own. sameSpool says
+// that the spool was that one's.
+func (o *Output) NewHub(lanes []*sink.Lane, counters *sink.Counters, sameSpool bool, log *slog.Logger) Hub {
 	if o.Sink != nil {
-		return sink.NewHub(o.Sink, lanes, log)
+		return sink.ContinueHub(o.Sink, lanes, counters, log)
 	}
-	cfg := sink.AsyncConfig{Always: o.Always, Logger: log}
+	cfg := sink.AsyncConfig{Always: o.Always, Counters: counters, SameSpool: sameSpool, Logger: log}
 	if o.Spool != nil {
 		cfg.Spool = o.Spool
 	}

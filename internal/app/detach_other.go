@@ -1,7 +1,0 @@
-//go:build !linux
-
-package app
-
-import "errors"
-
-func detachLeft(string) (string, error) { return "", errors.ErrUnsupported }

@@ -139,7 +139,8 @@ func (c *Captures) add(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if i := slices.IndexFunc(c.gone, func(o *capture) bool { return o.name == name }); i >= 0 {
-		one, c.gone = c.gone[i], slices.Delete(c.gone, i, i+1)
+		one = c.gone[i]
+		c.gone = slices.Delete(c.gone, i, i+1)
 		one.supervisor, one.lastFail = supervisor{}, ""
 	}
 	c.list = append(c.list, one)

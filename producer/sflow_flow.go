@@ -2,6 +2,7 @@ package producer
 
 import (
 	"cmp"
+	"encoding/binary"
 
 	"github.com/weirflow/weir/decoders/packet"
 	"github.com/weirflow/weir/decoders/sflow"
@@ -19,6 +20,8 @@ type sampleRecords struct {
 	// labels are label stacks of 4 bytes an entry, of the packet as it came in or
 	// else as it went out.
 	labels []byte
+	// nextHop is that of labels.
+	nextHop []byte
 }
 
 // lengthSource is a record with the length of a packet, the better the higher.
@@ -42,6 +45,9 @@ func (r *sampleRecords) setLength(n uint32, from lengthSource) {
 func (r *sampleRecords) end() {
 	if len(r.flow.MPLSLabel) == 0 && len(r.labels) > 0 {
 		r.flow.setLabels(r.labels)
+	}
+	if r.flow.NextHop == nil {
+		r.flow.NextHop = r.nextHop
 	}
 }
 
@@ -114,14 +120,33 @@ func (p *Producer) flowRecord(word uint32, data []byte, s *sampleRecords) bool {
 		return ok
 	case sflow.FlowExtendedMPLS:
 		r, ok := sflow.ParseExtendedMPLS(data)
-		if len(s.labels) == 0 && !p.prog.compat {
-			s.labels = r.Labels()
+		if p.prog.compat {
+			return ok
+		}
+		if len(s.labels) == 0 {
+			s.labels, s.nextHop = r.Labels(), r.NextHop
 		}
 		return ok
+	case sflow.FlowExtendedVLANTunnel:
+		tags, ok := sflow.ParseExtendedVLANTunnel(data)
+		if !ok {
+			return false
+		}
+		vlanTunnel(tags, f)
 	default:
 		return p.tableRecord(word, data, f)
 	}
 	return true
+}
+
+// vlanTunnel adds the tags, of 4 bytes each, that a device took off the packet before it sampled
+// it: the outer one, and the next, the customer's.
+func vlanTunnel(tags []byte, f *Flow) {
+	for i, id := range []fieldID{fieldDot1QVLANID, fieldDot1QCustomerVLANID} {
+		if len(tags) >= 4*(i+1) && !f.has(id) {
+			f.setNumber(id, uint64(binary.BigEndian.Uint32(tags[4*i:])&0xfff))
+		}
+	}
 }
 
 // vlan returns the VLAN of a number that an agent sends: 12 bits, and none for the one

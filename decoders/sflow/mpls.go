@@ -50,3 +50,11 @@ func (r *ExtendedMPLS) Labels() []byte {
 	}
 	return stack
 }
+
+// ParseExtendedVLANTunnel reads record 1012: the tags that a device took off a packet before it
+// sampled it, the outermost first, 4 bytes each as on the wire (TPID and TCI). It is a view.
+// false if the record is not whole.
+func ParseExtendedVLANTunnel(b []byte) (tags []byte, ok bool) {
+	tags, _, ok = labels(b)
+	return tags, ok
+}

@@ -8,10 +8,11 @@ const (
 	FlowIPv4      = 3
 	FlowIPv6      = 4
 
-	FlowExtendedSwitch  = 1001
-	FlowExtendedRouter  = 1002
-	FlowExtendedGateway = 1003
-	FlowExtendedMPLS    = 1006
+	FlowExtendedSwitch     = 1001
+	FlowExtendedRouter     = 1002
+	FlowExtendedGateway    = 1003
+	FlowExtendedMPLS       = 1006
+	FlowExtendedVLANTunnel = 1012
 
 	FlowEgressQueue = 1036 // drop samples
 	FlowACL         = 1037 // drop samples

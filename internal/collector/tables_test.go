@@ -17,6 +17,7 @@ import (
 var growing = map[string]string{
 	"collector.Exporters.all": "exporters", "collector.Exporters.free": "exporters", "collector.Exporters.slots": "exporters",
 	"collector.senders": "senders",
+	"collector.errand.done": "a channel without slots",
 	"sequence.Table":    "streams", "sequence.index": "streams",
 	"template.table": "domains", "template.idTable": "templates", "template.Template": "templates", "template.Store.shared": "templates", "template.Store.accounts": "domains",
 	"template.samplerTable":     "samplers",

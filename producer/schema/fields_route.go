@@ -6,11 +6,13 @@ var routeFields = []Field{
 		Name: "dot1q_vlan_id", Go: "Dot1QVLANID", Number: 149, Kind: Uint32, Extra: true,
 		Doc:      "VLAN of the outer tag as the frame came in.",
 		Elements: []Element{{ID: 243, Name: "dot1qVlanId", Bits: 12}},
+		SFlow:    []Source{{ExtendedVLANTunnel, "stack"}},
 	},
 	{
 		Name: "dot1q_customer_vlan_id", Go: "Dot1QCustomerVLANID", Number: 150, Kind: Uint32, Extra: true,
 		Doc:      "VLAN of the inner tag, the customer's, as the frame came in.",
 		Elements: []Element{{ID: 245, Name: "dot1qCustomerVlanId", Bits: 12}},
+		SFlow:    []Source{{ExtendedVLANTunnel, "stack"}},
 	},
 	{
 		Name: "post_dot1q_vlan_id", Go: "PostDot1QVLANID", Number: 151, Kind: Uint32, Extra: true,

@@ -17,6 +17,7 @@ const (
 	ExtendedMPLSVC            = 1009
 	ExtendedMPLSFTN           = 1010
 	ExtendedMPLSFEC           = 1011
+	ExtendedVLANTunnel        = 1012
 	ExtendedNATPort           = 1020
 	ExtendedIPv4TunnelEgress  = 1023
 	ExtendedIPv4TunnelIngress = 1024
@@ -82,6 +83,7 @@ var Records = []Record{
 	{Word: ExtendedMPLSVC, Name: "extended_mpls_vc", Members: []Member{{"vc_instance_name", XDROpaque}, {"vll_vc_id", XDRUint32}}},
 	{Word: ExtendedMPLSFTN, Name: "extended_mpls_FTN", Members: []Member{{"mpls_ftn_descr", XDROpaque}}},
 	{Word: ExtendedMPLSFEC, Name: "extended_mpls_LDP_FEC", Members: []Member{{"mpls_fec_addr_prefix_length", XDRUint32}}},
+	{Word: ExtendedVLANTunnel, Name: "extended_vlantunnel"},
 	{Word: ExtendedNATPort, Name: "extended_nat_port", Members: []Member{{"src_port", XDRUint32}, {"dst_port", XDRUint32}}},
 	{Word: ExtendedIPv4TunnelEgress, Name: "extended_ipv4_tunnel_egress", Members: ipMembers(XDRIPv4)},
 	{Word: ExtendedIPv4TunnelIngress, Name: "extended_ipv4_tunnel_ingress", Members: ipMembers(XDRIPv4)},

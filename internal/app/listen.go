@@ -151,12 +151,33 @@ func (c *collection) prepareListen(cfg *config.Config) (ch *listenChange, err er
 	return ch, nil
 }
 
-// undoListen closes what prepareListen has opened.
+// undoListen closes what prepareListen has opened. Sockets that share a port may have something
+// already: a worker takes it.
 func (c *collection) undoListen(ch *listenChange) {
-	for _, one := range ch.opened {
+	c.join(ch.opened)
+	c.leave(ch.opened)
+}
+
+// join gives the workers sockets to read.
+func (c *collection) join(list []listener) {
+	for _, one := range list {
+		w := slices.MinFunc(c.workers, func(a, b *collector.Worker) int { return a.Sockets() - b.Sockets() })
+		if err := w.Listen(context.Background(), one.sock, one.uri); err != nil { // workers run, and a stop waits for a reload
+			c.log.Warn("socket not read", "error", err)
+		}
+	}
+}
+
+// leave has the workers empty and close sockets.
+func (c *collection) leave(list []listener) {
+	for _, one := range list {
 		c.keeper.drop(socketName(one.sock))
-		if err := one.sock.Close(); err != nil {
-			c.log.Debug("close socket", "error", err)
+		for _, w := range c.workers {
+			if own, err := w.Leave(context.Background(), one.sock); err != nil {
+				c.log.Warn("socket not emptied", "error", err)
+			} else if own {
+				break
+			}
 		}
 	}
 }
@@ -167,22 +188,9 @@ func (ch *listenChange) after() []listener { return slices.Concat(ch.stay, ch.op
 // commitListen gives the workers the sockets that were opened, and has them empty those that
 // no listen address asks for.
 func (c *collection) commitListen(ch *listenChange) {
-	ctx := context.Background() // workers run, and a stop waits for a reload
-	for _, one := range ch.opened {
-		w := slices.MinFunc(c.workers, func(a, b *collector.Worker) int { return a.Sockets() - b.Sockets() })
-		if err := w.Listen(ctx, one.sock, one.uri); err != nil {
-			c.log.Warn("socket not read", "error", err)
-		}
-	}
+	c.join(ch.opened)
+	c.leave(ch.leave)
 	for _, one := range ch.leave {
-		c.keeper.drop(socketName(one.sock))
-		for _, w := range c.workers {
-			if own, err := w.Leave(ctx, one.sock); err != nil {
-				c.log.Warn("socket not emptied", "error", err)
-			} else if own {
-				break
-			}
-		}
 		c.log.Info("socket closed: no -listen asks for it any more", "uri", one.uri, "address", one.sock.LocalAddr())
 	}
 	c.set(ch.after())

@@ -86,8 +86,9 @@ func (w *Worker) Listen(ctx context.Context, s *udp.Socket, listen string) error
 }
 
 // Leave has the running worker take what waits in a socket, for a second at most, count
-// what the kernel dropped there, and close it. It reports whether the socket is the
-// worker's. Any goroutine may call it.
+// what the kernel dropped there, and close it. What arrives meanwhile goes to other sockets
+// of the port, if there are any. It reports whether the socket is the worker's. Any goroutine
+// may call it.
 func (w *Worker) Leave(ctx context.Context, s *udp.Socket) (own bool, err error) {
 	if !slices.Contains(w.sockets(), s) {
 		return false, nil
@@ -95,7 +96,13 @@ func (w *Worker) Leave(ctx context.Context, s *udp.Socket) (own bool, err error)
 	err = w.do(ctx, func() {
 		next := slices.Clone(*w.places.Load())
 		i := slices.IndexFunc(next, func(p place) bool { return p.sock == s })
-		w.src.drain(w, s, time.Now().Add(drainTime))
+		end := time.Now().Add(drainTime)
+		if derr := s.Detach(); derr != nil {
+			w.log.Debug("socket not detached", "error", derr)
+		} else {
+			w.src.exhaust(w, s, end)
+		}
+		w.src.drain(w, s, end)
 		if cerr := s.Close(); cerr != nil {
 			w.log.Debug("close socket", "error", cerr)
 		}

@@ -248,6 +248,11 @@ func (s *sources) drain(w *Worker, sock *udp.Socket, end time.Time) {
 	if err := sock.Refuse(); err != nil {
 		w.log.Debug("socket still receives", "listen", sock.LocalAddr(), "error", err)
 	}
+	s.exhaust(w, sock, end)
+}
+
+// exhaust takes what is in a socket, and what arrives before that is done, until end.
+func (s *sources) exhaust(w *Worker, sock *udp.Socket, end time.Time) {
 	i := slices.Index(s.socks, sock)
 	for n, err := 1, error(nil); n > 0 && err == nil && time.Now().Before(end); {
 		n, err = s.take(w, i)

@@ -20,7 +20,8 @@ func newSources(socks []*udp.Socket, _ time.Duration, _ bool) (*sources, error) 
 // listen is not called: there is one socket.
 func (s *sources) listen([]place) {}
 
-func (s *sources) drain(*Worker, *udp.Socket, time.Time) {}
+func (s *sources) drain(*Worker, *udp.Socket, time.Time)   {}
+func (s *sources) exhaust(*Worker, *udp.Socket, time.Time) {}
 
 func (s *sources) wake()  { s.sock.Wake() }
 func (s *sources) close() {}

@@ -16,9 +16,9 @@ import (
 // network fills it, to Tables and the rows of the tests.
 var growing = map[string]string{
 	"collector.Exporters.all": "exporters", "collector.Exporters.free": "exporters", "collector.Exporters.slots": "exporters",
-	"collector.senders": "senders",
+	"collector.senders":     "senders",
 	"collector.errand.done": "a channel without slots",
-	"sequence.Table":    "streams", "sequence.index": "streams",
+	"sequence.Table":        "streams", "sequence.index": "streams",
 	"template.table": "domains", "template.idTable": "templates", "template.Template": "templates", "template.Store.shared": "templates", "template.Store.accounts": "domains",
 	"template.samplerTable":     "samplers",
 	"template.Store.neighbours": "domains", "template.Store.shares": "domains",

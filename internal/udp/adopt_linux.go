@@ -210,3 +210,37 @@ func (s *Socket) SharePort() error {
 	}
 	return nil
 }
+
+// Detach has the kernel choose another socket of the port for what arrives from now on, or none
+// if there is no other: it connects the socket to a peer that sends nothing (port 9 of this
+// host). What is in its queue can still be received.
+func (s *Socket) Detach() error {
+	local, err := unix.Getsockname(s.fd)
+	if err != nil {
+		return fmt.Errorf("detach udp %s: %w", s.local, err)
+	}
+	switch a := local.(type) {
+	case *unix.SockaddrInet4:
+		peer := &unix.SockaddrInet4{Port: discardPort, Addr: a.Addr}
+		if a.Addr == [4]byte{} {
+			peer.Addr = [4]byte{127, 0, 0, 1}
+		}
+		err = unix.Connect(s.fd, peer)
+	case *unix.SockaddrInet6:
+		peer := &unix.SockaddrInet6{Port: discardPort, Addr: a.Addr, ZoneId: a.ZoneId}
+		if a.Addr == [16]byte{} { // both families, as Listen opens it: IPv6 may be switched off
+			peer.Addr = netip.MustParseAddr("::ffff:127.0.0.1").As16()
+		}
+		if err = unix.Connect(s.fd, peer); err != nil {
+			peer.Addr = netip.IPv6Loopback().As16()
+			err = unix.Connect(s.fd, peer)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("detach udp %s: %w", s.local, err)
+	}
+	return nil
+}
+
+// discardPort is that of RFC 863.
+const discardPort = 9

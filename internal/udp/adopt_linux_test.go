@@ -204,3 +204,65 @@ func TestAdoptAny(t *testing.T) {
 	}
 	collect(t, s, 1, func(Datagram) {})
 }
+
+// TestDetach: of two sockets of a port one stops receiving, keeps what it has, and the other
+// gets all that follows.
+func TestDetach(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::]:0", "[::1]:0"} {
+		t.Run(addr, func(t *testing.T) {
+			first, err := Listen(Config{Addr: netip.MustParseAddrPort(addr)})
+			if err != nil {
+				t.Skip(err)
+			}
+			defer first.Close()
+			if err := first.SharePort(); err != nil {
+				t.Fatal(err)
+			}
+			second, err := Listen(Config{Addr: netip.AddrPortFrom(first.LocalAddr().Addr(), first.LocalAddr().Port()), ReusePort: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer second.Close()
+			to := first.LocalAddr()
+			if to.Addr().IsUnspecified() {
+				to = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), to.Port())
+			}
+			send := func(n int) {
+				for range n { // another source each time: the kernel chooses by it
+					c, err := net.Dial("udp", to.String())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if _, err := c.Write([]byte("x")); err != nil {
+						t.Fatal(err)
+					}
+					c.Close()
+				}
+			}
+			count := func(s *Socket) (n int) {
+				for {
+					got, err := s.TryReceive()
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got == 0 {
+						return n
+					}
+					n += got
+				}
+			}
+			send(100)
+			if err := first.Detach(); err != nil {
+				t.Fatal(err)
+			}
+			a := count(first)
+			send(100)
+			if b := count(second); a == 0 || a == 100 || a+b != 200 {
+				t.Errorf("%d and %d of 200 datagrams", a, b)
+			}
+			if n := count(first); n != 0 {
+				t.Errorf("%d came to the socket that is detached", n)
+			}
+		})
+	}
+}

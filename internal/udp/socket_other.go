@@ -193,3 +193,6 @@ func (s *Socket) Fd() int { return -1 }
 
 // SharePort fails on this system.
 func (s *Socket) SharePort() error { return errors.ErrUnsupported }
+
+// Detach fails on this system.
+func (s *Socket) Detach() error { return errors.ErrUnsupported }

@@ -28,8 +28,9 @@ type options struct {
 	restarts  float64
 	churn     float64
 	seed      uint64
-	adversary float64  // Mbit/s
-	good      float64  // datagrams a second
+	adversary float64 // Mbit/s
+	good      float64 // datagrams a second
+	day       bool
 	args      []string // further ones of weir
 }
 
@@ -55,6 +56,7 @@ func run(ctx context.Context, args []string) int {
 	flags.Uint64Var(&o.seed, "seed", 1, "chooses the flows")
 	flags.Float64Var(&o.adversary, "adversary", 0, "Mbit/s, headers counted, of what costs the collector most, from forged addresses; 0 for none")
 	flags.Float64Var(&o.good, "good", 2000, "datagrams a second of an exporter that must lose nothing and be at the output within 200 ms, with -adversary")
+	flags.BoolVar(&o.day, "day", false, "run a day in the duration, from the root of the tree: rotation, retention, reloads, restarts, a kill, an outage of Kafka")
 	flags.Usage = func() {
 		fmt.Fprint(flags.Output(), "Usage: soak [flags] [-- flags of weir]\n\n")
 		flags.PrintDefaults()
@@ -71,7 +73,11 @@ func run(ctx context.Context, args []string) int {
 		fmt.Fprintln(os.Stderr, "soak: want -pps above 0, -exporters from 4, and a -duration of ten -interval at least")
 		return 2
 	}
-	ok, err := soak(ctx, o)
+	do := soak
+	if o.day {
+		do = runDay
+	}
+	ok, err := do(ctx, o)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "soak: %v\n", err)
 		return 1

@@ -30,6 +30,20 @@ func startReloadable(t *testing.T, host *testnet.Host, file, text string, args .
 	return r
 }
 
+// ask puts a file in force as weir reload does, without a process for it, and returns the answer.
+func (r *reloadable) ask(text string) (answer string, ok bool) {
+	r.t.Helper()
+	r.put(text)
+	var err error
+	if derr := r.w.host.Do(func() error {
+		answer, ok, err = reload.Ask(r.w.pid())
+		return err
+	}); derr != nil {
+		r.t.Fatalf("reload: %v", derr)
+	}
+	return answer, ok
+}
+
 // A pump sends datagrams of numbered records until it is stopped.
 type pump struct {
 	sent int // datagrams, after stop
@@ -37,7 +51,7 @@ type pump struct {
 	done sync.WaitGroup
 }
 
-// startPump sends to an address, some 2,000 datagrams a second, of the records from number on.
+// startPump sends to an address, some 400 datagrams a second, of the records from number on.
 func startPump(t *testing.T, host *testnet.Host, to string, number int) *pump {
 	t.Helper()
 	p := &pump{quit: make(chan struct{})}
@@ -51,7 +65,7 @@ func startPump(t *testing.T, host *testnet.Host, to string, number int) *pump {
 				return
 			case <-tick.C:
 			}
-			for range 20 {
+			for range 4 {
 				if _, err := conn.Write(netflow5(number+p.sent*recordsPerDatagram, recordsPerDatagram)); err != nil {
 					t.Errorf("send: %v", err)
 					return
@@ -97,8 +111,8 @@ func TestReloadListen(t *testing.T) {
 	sent := 0
 	for round := range 6 {
 		count := 1 + round%3
-		text := r.reload(fmt.Sprintf("listen: netflow://:2055?count=%d,flow://127.0.0.1:2056", count)+rest, 0)
-		if !strings.Contains(text, "changed: listen\n") {
+		text, ok := r.ask(fmt.Sprintf("listen: netflow://:2055?count=%d,flow://127.0.0.1:2056", count) + rest)
+		if !ok || !strings.Contains(text, "changed: listen\n") {
 			t.Fatalf("weir reload says %q", text)
 		}
 		conn := dialOn(t, host, "", "127.0.0.1:2056")
@@ -106,7 +120,7 @@ func TestReloadListen(t *testing.T) {
 			send(t, conn, netflow5(other+sent*recordsPerDatagram, recordsPerDatagram))
 			sent++
 		}
-		r.reload("listen: netflow://:2055"+rest, 0) // what waits there is decoded before
+		r.ask("listen: netflow://:2055" + rest) // what waits there is decoded before
 	}
 	if _, page, err := r.w.get("/config"); err != nil || strings.Contains(page, "2056") {
 		t.Errorf("/config: %v\n%s", err, page)
@@ -168,7 +182,8 @@ func TestReloadOutput(t *testing.T) {
 		{config("d.bin", ", sep: ''}\nformat: bin"), "samplingrate.default, format, transport.file, transport.file.sep"},
 		{config("e.json", ", rotate: {size: 1MiB}}"), "format, transport.file.rotate.size, transport.file, transport.file.sep"},
 	} {
-		got := strings.Split(strings.TrimPrefix(strings.TrimSuffix(r.reload(next.text, 0), "\n"), "reloaded\nchanged: "), ", ")
+		text, _ := r.ask(next.text)
+		got := strings.Split(strings.TrimPrefix(strings.TrimSuffix(text, "\n"), "reloaded\nchanged: "), ", ")
 		want := strings.Split(next.changed, ", ")
 		slices.Sort(got)
 		slices.Sort(want)
@@ -253,15 +268,8 @@ func TestManyReloads(t *testing.T) {
 	r := startReloadable(t, host, "", config(0))
 	p := startPump(t, host, "127.0.0.1:2055", 0)
 	for i := range reloads {
-		r.put(config(i + 1))
-		if err := host.Do(func() error {
-			text, ok, err := reload.Ask(r.w.pid())
-			if err == nil && !ok {
-				err = errors.New(text)
-			}
-			return err
-		}); err != nil {
-			t.Fatalf("reload %d: %v", i, err)
+		if text, ok := r.ask(config(i + 1)); !ok {
+			t.Fatalf("reload %d: %s", i, text)
 		}
 	}
 	sent := p.stop()

@@ -16,6 +16,11 @@
 // sends flows meanwhile that soak waits for at the collector's output: none may be
 // missing, and all but a hundredth have to be there within 200 ms.
 //
+// With -day, soak runs a day in the life of a collector in the duration, an hour in a 24th of
+// it: rotation, retention, reloads, restarts by a signal and by -handover, a kill, exporters that
+// come and go, and an outage of a real Kafka that the output is for four hours. The ledgers of
+// all processes together must be what was sent.
+//
 // Linux only. It writes a table while it runs and a verdict at the end; the exit
 // code is 0 if all is as it should be, 1 if not, 2 for wrong usage.
 package main

@@ -56,6 +56,8 @@ func Main(env Env) int {
 		return xdpCommand(env, args)
 	case "reload":
 		return reloadCommand(env, args)
+	case "top":
+		return topCommand(env, args)
 	case "help":
 		return helpCommand(env, args)
 	case "completion":
@@ -79,7 +81,7 @@ func helpCommand(env Env, args []string) int {
 		return ExitOK
 	}
 	switch args[0] {
-	case "run", "decode", "check":
+	case "run", "decode", "check", "top":
 		env.Stderr = env.Stdout
 		env.Args = []string{args[0], "-h"}
 		return Main(env)

@@ -81,7 +81,7 @@ func bash(p *Program) string {
 			names = append(names, c.Name)
 		}
 		fmt.Fprintf(&b, "\tif [ \"$COMP_CWORD\" = 1 ]; then\n\t\tmapfile -t COMPREPLY < <(compgen -W '%s' -- \"$cur\")\n\t\treturn\n\tfi\n", strings.Join(names, " "))
-		b.WriteString("\tcase $prev in\n\thelp) mapfile -t COMPREPLY < <(compgen -W 'run decode check' -- \"$cur\"); return ;;\n")
+		b.WriteString("\tcase $prev in\n\thelp) mapfile -t COMPREPLY < <(compgen -W 'run decode check top' -- \"$cur\"); return ;;\n")
 		b.WriteString("\tcompletion) mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- \"$cur\"); return ;;\n\txdp) mapfile -t COMPREPLY < <(compgen -W detach -- \"$cur\"); return ;;\n\tesac\n")
 	}
 	b.WriteString("\tmapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n}\n")

@@ -17,6 +17,8 @@ var commands = []manual.Command{
 	{Name: "check", Args: "[flags]", Does: "say what this host and configuration would do"},
 	{Name: "check", Args: "-strict -json -defaults", Does: "the same; fail at warnings too, as JSON, with options at their defaults"},
 	{Name: "check", Args: "-goflow2 \"LINE\"", Does: "a command line of goflow2 as one of weir, and what differs"},
+	{Name: "top", Args: "[-addr HOST:PORT]", Does: "show rates, loss and exporters of a running weir"},
+	{Name: "top", Args: "-once [-rows N] [-sort COL]", Does: "the same as a table, for scripts"},
 	{Name: "reload", Args: "[PID]", Does: "have a running weir read its configuration again"},
 	{Name: "xdp detach", Args: "IF...", Does: "remove the XDP programs that a weir which has ended left"},
 	{Name: "completion", Args: "bash|zsh|fish", Does: "write the shell's completions"},

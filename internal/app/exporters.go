@@ -1,6 +1,8 @@
 package app
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/places"
 	"github.com/weirflow/weir/internal/retain"
+	"github.com/weirflow/weir/internal/web"
 	"github.com/weirflow/weir/producer"
 )
 
@@ -154,4 +157,64 @@ func (c *collection) lostHere() collector.LostHere {
 		}
 	}
 	return l
+}
+
+// page is what the page at / shows.
+func (c *collection) page() web.PageSource {
+	return web.PageSource{Version: build().Version, Totals: c.totals, Facts: c.facts}
+}
+
+// totals are the counts of which the page draws the rates.
+func (c *collection) totals() web.Totals {
+	l := c.ledger()
+	t := web.Totals{
+		Datagrams: l.Received(), Records: l.Produced(), Written: l.Acknowledged,
+		LostDatagrams: l.Workers.SocketDropped + producer.Sum(l.Workers.Decode.Failed[:]) + l.Workers.Limited + l.Workers.Shutdown,
+		LostRecords:   l.DroppedRecords(),
+	}
+	for _, n := range l.Workers.ReceivedBytes {
+		t.Bytes += n
+	}
+	return t
+}
+
+// facts are about sockets, captures, workers and the output.
+func (c *collection) facts() (list [][2]string) {
+	add := func(name, format string, args ...any) {
+		list = append(list, [2]string{name, fmt.Sprintf(format, args...)})
+	}
+	cfg, l, o := c.config.Load(), c.ledger(), c.outlet.Load()
+	add("Running since", "%s UTC (%s)", c.started.UTC().Format(time.DateTime), time.Since(c.started).Round(time.Second))
+	for _, one := range c.listeners() {
+		asked, granted := one.sock.ReceiveBuffer()
+		add("Listens on", "%s: %s, receive buffer %d KiB of %d asked for, %d dropped by the kernel", one.uri, one.sock.LocalAddr(), granted>>10, asked>>10, one.sock.KernelDrops())
+	}
+	if captures := c.captures.Load(); captures != nil {
+		for _, s := range captures.Stats() {
+			if s.Removed {
+				continue
+			}
+			var parts []string
+			for _, v := range s.Verdicts {
+				if v.N > 0 {
+					parts = append(parts, fmt.Sprintf("%s %d", v.Label, v.N))
+				}
+			}
+			for _, d := range s.Dropped {
+				if d.N > 0 {
+					parts = append(parts, fmt.Sprintf("lost by %s %d", d.Label, d.N))
+				}
+			}
+			add("Capture of "+s.Interface, "%s; %s", s.Mode, strings.Join(parts, ", "))
+		}
+	}
+	add("Workers", "%d", len(c.workers))
+	name := cfg.Transport
+	if o.out.Sink != nil {
+		name = o.out.Sink.Name()
+	}
+	add("Output", "%s, format %s: %d records written, %d dropped, %d in flight, %d in the spool", name, cfg.Format, l.Acknowledged, l.DroppedRecords(), l.InFlight, l.Spooled)
+	reloads := c.stats()
+	add("Reloads", "%d, %d refused", reloads.OK, reloads.Refused)
+	return list
 }

@@ -208,6 +208,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 			Health:        c.health,
 			Reload:        c.reload,
 			Settings:      func() string { return c.config.Load().Render() },
+			Page:          c.page(),
 			Exporters:     web.Exporters{Table: exporters, Names: c.optionNames, DefaultRate: func() uint64 { return c.config.Load().SamplingRateDefault }, LostHere: c.lostHere},
 			Logger:        log,
 		})
@@ -366,11 +367,6 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 	c.dropPrivileges()
 	if c.web != nil {
 		c.web.SetHealthy(true)
-		at := []any{"address", c.web.Addr()}
-		if a, err := netip.ParseAddrPort(c.web.Addr().String()); err == nil && a.Addr().IsLoopback() {
-			at = append(at, "for", "this host only; set -addr :8080 for a Prometheus on another host")
-		}
-		c.log.Info("serving http", at...)
 	}
 	defer c.watchDatabases()()
 	c.keep(c.source.Templates)
@@ -382,6 +378,13 @@ func (c *collection) run(stop, hup <-chan os.Signal) error {
 	}
 	c.running.Store(true)
 	stopAsking := c.answerReloads()
+	if c.web != nil {
+		at := []any{"address", c.web.Addr()}
+		if a, err := netip.ParseAddrPort(c.web.Addr().String()); err == nil && a.Addr().IsLoopback() {
+			at = append(at, "for", "this host only; set -addr :8080 for a Prometheus on another host")
+		}
+		c.log.Info("serving http", at...)
+	}
 	notifySystemd(c.log, daemon.SdNotifyReady)
 
 	err = c.wait(stop, hup)

@@ -34,13 +34,13 @@ func startReloadable(t *testing.T, host *testnet.Host, file, text string, args .
 func (r *reloadable) ask(text string) (answer string, ok bool) {
 	r.t.Helper()
 	r.put(text)
-	var err error
-	if derr := r.w.host.Do(func() error {
-		answer, ok, err = reload.Ask(r.w.pid())
-		return err
-	}); derr != nil {
-		r.t.Fatalf("reload: %v", derr)
-	}
+	eventually(r.t, "weir answers", func() bool { // it may still be starting
+		err := r.w.host.Do(func() (err error) {
+			answer, ok, err = reload.Ask(r.w.pid())
+			return err
+		})
+		return err == nil && !strings.Contains(answer, "starting or stopping")
+	})
 	return answer, ok
 }
 

@@ -19,6 +19,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -60,7 +61,9 @@ type Config struct {
 	Settings func() string
 	// Exporters is what /exporters reads; a nil Table for no such page.
 	Exporters Exporters
-	Logger    *slog.Logger
+	// Page is what the page at / shows for browsers; nil Totals for a list of pages only.
+	Page   PageSource
+	Logger *slog.Logger
 }
 
 // Server is a running HTTP server. Its methods may be called by any goroutine.
@@ -70,6 +73,8 @@ type Server struct {
 	healthy  atomic.Bool
 	detail   func() string
 	done     chan struct{}
+	quit     chan struct{} // closed by Stop
+	stopOnce sync.Once
 
 	guard     *guard
 	tokenFile string
@@ -82,7 +87,7 @@ func Start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for http on %q (choose another -addr, or -addr \"\" for none): %w", cfg.Addr, err)
 	}
-	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{}), guard: newGuard(l, cfg.Hosts), tokenFile: cfg.TokenFile}
+	s := &Server{listener: l, detail: cfg.Detail, done: make(chan struct{}), quit: make(chan struct{}), guard: newGuard(l, cfg.Hosts), tokenFile: cfg.TokenFile}
 	useToken, err := s.PrepareToken()
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -104,10 +109,12 @@ func Start(cfg Config) (*Server, error) {
 		pages["templates"] = h.works
 		mux.Handle(pattern(cfg.TemplatesPath), h)
 	}
+	var exporters *exportersHandler
 	if cfg.Exporters.Table != nil {
 		h := newExportersHandler(cfg.Exporters, cfg.Templates)
 		pages["exporters"] = h.works
 		mux.Handle("GET /exporters", h)
+		exporters = h
 	}
 	if cfg.Settings != nil {
 		mux.HandleFunc("GET /config", func(w http.ResponseWriter, _ *http.Request) {
@@ -115,7 +122,13 @@ func Start(cfg Config) (*Server, error) {
 			fmt.Fprint(w, cfg.Settings())
 		})
 	}
-	mux.HandleFunc("GET /{$}", index(cfg))
+	if cfg.Page.Totals == nil {
+		mux.HandleFunc("GET /{$}", index(cfg))
+	} else {
+		h := newPageHandler(cfg, exporters)
+		mux.Handle("GET /{$}", h)
+		go h.history.run(cfg.Page.Totals, s.quit)
+	}
 	connections := newConns()
 	if err := register(cfg.Registry, pages, connections); err != nil {
 		return nil, errors.Join(fmt.Errorf("register metrics: %w", err), l.Close())
@@ -130,10 +143,11 @@ func Start(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// index returns the page that says which others there are.
-func index(cfg Config) http.HandlerFunc {
-	var b strings.Builder
-	b.WriteString("weir\n\n")
+// link is a page that there is.
+type link struct{ path, what string }
+
+// links returns the pages that there are.
+func links(cfg Config) (list []link) {
 	for _, page := range []struct {
 		path, what string
 		there      bool
@@ -147,8 +161,18 @@ func index(cfg Config) http.HandlerFunc {
 		{"/-/reload", "POST reads the mapping and token files again", cfg.Reload != nil},
 	} {
 		if page.there {
-			fmt.Fprintf(&b, "%-12s  %s\n", page.path, page.what)
+			list = append(list, link{page.path, page.what})
 		}
+	}
+	return list
+}
+
+// index returns the page that says which others there are.
+func index(cfg Config) http.HandlerFunc {
+	var b strings.Builder
+	b.WriteString("weir\n\n")
+	for _, page := range links(cfg) {
+		fmt.Fprintf(&b, "%-12s  %s\n", page.path, page.what)
 	}
 	text := b.String()
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -174,6 +198,7 @@ func (s *Server) SetHealthy(ok bool) { s.healthy.Store(ok) }
 // Stop ends the server and waits for requests that are being served, until ctx
 // is done.
 func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(func() { close(s.quit) })
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())

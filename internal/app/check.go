@@ -259,6 +259,11 @@ func (r *report) http(cfg *config.Config) {
 		r.Refuse("http", err.Error(), `choose another -addr, or -addr "" for none`)
 		return
 	}
+	if cfg.WebConfigFile != "" {
+		if err := web.ValidateConfig(cfg.WebConfigFile); err != nil {
+			r.Refuse("http", err.Error(), "see https://prometheus.io/docs/prometheus/latest/configuration/https/")
+		}
+	}
 	if cfg.AddrTokenFile != "" {
 		if _, err := web.ReadToken(cfg.AddrTokenFile); err != nil {
 			r.Refuse("http", err.Error(), "put a token into it, such as from openssl rand -hex 32, and chmod it to 0600")

@@ -56,28 +56,32 @@ type keeper struct {
 func newKeeper(cfg *config.Config, log *slog.Logger) *keeper {
 	k := &keeper{log: log, path: cfg.Handover, store: handover.OpenStore(), inherited: handover.Inherited()}
 	k.shared = len(k.inherited) > 0
-	k.dropTwins()
-	if k.path == "" {
-		return k
+	if k.path != "" {
+		k.ask()
 	}
+	k.dropTwins()
+	return k
+}
+
+// ask takes over from the process that listens at the path, if there is one.
+func (k *keeper) ask() {
 	ctx, cancel := context.WithTimeout(context.Background(), askPatience)
 	defer cancel()
 	list, peer, err := handover.Ask(ctx, k.path)
 	switch {
 	case errors.Is(err, handover.ErrNobody):
-		log.Info("no process to take over from", "handover", k.path)
+		k.log.Info("no process to take over from", "handover", k.path)
 	case err != nil:
-		log.Warn("nothing taken over: sockets are opened again", "handover", k.path, "error", err)
+		k.log.Warn("nothing taken over: sockets are opened again", "handover", k.path, "error", err)
 	default:
-		log.Info("taking over", "handover", k.path, "process", peer.PID(), "descriptors", len(list))
+		k.log.Info("taking over", "handover", k.path, "process", peer.PID(), "descriptors", len(list))
 		k.peer, k.took, k.shared = peer, true, true
 		k.inherited = append(k.inherited, list...)
 	}
-	return k
 }
 
 // dropTwins closes descriptors of sockets that another descriptor before is of too: a
-// socket unit and the store may have the same one.
+// socket unit, the store and the process before may have the same one.
 func (k *keeper) dropTwins() {
 	seen := map[uint64]bool{}
 	k.inherited = slices.DeleteFunc(k.inherited, func(d handover.Descriptor) bool {

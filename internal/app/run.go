@@ -51,6 +51,11 @@ func runCommand(env Env, args []string) int {
 			return fail(env, &config.UsageError{Faults: []config.Fault{{Option: "addr.token-file", Name: "-addr.token-file", Problem: err.Error()}}})
 		}
 	}
+	if cfg.WebConfigFile != "" {
+		if err := web.ValidateConfig(cfg.WebConfigFile); err != nil {
+			return fail(env, &config.UsageError{Faults: []config.Fault{{Option: "web.config.file", Name: "-web.config.file", Problem: err.Error()}}})
+		}
+	}
 	programs, notes, err := loadPrograms(&cfg.Mapping, &cfg.Enrich)
 	if err != nil {
 		return fail(env, err)
@@ -200,6 +205,7 @@ func newCollection(cfg *config.Config, programs *producer.Programs, log *slog.Lo
 			Addr:          cfg.Addr,
 			Hosts:         cfg.AddrHosts,
 			TokenFile:     cfg.AddrTokenFile,
+			ConfigFile:    cfg.WebConfigFile,
 			TemplatesPath: cfg.TemplatesPath,
 			MetricsPath:   cfg.Goflow2.MetricsPath,
 			Registry:      metrics.NewRegistry(c.source),

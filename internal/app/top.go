@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,10 +22,11 @@ func topCommand(env Env, args []string) int {
 	o := top.Options{Color: colored(env.Environ)}
 	flags := flag.NewFlagSet("weir top", flag.ContinueOnError)
 	flags.SetOutput(env.Stderr)
-	flags.StringVar(&o.Addr, "addr", config.Default().Addr, "`host:port` of the running weir's web server, the value of its -addr")
+	flags.StringVar(&o.Addr, "addr", config.Default().Addr, "`host:port` of the running weir's web server, the value of its -addr; with -web.config.file a URL: https://user:password@host:port")
 	flags.DurationVar(&o.Interval, "interval", 2*time.Second, "time between two looks, from 1s on")
 	flags.StringVar(&o.Order, "sort", top.Orders[0], "`column` to sort exporters by: "+strings.Join(top.Orders, ", "))
 	flags.StringVar(&o.Filter, "filter", "", "show exporters whose address contains this `text`")
+	ca := flags.String("ca", "", "`file` with the certificates of authorities to trust, for https")
 	once := flags.Bool("once", false, "write one screen with all exporters to standard output, and end")
 	rows := flags.Int("rows", 0, "with -once: exporters to write at most; 0 for all")
 	flags.Usage = func() {
@@ -53,6 +55,16 @@ func topCommand(env Env, args []string) int {
 	case *rows < 0:
 		fmt.Fprintf(env.Stderr, "weir: -rows %d: allowed are 0 and more\n", *rows)
 		return ExitUsage
+	}
+	if *ca != "" {
+		text, err := os.ReadFile(*ca)
+		if err != nil {
+			return fail(env, err)
+		}
+		if o.Roots = x509.NewCertPool(); !o.Roots.AppendCertsFromPEM(text) {
+			fmt.Fprintf(env.Stderr, "weir: -ca %s: no certificate in PEM form\n", *ca)
+			return ExitUsage
+		}
 	}
 	o.Addr = dialable(o.Addr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -48,6 +48,7 @@ type Config struct {
 	Addr             string   // host:port of the web server; "" is none
 	AddrHosts        []string // names that the web server answers to, besides those of this host
 	AddrTokenFile    string   // file with the token that other hosts need for POST; "" is none
+	WebConfigFile    string   // Prometheus' web configuration file, for TLS and users; "" is none
 	TemplatesPath    string   // path of the templates page; "" is none
 	MetricsExporters int      // exporters with metrics of their own
 	Goflow2          Goflow2

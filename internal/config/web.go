@@ -27,6 +27,11 @@ func (c *Config) webOptions() []option.Option {
 			Help:  "File with a token in its first line, 16 characters or more, readable by weir's user and group only. Every POST then needs it (Authorization: Bearer TOKEN), from this host too. Empty allows POST /-/reload without a token, from this host only. A reload reads the file again.",
 		},
 		{
+			Name: "web.config.file", Group: option.GroupSee, Default: "", Shape: "file",
+			Value: option.TextValue(&c.WebConfigFile),
+			Help:  "Prometheus' web configuration file: TLS, users with passwords, headers, for all pages. weir reads it again for each connection. Empty for plain HTTP.",
+		},
+		{
 			Name: "templates.path", Group: option.GroupSee, Default: "/templates", Shape: "path",
 			Value: pathValue(&c.TemplatesPath),
 			Help:  "Path of the page that lists the templates of every exporter. Empty for none.",

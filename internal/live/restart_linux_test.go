@@ -208,6 +208,54 @@ func TestHandover(t *testing.T) {
 	sum.check(t, int(s.sent.Load()), file)
 }
 
+// TestHandoverOfPassed: the socket comes from a socket unit as well as from the process before: it
+// is one socket, and nothing is lost or counted twice.
+func TestHandoverOfPassed(t *testing.T) {
+	t.Parallel()
+	restarts, rate := restartLoad(t)
+	host := newHost(t)
+	var passed *os.File
+	if err := host.Do(func() error {
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2055})
+		if err != nil {
+			return err
+		}
+		defer c.Close() // the copy stays
+		passed, err = c.File()
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer passed.Close()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "flows.json")
+	start := func() *weir {
+		cmd := host.Command(t.Context(), "sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, program, "-listen", "netflow://127.0.0.1:2055", "-transport.file", file,
+			"-batch.linger", "20ms", "-templates.json.path", filepath.Join(dir, "templates.json"), "-handover", filepath.Join(dir, "handover"))
+		cmd.Env = append(environment(), "LISTEN_FDS=1", "LISTEN_FDNAMES=flows")
+		cmd.ExtraFiles = []*os.File{passed}
+		return startWeirCommand(t, host, file, cmd)
+	}
+	w := start()
+	s := startStream(t, dial(t, host), rate)
+	var sum livesOf
+	for range restarts {
+		s.wait(rate / 5)
+		next := start()
+		if code, _ := w.waitEnd(); code != 0 {
+			t.Fatalf("the one before ended with code %d", code)
+		}
+		sum.ended(w)
+		w = next
+	}
+	s.wait(rate / 5)
+	s.end()
+	w.rest() // what is not taken waits for another weir
+	w.stop()
+	sum.ended(w)
+	sum.check(t, int(s.sent.Load()), file)
+}
+
 var atMost = regexp.MustCompile(`records_at_most=(\d+) datagrams_at_most=(\d+)`)
 
 // TestKilledRestart kills weir under load. What was in its memory is lost, nothing else,

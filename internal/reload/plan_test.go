@@ -44,7 +44,7 @@ func TestEveryOption(t *testing.T) {
 		templates.ttl templates.ttl.extend-on-access templates.sweep-interval templates.key-port templates.max-domains
 		templates.max-per-domain templates.max-fields templates.max-bytes templates.max-samplers templates.pending
 		templates.json.path templates.json.interval templates.path memory.max
-		addr addr.hosts addr.token-file metrics.path metrics.goflow2 logfmt pprof`)
+		addr addr.hosts addr.token-file web.config.file metrics.path metrics.goflow2 logfmt pprof`)
 	c := config.Default()
 	var names []string
 	for _, s := range c.Settings() {

@@ -2,6 +2,7 @@ package top
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"slices"
@@ -13,11 +14,20 @@ import (
 
 // Options are those of weir top.
 type Options struct {
-	Addr     string // host:port of weir's web server
+	Addr     string         // host:port or URL of weir's web server
+	Roots    *x509.CertPool // to trust; nil for the system's
 	Interval time.Duration
 	Order    string // one of Orders
 	Filter   string
 	Color    bool
+}
+
+// host returns Addr without a password.
+func (o *Options) host() string {
+	if i := strings.LastIndex(o.Addr, "@"); i >= 0 {
+		return o.Addr[i+1:]
+	}
+	return o.Addr
 }
 
 // readTimeout bounds how long weir may take for a page.
@@ -26,7 +36,7 @@ const readTimeout = 30 * time.Second
 // Once writes the screen of two readings an interval apart, for scripts. rows bounds the
 // exporters, 0 for all.
 func Once(ctx context.Context, w io.Writer, o Options, rows int) error {
-	c := NewClient(o.Addr, readTimeout)
+	c := NewClient(o.Addr, o.Roots, readTimeout)
 	before, err := c.Read(ctx)
 	if err != nil {
 		return err
@@ -40,7 +50,7 @@ func Once(ctx context.Context, w io.Writer, o Options, rows int) error {
 	if err != nil {
 		return err
 	}
-	if _, err := io.WriteString(w, NewScreen(o.Addr, before, now).Text(o.Order, o.Filter, rows)); err != nil {
+	if _, err := io.WriteString(w, NewScreen(o.host(), before, now).Text(o.Order, o.Filter, rows)); err != nil {
 		return fmt.Errorf("write screen: %w", err)
 	}
 	return nil
@@ -48,7 +58,7 @@ func Once(ctx context.Context, w io.Writer, o Options, rows int) error {
 
 // Run shows the screen until the user quits.
 func Run(ctx context.Context, in io.Reader, out io.Writer, environ []string, o Options) error {
-	c := NewClient(o.Addr, readTimeout)
+	c := NewClient(o.Addr, o.Roots, readTimeout)
 	first, err := c.Read(ctx) // what is wrong is said without a screen
 	if err != nil {
 		return err
@@ -129,7 +139,7 @@ func (m *model) take(r *Reading, err error) {
 	}
 	m.before, m.now = m.now, r
 	if !m.paused || m.screen == nil {
-		m.screen = NewScreen(m.o.Addr, m.before, m.now)
+		m.screen = NewScreen(m.o.host(), m.before, m.now)
 	}
 }
 
@@ -186,7 +196,7 @@ func (m *model) key(key, text string) (tea.Model, tea.Cmd) {
 		return m, tea.Quit
 	case "p", "space":
 		if m.paused = !m.paused; !m.paused && m.now != nil {
-			m.screen = NewScreen(m.o.Addr, m.before, m.now)
+			m.screen = NewScreen(m.o.host(), m.before, m.now)
 		}
 	case "s", "right":
 		m.order(1)

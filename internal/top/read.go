@@ -2,6 +2,8 @@ package top
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,10 +29,15 @@ type Client struct {
 	http *http.Client
 }
 
-// NewClient returns a client of the web server at addr (host:port), which may take timeout for
-// a page.
-func NewClient(addr string, timeout time.Duration) *Client {
-	return &Client{base: "http://" + addr, http: &http.Client{Timeout: timeout}}
+// NewClient returns a client of the web server at addr (host:port, or a URL with https:// and
+// user:password@), which may take timeout for a page. roots are the certificate authorities to
+// trust; nil for the system's.
+func NewClient(addr string, roots *x509.CertPool, timeout time.Duration) *Client {
+	if !strings.Contains(addr, "://") {
+		addr = "http://" + addr
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
+	return &Client{base: strings.TrimSuffix(addr, "/"), http: &http.Client{Timeout: timeout, Transport: transport}}
 }
 
 // A Reading is what weir counted up to a moment.

@@ -87,7 +87,7 @@ const lossHealth = `{"status":"degraded","reasons":["x"],"places":[
 // readTwice makes two readings, a second apart by their clocks.
 func readTwice(t *testing.T, f *fakeWeir, extra string) (before, now *Reading) {
 	t.Helper()
-	c := NewClient(f.addr(), time.Minute)
+	c := NewClient(f.addr(), nil, time.Minute)
 	f.metrics = page(1, extra)
 	before, err := c.Read(t.Context())
 	if err != nil {
@@ -123,7 +123,7 @@ func TestScreens(t *testing.T) {
 	golden(t, "once", NewScreen("127.0.0.1:8080", before, now).Text("records", "", 0))
 	golden(t, "start", NewScreen("127.0.0.1:8080", nil, now).Text("silent", "2001", 1))
 
-	m := newModel(t.Context(), NewClient(f.addr(), time.Minute), Options{Addr: "127.0.0.1:8080", Interval: time.Second, Order: "records"})
+	m := newModel(t.Context(), NewClient(f.addr(), nil, time.Minute), Options{Addr: "127.0.0.1:8080", Interval: time.Second, Order: "records"})
 	m.take(before, nil)
 	m.take(now, nil)
 	for _, size := range []struct{ width, height int }{{80, 24}, {120, 30}, {40, 12}} {
@@ -160,7 +160,7 @@ func TestDetail(t *testing.T) {
 	f.health = wellHealth
 	f.exporter = `{"exporter":"192.0.2.1","options":[{"names":{"interface":{"1":"\u001b[2Jeth0\u0007\u202e"}}}]}`
 	before, now := readTwice(t, f, "weir_exporter_records_total{exporter=\"evil\x1b[31m\"} 5\n")
-	m := newModel(t.Context(), NewClient(f.addr(), time.Minute), Options{Addr: f.addr(), Interval: time.Second, Order: "records", Color: true})
+	m := newModel(t.Context(), NewClient(f.addr(), nil, time.Minute), Options{Addr: f.addr(), Interval: time.Second, Order: "records", Color: true})
 	m.take(before, nil)
 	m.take(now, nil)
 	m.key("j", "j")
@@ -192,7 +192,7 @@ func TestGone(t *testing.T) {
 	f := newFakeWeir(t)
 	f.health = wellHealth
 	before, now := readTwice(t, f, "")
-	m := newModel(t.Context(), NewClient(f.addr(), time.Minute), Options{Addr: f.addr(), Interval: time.Second, Order: "records"})
+	m := newModel(t.Context(), NewClient(f.addr(), nil, time.Minute), Options{Addr: f.addr(), Interval: time.Second, Order: "records"})
 	m.take(before, nil)
 	m.take(now, nil)
 	f.Close()

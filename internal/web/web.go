@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/weirflow/weir/producer"
 )
@@ -39,6 +40,11 @@ type Config struct {
 	// TokenFile has the bearer token that other hosts need for POST. If empty, POST
 	// from other hosts is refused.
 	TokenFile string
+	// ConfigFile is a web configuration file as Prometheus' programs have it
+	// (https://prometheus.io/docs/prometheus/latest/configuration/https/): TLS, users with
+	// passwords, headers. It is read again for each connection and request. If empty, the
+	// server speaks plain HTTP. ValidateConfig has checked it.
+	ConfigFile string
 	// TemplatesPath is the path of the template listing; empty for none.
 	TemplatesPath string
 	// MetricsPath is the path of the metrics; empty for /metrics.
@@ -136,11 +142,27 @@ func Start(cfg Config) (*Server, error) {
 	s.http = newServer(mux, s.guard, connections, cfg.Logger)
 	go func() {
 		defer close(s.done)
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.serve(cfg); !errors.Is(err, http.ErrServerClosed) {
 			cfg.Logger.Error("http server ended", "error", err)
 		}
 	}()
 	return s, nil
+}
+
+// serve serves until Stop, as the configuration file asks for if there is one.
+func (s *Server) serve(cfg Config) error {
+	if cfg.ConfigFile == "" {
+		return s.http.Serve(s.listener)
+	}
+	return toolkit.Serve(s.listener, s.http, &toolkit.FlagConfig{WebConfigFile: &cfg.ConfigFile}, cfg.Logger)
+}
+
+// ValidateConfig checks a web configuration file, and the certificates that it names.
+func ValidateConfig(file string) error {
+	if err := toolkit.Validate(file); err != nil {
+		return fmt.Errorf("read web configuration %s: %w", file, err)
+	}
+	return nil
 }
 
 // link is a page that there is.

@@ -1,0 +1,119 @@
+package live
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// writeCertificate makes a certificate of 127.0.0.1 and its key in a folder.
+func writeCertificate(t *testing.T, dir string) (cert, key string) {
+	t.Helper()
+	secret, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &secret.PublicKey, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
+// TestWebConfig serves all pages by TLS, to users with a password only; weir top and weir reload
+// work with that, and a file that is wrong is an error at the start.
+func TestWebConfig(t *testing.T) {
+	t.Parallel()
+	host := newHost(t)
+	dir := t.TempDir()
+	cert, key := writeCertificate(t, dir)
+	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "web.yml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, "tls_server_config: {cert_file: %s, key_file: %s}\nbasic_auth_users: {ops: %s}\n", cert, key, hash), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := startWeir(t, host, "-web.config.file", file)
+	roots := x509.NewCertPool()
+	text, err := os.ReadFile(cert)
+	if err != nil || !roots.AppendCertsFromPEM(text) {
+		t.Fatal(err)
+	}
+	client := http.Client{Timeout: patience, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots},
+		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+			derr := host.Do(func() error {
+				conn, err = (&net.Dialer{}).DialContext(ctx, network, addr)
+				return err
+			})
+			return conn, derr
+		},
+	}}
+	for _, path := range []string{"/", "/metrics", "/health", "/exporters", "/config"} {
+		for password, want := range map[string]int{"": 401, "wrong": 401, "secret": 200} {
+			req, err := http.NewRequest("GET", "https://127.0.0.1:8080"+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if password != "" {
+				req.SetBasicAuth("ops", password)
+			}
+			res, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != want {
+				t.Errorf("%s with password %q: %d, want %d", path, password, res.StatusCode, want)
+			}
+		}
+	}
+	if status, _, err := w.get("/metrics"); err == nil && status == 200 {
+		t.Error("served without TLS")
+	}
+	if code, out, errs := runWeir(t, weirCommand(host, "top", "-once", "-interval", "1s", "-ca", cert, "-addr", "https://ops:secret@127.0.0.1:8080")); code != 0 || !strings.Contains(out, "weir ") || strings.Contains(out, "secret") {
+		t.Errorf("weir top: %d\n%s%s", code, out, errs)
+	}
+	if code, _, errs := runWeir(t, weirCommand(host, "reload", itoa(w.pid()))); code != 0 {
+		t.Errorf("weir reload: %d\n%s", code, errs)
+	}
+	w.stop()
+	if err := os.WriteFile(file, []byte("tls_server_config: {cert_fil: x}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"run", "check"} {
+		want := map[string]int{"run": 2, "check": 1}[command]
+		if code, out, errs := runWeir(t, weirCommand(host, command, "-web.config.file", file)); code != want || !strings.Contains(out+errs, file) || !strings.Contains(out+errs, "cert_fil") {
+			t.Errorf("a wrong file: weir %s: %d\n%s%s", command, code, out, errs)
+		}
+	}
+}

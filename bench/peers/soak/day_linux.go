@@ -50,8 +50,6 @@ type day struct {
 	now         *life
 	lives       []*life
 	kafka       map[string]string // variables of the cluster
-	toKafka     float64           // records acknowledged before the output was Kafka
-	ofKafka     float64           // records that Kafka has acknowledged
 	mostDisk    int64
 	mostRSS     float64
 	limit       float64
@@ -255,17 +253,6 @@ func (d *day) hour(ctx context.Context, hour int, ended <-chan error) error {
 
 // events are those of the hour.
 func (d *day) events(hour int, transport string) error {
-	if hour == hourToKafka || hour == hourToFile {
-		m, err := d.scrape()
-		if err != nil {
-			return err
-		}
-		if acked := m[`weir_records_sink_total{outcome="acknowledged"`]; hour == hourToKafka {
-			d.toKafka = acked
-		} else {
-			d.ofKafka = acked - d.toKafka
-		}
-	}
 	if hour > 0 {
 		if err := d.configure(hour, transport); err != nil {
 			return err
@@ -392,8 +379,8 @@ func (d *day) verdict() (bool, error) {
 	if d.mostRSS > d.limit {
 		d.fault("RSS %.0f MiB at most, the limit is %.0f", d.mostRSS/(1<<20), d.limit/(1<<20))
 	}
-	fmt.Printf("sent %d, in all ledgers %d, at most %d lost by the kill; disk %d MiB at most of %d; RSS %.0f MiB at most of %.0f; records acknowledged by Kafka %.0f; files %v; goroutines %v\n",
-		sent, received, atMost, d.mostDisk>>20, diskBytes>>20, d.mostRSS/(1<<20), d.limit/(1<<20), d.ofKafka, d.fds, d.gorout)
+	fmt.Printf("sent %d, in all ledgers %d, at most %d lost by the kill; disk %d MiB at most of %d; RSS %.0f MiB at most of %.0f; files %v; goroutines %v\n",
+		sent, received, atMost, d.mostDisk>>20, diskBytes>>20, d.mostRSS/(1<<20), d.limit/(1<<20), d.fds, d.gorout)
 	if len(d.faults) > 0 {
 		fmt.Println("verdict: NOT as it should be")
 		return false, nil

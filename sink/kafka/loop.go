@@ -57,6 +57,7 @@ type loop struct {
 	brokers map[int32]string
 
 	loose    *set   // open set for any partition
+	spread   spread // of loose sets
 	queue    []*set // sealed sets for any partition
 	turn     int    // partition to begin with
 	waiting  int    // bytes in all queues
@@ -193,9 +194,13 @@ func bucket(key uint32, partitions int) int {
 // append puts messages into the open set of p, or the loose one if p is nil,
 // and seals it when it is full.
 func (l *loop) append(t *tracked, first, n uint32, ms int64, p *partition, key []byte, now time.Time) {
+	most := n
+	if p == nil && l.s.set.Shape == ShapeFlow {
+		most = l.spread.share(now, int(n), len(l.parts))
+	}
 	for n > 0 {
 		s := l.openSet(p, now)
-		took := l.encoder.add(s, t, first, n, ms, key)
+		took := l.encoder.add(s, t, first, min(n, most), ms, key)
 		first, n = first+took, n-took
 		if s.size() > l.s.set.MaxMessageBytes && s.flows == 1 {
 			// Larger than any set may be.
@@ -203,10 +208,37 @@ func (l *loop) append(t *tracked, first, n uint32, ms int64, p *partition, key [
 			l.tooLarge(s, len(t.batch.Message(int(first-1))), now)
 			continue
 		}
-		if n > 0 || s.size() >= l.encoder.limit {
+		if n > 0 || s.size() >= l.encoder.limit || p == nil && s.flows >= int(most) {
 			l.seal(p)
 		}
 	}
+}
+
+const (
+	// leastShare is how many messages without a key go to one partition together at least.
+	leastShare = 100
+	// spreads is how many sets of such messages each partition gets a second, at least, where
+	// there are more.
+	spreads = 2
+)
+
+// A spread says how many messages without a key a set may have, so that partitions even out
+// within a second.
+type spread struct {
+	since     time.Time // begin of the present second
+	n, before int       // messages in it, and in the one before
+}
+
+// share counts n messages and returns how many of them one of so many partitions gets together.
+func (s *spread) share(now time.Time, n, partitions int) uint32 {
+	if passed := now.Sub(s.since); passed >= time.Second {
+		if s.before = s.n; passed >= 2*time.Second {
+			s.before = 0
+		}
+		s.since, s.n = now, 0
+	}
+	s.n += n
+	return uint32(max(leastShare, s.before/(spreads*max(partitions, 1))))
 }
 
 func (l *loop) openSet(p *partition, now time.Time) *set {

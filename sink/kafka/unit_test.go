@@ -348,3 +348,23 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestSpread: messages without a key are shared among partitions, those of a burst and those of
+// a steady flow, and sets do not become small where many come.
+func TestSpread(t *testing.T) {
+	var s spread
+	now := time.Unix(1_700_000_000, 0)
+	if got := s.share(now, 568, 3); got != leastShare {
+		t.Errorf("a burst: %d together", got)
+	}
+	for i := range 30 { // 3 s of 100,000 a second
+		now = now.Add(100 * time.Millisecond)
+		got := s.share(now, 10_000, 4)
+		if i > 20 && (got < 10_000 || got > 14_000) {
+			t.Errorf("100,000 a second for 4 partitions: %d together", got)
+		}
+	}
+	if got := s.share(now.Add(time.Hour), 5, 4); got != leastShare {
+		t.Errorf("after a pause: %d together", got)
+	}
+}

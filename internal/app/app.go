@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/weirflow/weir/internal/manual"
 	"github.com/weirflow/weir/internal/manual/programs"
 	"github.com/weirflow/weir/internal/metrics"
+	"github.com/weirflow/weir/internal/probe"
 	"github.com/weirflow/weir/sink/output"
 )
 
@@ -56,6 +58,8 @@ func Main(env Env) int {
 		return xdpCommand(env, args)
 	case "reload":
 		return reloadCommand(env, args)
+	case "health":
+		return healthCommand(env, args)
 	case "help":
 		return helpCommand(env, args)
 	case "completion":
@@ -79,7 +83,7 @@ func helpCommand(env Env, args []string) int {
 		return ExitOK
 	}
 	switch args[0] {
-	case "run", "decode", "check":
+	case "run", "decode", "check", "health":
 		env.Stderr = env.Stdout
 		env.Args = []string{args[0], "-h"}
 		return Main(env)
@@ -93,6 +97,23 @@ func helpCommand(env Env, args []string) int {
 		return ExitUsage
 	}
 	fmt.Fprint(env.Stdout, text)
+	return ExitOK
+}
+
+// healthCommand asks the weir that runs with the same configuration whether it works.
+func healthCommand(env Env, args []string) int {
+	cfg, err := config.Parse(args, env.Environ, env.Stderr, env.Outputs...)
+	if err != nil {
+		return fail(env, err)
+	}
+	if cfg.Addr == "" {
+		fmt.Fprintln(env.Stderr, "weir: no health without a web server: set -addr")
+		return ExitUsage
+	}
+	if err := probe.Health(context.Background(), cfg.Addr); err != nil {
+		return fail(env, err)
+	}
+	fmt.Fprintln(env.Stdout, "OK")
 	return ExitOK
 }
 

@@ -18,6 +18,7 @@ var commands = []manual.Command{
 	{Name: "check", Args: "-strict -json -defaults", Does: "the same; fail at warnings too, as JSON, with options at their defaults"},
 	{Name: "check", Args: "-goflow2 \"LINE\"", Does: "a command line of goflow2 as one of weir, and what differs"},
 	{Name: "reload", Args: "[PID]", Does: "have a running weir read its configuration again"},
+	{Name: "health", Args: "[flags]", Does: "ask a running weir for its health: exit code 0 or 1, for probes"},
 	{Name: "xdp detach", Args: "IF...", Does: "remove the XDP programs that a weir which has ended left"},
 	{Name: "completion", Args: "bash|zsh|fish", Does: "write the shell's completions"},
 	{Name: "help", Args: "[command|option]", Does: "this text, the flags of a command, or one option"},

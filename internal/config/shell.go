@@ -105,6 +105,9 @@ func split(line string, script bool) ([]word, error) {
 		}
 	}
 	end()
+	for script && len(words) > 0 && words[len(words)-1] == (word{text: ";", operator: true}) {
+		words = words[:len(words)-1]
+	}
 	return words, nil
 }
 

@@ -16,7 +16,7 @@ var commands = []manual.Command{
 	{Name: "decode", Args: "[flags] FILE...", Does: "write the flows in pcap and pcapng captures"},
 	{Name: "check", Args: "[flags]", Does: "say what this host and configuration would do"},
 	{Name: "check", Args: "-strict -json -defaults", Does: "the same; fail at warnings too, as JSON, with options at their defaults"},
-	{Name: "check", Args: "-goflow2 \"LINE\"", Does: "a command line of goflow2 as one of weir, and what differs"},
+	{Name: "check", Args: "-goflow2 \"LINE\"|FILE", Does: "goflow2's command line, or those in a file, for weir, and what differs"},
 	{Name: "reload", Args: "[PID]", Does: "have a running weir read its configuration again"},
 	{Name: "health", Args: "[flags]", Does: "ask a running weir for its health: exit code 0 or 1, for probes"},
 	{Name: "xdp detach", Args: "IF...", Does: "remove the XDP programs that a weir which has ended left"},

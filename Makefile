@@ -53,6 +53,15 @@ test-image: image ## Run the image by crun, without privileges, with flows in an
 	cd scripts/image && $(GO) test -count=1 .
 	scripts/packaging/test-image.sh $(BIN)/image/weir-$(VERSION)-image-$$($(GO) env GOARCH).tar $(BIN)/gen
 
+.PHONY: dashboards
+dashboards: need-go ## Write the Grafana dashboards again
+	cd scripts/dashboards && $(GO) run . ../packaging/grafana
+
+.PHONY: test-dashboards
+test-dashboards: need-go ## Run every query of the dashboards, by Prometheus and ClickHouse (chdb), fed by weir (root)
+	@scripts/need.sh root kafka exporters
+	cd scripts/dashboards && CI=true $(GO) test -count=1 .
+
 .PHONY: run
 run: build ## Build, start the collector and show flows as JSON lines
 	@$(GO) build -o $(BIN)/gen ./bench/gen
@@ -210,7 +219,7 @@ lint: need-go ## gofmt, vet, staticcheck, import rules
 	cd bench/peers && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 	cd bench/peers && $(GO) mod tidy -diff
-	cd scripts/image && $(GO) vet . && $(GO) mod tidy -diff
+	for module in image dashboards; do (cd scripts/$$module && $(GO) vet . && $(GO) mod tidy -diff) || exit 1; done
 	$(GO) test -count=1 ./internal/lint/...
 
 .PHONY: cross
@@ -227,6 +236,7 @@ packaging: need-go ## Check the systemd unit, the packages and the manual pages
 	scripts/packaging/lint.sh $(BIN)/packages
 	CI=true $(GO) test -count=1 ./internal/manual/...
 	$(MAKE) test-image
+	$(MAKE) test-dashboards
 
 .PHONY: test-packages
 test-packages: need-go ## Install, upgrade, remove and purge the deb on Debian 12 and 13 (root; minutes)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
@@ -44,8 +46,11 @@ func TestSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := strict(text); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 		var d dashboard.Dashboard
-		if err := d.UnmarshalJSONStrict(text); err != nil {
+		if err := json.Unmarshal(text, &d); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if err := d.Validate(); err != nil {
@@ -70,10 +75,45 @@ func TestSchema(t *testing.T) {
 			}
 		}
 	}
-	var d dashboard.Dashboard
-	if err := d.UnmarshalJSONStrict([]byte(`{"title": "x", "panel": []}`)); err == nil {
-		t.Error("an unknown key is accepted")
+	for _, text := range []string{`{"title": "x", "panel": []}`, `{"panels": [{"type": "stat", "titel": "x"}]}`, `{"panels": [{"type": "timeseries", "options": {"x": 1}}]}`} {
+		if strict([]byte(text)) == nil {
+			t.Errorf("an unknown key is accepted: %s", text)
+		}
 	}
+}
+
+// strict reads a dashboard and its panels by Grafana's schema, and refuses unknown keys.
+// The SDK returns lists of errors that are empty for panels without any.
+func strict(text []byte) error {
+	known := func(err error) error {
+		var list cog.BuildErrors
+		if errors.As(err, &list) && len(list) == 0 {
+			return nil
+		}
+		return err
+	}
+	var page map[string]json.RawMessage
+	if err := json.Unmarshal(text, &page); err != nil {
+		return err
+	}
+	var panels []json.RawMessage
+	if page["panels"] != nil {
+		if err := json.Unmarshal(page["panels"], &panels); err != nil {
+			return err
+		}
+	}
+	page["panels"] = json.RawMessage("[]")
+	rest, err := json.Marshal(page)
+	if err != nil {
+		return err
+	}
+	var d dashboard.Dashboard
+	err = known(d.UnmarshalJSONStrict(rest))
+	for _, raw := range panels {
+		var p dashboard.PanelOrRowPanel
+		err = errors.Join(err, known(p.UnmarshalJSONStrict(raw)))
+	}
+	return err
 }
 
 // target is a query of a committed dashboard.

@@ -62,6 +62,13 @@ test-dashboards: need-go ## Run every query of the dashboards, by Prometheus and
 	@scripts/need.sh root kafka exporters
 	cd scripts/dashboards && CI=true $(GO) test -count=1 .
 
+.PHONY: test-compose
+test-compose: build ## Run the pipelines of the compose files without containers: Kafka, ClickHouse (chdb), Prometheus, Flink (root; minutes)
+	@scripts/need.sh root kafka exporters image
+	@$(GO) build -o $(BIN)/gen ./bench/gen
+	cd scripts/compose && $(GO) test -count=1 .
+	scripts/packaging/compose/test.sh $(BIN)/weir $(BIN)/gen
+
 .PHONY: run
 run: build ## Build, start the collector and show flows as JSON lines
 	@$(GO) build -o $(BIN)/gen ./bench/gen
@@ -219,7 +226,7 @@ lint: need-go ## gofmt, vet, staticcheck, import rules
 	cd bench/peers && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 	cd bench/peers && $(GO) mod tidy -diff
-	for module in image dashboards; do (cd scripts/$$module && $(GO) vet . && $(GO) mod tidy -diff) || exit 1; done
+	for module in image dashboards compose; do (cd scripts/$$module && $(GO) vet . && $(GO) mod tidy -diff) || exit 1; done
 	$(GO) test -count=1 ./internal/lint/...
 
 .PHONY: cross
@@ -237,6 +244,7 @@ packaging: need-go ## Check the systemd unit, the packages and the manual pages
 	CI=true $(GO) test -count=1 ./internal/manual/...
 	$(MAKE) test-image
 	$(MAKE) test-dashboards
+	cd scripts/compose && $(GO) test -count=1 .
 
 .PHONY: test-packages
 test-packages: need-go ## Install, upgrade, remove and purge the deb on Debian 12 and 13 (root; minutes)

@@ -19,6 +19,7 @@ import (
 	"github.com/weirflow/weir/internal/manual/programs"
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/internal/probe"
+	"github.com/weirflow/weir/internal/progress"
 	"github.com/weirflow/weir/sink/output"
 )
 
@@ -205,6 +206,23 @@ func versionLine() string {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// showProgress returns the progress of work on total bytes for the terminal that standard
+// error is, nil if it is none. Log lines go through it while it is shown.
+func showProgress(env Env, what string, total int64) *progress.Line {
+	if !isTerminal(env.Stderr) || slices.Contains(env.Environ, "TERM=dumb") {
+		return nil
+	}
+	return progress.New(env.Stderr, what, total)
+}
+
+// logWriter returns what log lines are written to.
+func logWriter(env Env, line *progress.Line) io.Writer {
+	if line == nil {
+		return env.Stderr
+	}
+	return line
 }
 
 // colored reports whether the user wants colors (https://no-color.org).

@@ -387,13 +387,14 @@ func (t *Translation) dashboards(program string, values map[string]string) {
 	if program != "weir" {
 		return
 	}
-	metrics := "perfs.json (metrics goflow2_*) keeps working: each of its queries has an answer"
+	metrics := "perfs.json (metrics goflow2_flow_traffic_*, goflow2_flow_process_*, goflow2_flow_decoding_time_seconds) keeps working: each of its queries has an answer"
 	if addr, set := values["addr"]; set && addr == "" {
 		metrics = `perfs.json (metrics goflow2_*) shows nothing, as before: -addr "" serves no metrics`
 	} else if values["metrics.path"] != "" {
 		metrics += "; metrics_path of Prometheus stays " + values["metrics.path"]
 	}
-	t.Dashboards = append(t.Dashboards, metrics)
+	t.Dashboards = append(t.Dashboards, metrics,
+		"dashboards of goflow v1 (metrics flow_* without goflow2_, such as flow_process_nf_errors_count) do not: weir has the names of goflow2 v2")
 	if values["transport"] == "kafka" {
 		clickhouse := "viz-ch.json (ClickHouse) keeps working with the tables of goflow2 v2 (time_received_ns): messages and names of fields are the same"
 		if values["format"] != "bin" {

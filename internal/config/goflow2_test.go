@@ -222,6 +222,18 @@ func TestTranslate(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
+		"goflow2":                       "perfs.json (metrics goflow2_flow_traffic_*",
+		"goflow2 -addr=":                "shows nothing, as before",
+		"goflow2 -metrics.path=/m":      "metrics_path of Prometheus stays /m",
+		"goflow2 -transport kafka":      "those tables read protobuf",
+		"goflow2 -transport=kafka -v x": "goflow2 v1 (TimeReceived) shows times of 1970",
+	} {
+		got, err := Translate(line)
+		if err != nil || !strings.Contains(strings.Join(got.Dashboards, "\n"), want) {
+			t.Errorf("%s: %+v, %v; want %q", line, got, err, want)
+		}
+	}
+	for line, want := range map[string]string{
 		"":           "no command of goflow2",
 		"nfcapd -p1": "no command of goflow2",
 		"goflow2 'x": "quote is not closed",

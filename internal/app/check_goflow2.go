@@ -32,6 +32,9 @@ func checkGoflow2(env Env, line string) int {
 	if !takeover.IsFile(line) {
 		t, err := config.Translate(line)
 		if err != nil {
+			if line != "" && !strings.ContainsAny(line, " \t\n") {
+				err = fmt.Errorf("%q is no text file that can be read, and %w", line, err)
+			}
 			fmt.Fprintf(env.Stderr, "weir: -goflow2: %v; allowed: a command line in quotes, such as \"goflow2 -format=bin\", or a file that has one\n", err)
 			return ExitUsage
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/weirflow/weir/internal/config"
@@ -73,6 +74,15 @@ func (f *file) add(place, line string, notes ...string) {
 	where := f.name
 	if place != "" {
 		where += ", " + place
+	}
+	var unset []string
+	for _, m := range variable.FindAllStringSubmatch(line, -1) {
+		if name := m[1] + m[4]; name != "" && name != "HOME" && !slices.Contains(unset, name) {
+			unset = append(unset, name)
+		}
+	}
+	if len(unset) > 0 {
+		notes = append(notes, "set before the line is started: "+strings.Join(unset, ", "))
 	}
 	f.found = append(f.found, Command{Where: where, Line: line, Notes: notes})
 }

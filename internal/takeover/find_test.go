@@ -91,6 +91,19 @@ func TestNone(t *testing.T) {
 	}
 }
 
+// TestUnset: variables that nothing sets are named.
+func TestUnset(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "compose.yml")
+	text := "services: {goflow2: {command: ['-transport.kafka.brokers=$A', '-transport.file=${B:-b}$A', '-mapping=$HOME/m']}}"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	commands, err := Find(path)
+	if err != nil || len(commands) != 1 || !slices.Contains(commands[0].Notes, "set before the line is started: A") {
+		t.Errorf("%+v, %v", commands, err)
+	}
+}
+
 func TestIsFile(t *testing.T) {
 	dir := t.TempDir()
 	program, text := filepath.Join(dir, "goflow2"), filepath.Join(dir, "args")

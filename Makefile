@@ -42,6 +42,33 @@ uninstall: ## Remove what make install has put there, but the configuration
 packages: need-go ## Make deb and rpm packages for amd64 and arm64 in bin/packages
 	scripts/packaging/packages.sh $(BIN)/packages
 
+.PHONY: image
+image: need-go ## Make OCI images for amd64 and arm64 in bin/image, without a container engine
+	scripts/packaging/image.sh $(BIN)/image
+
+.PHONY: test-image
+test-image: image ## Run the image by crun, without privileges, with flows in and out (root)
+	@scripts/need.sh root image
+	@$(GO) build -o $(BIN)/gen ./bench/gen
+	cd scripts/image && $(GO) test -count=1 .
+	scripts/packaging/test-image.sh $(BIN)/image/weir-$(VERSION)-image-$$($(GO) env GOARCH).tar $(BIN)/gen
+
+.PHONY: dashboards
+dashboards: need-go ## Write the Grafana dashboards again
+	cd scripts/dashboards && $(GO) run . ../packaging/grafana
+
+.PHONY: test-dashboards
+test-dashboards: need-go ## Run every query of the dashboards, by Prometheus and ClickHouse (chdb), fed by weir (root)
+	@scripts/need.sh root kafka exporters
+	cd scripts/dashboards && CI=true $(GO) test -count=1 .
+
+.PHONY: test-compose
+test-compose: build ## Run the pipelines of the compose files without containers: Kafka, ClickHouse (chdb), Prometheus, Flink (root; minutes)
+	@scripts/need.sh root kafka exporters image
+	@$(GO) build -o $(BIN)/gen ./bench/gen
+	cd scripts/compose && $(GO) test -count=1 .
+	scripts/packaging/compose/test.sh $(BIN)/weir $(BIN)/gen
+
 .PHONY: run
 run: build ## Build, start the collector and show flows as JSON lines
 	@$(GO) build -o $(BIN)/gen ./bench/gen
@@ -199,6 +226,7 @@ lint: need-go ## gofmt, vet, staticcheck, import rules
 	cd bench/peers && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 	cd bench/peers && $(GO) mod tidy -diff
+	for module in image dashboards compose; do (cd scripts/$$module && $(GO) vet . && $(GO) mod tidy -diff) || exit 1; done
 	$(GO) test -count=1 ./internal/lint/...
 
 .PHONY: cross
@@ -214,6 +242,7 @@ packaging: need-go ## Check the systemd unit, the packages and the manual pages
 	scripts/packaging/packages.sh $(BIN)/packages
 	scripts/packaging/lint.sh $(BIN)/packages
 	CI=true $(GO) test -count=1 ./internal/manual/...
+	cd scripts/compose && $(GO) test -count=1 .
 
 .PHONY: test-packages
 test-packages: need-go ## Install, upgrade, remove and purge the deb on Debian 12 and 13 (root; minutes)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fails if generated code is not what its sources give: what follows from the table
-# of fields, the Go code of flow.proto by way of protoc (the generator does without),
+# of fields, the Grafana dashboards, the Go code of flow.proto by way of protoc (the generator does without),
 # and the BPF object. Comment lines that name the generators' versions do not count.
 # usage: check-generated.sh protoc-gen-go@version
 set -eu
@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 (cd producer/schema && ${GO:-go} run ./generate -check)
+(cd scripts/dashboards && ${GO:-go} run . -check ../packaging/grafana)
 GOBIN="$tmp" ${GO:-go} install "$1"
 PATH="$tmp:$PATH" protoc --go_out="$tmp" --go_opt=module=github.com/weirflow/weir producer/flowpb/flow.proto
 plain() { grep -v '^//' "$1"; }

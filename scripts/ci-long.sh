@@ -22,6 +22,9 @@ kafka-faults 45 make test-kafka-faults
 vm          60 make test-vm
 vm-systemd  10 make test-vm-systemd
 soak        35 make soak SOAK="-duration 30m -pps 50000 -exporters 5000 -adversary 20"
+image        5 make test-image
+dashboards   3 make test-dashboards
+compose      5 make test-compose
 day        125 make soak SOAK="-day -duration 2h -pps 3000 -exporters 2000 -adversary 2"
 alone       15 FUZZTIME=5m PKGS=./producer TARGETS=FuzzAlone make fuzz
 fuzz        80 FUZZTIME=2m make fuzz

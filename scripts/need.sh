@@ -1,7 +1,7 @@
 #!/bin/sh
 # Checks that what a make target needs is there. As root on Debian or Ubuntu it
 # installs what is missing; otherwise it names the command that would.
-# usage: need.sh go|cgo|protoc|clang|exporters|kafka|packaging|vm|root ...
+# usage: need.sh go|cgo|protoc|clang|exporters|kafka|packaging|image|vm|root ...
 set -eu
 
 die() {
@@ -102,6 +102,17 @@ need_packaging() {
 	[ -z "$missing" ] || install "what checks packages" $missing
 }
 
+# What runs the image of weir.
+need_image() {
+	missing=
+	for tool in skopeo umoci crun jq curl; do
+		command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
+	done
+	command -v ip >/dev/null 2>&1 || missing="$missing iproute2"
+	# shellcheck disable=SC2086 # a list of words
+	[ -z "$missing" ] || install "what runs images" $missing
+}
+
 need_vm() {
 	[ "$(uname -m)" = x86_64 ] || die "the virtual machines need an x86-64 host, and this one is $(uname -m)"
 	missing=
@@ -123,7 +134,7 @@ need_root() { [ "$(id -u)" = 0 ] || die "root is needed for network namespaces: 
 
 for need in "$@"; do
 	case $need in
-	go | cgo | protoc | clang | exporters | kafka | packaging | vm | root) "need_$need" ;;
-	*) die "need.sh: $need: want go, cgo, protoc, clang, exporters, kafka, packaging, vm or root" ;;
+	go | cgo | protoc | clang | exporters | kafka | packaging | image | vm | root) "need_$need" ;;
+	*) die "need.sh: $need: want go, cgo, protoc, clang, exporters, kafka, packaging, image, vm or root" ;;
 	esac
 done

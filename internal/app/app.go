@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,8 @@ import (
 	"github.com/weirflow/weir/internal/manual"
 	"github.com/weirflow/weir/internal/manual/programs"
 	"github.com/weirflow/weir/internal/metrics"
+	"github.com/weirflow/weir/internal/probe"
+	"github.com/weirflow/weir/internal/progress"
 	"github.com/weirflow/weir/sink/output"
 )
 
@@ -58,6 +61,8 @@ func Main(env Env) int {
 		return reloadCommand(env, args)
 	case "top":
 		return topCommand(env, args)
+	case "health":
+		return healthCommand(env, args)
 	case "help":
 		return helpCommand(env, args)
 	case "completion":
@@ -81,7 +86,7 @@ func helpCommand(env Env, args []string) int {
 		return ExitOK
 	}
 	switch args[0] {
-	case "run", "decode", "check", "top":
+	case "run", "decode", "check", "top", "health":
 		env.Stderr = env.Stdout
 		env.Args = []string{args[0], "-h"}
 		return Main(env)
@@ -95,6 +100,23 @@ func helpCommand(env Env, args []string) int {
 		return ExitUsage
 	}
 	fmt.Fprint(env.Stdout, text)
+	return ExitOK
+}
+
+// healthCommand asks the weir that runs with the same configuration whether it works.
+func healthCommand(env Env, args []string) int {
+	cfg, err := config.Parse(args, env.Environ, env.Stderr, env.Outputs...)
+	if err != nil {
+		return fail(env, err)
+	}
+	if cfg.Addr == "" {
+		fmt.Fprintln(env.Stderr, "weir: no health without a web server: set -addr")
+		return ExitUsage
+	}
+	if err := probe.Health(context.Background(), cfg.Addr); err != nil {
+		return fail(env, err)
+	}
+	fmt.Fprintln(env.Stdout, "OK")
 	return ExitOK
 }
 
@@ -186,6 +208,23 @@ func versionLine() string {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// showProgress returns the progress of work on total bytes for the terminal that standard
+// error is, nil if it is none. Log lines go through it while it is shown.
+func showProgress(env Env, what string, total int64) *progress.Line {
+	if !isTerminal(env.Stderr) || slices.Contains(env.Environ, "TERM=dumb") {
+		return nil
+	}
+	return progress.New(env.Stderr, what, total)
+}
+
+// logWriter returns what log lines are written to.
+func logWriter(env Env, line *progress.Line) io.Writer {
+	if line == nil {
+		return env.Stderr
+	}
+	return line
 }
 
 // colored reports whether the user wants colors (https://no-color.org).

@@ -12,6 +12,7 @@ import (
 	"github.com/weirflow/weir/internal/capture"
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/human"
+	"github.com/weirflow/weir/internal/progress"
 	"github.com/weirflow/weir/producer"
 	"github.com/weirflow/weir/producer/names"
 	"github.com/weirflow/weir/sink"
@@ -28,14 +29,19 @@ func decodeCommand(env Env, args []string) int {
 		fmt.Fprintln(env.Stdout, versionLine())
 		return ExitOK
 	}
-	log := newLogger(env.Stderr, cfg.LogLevel, cfg.LogFormat)
+	terminal := cfg.File.Path == "" && isTerminal(env.Stdout)
+	size := capture.Size(cfg.Files)
+	var line *progress.Line
+	if !terminal { // there the flows are what moves
+		line = showProgress(env, "decode", size)
+	}
+	log := newLogger(logWriter(env, line), cfg.LogLevel, cfg.LogFormat)
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
 	for _, n := range cfg.Notes {
 		log.Debug(n)
 	}
-	terminal := cfg.File.Path == "" && isTerminal(env.Stdout)
 	if terminal && cfg.Sources["format"] == "default" && cfg.Produce != "raw" && cfg.Mapping.File == "" && cfg.Mapping.Compat == "none" {
 		cfg.Format = "human"
 		fmt.Fprintln(env.Stderr, "weir: flows for people; -format json writes JSON lines")
@@ -45,6 +51,7 @@ func decodeCommand(env Env, args []string) int {
 		return fail(env, err)
 	}
 	d.color = terminal && colored(env.Environ)
+	d.progress = line
 	err = errors.Join(d.run(), d.out.Flush(), d.out.Close())
 	if cfg.DumpPlans && err == nil {
 		_, err = env.Stdout.Write(producer.AppendPlans(nil, d.store))
@@ -52,13 +59,35 @@ func decodeCommand(env Env, args []string) int {
 	if cfg.Stats != "" {
 		err = errors.Join(err, writeStats(cfg.Stats, env.Stderr, d.stats()))
 	}
+	line.Clear()
 	if errors.Is(err, sink.ErrClosed) {
 		return ExitError // the reader has what it wanted, as with head
 	}
 	if err != nil {
 		return fail(env, err)
 	}
-	return d.judge()
+	code := d.judge()
+	if isTerminal(env.Stderr) && !cfg.DumpPlans {
+		fmt.Fprintln(env.Stderr, d.summary(size*int64(max(1, cfg.Repeat)), time.Since(d.started)))
+	}
+	return code
+}
+
+// summary says in a line what was decoded, and how fast. size is that of the captures, 0 if
+// it is not known.
+func (d *decode) summary(size int64, taken time.Duration) string {
+	datagrams, flows := producer.Sum(d.counters.Datagrams[:]), producer.Sum(d.counters.Records[:])
+	seconds := max(taken.Seconds(), 1e-6)
+	rate := func(n uint64) string { return progress.Count(uint64(float64(n) / seconds)) }
+	text := fmt.Sprintf("weir: %s datagrams, %s flows", progress.Count(datagrams), progress.Count(flows))
+	if size > 0 {
+		text += " of " + progress.Bytes(size)
+	}
+	text += fmt.Sprintf(" in %v: %s datagrams/s, %s flows/s", taken.Round(time.Millisecond), rate(datagrams), rate(flows))
+	if size > 0 {
+		text += ", " + progress.Bytes(int64(float64(size)/seconds)) + "/s"
+	}
+	return text
 }
 
 // judge logs what could not be read, and returns ExitError if a capture was damaged or has
@@ -100,6 +129,11 @@ func (d *decode) judge() int {
 
 // decode is one run of weir decode.
 type decode struct {
+	// progress is shown on standard error, nil if that is no terminal. before is the size of
+	// the captures that are done.
+	progress *progress.Line
+	before   int64
+
 	color   bool // the output is a terminal that shows colors
 	damaged bool // a capture was not read to its end
 	cfg     *config.Decode
@@ -221,8 +255,14 @@ func (d *decode) stream(name string) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	for {
+	defer func() {
+		d.before += r.Position()
+		r.Close()
+	}()
+	for n := 0; ; n++ {
+		if n%1024 == 0 {
+			d.progress.Set(d.before + r.Position())
+		}
 		dg, err := r.Next()
 		if err != nil {
 			d.addCapture(r.Stats())

@@ -22,6 +22,7 @@ import (
 	"github.com/weirflow/weir/internal/enrich"
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/internal/places"
+	"github.com/weirflow/weir/internal/progress"
 	"github.com/weirflow/weir/internal/state"
 	"github.com/weirflow/weir/internal/web"
 	"github.com/weirflow/weir/producer"
@@ -62,7 +63,13 @@ func runCommand(env Env, args []string) int {
 	}
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
-	log := newLogger(env.Stderr, level, cfg.LogFormat)
+	var recovery *progress.Line
+	if r, ok := cfg.Output().(output.Recovering); ok {
+		if recovery = showProgress(env, "reading the spool", 0); recovery != nil {
+			r.OnRecovery(recovery.Of)
+		}
+	}
+	log := newLogger(logWriter(env, recovery), level, cfg.LogFormat)
 	for _, n := range notes {
 		log.Warn(n)
 	}

@@ -16,6 +16,8 @@ type Reader struct {
 	name    string
 	source  source
 	closers []io.Closer
+	// position is where in the file it is, nil without a file.
+	position *position
 
 	stats     Stats
 	fragments fragmentTable
@@ -35,11 +37,13 @@ func Open(path string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open capture: %w", err)
 	}
-	r, err := NewReader(path, f)
+	at := &position{in: f}
+	r, err := NewReader(path, at)
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
+	r.position = at
 	r.closers = append(r.closers, f)
 	return r, nil
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -51,55 +52,134 @@ type Translation struct {
 	Changes, Defaults []string
 	// Refused are the flags that cannot be had; the line goes without them.
 	Refused []string
+	// Dashboards tells of each dashboard that goflow2 publishes whether it keeps working.
+	Dashboards []string
 }
 
 // Translate turns a command line of goflow2, as one would type it, into one of
-// weir. Pipes into goflow2's enricher are translated too; other commands in the
-// line are left as they are. The error tells why the line cannot be read.
+// weir. Pipes into goflow2's enricher and scripts of sh -c are translated too; other
+// commands in the line are left as they are. The error tells why the line cannot be read.
 func Translate(line string) (*Translation, error) {
 	words, err := splitWords(line)
 	if err != nil {
 		return nil, err
 	}
-	t := &Translation{}
-	words, redacted := redactWords(words)
-	if redacted {
-		t.Changes = append(t.Changes, "what looks like a password is written as "+option.Hidden)
+	return translate(words)
+}
+
+// TranslateScript does so with a shell script, in which a line end ends a command.
+func TranslateScript(script string) (*Translation, error) {
+	words, err := splitScript(script)
+	if err != nil {
+		return nil, err
 	}
-	var out []string
-	found := false
-	for first := true; len(words) > 0; first = false {
-		n := slices.IndexFunc(words, func(w word) bool { return w.operator && w.text == "|" })
-		if n < 0 {
-			n = len(words)
-		}
-		if !first {
-			out = append(out, "|")
-		}
-		ours, text := t.command(words[:n], first)
-		found = found || ours
-		out = append(out, text...)
-		words = words[min(n+1, len(words)):]
+	return translate(words)
+}
+
+func translate(words []word) (*Translation, error) {
+	t := &Translation{}
+	found, out, err := t.commands(words)
+	if err != nil {
+		return nil, err
 	}
 	if !found {
-		return nil, fmt.Errorf("no command of goflow2 in it: want goflow2 or enricher, and its flags")
+		return nil, ErrNoCommand
 	}
 	t.Line = strings.Join(out, " ")
 	return t, nil
 }
 
-// command translates one command of a pipe. It reports whether it was one of
+// ErrNoCommand reports a line without a command of goflow2.
+var ErrNoCommand = errors.New("no command of goflow2 in it: want goflow2 or enricher, and its flags")
+
+// Mentions reports whether words of a command line, or a script among them, have a command
+// of goflow2.
+func Mentions(words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool {
+		inner, err := splitScript(w)
+		return err == nil && slices.ContainsFunc(inner, func(w word) bool { return program(w.text) != "" })
+	})
+}
+
+// Quote quotes words for a shell, each where it needs it. Variables in them are still replaced.
+func Quote(words []string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		if out[i] = quote(w); strings.Contains(w, "$") {
+			out[i] = quoteExpanding(w)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// Words cuts a command line into its words, as container engines do with one that is
+// written as a text.
+func Words(line string) ([]string, error) {
+	words, err := splitWords(line)
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = w.text
+	}
+	return out, err
+}
+
+// between are the operators between two commands.
+var between = []string{"|", "|&", "||", "&&", "&", ";", ";;"}
+
+// commands translates all commands of a line.
+func (t *Translation) commands(words []word) (found bool, out []string, err error) {
+	words, redacted := redactWords(words)
+	if note := "what looks like a password is written as " + option.Hidden; redacted && !slices.Contains(t.Changes, note) {
+		t.Changes = append(t.Changes, note)
+	}
+	for first := true; len(words) > 0; first = false {
+		n := slices.IndexFunc(words, func(w word) bool { return w.operator && slices.Contains(between, w.text) })
+		if n < 0 {
+			n = len(words)
+		}
+		ours, text, err := t.command(words[:n], first)
+		if err != nil {
+			return false, nil, err
+		}
+		found = found || ours
+		out = append(out, text...)
+		if n < len(words) {
+			out = append(out, words[n].text)
+		}
+		words = words[min(n+1, len(words)):]
+	}
+	return found, out, nil
+}
+
+// command translates one command of a line. It reports whether it was one of
 // goflow2's.
-func (t *Translation) command(words []word, first bool) (ours bool, out []string) {
+func (t *Translation) command(words []word, first bool) (ours bool, out []string, err error) {
+	engine := func(w word) bool { return w.text == "docker" || w.text == "podman" }
+	if shell, script := shellScript(words); script > 0 {
+		inner, err := splitScript(words[script].text)
+		if err != nil {
+			return false, nil, fmt.Errorf("script of %s: %w", words[shell].text, err)
+		}
+		found, text, err := t.commands(inner)
+		if err != nil || found {
+			before := words[:shell]
+			if slices.ContainsFunc(before, engine) {
+				t.Changes = append(t.Changes, inContainer, noShell)
+				before = nil
+			}
+			out = append(quoteWords(before), quote(strings.TrimPrefix(words[shell].text, "--entrypoint=")), "-c", quote(strings.Join(text, " ")))
+			return found, append(out, quoteWords(words[script+1:])...), err
+		}
+	}
 	at := slices.IndexFunc(words, func(w word) bool { return program(w.text) != "" })
 	if at < 0 {
 		if !first || len(words) == 0 || !strings.HasPrefix(words[0].text, "-") {
-			return false, quoteWords(words)
+			return false, quoteWords(words), nil
 		}
 		out = []string{"weir"} // flags alone
 	} else {
-		if slices.ContainsFunc(words[:at], func(w word) bool { return w.text == "docker" || w.text == "podman" }) {
-			t.Changes = append(t.Changes, "run weir instead of the container: there is no image of it")
+		if slices.ContainsFunc(words[:at], engine) {
+			t.Changes = append(t.Changes, inContainer)
 		} else {
 			out = quoteWords(slices.DeleteFunc(words[:at:at], func(w word) bool { return w.text == "$" })) // sudo, variables
 		}
@@ -110,11 +190,32 @@ func (t *Translation) command(words []word, first bool) (ours bool, out []string
 	if end < 0 {
 		end = len(words)
 	}
-	args := make([]string, end)
-	for i, w := range words[:end] {
-		args[i] = w.text
+	return true, append(append(out, t.flags(out[len(out)-1], words[:end])...), quoteWords(words[end:])...), nil
+}
+
+// What is said of command lines of container engines.
+const (
+	inContainer = "the line is for weir outside of a container; make image makes an image of weir, which takes the same flags"
+	noShell     = "the image of weir has no shell: it runs weir alone, with -enrich.asn and -enrich.country instead of a pipe into the enricher"
+)
+
+// shellScript returns where in a command a shell and its script of -c stand; script is 0
+// if there is none. Other words may stand between, as with docker run --entrypoint sh.
+func shellScript(words []word) (shell, script int) {
+	shells := []string{"sh", "bash", "ash", "dash", "zsh", "ksh"}
+	shell = slices.IndexFunc(words, func(w word) bool {
+		return !w.operator && slices.Contains(shells, path.Base(strings.TrimPrefix(w.text, "--entrypoint=")))
+	})
+	if shell < 0 {
+		return 0, 0
 	}
-	return true, append(append(out, t.flags(out[len(out)-1], args)...), quoteWords(words[end:])...)
+	for i := shell + 1; i+1 < len(words); i++ {
+		flag := words[i].text
+		if len(flag) > 1 && flag[0] == '-' && strings.HasSuffix(flag, "c") && !strings.ContainsAny(flag[1:], "-.=") {
+			return shell, i + 1
+		}
+	}
+	return 0, 0
 }
 
 // program returns what a program of goflow2's is called here, "" for others.
@@ -130,7 +231,7 @@ func program(name string) string {
 }
 
 // flags translates the flags of one command.
-func (t *Translation) flags(program string, args []string) (out []string) {
+func (t *Translation) flags(program string, args []word) (out []string) {
 	c, e := newConfig(), newEnricher()
 	options := c.options()
 	if program == "enricher" {
@@ -139,7 +240,12 @@ func (t *Translation) flags(program string, args []string) (out []string) {
 	known := goflow2Flags()
 	values := map[string]string{}
 	for i := 0; i < len(args); i++ {
-		arg := args[i]
+		arg, expands := args[i].text, args[i].expands
+		if expands && arg[0] == '$' {
+			t.Changes = append(t.Changes, arg+" is set elsewhere, and flags in it are not looked at: give -goflow2 the file that sets it too")
+			out = append(out, quoteExpanding(arg))
+			continue
+		}
 		if len(arg) < 2 || arg[0] != '-' {
 			t.Refused = append(t.Refused, fmt.Sprintf("argument %d is no flag", i+1))
 			continue
@@ -152,7 +258,7 @@ func (t *Translation) flags(program string, args []string) (out []string) {
 			value = "true"
 		case i+1 < len(args):
 			i++
-			value = args[i]
+			value, expands = args[i].text, args[i].expands
 		}
 		if name == "v" || name == "version" {
 			out = append(out, "-v")
@@ -161,7 +267,11 @@ func (t *Translation) flags(program string, args []string) (out []string) {
 		text, keep := t.flag(options, name, value)
 		if keep != "" {
 			values[keep] = text
-			out = append(out, quote("-"+keep+"="+text))
+			if word := "-" + keep + "=" + text; expands {
+				out = append(out, quoteExpanding(word))
+			} else {
+				out = append(out, quote(word))
+			}
 		}
 	}
 	if _, ok := values["addr"]; !ok && program == "weir" {
@@ -171,6 +281,7 @@ func (t *Translation) flags(program string, args []string) (out []string) {
 		}
 	}
 	t.defaults(program, values)
+	t.dashboards(program, values)
 	t.verify(program, out)
 	return out
 }
@@ -271,11 +382,37 @@ func (t *Translation) defaults(program string, values map[string]string) {
 	}
 }
 
+// dashboards tells what becomes of the dashboards that goflow2 publishes.
+func (t *Translation) dashboards(program string, values map[string]string) {
+	if program != "weir" {
+		return
+	}
+	metrics := "perfs.json (metrics goflow2_flow_traffic_*, goflow2_flow_process_*, goflow2_flow_decoding_time_seconds) keeps working: each of its queries has an answer"
+	if addr, set := values["addr"]; set && addr == "" {
+		metrics = `perfs.json (metrics goflow2_*) shows nothing, as before: -addr "" serves no metrics`
+	} else if values["metrics.path"] != "" {
+		metrics += "; metrics_path of Prometheus stays " + values["metrics.path"]
+	}
+	t.Dashboards = append(t.Dashboards, metrics,
+		"dashboards of goflow v1 (metrics flow_* without goflow2_, such as flow_process_nf_errors_count) do not: weir has the names of goflow2 v2")
+	if values["transport"] == "kafka" {
+		clickhouse := "viz-ch.json (ClickHouse) keeps working with the tables of goflow2 v2 (time_received_ns): messages and names of fields are the same"
+		if values["format"] != "bin" {
+			clickhouse += "; those tables read protobuf, -format=bin"
+		}
+		t.Dashboards = append(t.Dashboards, clickhouse,
+			"viz-ch.json with tables of goflow2 v1 (TimeReceived) shows times of 1970: neither goflow2 v2 nor weir writes these fields; make the tables again with time_received_ns")
+	}
+	if values["transport.kafka.sasl"] != "" && values["transport.kafka.sasl"] != "none" {
+		t.Changes = append(t.Changes, "KAFKA_SASL_USER and KAFKA_SASL_PASS are needed in weir's environment, as in goflow2's")
+	}
+}
+
 // verify has the new command line parsed.
 func (t *Translation) verify(program string, quoted []string) {
 	args := make([]string, 0, len(quoted))
 	for _, q := range quoted {
-		if words, err := splitWords(q); err == nil && len(words) == 1 {
+		if words, err := splitWords(q); err == nil && len(words) == 1 && !words[0].expands {
 			args = append(args, words[0].text)
 		}
 	}

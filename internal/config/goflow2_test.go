@@ -184,7 +184,13 @@ func TestTranslate(t *testing.T) {
 			"weir '-listen=flow://:6343/?count=4'", []string{"workers in -listen", "blocking in -listen", "queue_size in -listen"}, 0},
 		{"-reuseport -workers 4 -metrics.addr :9 -err.cnt=3", "weir -addr=:9",
 			[]string{"-reuseport is left out", "-workers is left out", "-metrics.addr is called -addr", "-err.cnt is left out"}, 0},
-		{"sudo docker run -p 6343:6343/udp -ti netsampler/goflow2:latest -logfmt json", "weir -logfmt=json", []string{"run weir instead of the container"}, 0},
+		{"sudo docker run -p 6343:6343/udp -ti netsampler/goflow2:latest -logfmt json", "weir -logfmt=json", []string{"the line is for weir outside of a container"}, 0},
+		{"bash -c 'exec goflow2 -format=pb -transport.file.sep= | tee x'", "bash -c 'exec weir -format=bin -transport.file.sep= | tee x'", []string{"the format pb"}, 0},
+		{"sudo docker run --entrypoint /bin/sh netsampler/goflow2 -ec \"/goflow2 -format pb | /enricher -db.asn 'a b'\"",
+			`/bin/sh -c 'weir -format=bin | enricher '\''-db.asn=a b'\'''`, []string{"the format pb", "the line is for weir", "the image of weir has no shell"}, 0},
+		{"cd /data && goflow2 -mapping m.yaml; echo done", "cd /data && weir -mapping=m.yaml ; echo done", nil, 0},
+		{"goflow2 -transport.kafka.topic \"$TOPIC\" -transport.file='$x' $ARGS", "weir \"-transport.kafka.topic=$TOPIC\" '-transport.file=$x' $ARGS",
+			[]string{"$ARGS is set elsewhere"}, 0},
 		{"goflow2 -format=bin -format.protobuf.fixedlen=false -nonsense x", "weir -format=bin", nil, 2},
 		{"A=b nohup goflow2-2.2.6-linux --logfmt=json > flows.json 2>>log &", "A=b nohup weir -logfmt=json > flows.json 2>> log &", nil, 0},
 		{"goflow2 -transport.file.sep='\n' -transport.file \"a b\"", "weir '-transport.file.sep=\n' '-transport.file=a b'", nil, 0},
@@ -213,6 +219,18 @@ func TestTranslate(t *testing.T) {
 				break
 			}
 			at += n + 1
+		}
+	}
+	for line, want := range map[string]string{
+		"goflow2":                       "perfs.json (metrics goflow2_flow_traffic_*",
+		"goflow2 -addr=":                "shows nothing, as before",
+		"goflow2 -metrics.path=/m":      "metrics_path of Prometheus stays /m",
+		"goflow2 -transport kafka":      "those tables read protobuf",
+		"goflow2 -transport=kafka -v x": "goflow2 v1 (TimeReceived) shows times of 1970",
+	} {
+		got, err := Translate(line)
+		if err != nil || !strings.Contains(strings.Join(got.Dashboards, "\n"), want) {
+			t.Errorf("%s: %+v, %v; want %q", line, got, err, want)
 		}
 	}
 	for line, want := range map[string]string{

@@ -21,7 +21,7 @@ var creating = map[string][]string{
 }
 
 // notProduct are folders of tests and tools.
-var notProduct = []string{"bench", "docs", "internal/corpus", "internal/elementgen", "internal/manual/generate", "producer/schema/generate", "internal/kafkalive", "internal/kafkatest", "internal/live", "internal/mmdbtest", "internal/testnet", "internal/vmtest", "internal/weirtest", "sink/sinktest"}
+var notProduct = []string{"bench", "docs", "scripts", "internal/corpus", "internal/elementgen", "internal/manual/generate", "producer/schema/generate", "internal/kafkalive", "internal/kafkatest", "internal/live", "internal/mmdbtest", "internal/testnet", "internal/vmtest", "internal/weirtest", "sink/sinktest"}
 
 // createsItself are files that make files themselves, with what they must have
 // instead.

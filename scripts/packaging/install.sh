@@ -16,7 +16,7 @@ if [ "${1:-}" = remove ]; then
 		rm -f "$root$file"
 	done <"$list"
 	rm -f "$list"
-	rmdir "$prefix/share/weir" "$prefix/share/doc/weir/examples" "$prefix/share/doc/weir" 2>/dev/null || true
+	rmdir "$prefix/share/weir/grafana" "$prefix/share/weir" "$prefix/share/doc/weir/examples" "$prefix/share/doc/weir" 2>/dev/null || true
 	echo "Removed. $SYSCONFDIR/weir, /var/lib/weir and /var/log/weir stay."
 	exit 0
 fi
@@ -48,6 +48,9 @@ put 644 scripts/packaging/weir.sysctl "$lib/sysctl.d/50-weir.conf"
 doc=$prefix/share/doc/weir
 for example in weir.yaml weir-xdp.conf prometheus/weir.rules.yml; do
 	put 644 "scripts/packaging/$example" "$doc/examples/${example##*/}"
+done
+for dashboard in scripts/packaging/grafana/*.json; do
+	put 644 "$dashboard" "$prefix/share/weir/grafana/${dashboard##*/}"
 done
 put 644 README.md "$doc/README.md"
 gzip -9n <CHANGELOG.md >"$manuals/changes"

@@ -12,7 +12,8 @@ for deb in "$1/weir_$version-1_"*.deb; do
 	list=$(dpkg-deb -c "$deb")
 	for file in ./usr/bin/weir ./usr/bin/enricher ./etc/weir/weir.yaml ./usr/lib/systemd/system/weir.service ./usr/lib/sysusers.d/weir.conf \
 		./usr/lib/sysctl.d/50-weir.conf ./usr/share/man/man1/weir.1.gz ./usr/share/man/man5/weir.yaml.5.gz ./usr/share/man/man1/enricher.1.gz \
-		./usr/share/bash-completion/completions/weir ./usr/share/doc/weir/examples/weir.rules.yml ./usr/share/doc/weir/copyright; do
+		./usr/share/bash-completion/completions/weir ./usr/share/doc/weir/examples/weir.rules.yml ./usr/share/doc/weir/copyright \
+		./usr/share/weir/grafana/weir-operations.json ./usr/share/weir/grafana/weir-flows.json; do
 		echo "$list" | grep -q " $file\$" || { echo "lint: $deb: no $file" >&2; failed=1; }
 	done
 	dpkg-deb --ctrl-tarfile "$deb" | tar -xO ./conffiles | grep -qx /etc/weir/weir.yaml || { echo "lint: $deb: the configuration is no conffile" >&2; failed=1; }

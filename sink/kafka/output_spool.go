@@ -30,7 +30,12 @@ type SpoolSettings struct {
 	Dir      string // "" is the default, "none" is none
 	MaxBytes int64
 	Mode     string // "outage", "always"
+
+	progress func(done, total int64) // of the recovery, nil for none
 }
+
+// OnRecovery implements [output.Recovering].
+func (k *Settings) OnRecovery(progress func(done, total int64)) { k.Spool.progress = progress }
 
 func (s *SpoolSettings) options() []option.Option {
 	return []option.Option{
@@ -72,7 +77,7 @@ func (s *SpoolSettings) open(systemd, fallback string, log *slog.Logger) (*spool
 		log.Info("no spool, as configured: " + without)
 		return nil, nil
 	}
-	l, err := spool.Open(spool.Config{Dir: dir, MaxBytes: s.MaxBytes, Logger: log})
+	l, err := spool.Open(spool.Config{Dir: dir, MaxBytes: s.MaxBytes, Progress: s.progress, Logger: log})
 	switch {
 	case err == nil:
 		log.Info("spool is ready", "dir", dir, "max_bytes", s.MaxBytes, "mode", s.Mode)

@@ -49,6 +49,14 @@ type Settings interface {
 	Memory(batch int64) int64
 }
 
+// Recovering is implemented by settings of outputs that may have much to read when they
+// open, such as a log on disk.
+type Recovering interface {
+	// OnRecovery has Open report how many bytes it has read of how many, last when all are.
+	// It is called before Open, if at all.
+	OnRecovery(progress func(done, total int64))
+}
+
 // A Fault is something wrong with the value of an option.
 type Fault struct {
 	Option string

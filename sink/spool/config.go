@@ -44,6 +44,10 @@ type Config struct {
 	// second. A negative value syncs in Commit, before it returns.
 	SyncEvery time.Duration
 
+	// Progress is told in Open how many bytes of the segments have been recovered, last
+	// when all are. Nil is told nothing.
+	Progress func(done, total int64)
+
 	// Logger is told about the begin and the end of faults and of what was
 	// found at the start. Nil discards.
 	Logger *slog.Logger

@@ -73,9 +73,16 @@ func (l *Log) recover() error {
 		return err
 	}
 	foreign := l.losses.Corrupt
+	var done, total int64
+	for _, c := range found {
+		total += c.size
+	}
 	for _, c := range found {
 		if err := l.load(c); err != nil {
 			return fmt.Errorf("read segment %s: %w", c.path, err)
+		}
+		if done += c.size; l.cfg.Progress != nil {
+			l.cfg.Progress(done, total)
 		}
 	}
 	// The list of a clean end knows whether entries are missing at the end.

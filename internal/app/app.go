@@ -17,6 +17,7 @@ import (
 	"github.com/weirflow/weir/internal/manual"
 	"github.com/weirflow/weir/internal/manual/programs"
 	"github.com/weirflow/weir/internal/metrics"
+	"github.com/weirflow/weir/internal/top"
 	"github.com/weirflow/weir/sink/output"
 )
 
@@ -56,6 +57,8 @@ func Main(env Env) int {
 		return xdpCommand(env, args)
 	case "reload":
 		return reloadCommand(env, args)
+	case "top":
+		return topCommand(env, args)
 	case "help":
 		return helpCommand(env, args)
 	case "completion":
@@ -79,7 +82,7 @@ func helpCommand(env Env, args []string) int {
 		return ExitOK
 	}
 	switch args[0] {
-	case "run", "decode", "check":
+	case "run", "decode", "check", "top":
 		env.Stderr = env.Stdout
 		env.Args = []string{args[0], "-h"}
 		return Main(env)
@@ -93,6 +96,22 @@ func helpCommand(env Env, args []string) int {
 		return ExitUsage
 	}
 	fmt.Fprint(env.Stdout, text)
+	return ExitOK
+}
+
+// topCommand shows a running weir.
+func topCommand(env Env, args []string) int {
+	o, err := top.Parse(args, env.Environ, env.Stderr)
+	if err == nil && o.Version {
+		fmt.Fprintln(env.Stdout, versionLine())
+		return ExitOK
+	}
+	if err == nil {
+		err = o.Run(env.Stdout)
+	}
+	if err != nil {
+		return fail(env, err)
+	}
 	return ExitOK
 }
 

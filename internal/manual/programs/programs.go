@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/manual"
+	"github.com/weirflow/weir/internal/top"
 )
 
 // commands are the commands of weir, in the order of the help.
@@ -18,6 +19,7 @@ var commands = []manual.Command{
 	{Name: "check", Args: "-strict -json -defaults", Does: "the same; fail at warnings too, as JSON, with options at their defaults"},
 	{Name: "check", Args: "-goflow2 \"LINE\"", Does: "a command line of goflow2 as one of weir, and what differs"},
 	{Name: "reload", Args: "[PID]", Does: "have a running weir read its configuration again"},
+	{Name: "top", Args: "[-addr host:port] [-once]", Does: "show a running weir: rates, loss, exporters; -once as tables", Table: top.Table()},
 	{Name: "xdp detach", Args: "IF...", Does: "remove the XDP programs that a weir which has ended left"},
 	{Name: "completion", Args: "bash|zsh|fish", Does: "write the shell's completions"},
 	{Name: "help", Args: "[command|option]", Does: "this text, the flags of a command, or one option"},

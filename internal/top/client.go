@@ -66,7 +66,8 @@ func (r request) path() string {
 // answer is what became of a request: a page, or an error.
 type answer struct {
 	request
-	began, at time.Time // when it was asked for, and when it was there
+	began, at time.Time     // when it was asked for, and when it was there
+	skew      time.Duration // how far weir's clock is ahead of ours, if by seconds
 	err       error
 	health    *health
 	metrics   metrics
@@ -121,6 +122,11 @@ func (c *client) ask(ctx context.Context, r request) (a answer) {
 		return a
 	}
 	defer func() { _ = resp.Body.Close() }() // it was only read
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		if skew := date.Sub(c.now()); skew.Abs() > 2*time.Second { // Date is of whole seconds
+			a.skew = skew
+		}
+	}
 	body := &bounded{r: resp.Body, left: maxPage}
 	// /health answers 503 where weir does not work, and the page says why.
 	if resp.StatusCode != http.StatusOK && (r.page != pageHealth || resp.StatusCode != http.StatusServiceUnavailable) {

@@ -56,7 +56,7 @@ func writeTables(w io.Writer, st *state, addr string, now time.Time) {
 	row("version", m.version().word())
 	row("status", h.Status.word())
 	if start, ok := st.up(); ok {
-		row("uptime_seconds", int64(now.Sub(start).Seconds()))
+		row("uptime_seconds", int64(now.Add(st.skew).Sub(start).Seconds()))
 	}
 	row("datagrams_per_second", decimal(h.DatagramsPerSecond))
 	row("records_per_second", decimal(h.RecordsPerSecond))
@@ -112,7 +112,7 @@ func writeTables(w io.Writer, st *state, addr string, now time.Time) {
 		if r.silent {
 			state = "silent"
 		}
-		row(r.addr.word(), text(r.protocols).word(), decimal(r.datagramRate), decimal(r.rate), r.datagrams, r.records, r.network, r.here, r.fault, int64(now.Sub(r.lastSeen).Seconds()), state)
+		row(r.addr.word(), text(r.protocols).word(), decimal(r.datagramRate), decimal(r.rate), r.datagrams, r.records, r.network, r.here, r.fault, int64(r.seen.Seconds()), state)
 	}
 	end()
 }

@@ -32,7 +32,7 @@ func (m *model) screen() string {
 	lines = append(lines[:rows], m.footer())
 	for i, line := range lines {
 		if ansi.StringWidth(line) > m.width {
-			lines[i] = ansi.Truncate(line, m.width, "") + "\x1b[m"
+			lines[i] = ansi.Truncate(line, m.width, "..") + "\x1b[m"
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -54,7 +54,7 @@ func (m *model) title() string {
 	}
 	what = m.style.bold(cut(what, 24)) + " at " + string(clean(m.addr))
 	if start, ok := s.up(); ok {
-		what += ", up " + span(m.now.Sub(start))
+		what += ", up " + span(m.now.Add(s.skew).Sub(start))
 	}
 	status := text("reading")
 	if s.health != nil {
@@ -137,8 +137,9 @@ func (m *model) empty() string {
 func (m *model) headLines() []string {
 	s := m.state
 	lines := []string{m.title()}
-	lines = append(lines, m.flow("Received", s.rate(received), "datagrams/s", bits(s.rate("weir_datagrams_received_bytes_total")), s.datagrams))
-	lines = append(lines, m.flow("Records", s.rate(produced), "records/s", outRate(s.rate("weir_sink_bytes_total")), s.records))
+	datagrams, records := s.rates()
+	lines = append(lines, m.flow("Received", datagrams, "datagrams/s", bits(s.rate("weir_datagrams_received_bytes_total")), s.datagrams))
+	lines = append(lines, m.flow("Records", records, "records/s", outRate(s.rate("weir_sink_bytes_total")), s.records))
 	lines = append(lines, m.named("Process", m.process()), m.named("Queues", m.queues()), m.named("Loss", m.loss()))
 	if a := m.action(); a != "" {
 		for i, line := range wrap(a, m.width-11)[:min(2, len(wrap(a, m.width-11)))] {
@@ -152,7 +153,7 @@ func (m *model) headLines() []string {
 	if err := s.problem(); err != nil {
 		what := err.Error()
 		if s.away != nil {
-			what += "; the numbers are of " + s.reached.Format("15:04:05") + ", and weir is asked again each second"
+			what += "; numbers of " + s.reached.Format("15:04:05") + "; asking again each second"
 		}
 		lines = append(lines, m.named("Trouble", m.style.bad(cut(what, m.width-11))))
 	}
@@ -207,7 +208,7 @@ func (m *model) queues() string {
 		parts = append(parts, si(s.sum("weir_sets_held"))+" sets pending")
 	}
 	if rings := s.rings(); len(rings) > 0 {
-		parts = append(parts, fmt.Sprintf("rings at most %.0f %% full", rings[0].full()*100))
+		parts = append(parts, fmt.Sprintf("rings %.0f %%", rings[0].full()*100))
 	}
 	if s.has("weir_spool_bytes") {
 		parts = append(parts, "spool "+size(s.sum("weir_spool_bytes")))
@@ -243,7 +244,7 @@ func (m *model) loss() string {
 	}
 	line := m.style.good("nothing in the last minute")
 	if lost != nil {
-		line = strings.Join(lost, ", ") + " in the last minute"
+		line = "last minute: " + strings.Join(lost, ", ")
 	}
 	if trouble != nil {
 		line += "; " + strings.Join(trouble, ", ")
@@ -273,17 +274,17 @@ func (m *model) action() string {
 
 // footer is the last line: the keys that do something here.
 func (m *model) footer() string {
-	keys := "tab views  s sort  r reverse  / filter  enter detail  p pause  ? help  q quit"
+	keys := "1 exporters  2 loss  3 queues  s sort  / filter  enter detail  ? help  q quit"
 	switch {
 	case m.typing:
 		keys = "filter: text, prefix (192.0.2.0/24), silent or lost   enter keep  esc clear"
 	case m.help, m.view == viewDetail:
 		keys = "up/down scroll  esc back  p pause  ? help  q quit"
 	case m.view != viewExporters:
-		keys = "tab views  up/down scroll  esc exporters  p pause  ? help  q quit"
+		keys = "1 exporters  2 loss  3 queues  up/down scroll  p pause  ? help  q quit"
 	}
 	if m.paused {
-		keys = strings.Replace(keys, "p pause", "p continue", 1)
+		keys = "p continue  " + strings.Replace(keys, "p pause  ", "", 1)
 	}
 	return m.style.reverse(left(" "+keys, m.width))
 }

@@ -39,6 +39,9 @@ type state struct {
 	detail    *exporter
 	detailErr error
 
+	// skew is how far weir's clock is ahead of ours.
+	skew time.Duration
+
 	// away is why weir cannot be reached, nil if it can.
 	away      error
 	awaySince time.Time
@@ -53,8 +56,9 @@ type row struct {
 	protocols            string
 	datagramRate, rate   float64 // datagrams and records a second
 	datagrams, records   uint64
-	network, here, fault uint64 // lost, by place, and faulty datagrams
-	lastSeen             time.Time
+	network, here, fault uint64        // lost, by place, and faulty datagrams
+	lastSeen             time.Time     // by weir's clock
+	seen                 time.Duration // how long ago that was when the page was read
 	silent               bool
 	templates            int
 	sampling             string
@@ -91,7 +95,7 @@ func (s *state) apply(a *answer) {
 		s.fail(a)
 		return
 	}
-	s.away, s.reached = nil, a.at
+	s.away, s.reached, s.skew = nil, a.at, a.skew
 	delete(s.failed, a.page)
 	switch a.page {
 	case pageHealth:
@@ -166,6 +170,16 @@ func (s *state) rate(name string, labels ...string) float64 {
 	return grown / d
 }
 
+// rates returns datagrams and records a second: between two pages of metrics, or where there
+// are none yet, over weir's last ten seconds.
+func (s *state) rates() (datagrams, records float64) {
+	datagrams, records = s.rate(received), s.rate(produced)
+	if math.IsNaN(datagrams) && s.health != nil {
+		datagrams, records = s.health.DatagramsPerSecond, s.health.RecordsPerSecond
+	}
+	return datagrams, records
+}
+
 // restartSweep begins the walk of the pages of exporters again.
 func (s *state) restartSweep() { s.sweep, s.page = s.sweep+1, 0 }
 
@@ -181,6 +195,7 @@ func (s *state) take(a *answer) {
 			s.rows[x.Addr] = r
 		}
 		r.update(x, a.at)
+		r.seen = a.at.Add(a.skew).Sub(x.LastSeen)
 		r.sweep = s.sweep
 	}
 	s.page++
@@ -207,7 +222,7 @@ func (r *row) update(x *exporter, at time.Time) {
 	r.datagrams, r.records = x.Datagrams, x.Records
 	r.network, r.here, r.fault = sum(x.Lost.Network), x.Lost.here(), x.Lost.Here.Decode+x.Lost.Here.Incomplete
 	r.lastSeen, r.silent, r.templates = x.LastSeen, x.Silent, x.Templates
-	r.sampling = rates(x)
+	r.sampling = samplingRates(x)
 	if now := r.lost(); now > before {
 		r.losses = append(r.losses, loss{at, now - before})
 	}
@@ -232,8 +247,8 @@ func protocols(list []text) string {
 	return strings.Join(names, ",")
 }
 
-// rates writes the sampling rate of an exporter, or the range of several.
-func rates(x *exporter) string {
+// samplingRates writes the sampling rate of an exporter, or the range of several.
+func samplingRates(x *exporter) string {
 	var low, high uint64
 	for i, s := range x.Sampling {
 		if i == 0 || s.Rate < low {

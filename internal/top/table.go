@@ -113,7 +113,7 @@ var columns = []column{
 	{title: "RECORDS", width: 7, from: 112, cell: func(r *row, _ time.Time) string { return compact(r.records) }},
 	{title: "SAMPLING", width: 11, from: 126, cell: func(r *row, _ time.Time) string { return r.sampling }},
 	{title: "TEMPLATES", width: 9, from: 136, cell: func(r *row, _ time.Time) string { return compact(uint64(max(0, r.templates))) }},
-	{title: "LAST SEEN", width: 9, cell: func(r *row, now time.Time) string { return since(now, r.lastSeen) }},
+	{title: "LAST SEEN", width: 9, cell: func(r *row, _ time.Time) string { return span(r.seen) }},
 	{title: "STATE", width: 6, left: true, cell: func(r *row, now time.Time) string { return r.state(now) }},
 }
 

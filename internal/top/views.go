@@ -20,7 +20,7 @@ func (m *model) lossLines() []string {
 	for _, p := range h.Places {
 		last := "-"
 		if p.LastLoss != nil {
-			last = since(m.now, *p.LastLoss)
+			last = since(m.now.Add(m.state.skew), *p.LastLoss)
 		}
 		mark := "  "
 		if p.LastMinute > 0 {
@@ -91,19 +91,19 @@ func (m *model) queueLines() []string {
 	if s == nil {
 		return []string{"", "reading /metrics ..."}
 	}
-	line := func(name, value, note string) string { return "  " + left(name, 34) + right(value, 12) + "  " + note }
+	line := func(name, value, note string) string { return "  " + left(name, 30) + right(value, 14) + "  " + note }
 	number := func(metric string) string { return group(whole(s.sum(metric))) }
 	lines := []string{"", m.style.bold("Queues") + ", in the order in which a flow comes by them"}
 	if s.has("weir_xdp_frames_waiting") {
-		lines = append(lines, line("frames in rings", number("weir_xdp_frames_waiting"), "redirected by the XDP program, not yet read"))
+		lines = append(lines, line("frames in rings", number("weir_xdp_frames_waiting"), "redirected, not yet read"))
 	}
 	if s.has("weir_sets_held") {
 		lines = append(lines, line("sets pending", number("weir_sets_held"), "wait for their template, "+size(s.sum("weir_sets_held_bytes"))),
-			line("datagrams pending", number("weir_datagrams_held"), "those that the sets are of"))
+			line("datagrams pending", number("weir_datagrams_held"), "those with these sets"))
 	}
-	lines = append(lines, line("records in flight", number("weir_records_in_flight"), "encoded, not yet taken by the output"))
+	lines = append(lines, line("records in flight", number("weir_records_in_flight"), "encoded, not yet written"))
 	if s.has("weir_kafka_held_bytes") {
-		lines = append(lines, line("held for Kafka", size(s.sum("weir_kafka_held_bytes")), "batches that Kafka has not acknowledged"))
+		lines = append(lines, line("held for Kafka", size(s.sum("weir_kafka_held_bytes")), "not yet acknowledged"))
 	}
 	if s.has("weir_spool_bytes") {
 		lines = append(lines, line("spooled", number("weir_records_spooled"), "records on disk, "+size(s.sum("weir_spool_bytes"))))
@@ -115,7 +115,7 @@ func (m *model) queueLines() []string {
 	if rings := s.rings(); len(rings) > 0 {
 		lines = append(lines, "", m.style.bold("Rings")+", the fullest first: entries that waited at most, of how many")
 		for _, r := range rings {
-			full := fmt.Sprintf("of %s  %3.0f %% %s", group(whole(r.size)), r.full()*100, bar(r.full(), 20))
+			full := fmt.Sprintf("of %s  %3.0f %% %s", group(whole(r.size)), r.full()*100, bar(r.full(), 10))
 			if r.full() > 0.8 {
 				full = m.style.bad(full)
 			}
@@ -164,7 +164,7 @@ func (m *model) detailLines() []string {
 	}
 	lines := []string{
 		"", m.style.bold("Exporter "+addr) + "  " + state, "",
-		m.named("Seen", "last "+since(m.now, x.LastSeen)+" ago, first "+x.FirstSeen.In(m.now.Location()).Format("2006-01-02 15:04:05")),
+		m.named("Seen", "last "+since(m.now.Add(m.state.skew), x.LastSeen)+" ago, first "+x.FirstSeen.In(m.now.Location()).Format("2006-01-02 15:04:05")),
 		m.named("Sends", strings.Join(names, ", ")),
 		m.named("Rates", fmt.Sprintf("%s datagrams/s, %s records/s over the last minute", si(x.DatagramRate), si(x.RecordRate))),
 		m.named("In all", fmt.Sprintf("%s datagrams, %s, %s records", group(x.Datagrams), size(float64(x.Bytes)), group(x.Records))),
@@ -238,7 +238,7 @@ func announced(x *exporter) (list []string) {
 	for _, d := range x.Options {
 		for kind, names := range d.Names {
 			for number, name := range names {
-				list = append(list, fmt.Sprintf("%s %s %q", kind, number, string(name)))
+				list = append(list, fmt.Sprintf("%s %s \"%s\"", kind, number, name))
 			}
 		}
 	}
@@ -303,12 +303,11 @@ Keys
   tab, 1 2 3     exporters, loss by place, queues and rings
   up, down, j k  move; page up, page down, home and end too
   enter          all about the exporter under the cursor; esc returns
-  s              sort by records/s, loss, silence or address
-  r              reverse the order
+  s, r           sort by records/s, loss, silence or address; reverse the order
   /              filter: part of an address or protocol, a prefix as
                  192.0.2.0/24, silent, or lost; esc shows all again
   p, space       pause, and continue
-  q, ctrl-c      quit
+  q, ctrl-c      quit; ctrl-z suspends
 
 Numbers
   k, M, G are thousands, millions and so on; KiB and MiB are of 1,024.
@@ -319,7 +318,7 @@ Numbers
                  on the network, and on this host (HERE)
   FAULTS         datagrams of which a part or all could not be decoded
   STATE          losing: in the last minute; silent: -exporters.silent-after
-  Sums over places in the order of a flow: see docs/runbook.md.`
+  Places of loss and what to do about each: docs/runbook.md.`
 
 func (m *model) helpLines() []string {
 	lines := strings.Split(helpText, "\n")

@@ -29,11 +29,10 @@ type state struct {
 	datagrams, records []float64 // rates, the oldest first
 
 	rows   map[text]*row
-	order  []*row // rows in the order in which they are shown
-	sweep  int    // the walk of the pages of exporters that is going on
-	swept  bool   // one of them came to its end
-	pages  int    // pages of the last complete walk
-	page   int    // pages of this walk so far
+	sweep  int  // the walk of the pages of exporters that is going on
+	swept  bool // one of them came to its end
+	pages  int  // pages of the last complete walk
+	page   int  // pages of this walk so far
 	totals struct{ exporters, max, silent int }
 
 	detail    *exporter

@@ -81,9 +81,13 @@ func (m *model) exporterScreen() []string {
 	// A low screen keeps the table rather than the totals.
 	head = head[:max(1, min(len(head), m.height-6))]
 	s := m.state
-	title := m.style.bold("Exporters") + fmt.Sprintf("  %s", group(whole(float64(s.totals.exporters))))
+	known := s.totals.exporters
+	if !s.swept && s.page == 0 && s.health != nil {
+		known = s.health.Exporters
+	}
+	title := m.style.bold("Exporters") + "  " + group(uint64(max(0, known)))
 	if s.totals.silent > 0 {
-		title += ", " + m.style.warn(group(whole(float64(s.totals.silent)))+" silent")
+		title += ", " + m.style.warn(group(uint64(s.totals.silent))+" silent")
 	}
 	title += ", " + m.sort.String()
 	if m.backwards {
@@ -231,6 +235,9 @@ func (m *model) loss() string {
 	h := m.state.health
 	if h == nil {
 		return "-"
+	}
+	if len(h.Places) == 0 && len(h.Reasons) > 0 { // weir starts or stops
+		return m.style.bad(string(h.Reasons[0]))
 	}
 	var lost, trouble []string
 	for _, p := range h.Places {

@@ -119,6 +119,11 @@ var scenes = map[string]func(t *testing.T, width, height int) *looker{
 		l.metrics(16000, l.at.Unix()-7)
 		return l
 	},
+	"starting": func(t *testing.T, width, height int) *looker {
+		l := look(t, width, height, false)
+		l.send(read(t, request{page: pageHealth}, `{"status":"failing","reasons":["weir is starting or stopping"]}`, l.at))
+		return l
+	},
 	"slow": func(t *testing.T, width, height int) *looker {
 		l := look(t, width, height, false)
 		l.fail(pageExporters, errors.New("no answer within 8s"))

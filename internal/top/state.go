@@ -3,6 +3,7 @@ package top
 import (
 	"errors"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +53,7 @@ type state struct {
 // row is what is shown of an exporter.
 type row struct {
 	addr                 text
+	ip                   netip.Addr
 	protocols            string
 	datagramRate, rate   float64 // datagrams and records a second
 	datagrams, records   uint64
@@ -190,7 +192,8 @@ func (s *state) take(a *answer) {
 		x := &e.List[i]
 		r := s.rows[x.Addr]
 		if r == nil {
-			r = &row{addr: x.Addr, network: sum(x.Lost.Network), here: x.Lost.here()}
+			ip, _ := netip.ParseAddr(string(x.Addr)) // readExporters has looked
+			r = &row{addr: x.Addr, ip: ip, network: sum(x.Lost.Network), here: x.Lost.here()}
 			s.rows[x.Addr] = r
 		}
 		r.update(x, a.at)

@@ -36,18 +36,9 @@ func (o order) compare(a, b *row, now time.Time) int {
 			return c
 		}
 	case byAddress:
-		return compareAddresses(a.addr, b.addr)
+		return a.ip.Compare(b.ip)
 	}
-	return cmp.Or(cmp.Compare(b.rate, a.rate), cmp.Compare(b.datagramRate, a.datagramRate), compareAddresses(a.addr, b.addr))
-}
-
-func compareAddresses(a, b text) int {
-	x, errX := netip.ParseAddr(string(a))
-	y, errY := netip.ParseAddr(string(b))
-	if errX != nil || errY != nil {
-		return strings.Compare(string(a), string(b))
-	}
-	return x.Compare(y)
+	return cmp.Or(cmp.Compare(b.rate, a.rate), cmp.Compare(b.datagramRate, a.datagramRate), a.ip.Compare(b.ip))
 }
 
 // sorted returns the rows that a filter keeps, in order.
@@ -73,10 +64,7 @@ func sorted(rows map[text]*row, o order, backwards bool, filter string, now time
 func matcher(filter string) func(*row, time.Time) bool {
 	filter = strings.ToLower(strings.TrimSpace(filter))
 	if p, err := netip.ParsePrefix(filter); err == nil {
-		return func(r *row, _ time.Time) bool {
-			a, err := netip.ParseAddr(string(r.addr))
-			return err == nil && p.Contains(a)
-		}
+		return func(r *row, _ time.Time) bool { return p.Contains(r.ip) }
 	}
 	switch filter {
 	case "":

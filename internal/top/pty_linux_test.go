@@ -2,6 +2,7 @@ package top
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -161,6 +162,20 @@ func TestTerminal(t *testing.T) {
 	defer func() { _ = top.Process.Kill() }()
 	watch(t, screen, 0, "Exporters")
 	watch(t, screen, 0, "127.0.0.1 ")
+	// The exporter announces a name that would take over the terminal.
+	if _, err := conn.Write(named("Gi\x1b]0;owned\a\x1b[2J")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := user.WriteString("\r"); err != nil {
+		t.Fatal(err)
+	}
+	watch(t, screen, 0, `"Gi\x1b]0;owned\a\x1b[2J`)
+	if strings.Contains(screen.String(), "\x1b]0;owned") {
+		t.Error("the name of an interface reached the terminal as a command")
+	}
+	if _, err := user.WriteString("1"); err != nil {
+		t.Fatal(err)
+	}
 	from := len(screen.String())
 	c.stop()
 	watch(t, screen, from, "AWAY")
@@ -202,6 +217,20 @@ func v5() []byte {
 	p := make([]byte, 24+48)
 	p[1], p[3] = 5, 1
 	return p
+}
+
+// named is a message of IPFIX whose options data name interface 1, in 24 bytes.
+func named(name string) []byte {
+	var b []byte
+	word := func(list ...uint16) {
+		for _, v := range list {
+			b = binary.BigEndian.AppendUint16(b, v)
+		}
+	}
+	word(10, 16+18+32, 0, 0, 0, 0, 0, 1)  // header: length, time, sequence, domain
+	word(3, 18, 256, 2, 1, 10, 4, 82, 24) // options template: scope interface, its name
+	word(256, 32, 0, 1)                   // data set
+	return append(append(b, name...), make([]byte, 24-len(name))...)
 }
 
 // TestOnce runs the real weir top -once: tables for scripts, and exit codes.

@@ -175,9 +175,30 @@ func middle(s string, width int) string {
 	return s[:head] + ".." + s[len(s)-(width-2-head):]
 }
 
-// wrap breaks words into lines of at most width columns.
+// wrap breaks text between words into lines of at most width columns, and words that are
+// longer anywhere. There is at least one line.
 func wrap(s string, width int) []string {
-	return strings.Split(ansi.Wrap(s, max(10, width), ""), "\n")
+	width = max(10, width)
+	lines := []string{""}
+	for _, word := range strings.Fields(s) {
+		last := &lines[len(lines)-1]
+		w := ansi.StringWidth(word)
+		switch {
+		case *last == "" && w <= width:
+			*last = word
+		case *last != "" && ansi.StringWidth(*last)+1+w <= width:
+			*last += " " + word
+		case w <= width:
+			lines = append(lines, word)
+		default:
+			pieces := strings.Split(ansi.Hardwrap(word, width, true), "\n")
+			if *last == "" {
+				lines = lines[:len(lines)-1]
+			}
+			lines = append(lines, pieces...)
+		}
+	}
+	return lines
 }
 
 // style colors and marks text. Without color it still uses bold and reverse.

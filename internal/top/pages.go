@@ -317,8 +317,8 @@ func (m metrics) rings() (list []ring) {
 
 // full is how full the ring was at most, 1 for full.
 func (r ring) full() float64 {
-	if r.size <= 0 {
-		return 0
+	if share := r.high / r.size; share > 0 && share <= 1 {
+		return share
 	}
-	return r.high / r.size
+	return 0
 }

@@ -342,7 +342,7 @@ func TestPause(t *testing.T) {
 // FuzzPages: whatever a page holds, a screen comes of it that is text.
 func FuzzPages(f *testing.F) {
 	f.Add(healthPage(true), metricsPage(1e6, began.Unix()), exportersPage(1, 9, 1, "192.0.2.9", noon), detailPage(noon))
-	f.Add(`{"status":"\u001b"}`, "weir_datagrams_received_total NaN\nweir_xdp_ring_size{ring=\"\x1b\"} -1e300\n", `{"list":[{"exporter":"::1","last_seen":"0001-01-01T00:00:00Z"}]}`, `{"list":[{"exporter":"1.1.1.1"}]}`)
+	f.Add(`{"status":"\u001b"}`, "weir_datagrams_received_total NaN\nweir_xdp_ring_size{ring=\"\x1b\"} -1e300\nweir_xdp_ring_size{ring=\"b\"} NaN\nweir_xdp_ring_size{ring=\"c\"} +Inf\n", `{"list":[{"exporter":"::1","last_seen":"0001-01-01T00:00:00Z"}]}`, `{"list":[{"exporter":"1.1.1.1"}]}`)
 	f.Fuzz(func(t *testing.T, healthText, metricsText, exportersText, detailText string) {
 		m := newModel(nil, "127.0.0.1:8080", style{steps: steps}, answer{request: request{page: pageHealth}, at: noon, health: &health{Status: "ok"}})
 		m.plan.one = "192.0.2.1"

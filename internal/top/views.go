@@ -148,7 +148,7 @@ func (m *model) detailLines() []string {
 	addr := string(m.plan.one)
 	switch {
 	case m.state.detailErr != nil:
-		return []string{"", m.style.bold("Exporter " + addr), "", "weir has no entry of it any more: another one may have taken its place (esc shows all)"}
+		return []string{"", m.style.bold("Exporter " + addr), "", "weir has no entry of it any more (esc shows all)"}
 	case x == nil && m.paused:
 		return []string{"", m.style.bold("Exporter " + addr), "", "not read yet: p ends the pause"}
 	case x == nil:

@@ -20,6 +20,7 @@ import (
 	"github.com/weirflow/weir/internal/metrics"
 	"github.com/weirflow/weir/internal/probe"
 	"github.com/weirflow/weir/internal/progress"
+	"github.com/weirflow/weir/internal/top"
 	"github.com/weirflow/weir/sink/output"
 )
 
@@ -100,6 +101,22 @@ func helpCommand(env Env, args []string) int {
 		return ExitUsage
 	}
 	fmt.Fprint(env.Stdout, text)
+	return ExitOK
+}
+
+// topCommand shows a running weir.
+func topCommand(env Env, args []string) int {
+	o, err := top.Parse(args, env.Environ, env.Stderr)
+	if err == nil && o.Version {
+		fmt.Fprintln(env.Stdout, versionLine())
+		return ExitOK
+	}
+	if err == nil {
+		err = o.Run(env.Stdout)
+	}
+	if err != nil {
+		return fail(env, err)
+	}
 	return ExitOK
 }
 

@@ -20,6 +20,7 @@ func TestHelpOfOption(t *testing.T) {
 		{"batch.sice", ExitUsage, []string{"no help on \"batch.sice\"", "did you mean -batch.size?"}},
 		{"nothing.of.the.kind", ExitUsage, []string{"unknown option", "weir help lists"}},
 		{"check", ExitOK, []string{"Usage: weir"}},
+		{"top", ExitOK, []string{"Usage: weir top [-addr host:port] [-once]", "environment WEIR_ADDR"}},
 	} {
 		var out, errs bytes.Buffer
 		code := Main(Env{Args: []string{"help", c.name}, Stdout: &out, Stderr: &errs})

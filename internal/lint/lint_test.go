@@ -53,7 +53,7 @@ var rules = []rule{
 	{"internal/handover", []string{}, []string{"github.com/prometheus"}},
 	{"internal/life", []string{"internal/create"}, []string{"github.com/prometheus"}},
 	{"internal/places", []string{"internal/collector", "producer", "sink", "decoders"}, []string{"os", "net/http", "github.com/prometheus"}},
-	{"internal/top", []string{}, []string{"os"}},
+	{"internal/top", []string{"internal/config", "internal/option", "internal/places"}, []string{"log"}},
 	{"internal/wake", []string{}, []string{"github.com/prometheus"}},
 	{"internal/capture", []string{"internal/capture"}, []string{"github.com/prometheus"}},
 	{"internal/collector", []string{"internal/create", "internal/retain", "internal/udp", "internal/life", "internal/capture", "internal/wake", "producer", "sink", "decoders", "xdp", "bpf"}, []string{"github.com/prometheus"}},

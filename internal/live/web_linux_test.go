@@ -100,7 +100,9 @@ func TestWebConfig(t *testing.T) {
 	if status, _, err := w.get("/metrics"); err == nil && status == 200 {
 		t.Error("served without TLS")
 	}
-	if code, out, errs := runWeir(t, weirCommand(host, "top", "-once", "-interval", "1s", "-ca", cert, "-addr", "https://ops:secret@127.0.0.1:8080")); code != 0 || !strings.Contains(out, "weir ") || strings.Contains(out, "secret") {
+	top := weirCommand(host, "top", "-once", "-tls", cert, "-user", "ops")
+	top.Env = append(top.Env, "WEIR_TOP_PASSWORD=secret")
+	if code, out, errs := runWeir(t, top); code != 0 || !strings.Contains(out, "exporter") || strings.Contains(out, "secret") {
 		t.Errorf("weir top: %d\n%s%s", code, out, errs)
 	}
 	if code, _, errs := runWeir(t, weirCommand(host, "reload", itoa(w.pid()))); code != 0 {

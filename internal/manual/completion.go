@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/option"
 )
 
@@ -47,6 +48,30 @@ func commandWords(p *Program) (list []Command) {
 	return list
 }
 
+// ownFlags returns the commands that have options of their own.
+func ownFlags(p *Program) (list []Command) {
+	for _, c := range p.Commands {
+		if c.Table != nil {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// flagNames lists the flags of a table.
+func flagNames(t *config.Table) string {
+	var names []string
+	for i := range t.Options {
+		names = append(names, "-"+t.Options[i].Name)
+	}
+	return strings.Join(names, " ")
+}
+
+// has reports whether a table has an option.
+func has(t *config.Table, name string) bool {
+	return slices.ContainsFunc(t.Options, func(o option.Option) bool { return o.Name == name })
+}
+
 // sentence returns the first sentence of a text, without its full stop.
 func sentence(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
@@ -74,6 +99,9 @@ func bash(p *Program) string {
 		}
 	}
 	b.WriteString("\tesac\n")
+	for _, c := range ownFlags(p) {
+		fmt.Fprintf(&b, "\tif [[ $cur == -* && ${COMP_WORDS[1]} == %s ]]; then\n\t\tmapfile -t COMPREPLY < <(compgen -W '%s -version -help' -- \"$cur\")\n\t\treturn\n\tfi\n", c.Name, flagNames(c.Table))
+	}
 	fmt.Fprintf(&b, "\tif [[ $cur == -* ]]; then\n\t\tmapfile -t COMPREPLY < <(compgen -W '%s -version -help' -- \"$cur\")\n\t\treturn\n\tfi\n", strings.Join(flags, " "))
 	if list := commandWords(p); list != nil {
 		var names []string
@@ -106,6 +134,13 @@ func zsh(p *Program) string {
 		}
 		fmt.Fprintf(&b, "  '-%s[%s]%s' \\\n", o.Name, clean.Replace(sentence(o.Help)), action)
 	}
+	for _, c := range ownFlags(p) {
+		for i := range c.Table.Options {
+			if o := &c.Table.Options[i]; !has(p.Table, o.Name) {
+				fmt.Fprintf(&b, "  '-%s[%s]' \\\n", o.Name, clean.Replace("of "+c.Name+": "+sentence(o.Help)))
+			}
+		}
+	}
 	b.WriteString("  '-version[print the version and exit]' \\\n  '-help[print the help and exit]' \\\n")
 	if list := commandWords(p); list != nil {
 		b.WriteString("  '1:command:((")
@@ -135,6 +170,13 @@ func fish(p *Program) string {
 			extra = " -r -F"
 		}
 		fmt.Fprintf(&b, "complete -c %s -o %s%s -d '%s'\n", p.Name, o.Name, extra, quote.Replace(sentence(o.Help)))
+	}
+	for _, c := range ownFlags(p) {
+		for i := range c.Table.Options {
+			if o := &c.Table.Options[i]; !has(p.Table, o.Name) {
+				fmt.Fprintf(&b, "complete -c %s -n '__fish_seen_subcommand_from %s' -o %s -d '%s'\n", p.Name, c.Name, o.Name, quote.Replace(sentence(o.Help)))
+			}
+		}
 	}
 	fmt.Fprintf(&b, "complete -c %s -o version -d 'Print the version and exit'\ncomplete -c %s -o help -d 'Print the help and exit'\n", p.Name, p.Name)
 	for _, c := range commandWords(p) {

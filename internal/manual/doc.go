@@ -20,7 +20,11 @@ type Program struct {
 }
 
 // A Command is a subcommand. Several may have one name.
-type Command struct{ Name, Args, Does string }
+type Command struct {
+	Name, Args, Does string
+	// Table has the command's options, where they are not those of the program.
+	Table *config.Table
+}
 
 // An Exit is an exit code.
 type Exit struct {

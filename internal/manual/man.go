@@ -78,6 +78,17 @@ func Man(p *Program, version, date string) string {
 			b.text(origin(&o))
 		}
 	}
+	for _, c := range p.Commands {
+		if c.Table == nil {
+			continue
+		}
+		b.line(".SS Of %s", roff(c.Table.Command))
+		for _, o := range c.Table.Options {
+			b.tagged(fmt.Sprintf(".BR \\-%s \" %s\"", roff(o.Name), roff(o.Shape)), o.Help)
+			b.line(".br")
+			b.text(defaultOf(&o))
+		}
+	}
 	b.line(".SS Other")
 	b.tagged(`.BR \-v , " \-version"`, "Print the version and exit.")
 	b.tagged(`.BR \-h , " \-help"`, "Print the help and exit.")
@@ -126,8 +137,8 @@ func (p *page) see(pages []string) {
 	}
 }
 
-// origin says where the value of an option comes from.
-func origin(o *option.Option) string {
+// defaultOf says which value an option has, and which variable sets it.
+func defaultOf(o *option.Option) string {
 	def := o.Default
 	if def == "" {
 		def = "empty"
@@ -136,6 +147,12 @@ func origin(o *option.Option) string {
 	if o.Env() != "" {
 		text += " Environment: " + o.Env() + "."
 	}
+	return text
+}
+
+// origin says where the value of an option comes from, and when a change takes effect.
+func origin(o *option.Option) string {
+	text := defaultOf(o)
 	if o.Live {
 		return text + " A reload changes it."
 	}

@@ -34,6 +34,16 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s: no key %s", p.Name, o.Key())
 			}
 		}
+		for _, c := range p.Commands {
+			if c.Table == nil {
+				continue
+			}
+			for _, o := range c.Table.Options {
+				if _, own, _ := strings.Cut(man, ".SS Of "+c.Table.Command); !strings.Contains(own, `.BR \-`+o.Name+` " `) {
+					t.Errorf("%s: no option %s of %s", p.Name, o.Name, c.Table.Command)
+				}
+			}
+		}
 		if !strings.Contains(man, `"2026-01-02" "weir 1.2.3"`) {
 			t.Errorf("%s: the first line lacks date and version", p.Name)
 		}
@@ -72,6 +82,10 @@ func TestBash(t *testing.T) {
 		{"weir completion f", "fish"},
 		{"weir xdp d", "detach"},
 		{"weir decode -produ", "-produce"},
+		{"weir to", "top"},
+		{"weir top -o", "-once"},
+		{"weir top -a", "-addr"},
+		{"weir -on", ""},
 	} {
 		words := strings.Split(c.line, " ")
 		run := script + "COMP_WORDS=('" + strings.Join(words, "' '") + "'); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _weir; echo \"${COMPREPLY[*]}\"\n"
@@ -90,6 +104,11 @@ func TestShells(t *testing.T) {
 			for _, o := range p.Table.Options {
 				if !strings.Contains(text, o.Name) {
 					t.Errorf("%s, %s: no option %s", p.Name, shell, o.Name)
+				}
+			}
+			for _, c := range p.Commands {
+				if c.Table != nil && !strings.Contains(text, c.Table.Options[len(c.Table.Options)-1].Name) {
+					t.Errorf("%s, %s: no option of %s", p.Name, shell, c.Table.Command)
 				}
 			}
 			if _, err := exec.LookPath(check[0]); err != nil {

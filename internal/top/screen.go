@@ -1,256 +1,297 @@
 package top
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
-	"time"
-	"unicode"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/weirflow/weir/internal/places"
 )
 
-// A Screen is what happened between two readings, and how much there is now.
-type Screen struct {
-	Addr      string
-	Reading   *Reading
-	Seconds   float64 // between the readings; 0 for one since the start of weir
-	Datagrams float64 // a second, as all rates
-	ByPath    map[string]float64
-	Bytes     float64
-	Records   float64
-	Written   float64
-	CPU       float64 // CPUs
-	List      []Exporter
-}
-
-// An Exporter is a line of the list: rates a second.
-type Exporter struct {
-	Name                                             string
-	Records, Datagrams, Bytes, Lost, Failed, Limited float64
-	Silent                                           time.Duration // since the last datagram; negative if not known
-}
-
-// NewScreen compares two readings. Without an earlier one, or after weir was started again,
-// rates are those since the start of weir.
-func NewScreen(addr string, before, now *Reading) *Screen {
-	s := &Screen{Addr: addr, Reading: now, ByPath: map[string]float64{}}
-	if before != nil && before.Started.Equal(now.Started) {
-		s.Seconds = now.At.Sub(before.At).Seconds()
-	} else {
-		before = &Reading{At: now.Started}
-	}
-	seconds := max(now.At.Sub(before.At).Seconds(), 0.001)
-	rate := func(was, is float64) float64 { return max(is-was, 0) / seconds }
-	for path, n := range now.Received {
-		s.ByPath[path] = rate(before.Received[path], n)
-		s.Datagrams += s.ByPath[path]
-	}
-	s.Bytes, s.Records = rate(before.ReceivedBytes, now.ReceivedBytes), rate(before.Produced, now.Produced)
-	s.Written, s.CPU = rate(before.Acknowledged, now.Acknowledged), rate(before.CPUSeconds, now.CPUSeconds)
-	for name, c := range now.Named {
-		was := before.Named[name]
-		if was == nil {
-			was = &Counts{}
-			if s.Seconds > 0 { // it got a name meanwhile: what it counted before is no rate
-				was = c
-			}
-		}
-		e := Exporter{Name: clean(name), Records: rate(was.Records, c.Records), Datagrams: rate(was.Datagrams, c.Datagrams), Bytes: rate(was.Bytes, c.Bytes),
-			Lost: rate(was.Lost, c.Lost), Failed: rate(was.Failed, c.Failed), Limited: rate(was.Limited, c.Limited), Silent: -1}
-		if !c.LastSeen.IsZero() {
-			e.Silent = max(now.At.Sub(c.LastSeen), 0)
-		}
-		s.List = append(s.List, e)
-	}
-	return s
-}
-
-// clean makes text from the network harmless for a terminal.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
-}
-
-// Orders are the columns that the list can be sorted by.
-var Orders = []string{"records", "datagrams", "bytes", "lost", "failed", "silent", "exporter"}
-
-// Sorted returns the exporters whose names contain filter, in an order: the greatest first, but
-// names from the first on.
-func (s *Screen) Sorted(order, filter string) []Exporter {
-	var list []Exporter
-	for _, e := range s.List {
-		if strings.Contains(e.Name, filter) {
-			list = append(list, e)
-		}
-	}
-	value := func(e *Exporter) float64 {
-		switch order {
-		case "records":
-			return e.Records
-		case "datagrams":
-			return e.Datagrams
-		case "bytes":
-			return e.Bytes
-		case "lost":
-			return e.Lost
-		case "failed":
-			return e.Failed + e.Limited
-		case "silent":
-			return e.Silent.Seconds()
-		}
-		return 0
-	}
-	slices.SortFunc(list, func(a, b Exporter) int {
-		return cmp.Or(cmp.Compare(value(&b), value(&a)), strings.Compare(a.Name, b.Name))
-	})
-	return list
-}
-
-// count writes a number in at most six characters: 12345, 123.4k, 1.2M.
-func count(v float64) string {
-	for _, unit := range []string{"", "k", "M", "G", "T"} {
-		switch {
-		case unit == "" && v < 99_999.5:
-			if v != math.Trunc(v) && v < 99.95 {
-				return fmt.Sprintf("%.1f", v)
-			}
-			return fmt.Sprintf("%.0f", v)
-		case unit != "" && v < 999.95:
-			return fmt.Sprintf("%.1f%s", v, unit)
-		}
-		v /= 1000
-	}
-	return fmt.Sprintf("%.0fT", 1000*v)
-}
-
-// age writes a time since something.
-func age(d time.Duration) string {
+// screen returns the lines of the screen, as many as it has and none longer than it is wide.
+func (m *model) screen() string {
+	var lines []string
 	switch {
-	case d < 0:
-		return "-"
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	case m.help:
+		lines = m.scrolled([]string{m.title()}, m.helpLines())
+	case m.view == viewLoss:
+		lines = m.scrolled([]string{m.title()}, m.lossLines())
+	case m.view == viewQueues:
+		lines = m.scrolled([]string{m.title()}, m.queueLines())
+	case m.view == viewDetail:
+		lines = m.scrolled([]string{m.title()}, m.detailLines())
+	default:
+		lines = m.exporterScreen()
 	}
-	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
-}
-
-// Head returns the lines above the list.
-func (s *Screen) Head() []string {
-	r := s.Reading
-	since := fmt.Sprintf("rates of the last %.1f s", s.Seconds)
-	if s.Seconds == 0 {
-		since = "rates since weir's start"
+	rows := max(1, m.height-1)
+	for len(lines) < rows {
+		lines = append(lines, "")
 	}
-	paths := []string{"sockets " + count(s.ByPath["udp"]) + "/s"}
-	if len(r.Captures) > 0 || r.Received["xdp"] > 0 {
-		paths = append(paths, "XDP "+count(s.ByPath["xdp"])+"/s", "in rings "+count(r.FramesWaiting))
-	}
-	lines := []string{
-		fmt.Sprintf("weir %s  %s  up %s  %s", clean(r.Version), s.Addr, age(r.At.Sub(r.Started)), since),
-		fmt.Sprintf("health     %s%s", clean(r.Health.Status), note(r.LastReloadFailed, "  the last reload was refused")),
-		fmt.Sprintf("received   %s datagrams/s  %sB/s  %s", count(s.Datagrams), count(s.Bytes), strings.Join(paths, "  ")),
-		fmt.Sprintf("records    %s/s  written %s/s  in flight %s  spooled %s", count(s.Records), count(s.Written), count(r.InFlight), count(r.Spooled)),
-		fmt.Sprintf("process    %.0f %% of a CPU  memory %.0f of %.0f MiB", 100*s.CPU, r.Resident/(1<<20), r.Limit/(1<<20)),
-		fmt.Sprintf("tables     %s of %s exporters, %s silent  %s templates", count(r.Exporters), count(r.ExportersMax), count(r.Silent), count(r.Templates)),
-	}
-	for _, name := range sortedKeys(r.Captures) {
-		lines = append(lines, fmt.Sprintf("capture    %s %s", clean(name), clean(r.Captures[name])))
-	}
-	return append(lines, s.losses()...)
-}
-
-func note(is bool, text string) string {
-	if is {
-		return text
-	}
-	return ""
-}
-
-func sortedKeys(m map[string]string) (keys []string) {
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// losses returns a line for each place that lost something in the last minute or is not well.
-func (s *Screen) losses() (lines []string) {
-	for _, p := range s.Reading.Health.Places {
-		if p.Minute == 0 && p.Status == "ok" {
-			continue
+	lines = append(lines[:rows], m.footer())
+	for i, line := range lines {
+		if ansi.StringWidth(line) > m.width {
+			lines[i] = ansi.Truncate(line, m.width, "..") + "\x1b[m"
 		}
-		lines = append(lines, fmt.Sprintf("%-21s  %s %s in the last minute, %s in all", clean(p.Place), count(p.Minute), clean(p.Unit), count(p.Lost)))
 	}
-	if lines == nil {
-		return []string{"loss       none in the last minute"}
-	}
-	return append([]string{"loss"}, indent(lines)...)
+	return strings.Join(lines, "\n")
 }
 
-func indent(lines []string) []string {
-	for i := range lines {
-		lines[i] = "  " + lines[i]
+// scrolled returns head and the part of the lines that m.scroll says.
+func (m *model) scrolled(head, lines []string) []string {
+	room := max(1, m.height-1-len(head))
+	m.scroll = max(0, min(m.scroll, len(lines)-room))
+	return append(head, lines[m.scroll:min(len(lines), m.scroll+room)]...)
+}
+
+// title is the first line of every screen: which weir, since when, how it is, and the time.
+func (m *model) title() string {
+	s := m.state
+	what := "weir"
+	if v := s.metrics.version(); v != "" {
+		what += " " + string(v)
+	}
+	what = m.style.bold(cut(what, 24)) + " at " + string(clean(m.addr))
+	if start, ok := s.up(); ok {
+		what += ", up " + span(m.now.Add(s.skew).Sub(start))
+	}
+	status := text("reading")
+	if s.health != nil {
+		status = s.health.Status
+	}
+	state := m.style.status(status, strings.ToUpper(cut(string(status), 12)))
+	switch {
+	case s.away != nil:
+		state = m.style.bad("AWAY " + span(m.now.Sub(s.awaySince)))
+	case m.paused:
+		state = m.style.bold("PAUSED")
+	}
+	state += "  " + m.now.Format("15:04:05")
+	gap := m.width - ansi.StringWidth(what) - ansi.StringWidth(state)
+	if gap < 1 {
+		return cut(what, m.width-ansi.StringWidth(state)-1) + " " + state
+	}
+	return what + strings.Repeat(" ", gap) + state
+}
+
+// exporterScreen is the first screen: totals and the table of exporters.
+func (m *model) exporterScreen() []string {
+	head := m.headLines()
+	// A low screen keeps the table rather than the totals.
+	head = head[:max(1, min(len(head), m.height-6))]
+	s := m.state
+	known := s.totals.exporters
+	if !s.swept && s.page == 0 && s.health != nil {
+		known = s.health.Exporters
+	}
+	title := m.style.bold("Exporters") + "  " + group(uint64(max(0, known)))
+	if s.totals.silent > 0 {
+		title += ", " + m.style.warn(group(uint64(s.totals.silent))+" silent")
+	}
+	title += ", " + m.sort.String()
+	if m.backwards {
+		title += " (reversed)"
+	}
+	switch {
+	case m.typing:
+		title += "   filter: " + m.filter + m.style.reverse(" ")
+	case m.filter != "":
+		title += "   filter: " + m.filter
+	}
+	lines := append(head, "")
+	room := max(1, m.height-1-len(lines)-2)
+	m.first = max(0, min(m.first, len(m.rows)-room))
+	if m.index < m.first {
+		m.first = m.index
+	} else if m.index >= m.first+room {
+		m.first = m.index - room + 1
+	}
+	last := min(len(m.rows), m.first+room)
+	where := ""
+	if len(m.rows) > 0 {
+		where = fmt.Sprintf("%d-%d of %s", m.first+1, last, group(uint64(len(m.rows))))
+	}
+	if !s.swept && s.page > 0 {
+		where = "reading, " + group(uint64(len(s.rows))) + " so far"
+	}
+	gap := m.width - ansi.StringWidth(title) - len(where)
+	lines = append(lines, title+strings.Repeat(" ", max(1, gap))+where, m.style.name(heading(m.width)))
+	for i, r := range m.rows[m.first:last] {
+		lines = append(lines, r.line(m.width, m.now, m.first+i == m.index, m.style))
+	}
+	if len(m.rows) == 0 {
+		lines = append(lines, "  "+m.empty())
 	}
 	return lines
 }
 
-// The list needs listWidth columns beside the names, which take nameLeast to nameMost of them.
-const listWidth, nameLeast, nameMost = 56, 24, 39
-
-// nameWidth returns how wide names may be on a screen.
-func nameWidth(width int) int { return min(max(width-listWidth, nameLeast), nameMost) }
-
-// row lays out a line of the list.
-func row(width int, name, records, datagrams, bytes, lost, failed, seen string) string {
-	return fmt.Sprintf("%-*s %9s %9s %9s %8s %8s %7s", width, cut(name, width), records, datagrams, bytes, lost, failed, seen)
-}
-
-// heading is the line above the list; names are of that width.
-func heading(width int) string {
-	return row(width, "EXPORTER", "RECORDS/S", "DGRAMS/S", "BYTES/S", "LOST/S", "FAILED/S", "SEEN")
-}
-
-// line returns the line of an exporter.
-func (e *Exporter) line(width int) string {
-	return row(width, e.Name, count(e.Records), count(e.Datagrams), count(e.Bytes), count(e.Lost), count(e.Failed+e.Limited), age(e.Silent))
-}
-
-// Summary says what the list has.
-func (s *Screen) Summary(list []Exporter, order, filter string) string {
-	text := fmt.Sprintf("%s of %s exporters have metrics (-metrics.exporters)", count(float64(len(s.List))), count(s.Reading.Exporters))
-	if filter != "" {
-		text = fmt.Sprintf("%d match %q; %s", len(list), clean(filter), text)
+// empty says why the table is empty.
+func (m *model) empty() string {
+	switch {
+	case !m.state.swept && m.state.failed[pageExporters] == nil:
+		return "reading /exporters ..."
+	case m.filter != "":
+		return "no exporter has " + m.filter + " (esc shows all)"
 	}
-	return "by " + order + ": " + text
+	return "no exporter has sent anything yet: see -listen, and what the exporters are set to send to"
 }
 
-// Text returns the whole screen, with rows exporters at most (0 for all), for -once.
-func (s *Screen) Text(order, filter string, rows int) string {
-	list := s.Sorted(order, filter)
-	lines := append(s.Head(), "", s.Summary(list, order, filter), heading(nameMost))
-	for i := range list {
-		if rows > 0 && i == rows {
-			break
+// headLines are the totals above the table.
+func (m *model) headLines() []string {
+	s := m.state
+	lines := []string{m.title()}
+	datagrams, records := s.rates()
+	lines = append(lines, m.flow("Received", datagrams, "datagrams/s", bits(s.rate("weir_datagrams_received_bytes_total")), s.datagrams))
+	lines = append(lines, m.flow("Records", records, "records/s", outRate(s.rate("weir_sink_bytes_total")), s.records))
+	lines = append(lines, m.named("Process", m.process()), m.named("Queues", m.queues()), m.named("Loss", m.loss()))
+	if a := m.action(); a != "" {
+		for i, line := range wrap(a, m.width-11)[:min(2, len(wrap(a, m.width-11)))] {
+			name := ""
+			if i == 0 {
+				name = "To do"
+			}
+			lines = append(lines, m.named(name, line))
 		}
-		lines = append(lines, list[i].line(nameMost))
 	}
-	return strings.Join(lines, "\n") + "\n"
+	if err := s.problem(); err != nil {
+		what := err.Error()
+		if s.away != nil {
+			what += "; numbers of " + s.reached.Format("15:04:05") + "; asking again each second"
+		}
+		lines = append(lines, m.named("Trouble", m.style.bad(cut(what, m.width-11))))
+	}
+	return lines
 }
 
-// cut shortens a line to a width.
-func cut(line string, width int) string {
-	if r := []rune(line); len(r) > width {
-		return string(r[:max(width-1, 0)]) + "…"
+func outRate(bytes float64) string {
+	if math.IsNaN(bytes) {
+		return "-"
+	}
+	return size(bytes) + "/s"
+}
+
+// named is a line with a name before it.
+func (m *model) named(name, what string) string { return m.style.name(left(name, 11)) + what }
+
+// flow is a line with a rate, its bytes and its history.
+func (m *model) flow(name string, rate float64, unit, bytes string, values []float64) string {
+	line := fmt.Sprintf("%6s %-12s %12s  ", si(rate), unit, bytes)
+	return m.named(name, line+m.style.good(history(values, m.width-11-len(line), m.style.steps)))
+}
+
+// process is what weir takes of its host, and what does not reach the output.
+func (m *model) process() string {
+	s := m.state
+	if s.metrics == nil {
+		return "-"
+	}
+	cpu := "-"
+	if v := s.rate("process_cpu_seconds_total"); !math.IsNaN(v) {
+		cpu = fmt.Sprintf("%.0f %%", v*100)
+	}
+	memory := size(s.metrics.sum("process_resident_memory_bytes"))
+	if limit := s.metrics.sum("weir_memory_max_bytes"); limit > 0 {
+		memory += " of " + size(limit)
+	}
+	line := "CPU " + cpu + ", memory " + memory
+	if xdp := s.rate(received, "path", "xdp"); xdp > 0 {
+		line += ", " + si(xdp) + "/s by XDP"
 	}
 	return line
+}
+
+// queues is what waits, in a line.
+func (m *model) queues() string {
+	s := m.state.metrics
+	if s == nil {
+		return "-"
+	}
+	parts := []string{si(s.sum("weir_records_in_flight")) + " records in flight"}
+	if s.has("weir_sets_held") {
+		parts = append(parts, si(s.sum("weir_sets_held"))+" sets pending")
+	}
+	if rings := s.rings(); len(rings) > 0 {
+		parts = append(parts, fmt.Sprintf("rings %.0f %%", rings[0].full()*100))
+	}
+	if s.has("weir_spool_bytes") {
+		parts = append(parts, "spool "+size(s.sum("weir_spool_bytes")))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// lossless are the places that lose no flow, or that say how many exporters are in trouble.
+var lossless = func() map[text]bool {
+	list := map[text]bool{}
+	for i := range places.Table {
+		p := &places.Table[i]
+		list[text(p.Name)] = p.Lossless || p.Now
+	}
+	return list
+}()
+
+// loss is what was lost in the last minute, in a line.
+func (m *model) loss() string {
+	h := m.state.health
+	if h == nil {
+		return "-"
+	}
+	if len(h.Places) == 0 && len(h.Reasons) > 0 { // weir starts or stops
+		return m.style.bad(string(h.Reasons[0]))
+	}
+	var lost, trouble []string
+	for _, p := range h.Places {
+		switch {
+		case p.LastMinute == 0:
+		case lossless[p.Place]:
+			trouble = append(trouble, m.style.warn(fmt.Sprintf("%s %s (%s)", group(p.LastMinute), p.Unit, p.Place)))
+		default:
+			lost = append(lost, m.style.bad(fmt.Sprintf("%s %s (%s)", group(p.LastMinute), p.Unit, p.Place)))
+		}
+	}
+	line := m.style.good("nothing in the last minute")
+	if lost != nil {
+		line = "last minute: " + strings.Join(lost, ", ")
+	}
+	if trouble != nil {
+		line += "; " + strings.Join(trouble, ", ")
+	}
+	return line
+}
+
+// action is what to do about the first place that loses, or else is in trouble.
+func (m *model) action() string {
+	if m.state.health == nil {
+		return ""
+	}
+	action := ""
+	for _, p := range m.state.health.Places {
+		if p.LastMinute == 0 || p.Action == "" {
+			continue
+		}
+		if !lossless[p.Place] {
+			return string(p.Place + ": " + p.Action)
+		}
+		if action == "" {
+			action = string(p.Place + ": " + p.Action)
+		}
+	}
+	return action
+}
+
+// footer is the last line: the keys that do something here.
+func (m *model) footer() string {
+	keys := "1 exporters  2 loss  3 queues  s sort  / filter  enter detail  ? help  q quit"
+	switch {
+	case m.typing:
+		keys = "filter: text, prefix (192.0.2.0/24), silent or lost   enter keep  esc clear"
+	case m.help, m.view == viewDetail:
+		keys = "up/down scroll  esc back  p pause  ? help  q quit"
+	case m.view != viewExporters:
+		keys = "1 exporters  2 loss  3 queues  up/down scroll  p pause  ? help  q quit"
+	}
+	if m.paused {
+		keys = "p continue  " + strings.Replace(keys, "p pause  ", "", 1)
+	}
+	return m.style.reverse(left(" "+keys, m.width))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirflow/weir/internal/config"
 	"github.com/weirflow/weir/internal/manual"
+	"github.com/weirflow/weir/internal/top"
 )
 
 // commands are the commands of weir, in the order of the help.
@@ -17,8 +18,7 @@ var commands = []manual.Command{
 	{Name: "check", Args: "[flags]", Does: "say what this host and configuration would do"},
 	{Name: "check", Args: "-strict -json -defaults", Does: "the same; fail at warnings too, as JSON, with options at their defaults"},
 	{Name: "check", Args: "-goflow2 \"LINE\"|FILE", Does: "goflow2's command line, or those in a file, for weir, and what differs"},
-	{Name: "top", Args: "[-addr HOST:PORT]", Does: "show rates, loss and exporters of a running weir"},
-	{Name: "top", Args: "-once [-rows N] [-sort COL]", Does: "the same as a table, for scripts"},
+	{Name: "top", Args: "[-addr host:port] [-once]", Does: "show a running weir: rates, loss, exporters; -once as tables", Table: top.Table()},
 	{Name: "reload", Args: "[PID]", Does: "have a running weir read its configuration again"},
 	{Name: "health", Args: "[flags]", Does: "ask a running weir for its health: exit code 0 or 1, for probes"},
 	{Name: "xdp detach", Args: "IF...", Does: "remove the XDP programs that a weir which has ended left"},

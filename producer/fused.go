@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/columns"
 	"github.com/weirflow/weir/producer/schema"
 )
 
@@ -69,6 +70,9 @@ type fusedPlan struct {
 
 	enrich fusedEnrich
 	custom []fusedCustom // fields that a mapping adds
+
+	columns     *columns.Plan // nil: columns take the generic path
+	columnTexts []columnText  // what that leaves out
 }
 
 type fusedAddr struct {
@@ -333,6 +337,7 @@ func (b *fuser) setBoot() bool {
 // any.
 func (b *fuser) finish() *fusedPlan {
 	p := b.plan
+	p.columns = b.columnPlan()
 	for _, field := range byNumber(b.addrs) {
 		src := b.addrs[field]
 		head := appendVarint(appendTag(nil, fieldTable[field].number, wireBytes), uint64(src.length))

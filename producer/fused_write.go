@@ -75,6 +75,9 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 		c.sampling = sampling
 	}
 	c.flowType, c.sequence, c.domain = flowType, sequence, domain
+	if p.cfg.Format == FormatColumns {
+		return c
+	}
 	if p.cfg.Format != FormatBin {
 		if p.prog.plain {
 			p.jsonPrefix(c, p.samplingOr(rate))
@@ -210,6 +213,8 @@ func (p *Producer) writesFused(pl *plan) bool {
 		return false
 	case p.cfg.Format == FormatBin:
 		return true
+	case p.cfg.Format == FormatColumns:
+		return pl.fused.columns != nil
 	}
 	if !fusedJSON || p.prog.Keyed() && (pl.keys == nil || p.prog.keyASes && p.cfg.Geo != nil) {
 		return false
@@ -234,6 +239,9 @@ func (p *Producer) writeRecords(pl *plan, version uint16, c *fusedContext, body 
 func (p *Producer) writeMessages(pl *plan, version uint16, c *fusedContext, body []byte, records int) int {
 	if p.cfg.Format == FormatBin {
 		return p.writeFused(pl.fused, c, body, records)
+	}
+	if p.cfg.Format == FormatColumns {
+		return p.fillColumns(pl.fused, c, body, records)
 	}
 	j, path := pl.columns[p.notation()], PathPlanColumns
 	if j == nil {

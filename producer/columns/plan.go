@@ -91,21 +91,31 @@ func (b *Batch) Fill(p *Plan, body []byte, n int) {
 // whole appends n whole numbers to a dense column that is wide enough.
 func (c *Column) whole(o *op, body []byte, stride, n int) {
 	at := c.rows
-	c.rows += n
+	to := at + n
+	c.rows = to
 	src := body[o.offset:]
 	switch c.Width {
 	case 1:
-		c.U8 = longer(c.U8, c.rows)
+		if to > cap(c.U8) {
+			c.U8 = longer(c.U8, to)
+		}
+		c.U8 = c.U8[:to]
 		gather8(c.U8[at:], src, stride)
 	case 2:
-		c.U16 = longer(c.U16, c.rows)
+		if to > cap(c.U16) {
+			c.U16 = longer(c.U16, to)
+		}
+		c.U16 = c.U16[:to]
 		if o.width == 2 {
 			gather16(c.U16[at:], src, stride)
 		} else {
 			widen8(c.U16[at:], src, stride)
 		}
 	case 4:
-		c.U32 = longer(c.U32, c.rows)
+		if to > cap(c.U32) {
+			c.U32 = longer(c.U32, to)
+		}
+		c.U32 = c.U32[:to]
 		switch d := c.U32[at:]; o.width {
 		case 4:
 			gather32(d, src, stride)
@@ -115,7 +125,10 @@ func (c *Column) whole(o *op, body []byte, stride, n int) {
 			widen8(d, src, stride)
 		}
 	default:
-		c.U64 = longer(c.U64, c.rows)
+		if to > cap(c.U64) {
+			c.U64 = longer(c.U64, to)
+		}
+		c.U64 = c.U64[:to]
 		switch d := c.U64[at:]; o.width {
 		case 8:
 			gather64(d, src, stride)
@@ -131,18 +144,45 @@ func (c *Column) whole(o *op, body []byte, stride, n int) {
 
 // parts appends n numbers of any width.
 func (c *Column) parts(o *op, body []byte, stride, row, n int) {
-	for i := range n {
-		v := uint64(0)
-		for _, x := range body[i*stride+int(o.offset):][:o.width] {
-			v = v<<8 | uint64(x)
-		}
-		v = v >> o.shift & o.mask
-		if o.kind == opOptional || v != 0 {
-			c.set(row+i, 1, v)
-		}
+	bytes := min(widthOf(o.mask), max(2, wider[o.width]))
+	if c.Form != Dense || c.Width < bytes || c.rows != row {
+		c.dense(row, bytes)
 	}
+	c.extend(n)
+	src := body[o.offset:]
+	switch c.Width {
+	case 1:
+		partsOf(c.U8[row:], o, src, stride)
+	case 2:
+		if o.width == 2 && o.shift == 0 {
+			gather16(c.U16[row:], src, stride)
+			for i, mask := row, uint16(o.mask); i < row+n; i++ {
+				c.U16[i] &= mask
+			}
+			break
+		}
+		partsOf(c.U16[row:], o, src, stride)
+	case 4:
+		partsOf(c.U32[row:], o, src, stride)
+	default:
+		partsOf(c.U64[row:], o, src, stride)
+	}
+	c.rows += n
 	if o.kind == opOptional {
 		c.present(row, n)
+	}
+}
+
+// wider are the widths of columns that take so many bytes.
+var wider = [9]uint8{1, 1, 2, 4, 4, 8, 8, 8, 8}
+
+func partsOf[T uint8 | uint16 | uint32 | uint64](dst []T, o *op, src []byte, stride int) {
+	for i := range dst {
+		v := uint64(0)
+		for _, x := range src[i*stride:][:o.width] {
+			v = v<<8 | uint64(x)
+		}
+		dst[i] = T(v >> o.shift & o.mask)
 	}
 }
 

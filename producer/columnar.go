@@ -2,6 +2,7 @@ package producer
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/weirflow/weir/producer/columns"
 )
@@ -71,11 +72,9 @@ func (p *Producer) fillColumns(pl *fusedPlan, c *fusedContext, body []byte, reco
 		}
 	}
 	b.Commit(n)
-	ends := p.batch.Ends
-	for range n {
-		ends = append(ends, 0)
-	}
-	p.batch.Ends = ends
+	was := len(p.batch.Ends)
+	p.batch.Ends = slices.Grow(p.batch.Ends, n)[:was+n]
+	clear(p.batch.Ends[was:])
 	p.useful += n
 	p.encoded(PathPlanBatch, n)
 	return n
@@ -123,20 +122,22 @@ func (p *Producer) fillTimes(pl *fusedPlan, c *fusedContext, body []byte, n int)
 			first[read], last[read] = start*1e6, end*1e6
 		}
 	case timesUptime:
-		for ; read < len(first); read++ {
-			rec := body[read*size:][:size]
-			first[read] = c.uptime(binary.BigEndian.Uint32(rec[pl.start.offset:]))
-			last[read] = c.uptime(binary.BigEndian.Uint32(rec[pl.end.offset:]))
-		}
-	}
-	if pl.times != timesUptime {
-		for ; read < len(first); read++ {
-			rec := body[read*size:][:size:size]
-			if !pl.timed(c, rec) {
-				break
+		from, to := body[pl.start.offset:], body[pl.end.offset:]
+		for at := 0; read < len(first); read, at = read+1, at+size {
+			start, end := c.uptime(binary.BigEndian.Uint32(from[at:])), c.uptime(binary.BigEndian.Uint32(to[at:]))
+			if start > end {
+				start = c.start(start, end)
 			}
-			first[read], last[read] = pl.start.load(c, rec), pl.end.load(c, rec)
+			first[read], last[read] = start, end
 		}
+		return read
+	}
+	for ; read < len(first); read++ {
+		rec := body[read*size:][:size:size]
+		if !pl.timed(c, rec) {
+			break
+		}
+		first[read], last[read] = pl.start.load(c, rec), pl.end.load(c, rec)
 	}
 	if read < n {
 		b.Cut(uint8(fieldTimeFlowStartNs), read)

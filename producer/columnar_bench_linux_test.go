@@ -27,11 +27,13 @@ func BenchmarkFillColumns(b *testing.B) {
 	p := New(Config{Format: FormatColumns}, NewStore(template.DefaultLimits()))
 	batch := NewBatch(0, DefaultBatchSize)
 	batch.Columns = columns.New()
-	for _, d := range list {
-		p.Datagram(batch, d.meta, d.payload)
+	const maxRows = 1 << 17
+	for batch.Columns.Rows() < maxRows {
+		for _, d := range list {
+			p.Datagram(batch, d.meta, d.payload)
+		}
 	}
 	batch.Reset()
-	const maxRows = 1 << 17
 	b.Run("set", func(b *testing.B) {
 		type set struct {
 			in     *columnInput
@@ -52,6 +54,7 @@ func BenchmarkFillColumns(b *testing.B) {
 			}
 		}
 		rows := 0
+		batch.Columns.Reset()
 		b.ReportAllocs()
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -69,6 +72,7 @@ func BenchmarkFillColumns(b *testing.B) {
 	})
 	b.Run("datagram", func(b *testing.B) {
 		rows := 0
+		batch.Columns.Reset()
 		b.ReportAllocs()
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()

@@ -62,9 +62,18 @@ func (b *Batch) use(field uint8) *Column {
 
 // SetNumber sets n rows after the last Commit to a number.
 func (b *Batch) SetNumber(field uint8, n int, v uint64) {
-	if v != 0 {
-		b.use(field).set(b.rows, n, v)
+	if v == 0 {
+		return
 	}
+	c := b.use(field)
+	if c.Form == Runs && c.rows == b.rows {
+		if last := len(c.Runs) - 1; last >= 0 && c.Runs[last].Value == v {
+			c.rows += n
+			c.Runs[last].End = c.rows
+			return
+		}
+	}
+	c.set(b.rows, n, v)
 }
 
 // SetAt sets the number of a row, counted from the last Commit. Rows of one field are set in

@@ -14,37 +14,37 @@ import (
 
 func gather8(dst []uint8, src []byte, stride int) {
 	p := unsafe.Pointer(unsafe.SliceData(src))
-	for i := range dst {
-		dst[i] = *(*uint8)(unsafe.Add(p, i*stride))
+	for i, at := 0, 0; i < len(dst); i, at = i+1, at+stride {
+		dst[i] = *(*uint8)(unsafe.Add(p, at))
 	}
 }
 
 func gather16(dst []uint16, src []byte, stride int) {
 	p := unsafe.Pointer(unsafe.SliceData(src))
-	for i := range dst {
-		dst[i] = bits.ReverseBytes16(*(*uint16)(unsafe.Add(p, i*stride)))
+	for i, at := 0, 0; i < len(dst); i, at = i+1, at+stride {
+		dst[i] = bits.ReverseBytes16(*(*uint16)(unsafe.Add(p, at)))
 	}
 }
 
 func gather32(dst []uint32, src []byte, stride int) {
 	p := unsafe.Pointer(unsafe.SliceData(src))
-	for i := range dst {
-		dst[i] = bits.ReverseBytes32(*(*uint32)(unsafe.Add(p, i*stride)))
+	for i, at := 0, 0; i < len(dst); i, at = i+1, at+stride {
+		dst[i] = bits.ReverseBytes32(*(*uint32)(unsafe.Add(p, at)))
 	}
 }
 
 func gather64(dst []uint64, src []byte, stride int) {
 	p := unsafe.Pointer(unsafe.SliceData(src))
-	for i := range dst {
-		dst[i] = bits.ReverseBytes64(*(*uint64)(unsafe.Add(p, i*stride)))
+	for i, at := 0, 0; i < len(dst); i, at = i+1, at+stride {
+		dst[i] = bits.ReverseBytes64(*(*uint64)(unsafe.Add(p, at)))
 	}
 }
 
 // gather4 keeps the byte order.
 func gather4(dst []uint32, src []byte, stride int) {
 	p := unsafe.Pointer(unsafe.SliceData(src))
-	for i := range dst {
-		dst[i] = *(*uint32)(unsafe.Add(p, i*stride))
+	for i, at := 0, 0; i < len(dst); i, at = i+1, at+stride {
+		dst[i] = *(*uint32)(unsafe.Add(p, at))
 	}
 }
 

@@ -10,6 +10,7 @@ type Plan struct {
 // An op reads one field.
 type op struct {
 	kind   kind
+	some   bool // zero is a value too
 	field  uint8
 	width  uint8
 	offset uint32
@@ -22,7 +23,6 @@ type kind uint8
 const (
 	opWhole    kind = iota // a whole number of 1, 2, 4 or 8 bytes
 	opPart                 // a number of any width, or a part of its bits
-	opOptional             // the same, of which zero is a value
 	opFour                 // an address of 4 bytes
 	opBytes                // an address of another length
 	opSome                 // an address; zeros are none
@@ -34,11 +34,8 @@ func NewPlan(stride int) *Plan { return &Plan{stride: stride} }
 // Number adds a number that is big-endian in width bytes at an offset, at most 8: without the
 // lowest shift bits, and of the rest those in mask. Zero is a value if optional.
 func (p *Plan) Number(field uint8, offset uint32, width, shift uint8, mask uint64, optional bool) {
-	o := op{opPart, field, width, offset, shift, mask}
-	switch {
-	case optional:
-		o.kind = opOptional
-	case shift == 0 && (width == 1 || width == 2 || width == 4 || width == 8) && mask>>(8*width-1)&1 == 1 && mask&(mask+1) == 0:
+	o := op{kind: opPart, some: optional, field: field, width: width, offset: offset, shift: shift, mask: mask}
+	if shift == 0 && (width == 1 || width == 2 || width == 4 || width == 8) && mask>>(8*width-1)&1 == 1 && mask&(mask+1) == 0 {
 		o.kind = opWhole
 	}
 	p.ops = append(p.ops, o)
@@ -72,7 +69,10 @@ func (b *Batch) Fill(p *Plan, body []byte, n int) {
 				c.dense(b.rows, o.width)
 			}
 			c.whole(o, body, p.stride, n)
-		case opPart, opOptional:
+			if o.some {
+				c.present(b.rows, n)
+			}
+		case opPart:
 			c.parts(o, body, p.stride, b.rows, n)
 		case opFour:
 			if !c.fours(b.rows) {
@@ -144,7 +144,7 @@ func (c *Column) whole(o *op, body []byte, stride, n int) {
 
 // parts appends n numbers of any width.
 func (c *Column) parts(o *op, body []byte, stride, row, n int) {
-	bytes := min(widthOf(o.mask), max(2, wider[o.width]))
+	bytes := min(widthOf(o.mask), wider[o.width])
 	if c.Form != Dense || c.Width < bytes || c.rows != row {
 		c.dense(row, bytes)
 	}
@@ -168,7 +168,7 @@ func (c *Column) parts(o *op, body []byte, stride, row, n int) {
 		partsOf(c.U64[row:], o, src, stride)
 	}
 	c.rows += n
-	if o.kind == opOptional {
+	if o.some {
 		c.present(row, n)
 	}
 }

@@ -21,11 +21,11 @@ type op struct {
 type kind uint8
 
 const (
-	opWhole    kind = iota // a whole number of 1, 2, 4 or 8 bytes
-	opPart                 // a number of any width, or a part of its bits
-	opFour                 // an address of 4 bytes
-	opBytes                // an address of another length
-	opSome                 // an address; zeros are none
+	opWhole kind = iota // a whole number of 1, 2, 4 or 8 bytes
+	opPart              // a number of any width, or a part of its bits
+	opFour              // an address of 4 bytes
+	opBytes             // an address of another length
+	opSome              // an address; zeros are none
 )
 
 // NewPlan returns a plan without fields for records of so many bytes.

@@ -32,6 +32,7 @@ type chunk struct {
 	size, packed int64 // bytes before compression and as they are
 	pages        []page
 	stats        bool
+	full         bool // an optional column of which all rows have a value
 	least, most  []byte
 }
 
@@ -81,13 +82,13 @@ func (w *Writer) numbers(l *leaf, c *columns.Column, rows, at int) {
 			w.idx[i] = s - 1
 		}
 	case c.Width == 4:
-		if w.skip[at] > 0 || !number(d, w.idx, c.U32, maxDict/2) || !worth(d, l, rows) {
+		if w.skip[at] > 0 || !number(d, w.idx, c.U32, maxDict/2, true) || !worth(d, l, rows) {
 			w.skipped(at)
 			w.plain32(l, c.U32)
 			return
 		}
 	default:
-		if w.skip[at] > 0 || !number(d, w.idx, c.U64, maxDict) || !worth(d, l, rows) {
+		if w.skip[at] > 0 || !number(d, w.idx, c.U64, maxDict, true) || !worth(d, l, rows) {
 			w.skipped(at)
 			w.plain64(l, c.U64)
 			return
@@ -97,15 +98,29 @@ func (w *Writer) numbers(l *leaf, c *columns.Column, rows, at int) {
 	width := bits.Len(uint(len(d.values) - 1))
 	for row := 0; row < rows; row += pageRows {
 		part := w.idx[row:min(row+pageRows, rows)]
-		b := append(w.page[:0], byte(width))
-		if width == 0 {
-			b = appendRun(b, len(part), 0, 0)
-		} else {
-			b = appendPacked(b, part, width)
-		}
-		w.page = b
+		w.page = appendIndexes(w.begin(len(part)), part, width)
 		w.dataPage(len(part), row)
 	}
+}
+
+// begin returns the beginning of a page of n values: nothing, or the levels of an optional
+// column that has them all.
+func (w *Writer) begin(n int) []byte {
+	b := w.page[:0]
+	if w.chunk.full {
+		b = appendRun(append(b, 0, 0, 0, 0), n, 1, 1)
+		binary.LittleEndian.PutUint32(b, uint32(len(b)-4))
+	}
+	return b
+}
+
+// appendIndexes appends the numbers of values in a dictionary.
+func appendIndexes(b []byte, idx []uint32, width int) []byte {
+	b = append(b, byte(width))
+	if width == 0 {
+		return appendRun(b, len(idx), 0, 0)
+	}
+	return appendPacked(b, idx, width)
 }
 
 // worth tells whether a dictionary makes a column smaller.
@@ -144,7 +159,7 @@ func (w *Writer) runs(l *leaf, runs []columns.Run, rows int) {
 	for i := range runs {
 		w.runValues = append(w.runValues, runs[i].Value)
 	}
-	if !number(d, w.runIdx, w.runValues, maxDict) {
+	if !number(d, w.runIdx, w.runValues, maxDict, false) {
 		w.plainRuns(l, runs)
 		return
 	}
@@ -157,7 +172,7 @@ func (w *Writer) runPages(runs []columns.Run, rows int) {
 	width := bits.Len(uint(len(w.dict.values) - 1))
 	for row, i := 0, 0; row < rows; row += pageRows {
 		end := min(row+pageRows, rows)
-		b := append(w.page[:0], byte(width))
+		b := append(w.begin(end-row), byte(width))
 		for at := row; at < end; {
 			for runs[i].End <= at {
 				i++
@@ -210,11 +225,11 @@ func (w *Writer) plain32(l *leaf, values []uint32) {
 	for row := 0; row < len(values); row += pageRows {
 		part := values[row:min(row+pageRows, len(values))]
 		if l.phys == physInt64 {
-			w.page = appendDelta(w.page[:0], part)
+			w.page = appendDelta(w.begin(len(part)), part)
 		} else {
-			b := room(w.page[:0], 4*len(part))[:4*len(part)]
-			for i, v := range part {
-				binary.LittleEndian.PutUint32(b[4*i:], v)
+			b := room(w.begin(len(part)), 4*len(part))
+			for _, v := range part {
+				b = binary.LittleEndian.AppendUint32(b, v)
 			}
 			w.page = b
 		}
@@ -232,9 +247,9 @@ func (w *Writer) plain64(l *leaf, values []uint64) {
 	for row := 0; row < len(values); row += pageRows {
 		part := values[row:min(row+pageRows, len(values))]
 		if l.phys == physInt64 {
-			w.page = appendDelta(w.page[:0], part)
+			w.page = appendDelta(w.begin(len(part)), part)
 		} else {
-			w.page = w.page[:0]
+			w.page = w.begin(len(part))
 			for _, v := range part {
 				w.page = binary.LittleEndian.AppendUint32(w.page, uint32(v))
 			}

@@ -11,10 +11,10 @@ type dict struct {
 // maxDict is how many distinct values a dictionary may have: their numbers have 16 bits.
 const maxDict = 1 << 16
 
-// begin empties the dictionary, for a column of so many rows.
-func (d *dict) begin(rows int) {
+// begin empties the dictionary, for at most so many values.
+func (d *dict) begin(most int) {
 	n := 1 << 8
-	for n < 2*min(rows, maxDict) {
+	for n < 2*most {
 		n <<= 1
 	}
 	if n > len(d.slots) {
@@ -28,10 +28,10 @@ func (d *dict) begin(rows int) {
 // trial is how many rows decide whether a dictionary is worth it.
 const trial = 4096
 
-// number writes the numbers of values to idx; false if they are too many: at most so many, or
-// nearly as many as values.
-func number[T uint32 | uint64](d *dict, idx []uint32, values []T, most int) bool {
-	d.begin(len(values))
+// number writes the numbers of values to idx; false if they are too many: more than so many,
+// or, if early, most of the first.
+func number[T uint32 | uint64](d *dict, idx []uint32, values []T, most int, early bool) bool {
+	d.begin(min(len(values), most))
 	slots := d.slots[:d.used]
 	mask := uint64(d.used - 1)
 	for i, v := range values {
@@ -40,7 +40,7 @@ func number[T uint32 | uint64](d *dict, idx []uint32, values []T, most int) bool
 		for {
 			s := slots[at&uint64(len(slots)-1)]
 			if s == 0 {
-				if len(d.values) >= most || i == trial && len(d.values) > trial*3/4 {
+				if len(d.values) >= most || early && i == trial && len(d.values) > trial*3/4 {
 					return false
 				}
 				d.values = append(d.values, uint64(v))

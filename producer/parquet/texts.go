@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
 
@@ -15,7 +16,7 @@ func (w *Writer) texts(l *leaf, c *columns.Column, rows, at int) {
 	case columns.Fours:
 		w.idx = longer(w.idx, rows)
 		d := &w.dict
-		if w.skip[at] > 0 || !number(d, w.idx, c.U32, maxDict/2) || !worth(d, l, rows) {
+		if w.skip[at] > 0 || !number(d, w.idx, c.U32, maxDict/2, true) || !worth(d, l, rows) {
 			w.skipped(at)
 			w.fours(c.U32)
 			return
@@ -24,13 +25,7 @@ func (w *Writer) texts(l *leaf, c *columns.Column, rows, at int) {
 		width := bits.Len(uint(len(d.values) - 1))
 		for row := 0; row < rows; row += pageRows {
 			part := w.idx[row:min(row+pageRows, rows)]
-			b := append(w.page[:0], byte(width))
-			if width == 0 {
-				b = appendRun(b, len(part), 0, 0)
-			} else {
-				b = appendPacked(b, part, width)
-			}
-			w.page = b
+			w.page = appendIndexes(w.page[:0], part, width)
 			w.dataPage(len(part), row)
 		}
 	case columns.Texts:
@@ -88,6 +83,9 @@ func (w *Writer) textRuns(c *columns.Column, rows int) {
 		w.spreadTexts(c)
 		return
 	}
+	if w.fourRuns(c, rows) {
+		return
+	}
 	b := binary.LittleEndian.AppendUint32(w.page[:0], 0)
 	from := uint32(0)
 	for _, end := range c.Ends {
@@ -109,6 +107,29 @@ func (w *Writer) textRuns(c *columns.Column, rows int) {
 	w.runPages(runs, rows)
 }
 
+// fourRuns writes runs of addresses of 4 bytes, each of which is in the dictionary once; false
+// where not all rows have one.
+func (w *Writer) fourRuns(c *columns.Column, rows int) bool {
+	if len(c.Data) != 4*len(c.Ends) {
+		return false
+	}
+	w.runValues = w.runValues[:0]
+	for _, r := range c.Runs {
+		v := textOf(c, r.Value)
+		if len(v) != 4 {
+			return false
+		}
+		w.runValues = append(w.runValues, uint64(binary.NativeEndian.Uint32(v)))
+	}
+	w.runIdx = longer(w.runIdx, len(c.Runs))
+	if len(c.Runs) == 0 || !number(&w.dict, w.runIdx, w.runValues, maxDict, false) {
+		return false
+	}
+	w.dictionary(&leaf{phys: physByteArray})
+	w.runPages(c.Runs, rows)
+	return true
+}
+
 // spreadTexts writes runs of more strings than a dictionary takes.
 func (w *Writer) spreadTexts(c *columns.Column) {
 	var all columns.Column
@@ -125,6 +146,15 @@ func (w *Writer) spreadTexts(c *columns.Column) {
 
 // optional encodes a column of which some rows have no value, or all.
 func (w *Writer) optional(l *leaf, c *columns.Column, rows, at int) {
+	if len(c.Present) == rows && bytes.IndexByte(c.Present, 0) < 0 {
+		w.chunk.full = true
+		w.numbers(l, c, rows, at)
+		return
+	}
+	if len(c.Present) == 0 {
+		w.none(rows, false)
+		return
+	}
 	w.levels = longer(w.levels, rows)
 	clear(w.levels)
 	w.wide = w.wide[:0]
@@ -142,17 +172,11 @@ func (w *Writer) optional(l *leaf, c *columns.Column, rows, at int) {
 		return
 	}
 	w.idx = longer(w.idx, len(w.wide))
-	if number(&w.dict, w.idx, w.wide, maxDict) {
+	if number(&w.dict, w.idx, w.wide, maxDict, false) {
 		ch.encoding, ch.compressed = encDictionary, false
 		w.dictionary(l)
 		width := bits.Len(uint(len(w.dict.values) - 1))
-		b := append(appendLevels(w.page[:0], w.levels), byte(width))
-		if width == 0 {
-			b = appendRun(b, len(w.wide), 0, 0)
-		} else {
-			b = appendPacked(b, w.idx, width)
-		}
-		w.page = b
+		w.page = appendIndexes(appendLevels(w.page[:0], w.levels), w.idx, width)
 		w.dataPage(rows, 0)
 		return
 	}
@@ -166,8 +190,32 @@ func (w *Writer) optional(l *leaf, c *columns.Column, rows, at int) {
 	w.dataPage(rows, 0)
 }
 
+// none encodes a column of which no row has a value.
+func (w *Writer) none(rows int, list bool) {
+	w.chunk.values, w.chunk.encoding = int64(rows), encPlain
+	b := w.page[:0]
+	for range 1 + btoi(list) {
+		at := len(b)
+		b = appendRun(append(b, 0, 0, 0, 0), rows, 0, 1)
+		binary.LittleEndian.PutUint32(b[at:], uint32(len(b)-at-4))
+	}
+	w.page = b
+	w.dataPage(rows, 0)
+}
+
+func btoi(v bool) int {
+	if v {
+		return 1
+	}
+	return 0
+}
+
 // lists encodes a column of lists. In an empty list there is one level and no value.
 func (w *Writer) lists(l *leaf, c *columns.Column, rows int) {
+	if len(c.Ends) == 0 {
+		w.none(rows, true)
+		return
+	}
 	w.levels, w.repeats = w.levels[:0], w.repeats[:0]
 	from := uint32(0)
 	for row := range rows {

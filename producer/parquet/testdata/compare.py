@@ -15,8 +15,8 @@ NUMBERS = ["sequence_num", "sampling_rate", "bytes", "packets", "src_port", "dst
 TIMES = ["time_received_ns", "time_flow_start_ns", "time_flow_end_ns"]
 ADDRESSES = ["sampler_address", "src_addr", "dst_addr", "next_hop", "bgp_next_hop"]
 LISTS = ["bgp_communities", "as_path", "mpls_label", "layer_size"]
-OPTIONAL = ["flow_direction"]
-EXTRA = ["flow_end_reason", "tunnel_id", "dropped_packets"]
+OPTIONAL = ["flow_direction", "tunnel_id"]
+EXTRA = ["flow_end_reason", "dropped_packets"]
 TEXTS = ["in_if_name", "application_name"]
 
 

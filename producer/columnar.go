@@ -124,7 +124,11 @@ func (p *Producer) fillTimes(pl *fusedPlan, c *fusedContext, body []byte, n int)
 	case timesUptime:
 		from, to := body[pl.start.offset:], body[pl.end.offset:]
 		for at := 0; read < len(first); read, at = read+1, at+size {
-			start, end := c.uptime(binary.BigEndian.Uint32(from[at:])), c.uptime(binary.BigEndian.Uint32(to[at:]))
+			start := uptimeToUnix(c.exportNs, c.uptimeMs, binary.BigEndian.Uint32(from[at:]))
+			end := uptimeToUnix(c.exportNs, c.uptimeMs, binary.BigEndian.Uint32(to[at:]))
+			if start == 0 || end == 0 {
+				c.timeLost = true
+			}
 			if start > end {
 				start = c.start(start, end)
 			}

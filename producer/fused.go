@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"unicode/utf8"
@@ -472,4 +473,32 @@ func (p *fusedPlan) table(i *fusedInt) *[]fusedOp {
 // byNumber returns the fields in the order of their numbers.
 func byNumber[V any](m map[fieldID]V) []fieldID {
 	return slices.SortedFunc(maps.Keys(m), func(a, b fieldID) int { return fieldTable[a].number - fieldTable[b].number })
+}
+
+// write writes a text, as Producer.text reads it, or nothing if it is empty.
+func (t *fusedText) write(rec, out []byte, o int) int {
+	v := bytes.TrimRight(rec[t.offset:t.offset+uint32(t.length)], "\x00")
+	if len(v) == 0 {
+		return o
+	}
+	size := len(v)
+	valid := utf8.Valid(v)
+	if !valid {
+		size = 0
+		for i := 0; i < len(v); {
+			r, n := utf8.DecodeRune(v[i:])
+			size += utf8.RuneLen(r)
+			i += n
+		}
+	}
+	b := appendVarint(appendTag(out[:o], t.number, wireBytes), uint64(size))
+	if valid {
+		return len(append(b, v...))
+	}
+	for len(v) > 0 {
+		r, n := utf8.DecodeRune(v)
+		b = utf8.AppendRune(b, r)
+		v = v[n:]
+	}
+	return len(b)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
-	"unicode/utf8"
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/producer/geo"
@@ -423,34 +422,6 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 		o = putInt(out, o, tagSamplingRate, 1, rate)
 	}
 	return o
-}
-
-// write writes a text, as Producer.text reads it, or nothing if it is empty.
-func (t *fusedText) write(rec, out []byte, o int) int {
-	v := bytes.TrimRight(rec[t.offset:t.offset+uint32(t.length)], "\x00")
-	if len(v) == 0 {
-		return o
-	}
-	size := len(v)
-	valid := utf8.Valid(v)
-	if !valid {
-		size = 0
-		for i := 0; i < len(v); {
-			r, n := utf8.DecodeRune(v[i:])
-			size += utf8.RuneLen(r)
-			i += n
-		}
-	}
-	b := appendVarint(appendTag(out[:o], t.number, wireBytes), uint64(size))
-	if valid {
-		return len(append(b, v...))
-	}
-	for len(v) > 0 {
-		r, n := utf8.DecodeRune(v)
-		b = utf8.AppendRune(b, r)
-		v = v[n:]
-	}
-	return len(b)
 }
 
 // start returns the start of a flow, or its end if that is before it.

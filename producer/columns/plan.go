@@ -79,9 +79,13 @@ func (b *Batch) Fill(p *Plan, body []byte, n int) {
 				c.texts(o, body, p.stride, b.rows, n)
 				continue
 			}
-			c.U32 = longer(c.U32, c.rows+n)
-			gather4(c.U32[c.rows:], body[o.offset:], p.stride)
+			at := c.rows
 			c.rows += n
+			if c.rows > cap(c.U32) {
+				c.U32 = longer(c.U32, c.rows)
+			}
+			c.U32 = c.U32[:c.rows]
+			gather4(c.U32[at:], body[o.offset:], p.stride)
 		case opBytes, opSome:
 			c.texts(o, body, p.stride, b.rows, n)
 		}

@@ -115,7 +115,7 @@ elif reader == "chdb":
             what = f"toUnixTimestamp64Nano({name})"
         if name in ADDRESSES:
             what = f"hex({name})"
-        got = [r[0] for r in query(f"select {what} from {src} settings max_threads=1, output_format_json_quote_64bit_integers=0")]
+        got = [r[0] for r in query(f"select {what} from {src} settings max_threads=1, input_format_parquet_preserve_order=1, output_format_json_quote_64bit_integers=0")]
         if name in ADDRESSES:
             got = [bytes.fromhex(g) for g in got]
         check(name, got)

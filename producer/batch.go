@@ -1,5 +1,7 @@
 package producer
 
+import "github.com/weirflow/weir/producer/columns"
+
 // DefaultBatchSize is the number of bytes at which an open batch is sealed.
 const DefaultBatchSize = 256 << 10
 
@@ -25,6 +27,10 @@ type Batch struct {
 	// belong together. It is empty, or as long as Ends.
 	Keys []uint32
 
+	// Columns holds the flows in FormatColumns: a row for each of Ends, whose values have no
+	// meaning then. It is nil in other formats.
+	Columns *columns.Batch
+
 	// FirstNs is the receive time, in Unix nanoseconds, of the datagram
 	// that the batch's first message came from.
 	FirstNs int64
@@ -38,7 +44,13 @@ type Batch struct {
 }
 
 // Memory returns how many bytes of memory the batch holds.
-func (b *Batch) Memory() int { return cap(b.Buf) + 4*cap(b.Ends) + 4*cap(b.Keys) }
+func (b *Batch) Memory() int {
+	n := cap(b.Buf) + 4*cap(b.Ends) + 4*cap(b.Keys)
+	if b.Columns != nil {
+		n += b.Columns.Memory()
+	}
+	return n
+}
 
 // NewBatch returns an empty batch that can take size bytes, and some slack
 // for the message that goes over it, before it has to grow.
@@ -70,10 +82,13 @@ const maxKeep = 8 << 20
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	poison(b)
+	if b.Columns != nil {
+		b.Columns.Reset()
+	}
 	if cap(b.Buf) > maxKeep {
-		lent := b.Lent
+		lent, cols := b.Lent, b.Columns
 		*b = *NewBatch(b.Worker, DefaultBatchSize)
-		b.Lent = lent
+		b.Lent, b.Columns = lent, cols
 		return
 	}
 	b.Buf = b.Buf[:0]

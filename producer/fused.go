@@ -1,11 +1,13 @@
 package producer
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 	"unicode/utf8"
 
 	"github.com/weirflow/weir/decoders/template"
+	"github.com/weirflow/weir/producer/columns"
 	"github.com/weirflow/weir/producer/schema"
 )
 
@@ -69,6 +71,9 @@ type fusedPlan struct {
 
 	enrich fusedEnrich
 	custom []fusedCustom // fields that a mapping adds
+
+	columns     *columns.Plan // nil: columns take the generic path
+	columnTexts []columnText  // what that leaves out
 }
 
 type fusedAddr struct {
@@ -333,6 +338,7 @@ func (b *fuser) setBoot() bool {
 // any.
 func (b *fuser) finish() *fusedPlan {
 	p := b.plan
+	p.columns = b.columnPlan()
 	for _, field := range byNumber(b.addrs) {
 		src := b.addrs[field]
 		head := appendVarint(appendTag(nil, fieldTable[field].number, wireBytes), uint64(src.length))
@@ -467,4 +473,32 @@ func (p *fusedPlan) table(i *fusedInt) *[]fusedOp {
 // byNumber returns the fields in the order of their numbers.
 func byNumber[V any](m map[fieldID]V) []fieldID {
 	return slices.SortedFunc(maps.Keys(m), func(a, b fieldID) int { return fieldTable[a].number - fieldTable[b].number })
+}
+
+// write writes a text, as Producer.text reads it, or nothing if it is empty.
+func (t *fusedText) write(rec, out []byte, o int) int {
+	v := bytes.TrimRight(rec[t.offset:t.offset+uint32(t.length)], "\x00")
+	if len(v) == 0 {
+		return o
+	}
+	size := len(v)
+	valid := utf8.Valid(v)
+	if !valid {
+		size = 0
+		for i := 0; i < len(v); {
+			r, n := utf8.DecodeRune(v[i:])
+			size += utf8.RuneLen(r)
+			i += n
+		}
+	}
+	b := appendVarint(appendTag(out[:o], t.number, wireBytes), uint64(size))
+	if valid {
+		return len(append(b, v...))
+	}
+	for len(v) > 0 {
+		r, n := utf8.DecodeRune(v)
+		b = utf8.AppendRune(b, r)
+		v = v[n:]
+	}
+	return len(b)
 }

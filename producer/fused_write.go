@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
-	"unicode/utf8"
 
 	"github.com/weirflow/weir/decoders/template"
 	"github.com/weirflow/weir/producer/geo"
@@ -75,6 +74,9 @@ func (p *Producer) beginFused(pl *fusedPlan, flowType, sequence, domain uint32, 
 		c.sampling = sampling
 	}
 	c.flowType, c.sequence, c.domain = flowType, sequence, domain
+	if p.cfg.Format == FormatColumns {
+		return c
+	}
 	if p.cfg.Format != FormatBin {
 		if p.prog.plain {
 			p.jsonPrefix(c, p.samplingOr(rate))
@@ -210,6 +212,8 @@ func (p *Producer) writesFused(pl *plan) bool {
 		return false
 	case p.cfg.Format == FormatBin:
 		return true
+	case p.cfg.Format == FormatColumns:
+		return pl.fused.columns != nil
 	}
 	if !fusedJSON || p.prog.Keyed() && (pl.keys == nil || p.prog.keyASes && p.cfg.Geo != nil) {
 		return false
@@ -234,6 +238,9 @@ func (p *Producer) writeRecords(pl *plan, version uint16, c *fusedContext, body 
 func (p *Producer) writeMessages(pl *plan, version uint16, c *fusedContext, body []byte, records int) int {
 	if p.cfg.Format == FormatBin {
 		return p.writeFused(pl.fused, c, body, records)
+	}
+	if p.cfg.Format == FormatColumns {
+		return p.fillColumns(pl.fused, c, body, records)
 	}
 	j, path := pl.columns[p.notation()], PathPlanColumns
 	if j == nil {
@@ -415,34 +422,6 @@ func (pl *fusedPlan) writeRest(c *fusedContext, rec, out []byte, o int) int {
 		o = putInt(out, o, tagSamplingRate, 1, rate)
 	}
 	return o
-}
-
-// write writes a text, as Producer.text reads it, or nothing if it is empty.
-func (t *fusedText) write(rec, out []byte, o int) int {
-	v := bytes.TrimRight(rec[t.offset:t.offset+uint32(t.length)], "\x00")
-	if len(v) == 0 {
-		return o
-	}
-	size := len(v)
-	valid := utf8.Valid(v)
-	if !valid {
-		size = 0
-		for i := 0; i < len(v); {
-			r, n := utf8.DecodeRune(v[i:])
-			size += utf8.RuneLen(r)
-			i += n
-		}
-	}
-	b := appendVarint(appendTag(out[:o], t.number, wireBytes), uint64(size))
-	if valid {
-		return len(append(b, v...))
-	}
-	for len(v) > 0 {
-		r, n := utf8.DecodeRune(v)
-		b = utf8.AppendRune(b, r)
-		v = v[n:]
-	}
-	return len(b)
 }
 
 // start returns the start of a flow, or its end if that is before it.

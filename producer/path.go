@@ -29,6 +29,8 @@ const (
 	PathSampleColumns
 	// PathSampleAssembly: all samples of a datagram are written in assembly.
 	PathSampleAssembly
+	// PathPlanBatch: a plan copies from all records of a data set to the columns of a batch.
+	PathPlanBatch
 	// NumPaths is the number of paths.
 	NumPaths = int(iota)
 )
@@ -37,7 +39,7 @@ const (
 func (p Path) String() string {
 	return [NumPaths]string{
 		"generic", "raw", "plan", "plan_assembly", "plan_columns", "plan_enriched",
-		"sample_flow", "sample", "sample_columns", "sample_assembly",
+		"sample_flow", "sample", "sample_columns", "sample_assembly", "plan_batch",
 	}[p]
 }
 

@@ -23,6 +23,9 @@ const (
 	FormatText
 	// FormatLine: what Config.Line appends. Records take the generic path.
 	FormatLine
+	// FormatColumns: flows become rows of Batch.Columns, which must be there. Batch.Buf stays
+	// empty. What a mapping adds to the fields, and places of addresses, are left out.
+	FormatColumns
 )
 
 // Config says how records become messages.
@@ -283,6 +286,11 @@ func (p *Producer) emit(f *Flow) {
 		b.Buf = AppendDelimited(b.Buf, f)
 	case p.cfg.Format == FormatLine:
 		b.Buf = p.cfg.Line(b.Buf, f)
+	case p.cfg.Format == FormatColumns:
+		appendColumns(b.Columns, f)
+		b.Ends = append(b.Ends, 0)
+		p.useful++
+		return
 	case p.cfg.Format == FormatText:
 		b.Buf = p.prog.appendFast(b.Buf, f, notationText, p.samples)
 	case p.prog.plain:

@@ -189,6 +189,8 @@ func (p *Producer) sampleWay() sampleWay {
 	switch {
 	case !fusedSamples || !p.prog.fusesSamples() || p.cfg.Format == FormatLine:
 		return samplesWalked
+	case p.cfg.Format == FormatColumns:
+		return samplesByFlow
 	case straight && p.cfg.Format == FormatBin:
 		return samplesBin
 	case !straight || p.cfg.Format == FormatBin:

@@ -69,6 +69,12 @@ test-compose: build ## Run the pipelines of the compose files without containers
 	cd scripts/compose && $(GO) test -count=1 .
 	scripts/packaging/compose/test.sh $(BIN)/weir $(BIN)/gen
 
+.PHONY: test-parquet
+test-parquet: need-go ## Have DuckDB, pyarrow and ClickHouse (chdb) read Parquet files of weir (Python with venv; minutes)
+	python3 -m venv $(BIN)/parquet-venv
+	$(BIN)/parquet-venv/bin/pip install -q duckdb==2.0.1 pyarrow==26.0.1 chdb==4.4.0
+	WEIR_PYTHON=$(CURDIR)/$(BIN)/parquet-venv/bin/python $(GO) test -count=1 ./producer/parquet
+
 .PHONY: run
 run: build ## Build, start the collector and show flows as JSON lines
 	@$(GO) build -o $(BIN)/gen ./bench/gen

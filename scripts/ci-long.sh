@@ -25,6 +25,7 @@ soak        35 make soak SOAK="-duration 30m -pps 50000 -exporters 5000 -adversa
 image        5 make test-image
 dashboards   3 make test-dashboards
 compose      5 make test-compose
+parquet     10 make test-parquet
 day        125 make soak SOAK="-day -duration 2h -pps 3000 -exporters 2000 -adversary 2"
 alone       15 FUZZTIME=5m PKGS=./producer TARGETS=FuzzAlone make fuzz
 fuzz        80 FUZZTIME=2m make fuzz

@@ -19,6 +19,8 @@ type sampleRecords struct {
 	// labels are label stacks of 4 bytes an entry, of the packet as it came in or
 	// else as it went out.
 	labels []byte
+	// labelsNextHop is the next hop of the label stack, nil if the agent does not know it.
+	labelsNextHop []byte
 }
 
 // lengthSource is a record with the length of a packet, the better the higher.
@@ -42,6 +44,9 @@ func (r *sampleRecords) setLength(n uint32, from lengthSource) {
 func (r *sampleRecords) end() {
 	if len(r.flow.MPLSLabel) == 0 && len(r.labels) > 0 {
 		r.flow.setLabels(r.labels)
+	}
+	if allZero(r.flow.NextHop) && !allZero(r.labelsNextHop) {
+		r.flow.NextHop = r.labelsNextHop
 	}
 }
 
@@ -116,6 +121,9 @@ func (p *Producer) flowRecord(word uint32, data []byte, s *sampleRecords) bool {
 		r, ok := sflow.ParseExtendedMPLS(data)
 		if len(s.labels) == 0 && !p.prog.compat {
 			s.labels = r.Labels()
+		}
+		if s.labelsNextHop == nil && !p.prog.compat {
+			s.labelsNextHop = r.NextHop
 		}
 		return ok
 	default:

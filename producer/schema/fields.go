@@ -349,7 +349,7 @@ var flowFields = []Field{
 		Name: "next_hop", Go: "NextHop", Number: 12, Kind: Bytes, Form: Address,
 		Doc: "Address of the next router.", Fixed: "nexthop",
 		Elements: []Element{{ID: 15, Name: "ipNextHopIPv4Address"}, {ID: 62, Name: "ipNextHopIPv6Address"}},
-		SFlow:    []Source{{ExtendedRouter, "nexthop"}},
+		SFlow:    []Source{{ExtendedRouter, "nexthop"}, {ExtendedMPLS, "nexthop"}},
 	},
 	{
 		Name: "next_hop_as", Go: "NextHopAS", Number: 13, Kind: Uint32,

@@ -204,6 +204,18 @@ func (f *Flow) u32(id fieldID) *uint32 {
 		return &f.Extra().TCPRetransmits
 	case fieldTCPLost:
 		return &f.Extra().TCPLost
+	case fieldSocketProtocol:
+		return &f.Extra().SocketProtocol
+	case fieldSocketLocalPort:
+		return &f.Extra().SocketLocalPort
+	case fieldSocketRemotePort:
+		return &f.Extra().SocketRemotePort
+	case fieldProxySocketProtocol:
+		return &f.Extra().ProxySocketProtocol
+	case fieldProxySocketLocalPort:
+		return &f.Extra().ProxySocketLocalPort
+	case fieldProxySocketRemotePort:
+		return &f.Extra().ProxySocketRemotePort
 	}
 	return nil
 }
@@ -277,6 +289,14 @@ func (f *Flow) bytes(id fieldID) *[]byte {
 		return &f.Extra().SamplerName
 	case fieldSamplerMode:
 		return &f.Extra().SamplerMode
+	case fieldSocketLocalAddr:
+		return &f.Extra().SocketLocalAddr
+	case fieldSocketRemoteAddr:
+		return &f.Extra().SocketRemoteAddr
+	case fieldProxySocketLocalAddr:
+		return &f.Extra().ProxySocketLocalAddr
+	case fieldProxySocketRemoteAddr:
+		return &f.Extra().ProxySocketRemoteAddr
 	}
 	return nil
 }
@@ -570,6 +590,24 @@ func (f *Flow) setNumber(id fieldID, v uint64) {
 		f.mark(id, uint32(v) != 0)
 	case fieldTCPLost:
 		f.Extra().TCPLost = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldSocketProtocol:
+		f.Extra().SocketProtocol = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldSocketLocalPort:
+		f.Extra().SocketLocalPort = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldSocketRemotePort:
+		f.Extra().SocketRemotePort = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldProxySocketProtocol:
+		f.Extra().ProxySocketProtocol = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldProxySocketLocalPort:
+		f.Extra().ProxySocketLocalPort = uint32(v)
+		f.mark(id, uint32(v) != 0)
+	case fieldProxySocketRemotePort:
+		f.Extra().ProxySocketRemotePort = uint32(v)
 		f.mark(id, uint32(v) != 0)
 	}
 }

@@ -258,6 +258,26 @@ func appendExtra(b []byte, f *Flow) []byte {
 			b = appendElement(b, 199, x.SamplerName)
 		case fieldSamplerMode:
 			b = appendElement(b, 200, x.SamplerMode)
+		case fieldSocketProtocol:
+			b = appendVarint(appendTag(b, 201, wireVarint), uint64(x.SocketProtocol))
+		case fieldSocketLocalAddr:
+			b = appendElement(b, 202, x.SocketLocalAddr)
+		case fieldSocketRemoteAddr:
+			b = appendElement(b, 203, x.SocketRemoteAddr)
+		case fieldSocketLocalPort:
+			b = appendVarint(appendTag(b, 204, wireVarint), uint64(x.SocketLocalPort))
+		case fieldSocketRemotePort:
+			b = appendVarint(appendTag(b, 205, wireVarint), uint64(x.SocketRemotePort))
+		case fieldProxySocketProtocol:
+			b = appendVarint(appendTag(b, 206, wireVarint), uint64(x.ProxySocketProtocol))
+		case fieldProxySocketLocalAddr:
+			b = appendElement(b, 207, x.ProxySocketLocalAddr)
+		case fieldProxySocketRemoteAddr:
+			b = appendElement(b, 208, x.ProxySocketRemoteAddr)
+		case fieldProxySocketLocalPort:
+			b = appendVarint(appendTag(b, 209, wireVarint), uint64(x.ProxySocketLocalPort))
+		case fieldProxySocketRemotePort:
+			b = appendVarint(appendTag(b, 210, wireVarint), uint64(x.ProxySocketRemotePort))
 		}
 	}
 	return b

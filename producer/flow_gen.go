@@ -164,6 +164,16 @@ type Extra struct {
 	TCPLost                      uint32
 	SamplerName                  []byte
 	SamplerMode                  []byte
+	SocketProtocol               uint32
+	SocketLocalAddr              []byte
+	SocketRemoteAddr             []byte
+	SocketLocalPort              uint32
+	SocketRemotePort             uint32
+	ProxySocketProtocol          uint32
+	ProxySocketLocalAddr         []byte
+	ProxySocketRemoteAddr        []byte
+	ProxySocketLocalPort         uint32
+	ProxySocketRemotePort        uint32
 }
 
 // reset empties f and keeps the memory of its lists.
@@ -325,6 +335,16 @@ const (
 	fieldTCPLost
 	fieldSamplerName
 	fieldSamplerMode
+	fieldSocketProtocol
+	fieldSocketLocalAddr
+	fieldSocketRemoteAddr
+	fieldSocketLocalPort
+	fieldSocketRemotePort
+	fieldProxySocketProtocol
+	fieldProxySocketLocalAddr
+	fieldProxySocketRemoteAddr
+	fieldProxySocketLocalPort
+	fieldProxySocketRemotePort
 
 	// fieldICMPName is in no message: its text is made of others.
 	fieldICMPName
@@ -333,11 +353,11 @@ const (
 )
 
 const (
-	numFields = 142 // of the table
+	numFields = 152 // of the table
 	numCore   = 50  // those that goflow2 has: the first ones
 	numExtra  = numFields - numCore
 	// maxFieldNumber is the largest number of a field of FlowMessage.
-	maxFieldNumber = 200
+	maxFieldNumber = 210
 )
 
 // Numbers of the fields in FlowMessage.
@@ -484,6 +504,16 @@ const (
 	numberTCPLost                      = 198
 	numberSamplerName                  = 199
 	numberSamplerMode                  = 200
+	numberSocketProtocol               = 201
+	numberSocketLocalAddr              = 202
+	numberSocketRemoteAddr             = 203
+	numberSocketLocalPort              = 204
+	numberSocketRemotePort             = 205
+	numberProxySocketProtocol          = 206
+	numberProxySocketLocalAddr         = 207
+	numberProxySocketRemoteAddr        = 208
+	numberProxySocketLocalPort         = 209
+	numberProxySocketRemotePort        = 210
 )
 
 // Tags of the fields as they are written, first byte lowest: field number and wire
@@ -631,4 +661,14 @@ const (
 	tagTCPLost                      = 0xcb0
 	tagSamplerName                  = 0xcba
 	tagSamplerMode                  = 0xcc2
+	tagSocketProtocol               = 0xcc8
+	tagSocketLocalAddr              = 0xcd2
+	tagSocketRemoteAddr             = 0xcda
+	tagSocketLocalPort              = 0xce0
+	tagSocketRemotePort             = 0xce8
+	tagProxySocketProtocol          = 0xcf0
+	tagProxySocketLocalAddr         = 0xcfa
+	tagProxySocketRemoteAddr        = 0xd82
+	tagProxySocketLocalPort         = 0xd88
+	tagProxySocketRemotePort        = 0xd90
 )

@@ -214,6 +214,18 @@ func (p *Parser) number(field, v uint64) {
 		f.setNumber(fieldTCPRetransmits, v)
 	case 198:
 		f.setNumber(fieldTCPLost, v)
+	case 201:
+		f.setNumber(fieldSocketProtocol, v)
+	case 204:
+		f.setNumber(fieldSocketLocalPort, v)
+	case 205:
+		f.setNumber(fieldSocketRemotePort, v)
+	case 206:
+		f.setNumber(fieldProxySocketProtocol, v)
+	case 209:
+		f.setNumber(fieldProxySocketLocalPort, v)
+	case 210:
+		f.setNumber(fieldProxySocketRemotePort, v)
 	}
 }
 
@@ -317,6 +329,14 @@ func (p *Parser) bytes(field uint64, v []byte) bool {
 		f.setBytes(fieldSamplerName, v)
 	case 200:
 		f.setBytes(fieldSamplerMode, v)
+	case 202:
+		f.setBytes(fieldSocketLocalAddr, v)
+	case 203:
+		f.setBytes(fieldSocketRemoteAddr, v)
+	case 207:
+		f.setBytes(fieldProxySocketLocalAddr, v)
+	case 208:
+		f.setBytes(fieldProxySocketRemoteAddr, v)
 	default:
 		p.country(field, v)
 	}

@@ -155,5 +155,15 @@ func (f *Flow) poison(text []byte) {
 		TCPLost:                      0xdbdbdbdb,
 		SamplerName:                  text,
 		SamplerMode:                  text,
+		SocketProtocol:               0xdbdbdbdb,
+		SocketLocalAddr:              text,
+		SocketRemoteAddr:             text,
+		SocketLocalPort:              0xdbdbdbdb,
+		SocketRemotePort:             0xdbdbdbdb,
+		ProxySocketProtocol:          0xdbdbdbdb,
+		ProxySocketLocalAddr:         text,
+		ProxySocketRemoteAddr:        text,
+		ProxySocketLocalPort:         0xdbdbdbdb,
+		ProxySocketRemotePort:        0xdbdbdbdb,
 	}
 }

@@ -20,8 +20,8 @@ type sampleRecords struct {
 	// labels are label stacks of 4 bytes an entry, of the packet as it came in or
 	// else as it went out.
 	labels []byte
-	// nextHop is that of labels.
-	nextHop []byte
+	// labelsNextHop is the next hop of the label stack, nil if the agent does not know it.
+	labelsNextHop []byte
 }
 
 // lengthSource is a record with the length of a packet, the better the higher.
@@ -46,8 +46,8 @@ func (r *sampleRecords) end() {
 	if len(r.flow.MPLSLabel) == 0 && len(r.labels) > 0 {
 		r.flow.setLabels(r.labels)
 	}
-	if r.flow.NextHop == nil {
-		r.flow.NextHop = r.nextHop
+	if allZero(r.flow.NextHop) && !allZero(r.labelsNextHop) {
+		r.flow.NextHop = r.labelsNextHop
 	}
 }
 
@@ -124,7 +124,10 @@ func (p *Producer) flowRecord(word uint32, data []byte, s *sampleRecords) bool {
 			return ok
 		}
 		if len(s.labels) == 0 {
-			s.labels, s.nextHop = r.Labels(), r.NextHop
+			s.labels = r.Labels()
+		}
+		if s.labelsNextHop == nil {
+			s.labelsNextHop = r.NextHop
 		}
 		return ok
 	case sflow.FlowExtendedVLANTunnel:

@@ -1,6 +1,7 @@
 package producer_test
 
 import (
+	"bytes"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/weirflow/weir/decoders/packet"
@@ -125,9 +126,13 @@ type slowAside struct {
 	seen    [5]bool
 	addrs   bool // of a sampled header
 	labels  []uint32
+	hop     []byte // of the first label stack with one
 }
 
 func (a *slowAside) end(f *flowpb.FlowMessage) {
+	if len(bytes.Trim(f.NextHop, "\x00")) == 0 && len(bytes.Trim(a.hop, "\x00")) > 0 {
+		f.NextHop = a.hop
+	}
 	// The frame's length, else that of the Ethernet record, else of the last IP record
 	// of a length.
 	for _, record := range []int{1, 2, 3} {
@@ -271,7 +276,11 @@ func slowFlowRecord(format uint32, b []byte, f *flowpb.FlowMessage, aside *slowA
 	case 1003: // extended_gateway
 		slowGateway(&r, f)
 	case 1006: // extended_mpls
-		if _, ok := r.xdrAddress(); !ok {
+		hop, ok := r.xdrAddress()
+		if aside.hop == nil {
+			aside.hop = hop
+		}
+		if !ok {
 			return
 		}
 		for range 2 { // the stack as it came in, or else as it went out

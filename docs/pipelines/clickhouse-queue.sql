@@ -145,7 +145,17 @@ CREATE TABLE flows_queue
     tcp_retransmits               UInt32 COMMENT 'Packets of the TCP connection that were sent again.',
     tcp_lost                      UInt32 COMMENT 'Packets of the TCP connection that were lost.',
     sampler_name                  String COMMENT 'Name of the sampler or selector.',
-    sampler_mode                  String COMMENT 'How the sampler or selector takes packets: deterministic, random, or a name of IANA''s registry of PSAMP parameters.'
+    sampler_mode                  String COMMENT 'How the sampler or selector takes packets: deterministic, random, or a name of IANA''s registry of PSAMP parameters.',
+    socket_protocol               UInt32 COMMENT 'IP protocol of the socket.',
+    socket_local_addr             String COMMENT 'Local address of the socket.',
+    socket_remote_addr            String COMMENT 'Remote address of the socket.',
+    socket_local_port             UInt32 COMMENT 'Local port of the socket.',
+    socket_remote_port            UInt32 COMMENT 'Remote port of the socket.',
+    proxy_socket_protocol         UInt32 COMMENT 'IP protocol of a proxy''s socket to its server.',
+    proxy_socket_local_addr       String COMMENT 'Local address of a proxy''s socket to its server.',
+    proxy_socket_remote_addr      String COMMENT 'Remote address of a proxy''s socket to its server.',
+    proxy_socket_local_port       UInt32 COMMENT 'Local port of a proxy''s socket to its server.',
+    proxy_socket_remote_port      UInt32 COMMENT 'Remote port of a proxy''s socket to its server.'
 )
 ENGINE = Kafka
 SETTINGS

@@ -462,9 +462,29 @@ type FlowMessage struct {
 	// Name of the sampler or selector.
 	SamplerName string `protobuf:"bytes,199,opt,name=sampler_name,json=samplerName,proto3" json:"sampler_name,omitempty"`
 	// How the sampler or selector takes packets: deterministic, random, or a name of IANA's registry of PSAMP parameters.
-	SamplerMode   string `protobuf:"bytes,200,opt,name=sampler_mode,json=samplerMode,proto3" json:"sampler_mode,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	SamplerMode string `protobuf:"bytes,200,opt,name=sampler_mode,json=samplerMode,proto3" json:"sampler_mode,omitempty"`
+	// IP protocol of the socket.
+	SocketProtocol uint32 `protobuf:"varint,201,opt,name=socket_protocol,json=socketProtocol,proto3" json:"socket_protocol,omitempty"`
+	// Local address of the socket.
+	SocketLocalAddr []byte `protobuf:"bytes,202,opt,name=socket_local_addr,json=socketLocalAddr,proto3" json:"socket_local_addr,omitempty"`
+	// Remote address of the socket.
+	SocketRemoteAddr []byte `protobuf:"bytes,203,opt,name=socket_remote_addr,json=socketRemoteAddr,proto3" json:"socket_remote_addr,omitempty"`
+	// Local port of the socket.
+	SocketLocalPort uint32 `protobuf:"varint,204,opt,name=socket_local_port,json=socketLocalPort,proto3" json:"socket_local_port,omitempty"`
+	// Remote port of the socket.
+	SocketRemotePort uint32 `protobuf:"varint,205,opt,name=socket_remote_port,json=socketRemotePort,proto3" json:"socket_remote_port,omitempty"`
+	// IP protocol of a proxy's socket to its server.
+	ProxySocketProtocol uint32 `protobuf:"varint,206,opt,name=proxy_socket_protocol,json=proxySocketProtocol,proto3" json:"proxy_socket_protocol,omitempty"`
+	// Local address of a proxy's socket to its server.
+	ProxySocketLocalAddr []byte `protobuf:"bytes,207,opt,name=proxy_socket_local_addr,json=proxySocketLocalAddr,proto3" json:"proxy_socket_local_addr,omitempty"`
+	// Remote address of a proxy's socket to its server.
+	ProxySocketRemoteAddr []byte `protobuf:"bytes,208,opt,name=proxy_socket_remote_addr,json=proxySocketRemoteAddr,proto3" json:"proxy_socket_remote_addr,omitempty"`
+	// Local port of a proxy's socket to its server.
+	ProxySocketLocalPort uint32 `protobuf:"varint,209,opt,name=proxy_socket_local_port,json=proxySocketLocalPort,proto3" json:"proxy_socket_local_port,omitempty"`
+	// Remote port of a proxy's socket to its server.
+	ProxySocketRemotePort uint32 `protobuf:"varint,210,opt,name=proxy_socket_remote_port,json=proxySocketRemotePort,proto3" json:"proxy_socket_remote_port,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *FlowMessage) Reset() {
@@ -1491,11 +1511,81 @@ func (x *FlowMessage) GetSamplerMode() string {
 	return ""
 }
 
+func (x *FlowMessage) GetSocketProtocol() uint32 {
+	if x != nil {
+		return x.SocketProtocol
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetSocketLocalAddr() []byte {
+	if x != nil {
+		return x.SocketLocalAddr
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetSocketRemoteAddr() []byte {
+	if x != nil {
+		return x.SocketRemoteAddr
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetSocketLocalPort() uint32 {
+	if x != nil {
+		return x.SocketLocalPort
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetSocketRemotePort() uint32 {
+	if x != nil {
+		return x.SocketRemotePort
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetProxySocketProtocol() uint32 {
+	if x != nil {
+		return x.ProxySocketProtocol
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetProxySocketLocalAddr() []byte {
+	if x != nil {
+		return x.ProxySocketLocalAddr
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetProxySocketRemoteAddr() []byte {
+	if x != nil {
+		return x.ProxySocketRemoteAddr
+	}
+	return nil
+}
+
+func (x *FlowMessage) GetProxySocketLocalPort() uint32 {
+	if x != nil {
+		return x.ProxySocketLocalPort
+	}
+	return 0
+}
+
+func (x *FlowMessage) GetProxySocketRemotePort() uint32 {
+	if x != nil {
+		return x.ProxySocketRemotePort
+	}
+	return 0
+}
+
 var File_producer_flowpb_flow_proto protoreflect.FileDescriptor
 
 const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\n" +
-	"\x1aproducer/flowpb/flow.proto\x12\x06flowpb\"\xbd0\n" +
+	"\x1aproducer/flowpb/flow.proto\x12\x06flowpb\"\xb84\n" +
 	"\vFlowMessage\x120\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x1c.flowpb.FlowMessage.FlowTypeR\x04type\x12(\n" +
 	"\x10time_received_ns\x18n \x01(\x04R\x0etimeReceivedNs\x12!\n" +
@@ -1660,7 +1750,17 @@ const file_producer_flowpb_flow_proto_rawDesc = "" +
 	"\x0ftcp_retransmits\x18\xc5\x01 \x01(\rR\x0etcpRetransmits\x12\x1a\n" +
 	"\btcp_lost\x18\xc6\x01 \x01(\rR\atcpLost\x12\"\n" +
 	"\fsampler_name\x18\xc7\x01 \x01(\tR\vsamplerName\x12\"\n" +
-	"\fsampler_mode\x18\xc8\x01 \x01(\tR\vsamplerMode\"\x83\x01\n" +
+	"\fsampler_mode\x18\xc8\x01 \x01(\tR\vsamplerMode\x12(\n" +
+	"\x0fsocket_protocol\x18\xc9\x01 \x01(\rR\x0esocketProtocol\x12+\n" +
+	"\x11socket_local_addr\x18\xca\x01 \x01(\fR\x0fsocketLocalAddr\x12-\n" +
+	"\x12socket_remote_addr\x18\xcb\x01 \x01(\fR\x10socketRemoteAddr\x12+\n" +
+	"\x11socket_local_port\x18\xcc\x01 \x01(\rR\x0fsocketLocalPort\x12-\n" +
+	"\x12socket_remote_port\x18\xcd\x01 \x01(\rR\x10socketRemotePort\x123\n" +
+	"\x15proxy_socket_protocol\x18\xce\x01 \x01(\rR\x13proxySocketProtocol\x126\n" +
+	"\x17proxy_socket_local_addr\x18\xcf\x01 \x01(\fR\x14proxySocketLocalAddr\x128\n" +
+	"\x18proxy_socket_remote_addr\x18\xd0\x01 \x01(\fR\x15proxySocketRemoteAddr\x126\n" +
+	"\x17proxy_socket_local_port\x18\xd1\x01 \x01(\rR\x14proxySocketLocalPort\x128\n" +
+	"\x18proxy_socket_remote_port\x18\xd2\x01 \x01(\rR\x15proxySocketRemotePort\"\x83\x01\n" +
 	"\bFlowType\x12\x0f\n" +
 	"\vFLOWUNKNOWN\x10\x00\x12\v\n" +
 	"\aSFLOW_5\x10\x01\x12\x0e\n" +

@@ -148,4 +148,54 @@ var agentFields = []Field{
 		Doc:    "How the sampler or selector takes packets: deterministic, random, or a name of IANA's registry of PSAMP parameters.",
 		Header: "v9, IPFIX: options data (49, 304), with -options.join sampler",
 	},
+	{
+		Name: "socket_protocol", Go: "SocketProtocol", Number: 201, Kind: Uint32, Form: Protocol, Extra: true,
+		Doc:   "IP protocol of the socket.",
+		SFlow: []Source{{ExtendedSocketIPv4, "protocol"}, {ExtendedSocketIPv6, "protocol"}},
+	},
+	{
+		Name: "socket_local_addr", Go: "SocketLocalAddr", Number: 202, Kind: Bytes, Form: Address, Extra: true, ZeroIsNone: true,
+		Doc:   "Local address of the socket.",
+		SFlow: []Source{{ExtendedSocketIPv4, "local_ip"}, {ExtendedSocketIPv6, "local_ip"}},
+	},
+	{
+		Name: "socket_remote_addr", Go: "SocketRemoteAddr", Number: 203, Kind: Bytes, Form: Address, Extra: true, ZeroIsNone: true,
+		Doc:   "Remote address of the socket.",
+		SFlow: []Source{{ExtendedSocketIPv4, "remote_ip"}, {ExtendedSocketIPv6, "remote_ip"}},
+	},
+	{
+		Name: "socket_local_port", Go: "SocketLocalPort", Number: 204, Kind: Uint32, Extra: true,
+		Doc:   "Local port of the socket.",
+		SFlow: []Source{{ExtendedSocketIPv4, "local_port"}, {ExtendedSocketIPv6, "local_port"}},
+	},
+	{
+		Name: "socket_remote_port", Go: "SocketRemotePort", Number: 205, Kind: Uint32, Extra: true,
+		Doc:   "Remote port of the socket.",
+		SFlow: []Source{{ExtendedSocketIPv4, "remote_port"}, {ExtendedSocketIPv6, "remote_port"}},
+	},
+	{
+		Name: "proxy_socket_protocol", Go: "ProxySocketProtocol", Number: 206, Kind: Uint32, Form: Protocol, Extra: true,
+		Doc:   "IP protocol of a proxy's socket to its server.",
+		SFlow: []Source{{ExtendedProxySocketIPv4, "protocol"}, {ExtendedProxySocketIPv6, "protocol"}},
+	},
+	{
+		Name: "proxy_socket_local_addr", Go: "ProxySocketLocalAddr", Number: 207, Kind: Bytes, Form: Address, Extra: true, ZeroIsNone: true,
+		Doc:   "Local address of a proxy's socket to its server.",
+		SFlow: []Source{{ExtendedProxySocketIPv4, "local_ip"}, {ExtendedProxySocketIPv6, "local_ip"}},
+	},
+	{
+		Name: "proxy_socket_remote_addr", Go: "ProxySocketRemoteAddr", Number: 208, Kind: Bytes, Form: Address, Extra: true, ZeroIsNone: true,
+		Doc:   "Remote address of a proxy's socket to its server.",
+		SFlow: []Source{{ExtendedProxySocketIPv4, "remote_ip"}, {ExtendedProxySocketIPv6, "remote_ip"}},
+	},
+	{
+		Name: "proxy_socket_local_port", Go: "ProxySocketLocalPort", Number: 209, Kind: Uint32, Extra: true,
+		Doc:   "Local port of a proxy's socket to its server.",
+		SFlow: []Source{{ExtendedProxySocketIPv4, "local_port"}, {ExtendedProxySocketIPv6, "local_port"}},
+	},
+	{
+		Name: "proxy_socket_remote_port", Go: "ProxySocketRemotePort", Number: 210, Kind: Uint32, Extra: true,
+		Doc:   "Remote port of a proxy's socket to its server.",
+		SFlow: []Source{{ExtendedProxySocketIPv4, "remote_port"}, {ExtendedProxySocketIPv6, "remote_port"}},
+	},
 }

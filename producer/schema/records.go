@@ -32,6 +32,10 @@ const (
 	ExtendedQueueDepth        = 1040
 	ExtendedHWTrap            = 1041
 	ExtendedLinuxReason       = 1042
+	ExtendedSocketIPv4        = 2100
+	ExtendedSocketIPv6        = 2101
+	ExtendedProxySocketIPv4   = 2102
+	ExtendedProxySocketIPv6   = 2103
 	ExtendedTCPInfo           = 2209
 )
 
@@ -98,6 +102,10 @@ var Records = []Record{
 	{Word: ExtendedQueueDepth, Name: "extended_queue_depth", Members: []Member{{"depth", XDRUint32}}},
 	{Word: ExtendedHWTrap, Name: "extended_hw_trap", Members: []Member{{"group", XDROpaque}, {"trap", XDROpaque}}},
 	{Word: ExtendedLinuxReason, Name: "extended_linux_drop_reason", Members: []Member{{"reason", XDROpaque}}},
+	{Word: ExtendedSocketIPv4, Name: "extended_socket_ipv4", Members: socketMembers(XDRIPv4)},
+	{Word: ExtendedSocketIPv6, Name: "extended_socket_ipv6", Members: socketMembers(XDRIPv6)},
+	{Word: ExtendedProxySocketIPv4, Name: "extended_proxy_socket_ipv4", Members: socketMembers(XDRIPv4)},
+	{Word: ExtendedProxySocketIPv6, Name: "extended_proxy_socket_ipv6", Members: socketMembers(XDRIPv6)},
 	{Word: ExtendedTCPInfo, Name: "extended_tcp_info", Members: []Member{
 		{"dirn", XDRUint32}, {"snd_mss", XDRUint32}, {"rcv_mss", XDRUint32}, {"unacked", XDRUint32}, {"lost", XDRUint32},
 		{"retrans", XDRUint32}, {"pmtu", XDRUint32}, {"rtt", XDRUint32}, {"rttvar", XDRUint32},
@@ -107,6 +115,11 @@ var Records = []Record{
 // ipMembers are the first members of the records that describe a tunnel's IP header.
 func ipMembers(address MemberType) []Member {
 	return []Member{{"length", XDRUint32}, {"protocol", XDRUint32}, {"src_ip", address}, {"dst_ip", address}}
+}
+
+// socketMembers are the members of the records that describe a socket of a server.
+func socketMembers(address MemberType) []Member {
+	return []Member{{"protocol", XDRUint32}, {"local_ip", address}, {"remote_ip", address}, {"local_port", XDRUint32}, {"remote_port", XDRUint32}}
 }
 
 // RecordByWord returns a format of records, nil if there is none.

@@ -46,7 +46,9 @@ func decode(t *testing.T, name, format string) ([]byte, *app.Stats) {
 	}
 	var stdout, stderr bytes.Buffer
 	code := app.Main(app.Env{Args: append(args, name), Stdout: &stdout, Stderr: &stderr})
-	if code != app.ExitOK || stdout.Len() > 0 {
+	// A capture that was cut off is decoded as far as it goes, and that is said.
+	cut := code == app.ExitError && strings.Count(stderr.String(), "\n") == 1 && strings.Contains(stderr.String(), "capture not read to its end")
+	if code != app.ExitOK && !cut || stdout.Len() > 0 {
 		t.Fatalf("weir decode: exit %d, output %q, errors %q", code, stdout.Bytes(), stderr.Bytes())
 	}
 	flows, err := os.ReadFile(out)

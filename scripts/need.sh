@@ -95,6 +95,7 @@ need_packaging() {
 	missing=
 	command -v lintian >/dev/null 2>&1 || missing="$missing lintian"
 	command -v rpmlint >/dev/null 2>&1 || missing="$missing rpmlint"
+	command -v rpm >/dev/null 2>&1 || missing="$missing rpm"
 	command -v mandoc >/dev/null 2>&1 || missing="$missing mandoc"
 	command -v zsh >/dev/null 2>&1 || missing="$missing zsh"
 	command -v fish >/dev/null 2>&1 || missing="$missing fish"

@@ -16,7 +16,8 @@ import (
 // network fills it, to Tables and the rows of the tests.
 var growing = map[string]string{
 	"collector.Exporters.all": "exporters", "collector.Exporters.free": "exporters", "collector.Exporters.slots": "exporters",
-	"collector.senders":     "senders",
+	"collector.senders": "senders",
+	"columns.Batch":     "a batch of columns is cut at its size, as one of messages is; no worker makes any yet", "columns.Column": "the same", "columns.Plan": "templates",
 	"collector.errand.done": "a channel without slots",
 	"sequence.Table":        "streams", "sequence.index": "streams",
 	"template.table": "domains", "template.idTable": "templates", "template.Template": "templates", "template.Store.shared": "templates", "template.Store.accounts": "domains",

@@ -349,7 +349,8 @@ func TestTrouble(t *testing.T) {
 	s.mu.Unlock()
 	before := f.Stats().Failures
 	s.set("b")
-	eventually(t, "it fails again", func() bool { return f.Stats().Failures > before })
+	// The line follows the count.
+	eventually(t, "it fails again, and says so", func() bool { return f.Stats().Failures > before && l.count("no such luck") > 0 })
 	if l.count("saved again") != 1 || l.count("state not saved") != 2 || l.count("no such luck") != 1 {
 		t.Errorf("logged: %s", l.buf.String())
 	}

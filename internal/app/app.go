@@ -130,7 +130,7 @@ func healthCommand(env Env, args []string) int {
 		fmt.Fprintln(env.Stderr, "weir: no health without a web server: set -addr")
 		return ExitUsage
 	}
-	if err := probe.Health(context.Background(), cfg.Addr); err != nil {
+	if err := probe.Health(context.Background(), cfg.Addr, cfg.WebConfigFile != ""); err != nil {
 		return fail(env, err)
 	}
 	fmt.Fprintln(env.Stdout, "OK")

@@ -2,50 +2,20 @@ package live
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/bcrypt"
-)
 
-// writeCertificate makes a certificate of 127.0.0.1 and its key in a folder.
-func writeCertificate(t *testing.T, dir string) (cert, key string) {
-	t.Helper()
-	secret, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, &secret.PublicKey, secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for name, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return cert, key
-}
+	"github.com/weirflow/weir/internal/weirtest"
+)
 
 // TestWebConfig serves all pages by TLS, to users with a password only; weir top and weir reload
 // work with that, and a file that is wrong is an error at the start.
@@ -53,7 +23,7 @@ func TestWebConfig(t *testing.T) {
 	t.Parallel()
 	host := newHost(t)
 	dir := t.TempDir()
-	cert, key := writeCertificate(t, dir)
+	cert, key := weirtest.Certificate(t, dir)
 	hash, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +74,9 @@ func TestWebConfig(t *testing.T) {
 	top.Env = append(top.Env, "WEIR_TOP_PASSWORD=secret")
 	if code, out, errs := runWeir(t, top); code != 0 || !strings.Contains(out, "exporter") || strings.Contains(out, "secret") {
 		t.Errorf("weir top: %d\n%s%s", code, out, errs)
+	}
+	if code, out, errs := runWeir(t, weirCommand(host, "health", "-web.config.file", file)); code != 0 || out != "OK\n" {
+		t.Errorf("weir health: %d\n%s%s", code, out, errs)
 	}
 	if code, _, errs := runWeir(t, weirCommand(host, "reload", itoa(w.pid()))); code != 0 {
 		t.Errorf("weir reload: %d\n%s", code, errs)

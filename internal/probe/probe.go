@@ -4,6 +4,8 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,8 +18,9 @@ import (
 const Timeout = 4 * time.Second
 
 // Health asks the weir that listens on addr, as -addr has it, whether it works. It returns
-// nil if weir answers OK, else what is wrong.
-func Health(ctx context.Context, addr string) error {
+// nil if weir answers OK, else what is wrong. secured says that weir may speak TLS; the certificate
+// is not checked, as it need not be of the address that is asked.
+func Health(ctx context.Context, addr string, secured bool) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return fmt.Errorf("read address %q: %w", addr, err)
@@ -32,14 +35,31 @@ func Health(ctx context.Context, addr string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/__health", nil)
-	if err != nil {
-		return fmt.Errorf("ask for health: %w", err)
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true, // and no proxy
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+	}}
+	ask := func(scheme string) (*http.Response, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+net.JoinHostPort(host, port)+"/__health", nil)
+		if err != nil {
+			return nil, fmt.Errorf("ask for health: %w", err)
+		}
+		answer, err := client.Do(request)
+		if err != nil {
+			return nil, fmt.Errorf("ask for health: %w", err)
+		}
+		return answer, nil
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy
-	answer, err := client.Do(request)
+	scheme := "http://"
+	if secured {
+		scheme = "https://"
+	}
+	answer, err := ask(scheme)
+	if secured && errors.Is(err, http.ErrSchemeMismatch) {
+		answer, err = ask("http://") // users, and no TLS
+	}
 	if err != nil {
-		return fmt.Errorf("ask for health: %w", err)
+		return err
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 4096))

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -33,19 +34,19 @@ func TestHealth(t *testing.T) {
 		addresses = append(addresses, "[::]:"+port)
 	}
 	for _, a := range addresses {
-		if err := Health(t.Context(), a); err != nil {
+		if err := errors.Join(Health(t.Context(), a, false), Health(t.Context(), a, true)); err != nil { // true: users, and no TLS
 			t.Errorf("%s: %v", a, err)
 		}
 	}
 	status = http.StatusServiceUnavailable
-	if err := Health(t.Context(), addr); err == nil || !strings.Contains(err.Error(), "503") || !strings.Contains(err.Error(), "the output fails") {
+	if err := Health(t.Context(), addr, false); err == nil || !strings.Contains(err.Error(), "503") || !strings.Contains(err.Error(), "the output fails") {
 		t.Errorf("unhealthy: %v", err)
 	}
 	s.Close()
-	if err := Health(t.Context(), addr); err == nil {
+	if err := Health(t.Context(), addr, false); err == nil {
 		t.Error("nobody answers, and it is healthy")
 	}
-	if err := Health(t.Context(), "nonsense"); err == nil {
+	if err := Health(t.Context(), "nonsense", false); err == nil {
 		t.Error("no address, and it is healthy")
 	}
 }

@@ -46,11 +46,7 @@ type connKey struct{}
 
 // context is the ConnContext of an http.Server.
 func (c *conns) context(ctx context.Context, conn net.Conn) context.Context {
-	raw := conn
-	if secure, ok := conn.(*tls.Conn); ok {
-		raw = secure.NetConn()
-	}
-	if tcp, ok := raw.(*net.TCPConn); ok {
+	if tcp, ok := rawOf(conn).(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(sendBuffer) // a bound less, no fault
 	}
 	entry := &connection{since: time.Now()}
@@ -58,6 +54,14 @@ func (c *conns) context(ctx context.Context, conn net.Conn) context.Context {
 	defer c.mu.Unlock()
 	c.all[conn] = entry
 	return context.WithValue(ctx, connKey{}, entry)
+}
+
+// rawOf returns a connection without the TLS around it.
+func rawOf(conn net.Conn) net.Conn {
+	if secured, ok := conn.(*tls.Conn); ok {
+		return secured.NetConn()
+	}
+	return conn
 }
 
 const tooMany = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -69,10 +73,13 @@ func (c *conns) state(conn net.Conn, s http.ConnState) {
 		if victim := c.excess(conn); victim != nil {
 			if victim == conn {
 				c.refused.Add(1)
-				_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-				_, _ = conn.Write([]byte(tooMany)) // its send buffer is empty
+				// TLS would begin a handshake here, and wait for the client in the loop that accepts.
+				if raw := rawOf(conn); raw == conn {
+					_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+					_, _ = conn.Write([]byte(tooMany)) // its send buffer is empty
+				}
 			}
-			_ = victim.Close() // it may have gone by itself
+			_ = rawOf(victim).Close() // it may have gone by itself; TLS would say so to the client first
 		}
 	case http.StateClosed, http.StateHijacked:
 		c.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -131,7 +132,7 @@ func (h *pageHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d := &pageData{Version: h.cfg.Page.Version, Links: h.links, Orders: pageOrders}
-	code := http.StatusOK
+	code, out := http.StatusOK, io.Writer(w)
 	if h.exporters != nil {
 		k := h.exporters.works.enter(r.Context(), w)
 		if k == nil {
@@ -139,6 +140,7 @@ func (h *pageHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		defer k.leave()
+		out = k
 	}
 	if name := r.URL.Query().Get("exporter"); name != "" {
 		code = h.exporter(d, name)
@@ -153,7 +155,7 @@ func (h *pageHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(code)
-	_, _ = w.Write(b.Bytes()) // the client has gone
+	_, _ = out.Write(b.Bytes()) // the client has gone
 }
 
 // overview fills the page about all of weir.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"time"
@@ -22,7 +23,8 @@ const (
 
 // newServer returns a server with bounds to all that clients can make it hold:
 // connections, headers, bodies, and the time for each. Pages that take longer to
-// write than writeTimeout set deadlines of their own.
+// write than writeTimeout set deadlines of their own. With TLS it speaks HTTP/1.1 only:
+// a connection has one request at a time, which c counts on.
 func newServer(pages http.Handler, g *guard, c *conns, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:                      c.wrap(g.wrap(http.MaxBytesHandler(pages, maxBody))),
@@ -32,6 +34,7 @@ func newServer(pages http.Handler, g *guard, c *conns, log *slog.Logger) *http.S
 		WriteTimeout:                 writeTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeader,
+		TLSNextProto:                 map[string]func(*http.Server, *tls.Conn, http.Handler){},
 		ConnContext:                  c.context,
 		ConnState:                    c.state,
 		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),

@@ -12,6 +12,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,7 +25,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/weirflow/weir/producer"
 )
@@ -139,30 +139,30 @@ func Start(cfg Config) (*Server, error) {
 	if err := register(cfg.Registry, pages, connections); err != nil {
 		return nil, errors.Join(fmt.Errorf("register metrics: %w", err), l.Close())
 	}
-	s.http = newServer(mux, s.guard, connections, cfg.Logger)
+	var handler http.Handler = mux
+	var secured *tls.Config
+	if cfg.ConfigFile != "" {
+		if handler, secured, err = secure(l, cfg.ConfigFile, mux, cfg.Logger); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	s.http = newServer(handler, s.guard, connections, cfg.Logger)
+	s.http.TLSConfig = secured
 	go func() {
 		defer close(s.done)
-		if err := s.serve(cfg); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.serve(); !errors.Is(err, http.ErrServerClosed) {
 			cfg.Logger.Error("http server ended", "error", err)
 		}
 	}()
 	return s, nil
 }
 
-// serve serves until Stop, as the configuration file asks for if there is one.
-func (s *Server) serve(cfg Config) error {
-	if cfg.ConfigFile == "" {
+// serve serves until Stop.
+func (s *Server) serve() error {
+	if s.http.TLSConfig == nil {
 		return s.http.Serve(s.listener)
 	}
-	return toolkit.Serve(s.listener, s.http, &toolkit.FlagConfig{WebConfigFile: &cfg.ConfigFile}, cfg.Logger)
-}
-
-// ValidateConfig checks a web configuration file, and the certificates that it names.
-func ValidateConfig(file string) error {
-	if err := toolkit.Validate(file); err != nil {
-		return fmt.Errorf("read web configuration %s: %w", file, err)
-	}
-	return nil
+	return s.http.ServeTLS(s.listener, "", "")
 }
 
 // link is a page that there is.
